@@ -1,0 +1,147 @@
+//! Errors on the wire: RFC 9457 problems with stable codes. The api decides which one; everyone else reads them.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Tombstone;
+
+/// What went wrong with a call. The words are stable; each has one HTTP status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemCode {
+    /// The request cannot be read: broken multipart, a body cut short, a bad job id.
+    Malformed,
+    /// No such job, or no such address.
+    NotFound,
+    /// The address is there, the method is not.
+    MethodNotAllowed,
+    /// The job was there and has been deleted.
+    Gone,
+    /// The client stopped sending.
+    RequestTimeout,
+    /// More bytes than the server takes.
+    UploadTooLarge,
+    /// The body is of no type that is accepted.
+    UnsupportedMediaType,
+    /// Options that cannot be; `errors` names each.
+    InvalidOptions,
+    /// The weights asked for are not served here.
+    ModelUnavailable,
+    /// No more jobs are taken for now.
+    QueueFull,
+    /// The server is starting or its database is not writable.
+    NotReady,
+    /// Not enough room on the server's disk.
+    DiskReserve,
+    /// A fault of the server; its log has the request id.
+    Internal,
+}
+
+impl ProblemCode {
+    /// The HTTP status that goes with the code.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Malformed => 400,
+            Self::NotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::RequestTimeout => 408,
+            Self::Gone => 410,
+            Self::UploadTooLarge => 413,
+            Self::UnsupportedMediaType => 415,
+            Self::InvalidOptions | Self::ModelUnavailable => 422,
+            Self::Internal => 500,
+            Self::QueueFull | Self::NotReady => 503,
+            Self::DiskReserve => 507,
+        }
+    }
+
+    /// A short title for a person, the same for every occurrence.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Malformed => "The request cannot be read",
+            Self::NotFound => "Not found",
+            Self::MethodNotAllowed => "Method not allowed",
+            Self::RequestTimeout => "The upload stalled",
+            Self::Gone => "The job has been deleted",
+            Self::UploadTooLarge => "The upload is too large",
+            Self::UnsupportedMediaType => "The body's type is not accepted",
+            Self::InvalidOptions => "Some options are not valid",
+            Self::ModelUnavailable => "The model is not served here",
+            Self::QueueFull => "The queue is full",
+            Self::NotReady => "The service is not ready",
+            Self::DiskReserve => "Not enough disk space",
+            Self::Internal => "Internal error",
+        }
+    }
+}
+
+/// One field of a request that is not valid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldProblem {
+    /// JSON pointer to the field, as `/temperature`.
+    pub pointer: String,
+    /// What is wrong and what would be right.
+    pub detail: String,
+}
+
+/// The body of every answer that is an error (`application/problem+json`, RFC 9457).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Names the kind of problem: `urn:steno:problem:<code>`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The same for every problem of a kind.
+    pub title: Cow<'static, str>,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened this time, and what to do.
+    pub detail: String,
+    /// The path that was called.
+    pub instance: String,
+    /// The stable code.
+    pub code: ProblemCode,
+    /// The id under which the server's log has this call.
+    pub request_id: String,
+    /// The fields at fault, for `invalid_options`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldProblem>,
+    /// What is left of the job, for `gone`.
+    #[serde(flatten)]
+    pub tombstone: Option<Tombstone>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{JobId, Status, Timestamp, TombstoneReason};
+
+    #[test]
+    fn a_tombstone_lies_beside_the_members_of_its_problem() {
+        let code = ProblemCode::Gone;
+        let tombstone = Tombstone {
+            job_id: JobId::random(),
+            status: Status::Completed,
+            reason: TombstoneReason::Retrieved,
+            created_at: Timestamp::from_ms(0),
+            deleted_at: Timestamp::from_ms(1),
+            ttl_deadline: Timestamp::from_ms(2),
+        };
+        let problem = Problem {
+            kind: "urn:steno:problem:gone".into(),
+            title: code.title().into(),
+            status: code.status(),
+            detail: String::new(),
+            instance: String::new(),
+            code,
+            request_id: String::new(),
+            errors: Vec::new(),
+            tombstone: Some(tombstone),
+        };
+        let json = serde_json::to_value(&problem).unwrap();
+        assert_eq!(json["status"], 410);
+        assert_eq!(json["reason"], "retrieved");
+        assert_eq!(json["job_status"], "completed");
+        assert_eq!(serde_json::from_value::<Problem>(json).unwrap(), problem);
+    }
+}

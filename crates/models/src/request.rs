@@ -1,0 +1,269 @@
+//! What a client may ask for: the options of a job, read from form fields or query parameters and checked.
+//!
+//! Called by the api for every submission. Never touches the audio.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{FieldProblem, language_name};
+
+/// Longest prompt in bytes; Whisper reads at most 224 tokens of it.
+const MAX_PROMPT_BYTES: usize = 2048;
+/// Largest `metadata` in bytes of JSON.
+const MAX_METADATA_BYTES: usize = 4096;
+/// Longest value shown back in an error.
+const MAX_QUOTED_CHARS: usize = 40;
+
+/// What to do with the speech.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// Write down what is said, in its language.
+    #[default]
+    Transcribe,
+    /// Write down what is said, in English.
+    Translate,
+}
+
+/// The options of a job. Stored with it as JSON; absent fields take the defaults.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TranscribeRequest {
+    /// Code of the language spoken; `None` detects it (`auto` on the wire).
+    pub language: Option<String>,
+    /// Transcribe or translate.
+    pub task: Task,
+    /// Name of the weights; `None` is the server's default.
+    pub model: Option<String>,
+    /// Text that sets style and spelling, at most 2048 bytes.
+    pub prompt: Option<String>,
+    /// Sampling temperature to begin with, 0 to 1. Default 0.
+    pub temperature: Option<f32>,
+    /// Beams of the search, 1 to 8; 1, the default, is greedy decoding.
+    pub beam_size: Option<u8>,
+    /// Jobs of a higher priority go first, -10 to 10. Default 0.
+    pub priority: i8,
+    /// Any JSON object of at most 4096 bytes; comes back with the status.
+    pub metadata: Option<Map<String, Value>>,
+}
+
+/// Collects option fields one by one, in any order, and every problem with them.
+///
+/// ```
+/// let mut fields = steno_models::OptionFields::default();
+/// fields.set("language", "fr");
+/// assert_eq!(fields.finish().unwrap().language.as_deref(), Some("fr"));
+/// ```
+#[derive(Debug, Default)]
+pub struct OptionFields {
+    request: TranscribeRequest,
+    seen: BTreeSet<String>,
+    problems: Vec<FieldProblem>,
+}
+
+impl OptionFields {
+    /// Takes one field. What is wrong with it is kept for [`OptionFields::finish`].
+    pub fn set(&mut self, name: &str, value: &str) {
+        if !self.seen.insert(name.to_owned()) {
+            self.refuse(name, "given more than once");
+        } else if value.contains('\0') {
+            self.refuse(name, "contains a NUL character");
+        } else if let Err(detail) = self.assign(name, value) {
+            self.refuse(name, detail);
+        }
+    }
+
+    /// Notes a problem with a field that is not an option, such as a second file.
+    pub fn refuse(&mut self, name: &str, detail: impl Into<String>) {
+        let name: String = name.chars().take(MAX_QUOTED_CHARS).collect();
+        let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+        self.problems.push(FieldProblem { pointer, detail: detail.into() });
+    }
+
+    /// The checked options, or everything that is wrong with them.
+    pub fn finish(self) -> Result<TranscribeRequest, Vec<FieldProblem>> {
+        if self.problems.is_empty() { Ok(self.request) } else { Err(self.problems) }
+    }
+
+    fn assign(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let request = &mut self.request;
+        match name {
+            "language" => request.language = parse_language(value)?,
+            "task" => request.task = parse_task(value)?,
+            "model" => request.model = Some(parse_model(value)?),
+            "prompt" => request.prompt = parse_prompt(value)?,
+            "temperature" => request.temperature = Some(parse_temperature(value)?),
+            "beam_size" => request.beam_size = Some(parse_integer(value, 1, 8)?),
+            "priority" => request.priority = parse_integer(value, -10, 10)?,
+            "metadata" => request.metadata = Some(parse_metadata(value)?),
+            _ => {
+                return Err("unknown field; known are file, language, task, model, prompt, temperature, beam_size, \
+                            priority, metadata"
+                    .to_owned());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn parse_language(value: &str) -> Result<Option<String>, String> {
+    let code = value.trim().to_ascii_lowercase();
+    if code.is_empty() || code == "auto" {
+        return Ok(None);
+    }
+    match language_name(&code) {
+        Some(_) => Ok(Some(code)),
+        None => Err(format!("{} is no language Whisper knows; give a code such as en, or auto", quoted(value))),
+    }
+}
+
+fn parse_task(value: &str) -> Result<Task, String> {
+    match value {
+        "transcribe" => Ok(Task::Transcribe),
+        "translate" => Ok(Task::Translate),
+        _ => Err(format!("{} is not one of transcribe, translate", quoted(value))),
+    }
+}
+
+fn parse_model(value: &str) -> Result<String, String> {
+    let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if value.is_empty() || value.len() > 64 || !value.chars().all(named) {
+        return Err("a model name has 1 to 64 letters, digits, dots, dashes and underscores".to_owned());
+    }
+    Ok(value.to_owned())
+}
+
+fn parse_prompt(value: &str) -> Result<Option<String>, String> {
+    if value.len() > MAX_PROMPT_BYTES {
+        return Err(format!("{} bytes long; at most {MAX_PROMPT_BYTES} are allowed", value.len()));
+    }
+    Ok(Some(value.to_owned()).filter(|prompt| !prompt.trim().is_empty()))
+}
+
+fn parse_temperature(value: &str) -> Result<f32, String> {
+    match value.trim().parse::<f32>() {
+        // NaN fails the comparison and is refused with the rest.
+        Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
+        _ => Err(format!("{} is not a number from 0 to 1", quoted(value))),
+    }
+}
+
+fn parse_integer<N: TryFrom<i64>>(value: &str, lowest: i64, highest: i64) -> Result<N, String> {
+    let refusal = || format!("{} is not a whole number from {lowest} to {highest}", quoted(value));
+    let number = value.trim().parse::<i64>().map_err(|_| refusal())?;
+    if !(lowest..=highest).contains(&number) {
+        return Err(refusal());
+    }
+    N::try_from(number).map_err(|_| refusal())
+}
+
+fn parse_metadata(value: &str) -> Result<Map<String, Value>, String> {
+    if value.len() > MAX_METADATA_BYTES {
+        return Err(format!("{} bytes long; at most {MAX_METADATA_BYTES} are allowed", value.len()));
+    }
+    if value.contains("\\u0000") {
+        return Err("contains a NUL character".to_owned());
+    }
+    match serde_json::from_str(value) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err("not a JSON object".to_owned()),
+        Err(error) => Err(format!("not JSON: error at line {}, column {}", error.line(), error.column())),
+    }
+}
+
+/// A value as it may be shown back: short, and with control characters escaped.
+fn quoted(value: &str) -> String {
+    let short: String = value.chars().take(MAX_QUOTED_CHARS).collect();
+    format!("{short:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str, value: &str) -> Result<TranscribeRequest, String> {
+        let mut fields = OptionFields::default();
+        fields.set(name, value);
+        fields.finish().map_err(|problems| {
+            assert_eq!(problems.len(), 1);
+            assert_eq!(problems[0].pointer, format!("/{name}"));
+            problems[0].detail.clone()
+        })
+    }
+
+    #[test]
+    fn every_option_is_read() {
+        let mut fields = OptionFields::default();
+        for (name, value) in [
+            ("language", "FR"),
+            ("task", "translate"),
+            ("model", "large-v3-turbo-q5_0"),
+            ("prompt", "Steno, Whisper"),
+            ("temperature", "0.5"),
+            ("beam_size", "5"),
+            ("priority", "-3"),
+            ("metadata", r#"{"a":[1]}"#),
+        ] {
+            fields.set(name, value);
+        }
+        let request = fields.finish().unwrap();
+        assert_eq!(request.language.as_deref(), Some("fr"));
+        assert_eq!(request.task, Task::Translate);
+        assert_eq!(request.temperature, Some(0.5));
+        assert_eq!((request.beam_size, request.priority), (Some(5), -3));
+        let stored = serde_json::to_string(&request).unwrap();
+        assert_eq!(serde_json::from_str::<TranscribeRequest>(&stored).unwrap(), request);
+    }
+
+    #[test]
+    fn values_outside_their_range_are_refused_with_a_pointer() {
+        for (name, value) in [
+            ("temperature", "NaN"),
+            ("temperature", "1.01"),
+            ("temperature", "-0.1"),
+            ("temperature", "warm"),
+            ("beam_size", "0"),
+            ("beam_size", "9"),
+            ("beam_size", "99999999999999999999"),
+            ("priority", "11"),
+            ("priority", "1.5"),
+            ("language", "klingon"),
+            ("task", "summarise"),
+            ("model", "../etc/passwd"),
+            ("model", ""),
+            ("prompt", "a\0b"),
+            ("metadata", "[]"),
+            ("metadata", "{"),
+            ("metadata", r#"{"a":"\u0000"}"#),
+            ("colour", "red"),
+        ] {
+            assert!(check(name, value).is_err(), "{name}={value:?} was taken");
+        }
+        assert!(check("prompt", &"a".repeat(MAX_PROMPT_BYTES + 1)).is_err());
+    }
+
+    #[test]
+    fn auto_and_empty_languages_mean_detection() {
+        assert_eq!(check("language", "auto").unwrap().language, None);
+        assert_eq!(check("language", "").unwrap().language, None);
+    }
+
+    #[test]
+    fn a_field_given_twice_is_refused() {
+        let mut fields = OptionFields::default();
+        fields.set("language", "en");
+        fields.set("language", "en");
+        assert_eq!(fields.finish().unwrap_err()[0].detail, "given more than once");
+    }
+
+    #[test]
+    fn long_and_hostile_values_are_not_echoed_whole() {
+        let detail = check("task", &"x\r\n".repeat(10_000)).unwrap_err();
+        assert!(detail.len() < 200 && !detail.contains('\n'));
+        let mut fields = OptionFields::default();
+        fields.set(&"y".repeat(10_000), "");
+        assert!(fields.finish().unwrap_err()[0].pointer.len() < 100);
+    }
+}

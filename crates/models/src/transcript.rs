@@ -1,0 +1,60 @@
+//! The transcript of one recording. Made by the worker, stored as it is, rendered when it is fetched.
+
+use serde::{Deserialize, Serialize};
+
+/// What a completed job yields. All times are seconds from the start of the recording.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JobResult {
+    /// The whole text, segments joined; no line breaks.
+    pub text: String,
+    /// ISO 639-1 code of the language spoken (three letters where Whisper uses them, as `yue`).
+    /// `None` when there was no speech to tell it from and the request named none.
+    pub language: Option<String>,
+    /// How sure the detection was, 0 to 1. `None` when the request named the language.
+    pub language_probability: Option<f32>,
+    /// Length of the recording in seconds.
+    pub duration_seconds: f64,
+    /// Name of the weights that were used, as `base`.
+    pub model: String,
+    /// Pieces of the transcript in order of time.
+    pub segments: Vec<Segment>,
+}
+
+/// A piece of the transcript, usually a sentence or a part of one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Position in the transcript, from 0.
+    pub id: u32,
+    /// Start in seconds.
+    pub start: f64,
+    /// End in seconds, never before `start`.
+    pub end: f64,
+    /// The text, without space at either end.
+    pub text: String,
+    /// Mean natural logarithm of the tokens' probabilities. Below -1 the text is doubtful.
+    pub avg_logprob: f32,
+    /// Length of the text over its length when compressed (zlib). Above 2.4 the text repeats itself.
+    pub compression_ratio: f32,
+    /// Whisper's probability that there is no speech here, 0 to 1.
+    pub no_speech_prob: f32,
+    /// Sampling temperature the text was decoded with; above 0 after a retry.
+    pub temperature: f32,
+    /// Whisper's token ids of the text.
+    pub tokens: Vec<i32>,
+    /// Words with their times, where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<Vec<Word>>,
+}
+
+/// A word and when it was spoken.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Word {
+    /// The word with its punctuation, without space.
+    pub word: String,
+    /// Start in seconds.
+    pub start: f64,
+    /// End in seconds, never before `start`.
+    pub end: f64,
+    /// Mean probability of its tokens, 0 to 1.
+    pub probability: f32,
+}

@@ -1,0 +1,117 @@
+//! A recording on its way to disk. The api writes one for each upload; what is not stored vanishes with it.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+use steno_models::JobId;
+
+use crate::data_dir::{sync_folder, unlink};
+use crate::{DataDir, StoreError};
+
+/// An upload that is being written to `audio/<job_id>.part`. Dropped before [`AudioUpload::store`], it leaves
+/// no file. The file is locked (flock) for as long as this or its [`StoredAudio`] lives, so that the orphan scan of
+/// another process can tell an upload in progress from one whose process died.
+#[derive(Debug)]
+pub struct AudioUpload {
+    job_id: JobId,
+    file: File,
+    folder: PathBuf,
+    hash: Sha256,
+    bytes: u64,
+    stored: bool,
+}
+
+/// A recording at rest under its final name, not yet named by any row. Dropped before it is submitted, it is unlinked.
+#[derive(Debug)]
+pub struct StoredAudio {
+    pub(crate) job_id: JobId,
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
+    pub(crate) sha256: [u8; 32],
+    path: PathBuf,
+    /// Keeps the lock until the row is committed.
+    _file: File,
+    committed: bool,
+}
+
+impl AudioUpload {
+    /// Opens the file for a new job.
+    pub fn create(data: &DataDir, job_id: JobId) -> Result<Self, StoreError> {
+        let folder = data.audio();
+        let path = folder.join(part_name(job_id));
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(StoreError::file("create", &path))?;
+        file.lock().map_err(StoreError::file("lock", &path))?;
+        Ok(Self { job_id, file, folder, hash: Sha256::new(), bytes: 0, stored: false })
+    }
+
+    /// Appends a chunk.
+    pub fn write(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
+        self.file.write_all(chunk).map_err(StoreError::file("write", self.folder.join(part_name(self.job_id))))?;
+        self.hash.update(chunk);
+        self.bytes += chunk.len() as u64;
+        Ok(())
+    }
+
+    /// Bytes written so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Makes the recording durable under its final name: fsync, rename, fsync of the folder.
+    pub fn store(mut self) -> Result<StoredAudio, StoreError> {
+        let part = self.folder.join(part_name(self.job_id));
+        let name = self.job_id.to_string();
+        let path = self.folder.join(&name);
+        self.file.sync_all().map_err(StoreError::file("sync", &part))?;
+        std::fs::rename(&part, &path).map_err(StoreError::file("rename", &part))?;
+        self.stored = true;
+        let file = self.file.try_clone().map_err(StoreError::file("duplicate handle of", &path))?;
+        let stored = StoredAudio {
+            job_id: self.job_id,
+            name,
+            bytes: self.bytes,
+            sha256: self.hash.clone().finalize().into(),
+            path,
+            _file: file,
+            committed: false,
+        };
+        sync_folder(&self.folder)?;
+        Ok(stored)
+    }
+}
+
+impl Drop for AudioUpload {
+    fn drop(&mut self) {
+        if !self.stored {
+            // What cannot be unlinked now is found by the orphan scan.
+            let _ = unlink(&self.folder.join(part_name(self.job_id)));
+        }
+    }
+}
+
+impl StoredAudio {
+    /// The row that names the file is durable: from now on the file belongs to the job.
+    pub(crate) fn committed(mut self) {
+        self.committed = true;
+    }
+}
+
+impl Drop for StoredAudio {
+    fn drop(&mut self) {
+        if !self.committed {
+            let _ = unlink(&self.path);
+        }
+    }
+}
+
+fn part_name(job_id: JobId) -> String {
+    format!("{job_id}.part")
+}

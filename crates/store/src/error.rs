@@ -1,0 +1,104 @@
+//! What can go wrong with the store. The api and the workers decide what follows from it.
+
+use std::io;
+use std::path::PathBuf;
+
+/// An error of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A statement or a commit failed.
+    #[error("database operation failed")]
+    Database(#[from] rusqlite::Error),
+    /// No connection could be had from the pool.
+    #[error("no database connection available")]
+    Pool(#[from] r2d2::Error),
+    /// A file operation failed.
+    #[error("cannot {action} {}", path.display())]
+    File {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The database was written by a newer Steno.
+    #[error("the database has schema version {found}, this program knows {known}: run a newer Steno on it")]
+    SchemaTooNew {
+        /// Version found in the database.
+        found: i64,
+        /// Latest version this program knows.
+        known: i64,
+    },
+    /// The file is an SQLite database of something else.
+    #[error("{} is not a Steno database (application id {found:#x}): point STENO_DATA elsewhere", path.display())]
+    NotOurs {
+        /// The database file.
+        path: PathBuf,
+        /// The application id found.
+        found: i64,
+    },
+    /// SQLite's own check found damage.
+    #[error("the database {} is damaged ({report}): restore a backup", path.display())]
+    Damaged {
+        /// The database file.
+        path: PathBuf,
+        /// First line of the check's report.
+        report: String,
+    },
+    /// The data folder is on a network file system, where SQLite's locks cannot be trusted.
+    #[error("{} is on a network file system ({kind}): point STENO_DATA at a local disk", path.display())]
+    NetworkFileSystem {
+        /// The data folder.
+        path: PathBuf,
+        /// Name of the file system.
+        kind: &'static str,
+    },
+    /// A stored value cannot be read back.
+    #[error("stored {what} cannot be read")]
+    Content {
+        /// Which value.
+        what: &'static str,
+        /// What the parser said.
+        source: serde_json::Error,
+    },
+    /// A worker's run is no longer registered: another process has declared it dead.
+    #[error("this worker's run was declared dead")]
+    RunLost,
+}
+
+impl StoreError {
+    pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { action, path, source }
+    }
+
+    /// Whether the disk is full: the caller may try again once there is room.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Database(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
+            Self::File { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the state on disk is unknown, so that the process must end rather than guess:
+    /// after a failed fsync the same handle can report success for bytes that are lost.
+    pub fn is_fatal(&self) -> bool {
+        match self {
+            Self::Database(error) => matches!(
+                error.sqlite_error_code(),
+                Some(
+                    rusqlite::ErrorCode::SystemIoFailure
+                        | rusqlite::ErrorCode::DatabaseCorrupt
+                        | rusqlite::ErrorCode::NotADatabase
+                )
+            ),
+            Self::File { action, .. } => action.starts_with("sync"),
+            Self::Damaged { .. } | Self::RunLost => true,
+            _ => false,
+        }
+    }
+}

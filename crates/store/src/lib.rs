@@ -1,0 +1,28 @@
+//! The queue of Steno and its audio files: SQLite for rows, a folder for bytes.
+//!
+//! Called by the api (submit, read, delete), the workers (claim, finish, release) and both (sweep, reclaim).
+//! Blocking throughout. Never decodes audio, never speaks HTTP, never reads a clock by itself: each call is
+//! told the time.
+
+mod audio_file;
+mod clock;
+mod connection;
+mod data_dir;
+mod error;
+mod migrate;
+mod run;
+mod spool_file;
+mod store;
+mod wake;
+
+pub use audio_file::{AudioUpload, StoredAudio};
+pub use clock::{Clock, ManualClock, Now, SystemClock};
+pub use data_dir::DataDir;
+pub use error::StoreError;
+pub use run::WorkerRun;
+pub use spool_file::SpoolFile;
+pub use store::{
+    Accepted, Claim, ClaimId, Failure, Finished, JobLookup, NewJob, PlannedSpan, Prepared, Reclaimed, RunSettings,
+    SpanTask, Store, StoreSettings, Sweep, TaskKind,
+};
+pub use wake::{WakeMessage, WakeSocket};

@@ -1,0 +1,60 @@
+//! The decoded audio of a job while a worker writes it.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::data_dir::unlink;
+use crate::{Claim, DataDir, StoreError};
+
+/// A spool file of one claim, empty at first. Locked (flock) while this lives, so that the orphan scan leaves it alone
+/// until a row names it. Unlinked when dropped, unless [`SpoolFile::keep`] was called.
+///
+/// Its name carries the claim: a worker that was thought dead and still writes spoils nobody's spool.
+#[derive(Debug)]
+pub struct SpoolFile {
+    name: String,
+    path: PathBuf,
+    _lock: File,
+    kept: bool,
+}
+
+impl SpoolFile {
+    /// Creates the file for a `prepare` claim.
+    pub fn create(data: &DataDir, claim: &Claim) -> Result<Self, StoreError> {
+        let name = format!("{}.{}.pcm", claim.job_id, claim.id);
+        let path = data.spool().join(&name);
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(StoreError::file("create", &path))?;
+        file.lock().map_err(StoreError::file("lock", &path))?;
+        Ok(Self { name, path, _lock: file, kept: false })
+    }
+
+    /// Name in `spool/`, for [`crate::Prepared`].
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where to write.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A row names the file now: it belongs to its job.
+    pub fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for SpoolFile {
+    fn drop(&mut self) {
+        if !self.kept {
+            // What cannot be unlinked now is found by the orphan scan.
+            let _ = unlink(&self.path);
+        }
+    }
+}

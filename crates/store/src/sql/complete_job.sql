@@ -1,0 +1,2 @@
+UPDATE jobs SET status = 'completed', finished_at = :now, done_ms = coalesce(speech_ms, 0), spool = NULL
+WHERE seq = :job

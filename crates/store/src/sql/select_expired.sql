@@ -1,0 +1,1 @@
+SELECT seq FROM jobs WHERE ttl_deadline <= :now ORDER BY ttl_deadline LIMIT :batch

@@ -1,0 +1,3 @@
+UPDATE jobs SET duration_ms = :duration_ms, speech_ms = :speech_ms, due_at = created_at + :compute_ms,
+  language = :language, language_probability = :language_probability, spool = :spool
+WHERE seq = :job

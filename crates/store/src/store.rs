@@ -1,0 +1,154 @@
+//! [`Store`]: every operation on the queue, one file each in `store/`.
+//!
+//! Writes go through one connection, in BEGIN IMMEDIATE transactions whose COMMIT is checked; no transaction is open
+//! while work runs. Messages to other processes are sent after the commit, never before.
+
+mod claim;
+mod complete;
+mod delete;
+mod fail;
+mod files;
+mod finish_prepare;
+mod finish_span;
+mod get;
+mod reclaim;
+mod release;
+mod retrieve;
+mod runs;
+mod submit;
+mod sweep;
+mod types;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use r2d2::Pool;
+use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use steno_models::JobId;
+
+pub use get::JobLookup;
+pub use reclaim::Reclaimed;
+pub use runs::RunSettings;
+pub use submit::{Accepted, NewJob};
+pub use sweep::Sweep;
+pub use types::{Claim, ClaimId, Failure, Finished, PlannedSpan, Prepared, SpanTask, TaskKind};
+
+use crate::{DataDir, StoreError, WakeMessage, connection, migrate, wake};
+
+/// Times a task may fail, and times a worker may die on it, before its job fails.
+const BUDGET: u32 = 3;
+
+/// Connections for reading in each process.
+const READERS: u32 = 4;
+
+/// How long the store keeps things.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreSettings {
+    /// A job's life, counted from its submission.
+    pub ttl: Duration,
+    /// What is left of it after its first retrieval; zero deletes as the last byte leaves.
+    pub retrieval_grace: Duration,
+    /// How long a worker's claims stand without a heartbeat.
+    pub lease: Duration,
+}
+
+/// The queue and its files. Cheap to share by reference; one for each process.
+pub struct Store {
+    data: DataDir,
+    settings: StoreSettings,
+    boot_id: String,
+    writer: Pool<SqliteConnectionManager>,
+    readers: Pool<SqliteConnectionManager>,
+}
+
+impl Store {
+    /// Opens the store in a data folder, making and migrating what is missing.
+    pub fn open(root: &Path, settings: StoreSettings) -> Result<Self, StoreError> {
+        let data = DataDir::create(root)?;
+        migrate::migrate(&data)?;
+        let writer = connection::pool(&data.database(), 1, false)?;
+        let readers = connection::pool(&data.database(), READERS, true)?;
+        Ok(Self { boot_id: runs::boot_id(), data, settings, writer, readers })
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> &DataDir {
+        &self.data
+    }
+
+    /// How long the store keeps things.
+    pub fn settings(&self) -> &StoreSettings {
+        &self.settings
+    }
+
+    /// A number that changes whenever another process, or this one, has committed. Costs microseconds.
+    ///
+    /// The backstop for lost datagrams: compare it about once a second.
+    pub fn version(&self) -> Result<i64, StoreError> {
+        // The pragma answers for one connection and counts the commits of the others: it must be the same one each
+        // time, and only the writer's pool has just one. Its own commits change `total_changes`.
+        let connection = self.writer.get()?;
+        let others: i64 = connection.pragma_query_value(None, "data_version", |row| row.get(0))?;
+        Ok(others.wrapping_add(connection.total_changes() as i64))
+    }
+
+    /// Whether the database takes writes: begins a transaction and gives it up.
+    pub fn check_writable(&self) -> Result<(), StoreError> {
+        let connection = self.writer.get()?;
+        connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
+        Ok(())
+    }
+
+    /// Runs `operation` in one durable write transaction, then tells the processes concerned.
+    fn write<T>(
+        &self,
+        operation: impl FnOnce(&Transaction<'_>, &mut Effects) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.writer.get()?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut effects = Effects::default();
+        let value = operation(&transaction, &mut effects)?;
+        transaction.commit()?;
+        drop(connection);
+        effects.apply(self);
+        Ok(value)
+    }
+
+    /// Runs `operation` on one consistent snapshot.
+    fn read<T>(&self, operation: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut connection = self.readers.get()?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+        operation(&transaction)
+    }
+}
+
+/// What follows a commit.
+#[derive(Default)]
+struct Effects {
+    work: bool,
+    changed: BTreeSet<JobId>,
+    cancelled: Vec<ClaimId>,
+    files_to_delete: bool,
+}
+
+impl Effects {
+    fn apply(self, store: &Store) {
+        if self.work {
+            wake::send(&store.data, WakeMessage::Work);
+        }
+        for job in self.changed {
+            wake::send(&store.data, WakeMessage::Changed(job));
+        }
+        for claim in self.cancelled {
+            wake::send(&store.data, WakeMessage::Cancel(claim));
+        }
+        if self.files_to_delete
+            && let Err(error) = store.delete_files()
+        {
+            // They stay on the list, and the next sweep tries again.
+            tracing::warn!(error = &error as &dyn std::error::Error, "files of a deleted job are left for the sweep");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Claiming: a worker takes the next task.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, named_params};
+use steno_models::JobId;
+
+use super::types::{Claim, ClaimId, PlannedSpan, SpanTask, TaskKind};
+use super::{Effects, Store};
+use crate::{Now, StoreError, WorkerRun};
+
+impl Store {
+    /// Takes the next task for a worker's run, or `None`. By priority, then due time, then order in the recording.
+    pub fn claim_task(&self, now: Now, run: &WorkerRun) -> Result<Option<Claim>, StoreError> {
+        // A cheap look first: an idle worker must not take the write lock.
+        let any = self.read(|connection| {
+            Ok(connection
+                .prepare_cached(include_str!("../sql/any_claimable.sql"))?
+                .exists(named_params! {":now": now.wall.ms()})?)
+        })?;
+        if !any {
+            return Ok(None);
+        }
+        self.write(|tx, effects| claim_next(tx, effects, now, run.id()))
+    }
+
+    /// The claims that stand for a worker's run. A slot whose claim is not among them works for nothing.
+    pub fn standing_claims(&self, run: &WorkerRun) -> Result<Vec<ClaimId>, StoreError> {
+        self.read(|connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT claim_id FROM tasks WHERE run_id = :run AND status = 'claimed'")?;
+            let claims = statement.query_map(named_params! {":run": run.id()}, |row| row.get(0))?;
+            Ok(claims.map(|claim| claim.map(ClaimId::from_bytes)).collect::<Result<_, _>>()?)
+        })
+    }
+}
+
+/// Takes the next task inside a transaction, so that finishing one task and claiming the next is one commit.
+pub(super) fn claim_next(
+    tx: &Transaction<'_>,
+    effects: &mut Effects,
+    now: Now,
+    run_id: &str,
+) -> Result<Option<Claim>, StoreError> {
+    if !tx.prepare_cached("SELECT 1 FROM workers WHERE run_id = :run")?.exists(named_params! {":run": run_id})? {
+        return Err(StoreError::RunLost);
+    }
+    tx.prepare_cached(include_str!("../sql/promote_waiting_tasks.sql"))?
+        .execute(named_params! {":now": now.wall.ms()})?;
+    let claim_id = ClaimId::random();
+    let claimed: Option<(i64, i64)> = tx
+        .prepare_cached(include_str!("../sql/claim_task.sql"))?
+        .query_row(named_params! {":claim_id": claim_id.as_bytes(), ":run_id": run_id}, |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let Some((task_id, job_seq)) = claimed else { return Ok(None) };
+    let started = tx
+        .prepare_cached(include_str!("../sql/start_job.sql"))?
+        .execute(named_params! {":job": job_seq, ":task": task_id, ":now": now.wall.ms()})?;
+    debug_assert_eq!(started, 1, "a task's job exists");
+    let claim = load_claim(tx, claim_id, task_id, job_seq)?;
+    effects.changed.insert(claim.job_id);
+    Ok(Some(claim))
+}
+
+fn load_claim(connection: &Connection, id: ClaimId, task_id: i64, job_seq: i64) -> Result<Claim, StoreError> {
+    let mut statement = connection.prepare_cached(include_str!("../sql/load_claim.sql"))?;
+    let (claim, options) = statement.query_row(named_params! {":task": task_id}, |row| {
+        let task = if row.get::<_, String>("kind")? == "prepare" {
+            TaskKind::Prepare { audio: row.get("audio")? }
+        } else {
+            TaskKind::Transcribe(SpanTask {
+                spool: row.get("spool")?,
+                index: row.get("span_index")?,
+                span: PlannedSpan {
+                    start_sample: row.get::<_, i64>("start_sample")? as u64,
+                    end_sample: row.get::<_, i64>("end_sample")? as u64,
+                },
+            })
+        };
+        let claim = Claim {
+            id,
+            job_id: JobId::from_bytes(row.get("id")?),
+            task,
+            options: steno_models::TranscribeRequest::default(),
+            language: row.get("language")?,
+            attempt: row.get::<_, u32>("failures")? + row.get::<_, u32>("crashes")? + 1,
+            task_id,
+            job_seq,
+        };
+        Ok((claim, row.get::<_, String>("options")?))
+    })?;
+    let options = serde_json::from_str(&options).map_err(|source| StoreError::Content { what: "options", source })?;
+    Ok(Claim { options, ..claim })
+}
+
+/// Whether a claim still stands. The first thing every finish asks.
+pub(super) fn stands(tx: &Transaction<'_>, claim: &Claim) -> Result<bool, StoreError> {
+    Ok(tx
+        .prepare_cached("SELECT 1 FROM tasks WHERE id = :task AND claim_id = :claim_id AND status = 'claimed'")?
+        .exists(named_params! {":task": claim.task_id, ":claim_id": claim.id.as_bytes()})?)
+}

@@ -1,0 +1,126 @@
+//! Ending a job: the steps that every way to `completed` and `failed` shares.
+
+use rusqlite::{Transaction, named_params};
+use steno_models::{JobId, JobResult, Segment};
+
+use super::Effects;
+use super::types::Failure;
+use crate::{Now, StoreError};
+
+/// A job that is about to end.
+pub(super) struct Ending {
+    pub(super) job_seq: i64,
+    pub(super) job_id: JobId,
+    pub(super) now: Now,
+}
+
+/// Stores the result and completes the job.
+pub(super) fn complete(
+    tx: &Transaction<'_>,
+    effects: &mut Effects,
+    ending: &Ending,
+    result: &JobResult,
+) -> Result<(), StoreError> {
+    let body = serde_json::to_string(result).map_err(|source| StoreError::Content { what: "result", source })?;
+    list_files(tx, ending.job_seq)?;
+    tx.prepare_cached("INSERT INTO results (job, body) VALUES (:job, :body)")?
+        .execute(named_params! {":job": ending.job_seq, ":body": body})?;
+    tx.prepare_cached(include_str!("../sql/complete_job.sql"))?
+        .execute(named_params! {":job": ending.job_seq, ":now": ending.now.wall.ms()})?;
+    clear(tx, effects, ending)
+}
+
+/// Fails the job for good.
+pub(super) fn fail(
+    tx: &Transaction<'_>,
+    effects: &mut Effects,
+    ending: &Ending,
+    failure: &Failure,
+) -> Result<(), StoreError> {
+    list_files(tx, ending.job_seq)?;
+    tx.prepare_cached(include_str!("../sql/fail_job.sql"))?.execute(named_params! {
+        ":job": ending.job_seq,
+        ":now": ending.now.wall.ms(),
+        ":code": failure.code.as_str(),
+        ":message": failure.message,
+    })?;
+    clear(tx, effects, ending)
+}
+
+/// An ended job has no tasks. Its files, listed before the row forgot their names, go now.
+fn clear(tx: &Transaction<'_>, effects: &mut Effects, ending: &Ending) -> Result<(), StoreError> {
+    effects.cancelled.extend(other_claims(tx, ending.job_seq)?);
+    tx.prepare_cached("DELETE FROM tasks WHERE job = :job")?.execute(named_params! {":job": ending.job_seq})?;
+    effects.changed.insert(ending.job_id);
+    effects.files_to_delete = true;
+    Ok(())
+}
+
+/// Puts a job's files on the list of what must go.
+pub(super) fn list_files(tx: &Transaction<'_>, job_seq: i64) -> Result<(), StoreError> {
+    tx.prepare_cached(include_str!("../sql/list_job_files.sql"))?.execute(named_params! {":job": job_seq})?;
+    Ok(())
+}
+
+/// The claims on a job's tasks, whose workers must stop.
+pub(super) fn other_claims(tx: &Transaction<'_>, job_seq: i64) -> Result<Vec<super::ClaimId>, StoreError> {
+    let mut statement = tx.prepare_cached("SELECT claim_id FROM tasks WHERE job = :job AND status = 'claimed'")?;
+    let claims = statement.query_map(named_params! {":job": job_seq}, |row| row.get(0))?;
+    Ok(claims.map(|claim| claim.map(super::ClaimId::from_bytes)).collect::<Result<_, _>>()?)
+}
+
+/// The transcript of spans' segments in order: ids renumbered, texts joined.
+pub(super) fn join_segments(spans: Vec<Vec<Segment>>) -> (String, Vec<Segment>) {
+    let mut segments: Vec<Segment> = spans.into_iter().flatten().collect();
+    for (id, segment) in segments.iter_mut().enumerate() {
+        segment.id = id as u32;
+    }
+    let mut text = String::new();
+    for segment in &segments {
+        // Japanese and Chinese are written without spaces: a space would be a change of the text.
+        let unspaced = text.ends_with(is_unspaced) && segment.text.starts_with(is_unspaced);
+        if !text.is_empty() && !unspaced {
+            text.push(' ');
+        }
+        text.push_str(&segment.text);
+    }
+    (text, segments)
+}
+
+/// Characters of scripts that put no space between words, and their punctuation.
+fn is_unspaced(c: char) -> bool {
+    matches!(c, '\u{3000}'..='\u{30FF}' | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}'
+        | '\u{FF00}'..='\u{FFEF}' | '\u{0E00}'..='\u{0EFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(texts: &[&[&str]], expected: &str) {
+        let segment = |text: &&str| Segment {
+            id: 0,
+            start: 0.0,
+            end: 1.0,
+            text: (*text).to_owned(),
+            avg_logprob: 0.0,
+            compression_ratio: 1.0,
+            no_speech_prob: 0.0,
+            temperature: 0.0,
+            tokens: Vec::new(),
+            words: None,
+        };
+        let spans = texts.iter().map(|span| span.iter().map(segment).collect()).collect();
+        let (text, segments) = join_segments(spans);
+        assert_eq!(text, expected);
+        assert!(segments.iter().enumerate().all(|(id, segment)| segment.id == id as u32));
+    }
+
+    #[test]
+    fn texts_are_joined_as_their_script_is_written() {
+        check(&[&["Hello", "there."], &["Bye."]], "Hello there. Bye.");
+        check(&[&["真っ昼間なのに"], &["電柱に。"]], "真っ昼間なのに電柱に。");
+        check(&[&["これは"], &["API", "です"]], "これは API です");
+        check(&[&[], &[]], "");
+    }
+}

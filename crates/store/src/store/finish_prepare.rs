@@ -1,0 +1,94 @@
+//! Finishing a `prepare` task: its spans become tasks, or the job is done already.
+
+use rusqlite::{Transaction, named_params};
+use steno_models::JobResult;
+
+use super::claim::{claim_next, stands};
+use super::complete::{Ending, complete, join_segments};
+use super::types::{Claim, Finished, Prepared};
+use super::{Effects, Store};
+use crate::{Now, StoreError, WorkerRun};
+
+/// Compute seconds expected for a second of speech; only orders claims, so that short jobs pass long ones.
+const EXPECTED_REAL_TIME_FACTOR: f64 = 0.2;
+
+impl Store {
+    /// Ends a `prepare` task and, with `claim_more`, claims the next task in the same commit.
+    ///
+    /// With `segments` the job completes; without, each span becomes a task.
+    pub fn finish_prepare(
+        &self,
+        now: Now,
+        run: &WorkerRun,
+        claim: &Claim,
+        prepared: Prepared,
+        claim_more: bool,
+    ) -> Result<Finished, StoreError> {
+        self.write(|tx, effects| {
+            let accepted = stands(tx, claim)?;
+            if accepted {
+                store_plan(tx, claim, &prepared)?;
+                match prepared.segments {
+                    Some(_) => complete_at_once(tx, effects, now, claim, prepared)?,
+                    None => insert_spans(tx, effects, claim, &prepared)?,
+                }
+            }
+            let next = if claim_more { claim_next(tx, effects, now, run.id())? } else { None };
+            Ok(Finished { accepted, next })
+        })
+    }
+}
+
+fn store_plan(tx: &Transaction<'_>, claim: &Claim, prepared: &Prepared) -> Result<(), StoreError> {
+    let speech_ms: u64 = prepared.spans.iter().map(super::PlannedSpan::duration_ms).sum();
+    tx.prepare_cached(include_str!("../sql/store_plan.sql"))?.execute(named_params! {
+        ":job": claim.job_seq,
+        ":duration_ms": prepared.duration_ms as i64,
+        ":speech_ms": speech_ms as i64,
+        ":compute_ms": (speech_ms as f64 * EXPECTED_REAL_TIME_FACTOR) as i64,
+        ":language": prepared.language,
+        ":language_probability": prepared.language_probability,
+        ":spool": prepared.spool,
+    })?;
+    Ok(())
+}
+
+fn complete_at_once(
+    tx: &Transaction<'_>,
+    effects: &mut Effects,
+    now: Now,
+    claim: &Claim,
+    prepared: Prepared,
+) -> Result<(), StoreError> {
+    let (text, segments) = join_segments(vec![prepared.segments.unwrap_or_default()]);
+    let result = JobResult {
+        text,
+        language: prepared.language,
+        language_probability: prepared.language_probability,
+        duration_seconds: prepared.duration_ms as f64 / 1000.0,
+        model: prepared.model,
+        segments,
+    };
+    complete(tx, effects, &Ending { job_seq: claim.job_seq, job_id: claim.job_id, now }, &result)
+}
+
+fn insert_spans(
+    tx: &Transaction<'_>,
+    effects: &mut Effects,
+    claim: &Claim,
+    prepared: &Prepared,
+) -> Result<(), StoreError> {
+    let mut insert = tx.prepare_cached(include_str!("../sql/insert_span_task.sql"))?;
+    for (index, span) in prepared.spans.iter().enumerate() {
+        insert.execute(named_params! {
+            ":job": claim.job_seq,
+            ":span_index": index as i64,
+            ":start_sample": span.start_sample as i64,
+            ":end_sample": span.end_sample as i64,
+        })?;
+    }
+    tx.prepare_cached("DELETE FROM tasks WHERE id = :task")?.execute(named_params! {":task": claim.task_id})?;
+    effects.work = true;
+    effects.changed.insert(claim.job_id);
+    Ok(())
+}

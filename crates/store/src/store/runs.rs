@@ -1,0 +1,70 @@
+//! Worker runs: who may claim, and until when without a heartbeat.
+
+use rusqlite::named_params;
+
+use super::Store;
+use crate::{Now, StoreError, WorkerRun};
+
+/// What a worker says of itself.
+#[derive(Clone, Debug)]
+pub struct RunSettings {
+    /// Tasks it works on at a time.
+    pub slots: u32,
+    /// Name of its weights.
+    pub model: String,
+}
+
+impl Store {
+    /// Registers a worker's run, so that it may claim.
+    pub fn register_run(&self, now: Now, run: &WorkerRun, settings: &RunSettings) -> Result<(), StoreError> {
+        self.write(|tx, _| {
+            tx.prepare_cached(include_str!("../sql/register_run.sql"))?.execute(named_params! {
+                ":run_id": run.id(),
+                ":boot_id": self.boot_id,
+                ":lease_until": self.lease_end(now),
+                ":pid": std::process::id(),
+                ":slots": settings.slots,
+                ":model": settings.model,
+                ":now": now.wall.ms(),
+            })?;
+            Ok(())
+        })
+    }
+
+    /// Extends the lease of every claim of a run. An error [`StoreError::RunLost`] means that they were given to others.
+    pub fn heartbeat(&self, now: Now, run: &WorkerRun) -> Result<(), StoreError> {
+        self.write(|tx, _| {
+            let alive = tx
+                .prepare_cached("UPDATE workers SET lease_until = :lease_until WHERE run_id = :run_id")?
+                .execute(named_params! {":run_id": run.id(), ":lease_until": self.lease_end(now)})?;
+            if alive == 1 { Ok(()) } else { Err(StoreError::RunLost) }
+        })
+    }
+
+    /// Ends a run that has released its claims.
+    pub fn end_run(&self, run: &WorkerRun) -> Result<(), StoreError> {
+        self.write(|tx, effects| {
+            // Nothing should be left; what is costs no budget.
+            let released = tx
+                .prepare_cached(
+                    "UPDATE tasks SET status = 'ready', claim_id = NULL, run_id = NULL
+                     WHERE run_id = :run_id AND status = 'claimed'",
+                )?
+                .execute(named_params! {":run_id": run.id()})?;
+            effects.work = released > 0;
+            tx.prepare_cached("DELETE FROM workers WHERE run_id = :run_id")?
+                .execute(named_params! {":run_id": run.id()})?;
+            Ok(())
+        })
+    }
+
+    fn lease_end(&self, now: Now) -> i64 {
+        now.boot_ms + self.settings.lease.as_millis() as i64
+    }
+}
+
+/// The kernel's name for this boot. Where it cannot be read (`ProcSubset=pid`), leases alone tell the dead.
+pub(super) fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map_or_else(|_| String::from("unknown"), |id| id.trim().to_owned())
+}

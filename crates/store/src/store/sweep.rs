@@ -1,0 +1,91 @@
+//! Sweeping: what is due is deleted, whatever happened to the process that should have done it.
+
+use rusqlite::{Connection, named_params};
+use steno_models::TombstoneReason;
+
+use super::Store;
+use super::delete::bury;
+use crate::{Now, StoreError};
+
+/// Jobs deleted in one transaction, so that nobody waits long for the write lock.
+const BATCH: u32 = 100;
+
+/// What a sweep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sweep {
+    /// Jobs deleted because their deadline had passed.
+    pub expired: u32,
+    /// Jobs deleted because they had been retrieved.
+    pub retrieved: u32,
+    /// Files deleted that belonged to no job.
+    pub orphans: u32,
+}
+
+impl Store {
+    /// Deletes every job that is due, forgets old tombstones, deletes listed and orphaned files, and empties the
+    /// write-ahead log, in which deleted text would survive.
+    pub fn sweep(&self, now: Now) -> Result<Sweep, StoreError> {
+        let expired = self.bury_due(now, TombstoneReason::Expired, include_str!("../sql/select_expired.sql"))?;
+        let retrieved = self.bury_due(now, TombstoneReason::Retrieved, include_str!("../sql/select_retrieved.sql"))?;
+        if self.has_forgettable_tombstones(now)? {
+            self.write(|tx, _| {
+                tx.prepare_cached("DELETE FROM tombstones WHERE forget_at <= :now")?
+                    .execute(named_params! {":now": now.wall.ms()})?;
+                Ok(())
+            })?;
+        }
+        self.delete_files()?;
+        let orphans = self.delete_orphans()?;
+        self.empty_write_ahead_log()?;
+        Ok(Sweep { expired, retrieved, orphans })
+    }
+
+    fn bury_due(&self, now: Now, reason: TombstoneReason, select: &str) -> Result<u32, StoreError> {
+        let mut buried = 0;
+        loop {
+            // Look without the write lock first: most sweeps find nothing.
+            let due = self.read(|connection| select_due(connection, now, select))?;
+            if due.is_empty() {
+                return Ok(buried);
+            }
+            self.write(|tx, effects| {
+                for seq in select_due(tx, now, select)? {
+                    bury(tx, effects, now, seq, reason, &self.settings)?;
+                    buried += 1;
+                }
+                Ok(())
+            })?;
+        }
+    }
+
+    fn has_forgettable_tombstones(&self, now: Now) -> Result<bool, StoreError> {
+        self.read(|connection| {
+            Ok(connection
+                .prepare_cached("SELECT 1 FROM tombstones WHERE forget_at <= :now LIMIT 1")?
+                .exists(named_params! {":now": now.wall.ms()})?)
+        })
+    }
+
+    /// Moves the log into the database and cuts it to nothing. A reader may be in the way: the next sweep tries again.
+    fn empty_write_ahead_log(&self) -> Result<(), StoreError> {
+        let log = self.data.database().with_extension("db-wal");
+        if std::fs::metadata(log).is_ok_and(|log| log.len() == 0) {
+            return Ok(());
+        }
+        let connection = self.writer.get()?;
+        connection.busy_handler(None)?;
+        let outcome = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+        crate::connection::configure(&connection)?;
+        match outcome {
+            Ok(_) => Ok(()),
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn select_due(connection: &Connection, now: Now, select: &str) -> Result<Vec<i64>, StoreError> {
+    let mut statement = connection.prepare_cached(select)?;
+    let jobs = statement.query_map(named_params! {":now": now.wall.ms(), ":batch": BATCH}, |row| row.get(0))?;
+    Ok(jobs.collect::<Result<_, _>>()?)
+}

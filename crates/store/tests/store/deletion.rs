@@ -1,0 +1,175 @@
+//! Invariant: what is deleted is gone, from rows, files and the log, and what is not due stays.
+
+use std::time::Duration;
+
+use crate::support::{Fixture, settings};
+use steno_models::{JobId, Status, TombstoneReason, TranscribeRequest};
+use steno_store::{AudioUpload, JobLookup, SpoolFile, StoreSettings};
+
+fn tombstone_reason(f: &Fixture, job: JobId) -> Option<TombstoneReason> {
+    match f.store.get_job(f.now(), job).unwrap() {
+        Some(JobLookup::Deleted(tombstone)) => Some(tombstone.reason),
+        Some(JobLookup::Job(..)) => panic!("the job is still there"),
+        None => None,
+    }
+}
+
+fn completed(f: &Fixture, text: &str) -> JobId {
+    let job = f.submit();
+    let run = f.worker();
+    let claim = f.claim(&run);
+    assert!(f.complete(&run, &claim, text));
+    f.store.end_run(&run).unwrap();
+    job
+}
+
+#[test]
+fn a_retrieved_job_stays_for_its_grace_period_only() {
+    let f = Fixture::new();
+    let job = completed(&f, "hello");
+    f.store.mark_retrieved(f.now(), job).unwrap();
+    let retrieved_at = f.now().wall;
+    f.clock.advance_ms(59_000);
+    f.store.mark_retrieved(f.now(), job).unwrap();
+    assert_eq!(f.store.sweep(f.now()).unwrap().retrieved, 0);
+    assert_eq!(f.status(job).retrieved_at, Some(retrieved_at), "only the first retrieval counts");
+    f.clock.advance_ms(1_000);
+    assert_eq!(tombstone_reason(&f, job), Some(TombstoneReason::Retrieved), "before any sweep");
+    assert_eq!(f.store.sweep(f.now()).unwrap().retrieved, 1);
+    assert_eq!(tombstone_reason(&f, job), Some(TombstoneReason::Retrieved));
+    f.clock.advance_ms(24 * 3_600_000);
+    assert_eq!(tombstone_reason(&f, job), None);
+}
+
+#[test]
+fn without_grace_a_job_goes_as_its_last_byte_leaves() {
+    let f = Fixture::with(StoreSettings { retrieval_grace: Duration::ZERO, ..settings() });
+    let job = completed(&f, "hello");
+    f.store.mark_retrieved(f.now(), job).unwrap();
+    assert_eq!(tombstone_reason(&f, job), Some(TombstoneReason::Retrieved));
+}
+
+#[test]
+fn every_status_ends_at_the_deadline() {
+    let f = Fixture::new();
+    let run = f.worker();
+    let done = completed(&f, "hello");
+    let running = f.submit();
+    let claim = f.claim(&run);
+    let waiting = f.submit();
+    f.clock.advance_ms(24 * 3_600_000 - 1);
+    f.store.heartbeat(f.now(), &run).unwrap();
+    assert_eq!(f.store.sweep(f.now()).unwrap().expired, 0);
+    f.clock.advance_ms(1);
+    assert_eq!(f.store.sweep(f.now()).unwrap().expired, 3);
+    for job in [done, running, waiting] {
+        assert_eq!(tombstone_reason(&f, job), Some(TombstoneReason::Expired));
+    }
+    assert!(!f.complete(&run, &claim, "too late"));
+    assert_eq!(f.files(), Vec::<String>::new());
+    f.clock.advance_ms(3_600_000);
+    assert_eq!(tombstone_reason(&f, done), None);
+}
+
+#[test]
+fn delete_works_in_every_status_and_twice() {
+    let f = Fixture::new();
+    let run = f.worker();
+    let done = completed(&f, "hello");
+    let running = f.submit();
+    let claim = f.claim(&run);
+    let waiting = f.submit();
+    for job in [done, running, waiting] {
+        for _ in 0..2 {
+            assert!(f.store.delete_job(f.now(), job, TombstoneReason::Deleted).unwrap());
+        }
+        assert_eq!(tombstone_reason(&f, job), Some(TombstoneReason::Deleted));
+    }
+    assert!(f.store.standing_claims(&run).unwrap().is_empty());
+    assert!(!f.complete(&run, &claim, "too late"));
+    assert!(!f.store.delete_job(f.now(), JobId::random(), TombstoneReason::Deleted).unwrap());
+    assert_eq!(f.files(), Vec::<String>::new());
+}
+
+#[test]
+fn deleted_text_is_in_no_file() {
+    let f = Fixture::new();
+    let metadata = serde_json::from_str(r#"{"note":"marker-of-the-metadata"}"#).unwrap();
+    let run = f.worker();
+    let job = f.submit_with(TranscribeRequest { metadata: Some(metadata), ..TranscribeRequest::default() });
+    f.plan(&run, &f.claim(&run), 2);
+    assert!(f.finish_span(&run, &f.claim(&run), "marker-of-the-text"));
+    assert!(f.finish_span(&run, &f.claim(&run), "more"));
+    assert_eq!(f.status(job).status, Status::Completed);
+    assert!(grep(&f, "marker-of-the-text"), "the test can see what is there");
+    f.store.delete_job(f.now(), job, TombstoneReason::Deleted).unwrap();
+    f.store.sweep(f.now()).unwrap();
+    assert!(!grep(&f, "marker-of-the-"));
+}
+
+/// Whether a text is in any file of the data folder: database, log, audio.
+fn grep(f: &Fixture, needle: &str) -> bool {
+    let mut folders = vec![f.root.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            } else if std::fs::read(entry.path()).unwrap().windows(needle.len()).any(|bytes| bytes == needle.as_bytes())
+            {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+#[test]
+fn an_upload_that_is_given_up_leaves_no_file() {
+    let f = Fixture::new();
+    let mut upload = AudioUpload::create(f.data(), JobId::random()).unwrap();
+    upload.write(b"half of it").unwrap();
+    assert_eq!(f.files().len(), 1);
+    drop(upload);
+    assert_eq!(f.files().len(), 0);
+    let stored = AudioUpload::create(f.data(), JobId::random()).unwrap().store().unwrap();
+    assert_eq!(f.files().len(), 1);
+    drop(stored);
+    assert_eq!(f.files().len(), 0);
+}
+
+#[test]
+fn files_without_a_row_or_a_living_writer_are_swept() {
+    let f = Fixture::new();
+    let job = f.submit();
+    let run = f.worker();
+    let claim = f.claim(&run);
+    let spool = SpoolFile::create(f.data(), &claim).unwrap();
+    let upload = AudioUpload::create(f.data(), JobId::random()).unwrap();
+    let kept = f.files();
+    for orphan in [
+        f.data().audio().join(format!("{}.part", JobId::random())),
+        f.data().audio().join(JobId::random().to_string()),
+        f.data().spool().join(format!("{job}.{}.pcm", steno_store::ClaimId::random())),
+    ] {
+        std::fs::write(orphan, b"left by a dead process").unwrap();
+    }
+    assert_eq!(f.store.sweep(f.now()).unwrap().orphans, 3);
+    assert_eq!(f.files(), kept);
+    drop((spool, upload));
+    assert_eq!(f.files(), [job.to_string()]);
+}
+
+#[test]
+fn files_on_the_list_are_deleted_after_a_restart() {
+    let f = Fixture::new();
+    let leftover = f.data().audio().join("leftover");
+    std::fs::write(&leftover, b"its row was deleted, then the power went").unwrap();
+    let database = rusqlite::Connection::open(f.data().database()).unwrap();
+    database.execute("INSERT INTO gc VALUES ('audio/leftover'), ('audio/gone already')", []).unwrap();
+    drop(database);
+    f.store.sweep(f.now()).unwrap();
+    assert!(!leftover.exists());
+    let database = rusqlite::Connection::open(f.data().database()).unwrap();
+    assert_eq!(database.query_row("SELECT count(*) FROM gc", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+}

@@ -1,0 +1,95 @@
+//! Invariant: a task of a dead worker goes back, a task of a live one does not, and a late result is dropped.
+
+use crate::support::Fixture;
+use steno_models::{FailureCode, Status};
+use steno_store::{Reclaimed, StoreError};
+
+#[test]
+fn tasks_of_a_dead_worker_go_back_without_waiting_for_its_lease() {
+    let f = Fixture::new();
+    let job = f.submit();
+    let dead = f.worker();
+    f.claim(&dead);
+    // The kernel drops the lock when a process dies; so does the drop.
+    drop(dead);
+    let reclaimed = f.store.reclaim_tasks(f.now(), None).unwrap();
+    assert_eq!(reclaimed, Reclaimed { runs: 1, tasks: 1, failed_jobs: 0 });
+    let run = f.worker();
+    let claim = f.claim(&run);
+    assert_eq!((claim.job_id, claim.attempt), (job, 2));
+    assert_eq!(f.status(job).attempts, 2);
+}
+
+#[test]
+fn tasks_of_a_live_worker_stay() {
+    let f = Fixture::new();
+    f.submit();
+    let live = f.worker();
+    f.claim(&live);
+    f.clock.advance_ms(29_000);
+    f.store.heartbeat(f.now(), &live).unwrap();
+    f.clock.advance_ms(29_000);
+    assert_eq!(f.store.reclaim_tasks(f.now(), None).unwrap(), Reclaimed::default());
+    assert_eq!(f.store.standing_claims(&live).unwrap().len(), 1);
+}
+
+#[test]
+fn a_wall_clock_jump_ends_no_lease() {
+    let f = Fixture::new();
+    f.submit();
+    let live = f.worker();
+    f.claim(&live);
+    f.clock.jump_wall_ms(3_600_000);
+    assert_eq!(f.store.reclaim_tasks(f.now(), None).unwrap(), Reclaimed::default());
+    f.clock.jump_wall_ms(-7_200_000);
+    assert_eq!(f.store.reclaim_tasks(f.now(), None).unwrap(), Reclaimed::default());
+}
+
+#[test]
+fn a_result_after_the_lease_is_dropped() {
+    let f = Fixture::new();
+    let job = f.submit();
+    let stopped = f.worker();
+    let late = f.claim(&stopped);
+    f.clock.advance_ms(31_000);
+    assert_eq!(f.store.reclaim_tasks(f.now(), None).unwrap().tasks, 1);
+    let other = f.worker();
+    assert!(f.complete(&other, &f.claim(&other), "in time"));
+    assert!(!f.complete(&stopped, &late, "too late"));
+    assert_eq!(f.status(job).result.unwrap().text, "in time");
+    assert!(matches!(f.store.heartbeat(f.now(), &stopped), Err(StoreError::RunLost)));
+}
+
+#[test]
+fn a_recording_on_which_three_workers_died_fails() {
+    let f = Fixture::new();
+    let job = f.submit();
+    for crash in 1..=3 {
+        let run = f.worker();
+        f.claim(&run);
+        drop(run);
+        let reclaimed = f.store.reclaim_tasks(f.now(), None).unwrap();
+        assert_eq!((reclaimed.tasks, reclaimed.failed_jobs), if crash < 3 { (1, 0) } else { (0, 1) });
+    }
+    let failed = f.status(job);
+    assert_eq!((failed.status, failed.error.unwrap().code), (Status::Failed, FailureCode::WorkerCrashed));
+    assert_eq!(f.files(), Vec::<String>::new());
+}
+
+#[test]
+fn a_worker_does_not_reclaim_itself() {
+    let f = Fixture::new();
+    let run = f.worker();
+    f.clock.advance_ms(100_000);
+    assert_eq!(f.store.reclaim_tasks(f.now(), Some(run.id())).unwrap(), Reclaimed::default());
+}
+
+#[test]
+fn a_run_that_ends_gives_its_tasks_back_without_charge() {
+    let f = Fixture::new();
+    f.submit();
+    let run = f.worker();
+    f.claim(&run);
+    f.store.end_run(&run).unwrap();
+    assert_eq!(f.claim(&f.worker()).attempt, 1);
+}

@@ -1,0 +1,8 @@
+//! The store as the api and the workers see it: real SQLite in a temporary folder, a clock turned by hand, no sleeps.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod deletion;
+mod guards;
+mod liveness;
+mod queue;
+mod support;
