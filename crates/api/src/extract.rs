@@ -1,0 +1,116 @@
+//! Reading a call's parameters, with errors that name them.
+
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use actix_web::web::Query;
+use steno_models::{Format, JobId, ProblemCode};
+
+use crate::problem::ApiError;
+
+/// Longest time a client may wait for a change, in seconds.
+const MAX_WAIT_S: u64 = 60;
+
+/// How a client wants its job.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct View {
+    /// Seconds to wait for the job to end.
+    pub(crate) wait_s: u64,
+    /// The rendering of a completed job.
+    pub(crate) format: Option<Format>,
+    /// Whether the delivery shall not count as retrieval.
+    pub(crate) keep: bool,
+}
+
+/// The job id in the path. A text that is no id names no job.
+pub(crate) fn job_id(request: &HttpRequest) -> Result<JobId, ApiError> {
+    request.match_info().query("job_id").parse().map_err(|_| ApiError::no_such_job())
+}
+
+/// The query as pairs, in order.
+pub(crate) fn query_pairs(request: &HttpRequest) -> Result<Vec<(String, String)>, ApiError> {
+    Query::<Vec<(String, String)>>::from_query(request.query_string())
+        .map(Query::into_inner)
+        .map_err(|_| ApiError::new(ProblemCode::Malformed, "the query is not valid UTF-8 in percent encoding"))
+}
+
+/// Parameters of `GET /transcribe/{job_id}`.
+pub(crate) fn view(request: &HttpRequest) -> Result<View, ApiError> {
+    let mut view = View { format: accepted_format(request), wait_s: preferred_wait(request), keep: false };
+    for (name, value) in query_pairs(request)? {
+        match name.as_str() {
+            "wait" => {
+                let seconds: u64 = value.parse().map_err(|_| {
+                    ApiError::invalid_option("wait", format!("not a whole number of seconds from 0 to {MAX_WAIT_S}"))
+                })?;
+                view.wait_s = seconds.min(MAX_WAIT_S);
+            }
+            "format" => {
+                let names: Vec<_> = Format::ALL.into_iter().map(Format::as_str).collect();
+                let unknown = || ApiError::invalid_option("format", format!("not one of {}", names.join(", ")));
+                view.format = Some(Format::from_name(&value).ok_or_else(unknown)?);
+            }
+            "keep" => {
+                view.keep = value.parse().map_err(|_| ApiError::invalid_option("keep", "neither true nor false"))?;
+            }
+            _ => return Err(ApiError::invalid_option("query", "unknown parameter; known are wait, format, keep")),
+        }
+    }
+    Ok(view)
+}
+
+/// The first media type of `Accept` that is one of ours.
+fn accepted_format(request: &HttpRequest) -> Option<Format> {
+    let accept = request.headers().get(header::ACCEPT)?.to_str().ok()?;
+    accept.split(',').find_map(|part| match part.split(';').next()?.trim() {
+        "application/json" => Some(Format::Json),
+        "text/plain" => Some(Format::Text),
+        "application/x-subrip" => Some(Format::Srt),
+        "text/vtt" => Some(Format::Vtt),
+        _ => None,
+    })
+}
+
+/// Seconds of `Prefer: wait=30` (RFC 7240); 0 without.
+fn preferred_wait(request: &HttpRequest) -> u64 {
+    let preference = request.headers().get("prefer").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    preference
+        .split([',', ';'])
+        .find_map(|part| part.trim().strip_prefix("wait=")?.parse::<u64>().ok())
+        .map_or(0, |seconds| seconds.min(MAX_WAIT_S))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn check(uri: &str, headers: &[(&'static str, &'static str)], expected: &View) {
+        let mut request = TestRequest::with_uri(uri);
+        for header in headers {
+            request = request.insert_header(*header);
+        }
+        assert_eq!(view(&request.to_http_request()).ok().as_ref(), Some(expected));
+    }
+
+    #[test]
+    fn parameters_win_over_headers() {
+        check("/", &[], &View::default());
+        check(
+            "/?wait=5&keep=true&format=srt",
+            &[("accept", "text/plain"), ("prefer", "wait=9")],
+            &View { wait_s: 5, format: Some(Format::Srt), keep: true },
+        );
+        check("/?wait=100000", &[], &View { wait_s: 60, ..View::default() });
+        check("/", &[("prefer", "respond-async, wait=9")], &View { wait_s: 9, ..View::default() });
+        let vtt = View { format: Some(Format::Vtt), ..View::default() };
+        check("/", &[("accept", "image/png, text/vtt;q=0.5, */*")], &vtt);
+    }
+
+    #[test]
+    fn parameters_that_cannot_be_are_refused() {
+        for uri in ["/?wait=-1", "/?wait=soon", "/?format=docx", "/?keep=maybe", "/?colour=red"] {
+            assert!(view(&TestRequest::with_uri(uri).to_http_request()).is_err(), "{uri}");
+        }
+    }
+}

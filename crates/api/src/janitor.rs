@@ -1,0 +1,58 @@
+//! The api's share of the housekeeping: deletes what is due, returns tasks of dead workers, feeds systemd's watchdog.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use steno_store::{Clock, Store, StoreError};
+use tokio::sync::watch;
+
+use crate::problem::EXIT_IO_ERROR;
+
+/// Pause between two looks for dead workers, and between two signs of life.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Starts the janitor. It ends within a second of `stopping`.
+pub(crate) fn start(
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    sweep_interval: Duration,
+    stopping: watch::Receiver<bool>,
+) -> thread::JoinHandle<()> {
+    thread::spawn(move || {
+        let mut swept = Instant::now();
+        while !*stopping.borrow() {
+            if swept.elapsed() >= sweep_interval {
+                sweep(&store, &*clock);
+                swept = Instant::now();
+            }
+            match store.reclaim_tasks(clock.now(), None) {
+                Ok(reclaimed) if reclaimed.runs > 0 => {
+                    tracing::warn!(?reclaimed, "returned the tasks of {} dead workers", reclaimed.runs);
+                }
+                Ok(_) => {}
+                Err(error) => report(&error, "cannot look for dead workers"),
+            }
+            // Not under systemd, or without a watchdog, this does nothing.
+            let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+            thread::sleep(TICK);
+        }
+    })
+}
+
+/// Deletes what is due, once.
+pub(crate) fn sweep(store: &Store, clock: &dyn Clock) {
+    match store.sweep(clock.now()) {
+        Ok(swept) if swept != steno_store::Sweep::default() => tracing::info!(?swept, "deleted what was due"),
+        Ok(_) => {}
+        Err(error) => report(&error, "cannot delete what is due"),
+    }
+}
+
+fn report(error: &StoreError, what: &str) {
+    tracing::error!(error = error as &dyn Error, "{what}");
+    if error.is_fatal() {
+        std::process::exit(EXIT_IO_ERROR);
+    }
+}

@@ -1,0 +1,51 @@
+//! The binary steno-api: reads settings, opens the store, serves until SIGTERM or SIGINT.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use steno_api::Config;
+use steno_store::{Store, SystemClock};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Exit code for settings that cannot be (`EX_CONFIG` of sysexits.h).
+const EXIT_CONFIG: u8 = 78;
+
+fn main() -> ExitCode {
+    let config: Config = steno_settings::parse();
+    steno_settings::start_log(&config.log);
+    steno_settings::die_with_parent();
+    if let Err(problems) = config.check() {
+        tracing::error!("{problems}");
+        return ExitCode::from(EXIT_CONFIG);
+    }
+    match actix_web::rt::System::new().block_on(serve(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let store = Store::open(&config.data, config.store_settings())
+        .with_context(|| format!("cannot open the data folder {} (STENO_DATA)", config.data.display()))?;
+    let server = steno_api::bind(config, Arc::new(store), Arc::new(SystemClock))?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tracing::info!("listening on http://{}", server.address());
+    // Without systemd this does nothing.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    server
+        .run(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+            tracing::info!("stopping");
+        })
+        .await?;
+    Ok(())
+}

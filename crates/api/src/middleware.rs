@@ -1,0 +1,69 @@
+//! What happens around every call: its log line, its request id, the headers all answers share, and the body of errors.
+
+use std::time::Instant;
+
+use actix_web::Error;
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use steno_models::ProblemCode;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::problem::ApiError;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Wraps a call. Nothing a client sent is logged but the method: paths and queries may carry prompts.
+pub(crate) async fn around(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, Error> {
+    let began = Instant::now();
+    let id = Uuid::new_v4().to_string();
+    let span = tracing::info_span!("call", request.id = %id);
+    let instance = request.path().to_owned();
+    let method = request.method().clone();
+    let mut response = next.call(request).instrument(span.clone()).await?;
+    let route = response.request().match_pattern().unwrap_or_else(|| "unknown address".to_owned());
+    let status = response.status();
+    if let Some(problem) = problem_of(&mut response) {
+        let body = problem.into_response(&instance, &id);
+        response = response.into_response(body);
+    }
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let elapsed_ms = began.elapsed().as_millis() as u64;
+    span.in_scope(|| {
+        if matches!(route.as_str(), "/healthz" | "/readyz") {
+            tracing::debug!(http.status = status.as_u16(), elapsed_ms, "{method} {route} answered {status}");
+        } else {
+            tracing::info!(http.status = status.as_u16(), elapsed_ms, "{method} {route} answered {status}");
+        }
+    });
+    Ok(response)
+}
+
+/// The error of an answer: ours, or made of the status of one that actix gave by itself.
+fn problem_of(response: &mut ServiceResponse) -> Option<ApiError> {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return None;
+    }
+    let own = response.response_mut().extensions_mut().remove::<ApiError>();
+    Some(own.unwrap_or_else(|| foreign_problem(status)))
+}
+
+fn foreign_problem(status: StatusCode) -> ApiError {
+    match status {
+        StatusCode::NOT_FOUND => ApiError::new(ProblemCode::NotFound, "there is nothing at this address"),
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(ProblemCode::UploadTooLarge, "the request is too large"),
+        StatusCode::REQUEST_TIMEOUT => ApiError::new(ProblemCode::RequestTimeout, "the request came too slowly"),
+        _ if status.is_client_error() => ApiError::new(ProblemCode::Malformed, "the request cannot be read"),
+        _ => ApiError::new(ProblemCode::Internal, "the server failed; its log tells more under the request id"),
+    }
+}

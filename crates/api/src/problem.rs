@@ -1,0 +1,142 @@
+//! Errors as they leave: one enum-free type that carries a [`ProblemCode`] and what to say about it.
+//!
+//! Handlers return it; the middleware adds the path and the request id. HTTP status lives here and nowhere else.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use steno_models::{FieldProblem, Problem, ProblemCode, Tombstone};
+use steno_store::StoreError;
+
+/// Exit code after a disk or database error that leaves the state unknown (`EX_IOERR` of sysexits.h).
+pub(crate) const EXIT_IO_ERROR: i32 = 74;
+
+/// A problem without the call it belongs to.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiError {
+    code: ProblemCode,
+    detail: Cow<'static, str>,
+    errors: Vec<FieldProblem>,
+    tombstone: Option<Box<Tombstone>>,
+    retry_after_s: Option<u32>,
+    allow: Option<&'static str>,
+}
+
+impl ApiError {
+    pub(crate) fn new(code: ProblemCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, detail: detail.into(), errors: Vec::new(), tombstone: None, retry_after_s: None, allow: None }
+    }
+
+    /// Options that are not valid, each with its pointer.
+    pub(crate) fn invalid_options(errors: Vec<FieldProblem>) -> Self {
+        let names: Vec<_> = errors.iter().map(|error| error.pointer.trim_start_matches('/')).collect();
+        let detail = format!("not valid: {}; each is explained in errors", names.join(", "));
+        Self { errors, ..Self::new(ProblemCode::InvalidOptions, detail) }
+    }
+
+    /// One option that is not valid.
+    pub(crate) fn invalid_option(name: &str, detail: impl Into<String>) -> Self {
+        Self::invalid_options(vec![FieldProblem { pointer: format!("/{name}"), detail: detail.into() }])
+    }
+
+    pub(crate) fn no_such_job() -> Self {
+        Self::new(ProblemCode::NotFound, "no job has this id; it never had, or it was deleted long ago")
+    }
+
+    pub(crate) fn gone(tombstone: Tombstone) -> Self {
+        use steno_models::TombstoneReason::{Deleted, Expired, Retrieved};
+        let detail = match tombstone.reason {
+            Retrieved => "the result was retrieved and its grace period is over; submit the recording again",
+            Expired => "the job passed its deadline; submit the recording again",
+            Deleted => "a client deleted the job; submit the recording again",
+        };
+        Self { tombstone: Some(Box::new(tombstone)), ..Self::new(ProblemCode::Gone, detail) }
+    }
+
+    pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
+        let detail = format!("this address takes {allow}");
+        Self { allow: Some(allow), ..Self::new(ProblemCode::MethodNotAllowed, detail) }
+    }
+
+    /// The server is shutting down.
+    pub(crate) fn stopping() -> Self {
+        Self::new(ProblemCode::NotReady, "the server is restarting; try again in a moment").retry_after(5)
+    }
+
+    pub(crate) fn retry_after(self, seconds: u32) -> Self {
+        Self { retry_after_s: Some(seconds), ..self }
+    }
+
+    /// The answer, once it is known which call it is for.
+    pub(crate) fn into_response(self, instance: &str, request_id: &str) -> HttpResponse {
+        let status = self.status_code();
+        let mut response = HttpResponseBuilder::new(status);
+        response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
+        if let Some(seconds) = self.retry_after_s {
+            response.insert_header((header::RETRY_AFTER, seconds));
+        }
+        if let Some(allow) = self.allow {
+            response.insert_header((header::ALLOW, allow));
+        }
+        let name = serde_json::to_value(self.code).ok();
+        let problem = Problem {
+            kind: format!("urn:steno:problem:{}", name.as_ref().and_then(|name| name.as_str()).unwrap_or_default()),
+            title: self.code.title().into(),
+            status: self.code.status(),
+            detail: self.detail.into_owned(),
+            instance: instance.to_owned(),
+            code: self.code,
+            request_id: request_id.to_owned(),
+            errors: self.errors,
+            tombstone: self.tombstone.map(|tombstone| *tombstone),
+        };
+        response.body(serde_json::to_string(&problem).unwrap_or_default())
+    }
+}
+
+impl From<StoreError> for ApiError {
+    /// Logs the error, where the caller would only pass it on, and ends the process if the state on disk is unknown:
+    /// an answer given now might be wrong.
+    fn from(error: StoreError) -> Self {
+        if error.is_disk_full() {
+            tracing::warn!(error = &error as &dyn Error, "disk full");
+            return Self::new(ProblemCode::DiskReserve, "the server's disk is full; try again later").retry_after(60);
+        }
+        tracing::error!(error = &error as &dyn Error, "store operation failed");
+        if error.is_fatal() {
+            std::process::exit(EXIT_IO_ERROR);
+        }
+        match error {
+            StoreError::Database(_) | StoreError::Pool(_) => {
+                Self::new(ProblemCode::NotReady, "the database does not answer; try again in a moment").retry_after(5)
+            }
+            _ => Self::new(ProblemCode::Internal, "the server failed; its log tells more under the request id"),
+        }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl Error for ApiError {}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        // The middleware finds the error in the extensions and writes the body.
+        let mut response = HttpResponse::new(self.status_code());
+        response.extensions_mut().insert(self.clone());
+        response
+    }
+}

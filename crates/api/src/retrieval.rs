@@ -1,0 +1,74 @@
+//! A body that knows when its last byte has been handed to the connection: that is what counts as retrieval.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::web::Bytes;
+
+/// Bytes handed over at a time, so that a slow reader is noticed before the end.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// A body that calls `on_delivered` in its final poll. A connection that ends earlier drops it without the call.
+pub(crate) struct RetrievalBody<F> {
+    rest: Bytes,
+    on_delivered: Option<F>,
+}
+
+impl<F: FnOnce()> RetrievalBody<F> {
+    pub(crate) fn new(body: impl Into<Bytes>, on_delivered: F) -> Self {
+        Self { rest: body.into(), on_delivered: Some(on_delivered) }
+    }
+}
+
+impl<F: FnOnce() + Unpin> MessageBody for RetrievalBody<F> {
+    type Error = std::convert::Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.rest.len() as u64)
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        if self.rest.is_empty() {
+            if let Some(on_delivered) = self.on_delivered.take() {
+                on_delivered();
+            }
+            return Poll::Ready(None);
+        }
+        let length = self.rest.len().min(CHUNK_BYTES);
+        Poll::Ready(Some(Ok(self.rest.split_to(length))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn only_the_final_poll_counts_as_delivery() {
+        let delivered = Cell::new(0);
+        let body = vec![7; CHUNK_BYTES * 2 + 1];
+        let mut body = RetrievalBody::new(body, || delivered.set(delivered.get() + 1));
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..3 {
+            assert!(matches!(Pin::new(&mut body).poll_next(&mut context), Poll::Ready(Some(Ok(_)))));
+            assert_eq!(delivered.get(), 0);
+        }
+        for _ in 0..2 {
+            assert!(matches!(Pin::new(&mut body).poll_next(&mut context), Poll::Ready(None)));
+            assert_eq!(delivered.get(), 1);
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_dropped_half_way_was_not_delivered() {
+        let delivered = Cell::new(false);
+        let mut body = RetrievalBody::new(vec![7; CHUNK_BYTES * 2], || delivered.set(true));
+        let _ = Pin::new(&mut body).poll_next(&mut Context::from_waker(Waker::noop()));
+        drop(body);
+        assert!(!delivered.get());
+    }
+}

@@ -1,0 +1,51 @@
+//! What every handler shares: the store behind its blocking bridge, the job watch, the limits.
+
+use std::sync::Arc;
+
+use actix_web::web;
+use steno_store::{Clock, Now, Store, StoreError};
+use tokio::sync::watch;
+
+use crate::Config;
+use crate::job_watch::JobWatch;
+use crate::problem::ApiError;
+
+/// Shared by all handlers.
+pub(crate) struct ApiState {
+    /// The settings, read only.
+    pub(crate) config: Config,
+    /// The queue. Handlers go through [`ApiState::call_store`].
+    pub(crate) store: Arc<Store>,
+    /// Tells long-polling clients that their job changed.
+    pub(crate) watch: Arc<JobWatch>,
+    /// Turns true when the server is asked to stop.
+    pub(crate) stopping: watch::Receiver<bool>,
+    clock: Arc<dyn Clock>,
+}
+
+impl ApiState {
+    pub(crate) fn new(
+        config: Config,
+        store: Arc<Store>,
+        watch: Arc<JobWatch>,
+        stopping: watch::Receiver<bool>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { config, store, watch, stopping, clock }
+    }
+
+    /// The present moment.
+    pub(crate) fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// Runs a store operation on a thread that may block.
+    pub(crate) async fn call_store<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let store = Arc::clone(&self.store);
+        let outcome = web::block(move || operation(&store)).await.map_err(|_| ApiError::stopping())?;
+        outcome.map_err(ApiError::from)
+    }
+}

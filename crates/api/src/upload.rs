@@ -1,0 +1,138 @@
+//! Receiving a recording: from the connection to a file, one bounded buffer at a time.
+
+mod multipart;
+mod raw;
+
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use actix_web::web::{self, BytesMut};
+use steno_models::{JobId, ProblemCode};
+use steno_store::{AudioUpload, StoreError, StoredAudio};
+
+pub(crate) use multipart::receive_multipart;
+pub(crate) use raw::receive_raw;
+
+use crate::problem::ApiError;
+use crate::state::ApiState;
+
+/// Bytes gathered before they are written: fewer trips to a blocking thread, still little memory for each upload.
+const BUFFER_BYTES: usize = 256 * 1024;
+/// What a multipart body may have on top of its recording: other fields, boundaries, headers.
+const MULTIPART_OVERHEAD_BYTES: u64 = 1024 * 1024;
+
+/// How a recording arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// One field `file` among option fields.
+    Multipart,
+    /// The body is the recording.
+    Raw,
+}
+
+/// Tells how the recording arrives, and refuses what is not accepted before a byte of it is read.
+pub(crate) fn body_of(request: &HttpRequest, max_bytes: u64) -> Result<Body, ApiError> {
+    let headers = request.headers();
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        let detail = "send the recording without Content-Encoding; audio formats are compressed already";
+        return Err(ApiError::new(ProblemCode::UnsupportedMediaType, detail));
+    }
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let body = if essence == "multipart/form-data" {
+        Body::Multipart
+    } else if essence.starts_with("audio/") || essence.starts_with("video/") || essence == "application/octet-stream" {
+        Body::Raw
+    } else {
+        let detail = "send multipart/form-data with a field file (curl -F file=@recording.wav), or the recording as \
+                      the body with Content-Type audio/*, video/* or application/octet-stream";
+        return Err(ApiError::new(ProblemCode::UnsupportedMediaType, detail));
+    };
+    let overhead = if body == Body::Multipart { MULTIPART_OVERHEAD_BYTES } else { 0 };
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > max_bytes.saturating_add(overhead)) {
+        return Err(too_large(max_bytes));
+    }
+    Ok(body)
+}
+
+/// An upload in progress. Dropped before [`Upload::finish`], it leaves no file.
+pub(crate) struct Upload<'a> {
+    state: &'a ApiState,
+    /// `None` only while it is on a blocking thread.
+    file: Option<AudioUpload>,
+    buffer: BytesMut,
+    received: u64,
+}
+
+impl<'a> Upload<'a> {
+    pub(crate) async fn begin(state: &'a ApiState) -> Result<Self, ApiError> {
+        let file = state.call_store(|store| AudioUpload::create(store.data(), JobId::random())).await?;
+        Ok(Self { state, file: Some(file), buffer: BytesMut::new(), received: 0 })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.received == 0
+    }
+
+    /// Takes a chunk; writes when enough has come together.
+    async fn take(&mut self, chunk: &[u8]) -> Result<(), ApiError> {
+        self.received += chunk.len() as u64;
+        let max_bytes = self.state.config.max_upload_bytes;
+        if self.received > max_bytes {
+            return Err(too_large(max_bytes));
+        }
+        self.buffer.extend_from_slice(chunk);
+        if self.buffer.len() >= BUFFER_BYTES { self.flush().await } else { Ok(()) }
+    }
+
+    async fn flush(&mut self) -> Result<(), ApiError> {
+        let Some(mut file) = self.file.take() else { return Err(ApiError::stopping()) };
+        let bytes = self.buffer.split();
+        let reserve = self.state.config.disk_reserve_bytes;
+        let file = self.state.call_store(move |store| {
+            if store.data().free_bytes()? < reserve {
+                return Err(disk_full(store.data().audio()));
+            }
+            file.write(&bytes)?;
+            Ok(file)
+        });
+        self.file = Some(file.await?);
+        Ok(())
+    }
+
+    /// Makes the recording durable.
+    pub(crate) async fn finish(mut self) -> Result<StoredAudio, ApiError> {
+        self.flush().await?;
+        let Some(file) = self.file.take() else { return Err(ApiError::stopping()) };
+        self.state.call_store(move |_| file.store()).await
+    }
+}
+
+fn disk_full(path: std::path::PathBuf) -> StoreError {
+    StoreError::File { action: "write", path, source: std::io::ErrorKind::StorageFull.into() }
+}
+
+fn too_large(max_bytes: u64) -> ApiError {
+    let detail = format!("a recording may have at most {max_bytes} bytes (STENO_MAX_UPLOAD_BYTES)");
+    ApiError::new(ProblemCode::UploadTooLarge, detail)
+}
+
+fn stalled(seconds: u64) -> ApiError {
+    let detail = format!("nothing came for {seconds} seconds (STENO_UPLOAD_CHUNK_TIMEOUT); send the recording again");
+    ApiError::new(ProblemCode::RequestTimeout, detail)
+}
+
+fn cut_short() -> ApiError {
+    ApiError::new(ProblemCode::Malformed, "the body ended before it was complete; send the recording again")
+}
+
+/// Waits for the next item of a stream, at most as long as the settings allow.
+async fn next_within<T>(state: &ApiState, next: impl Future<Output = T>) -> Result<T, ApiError> {
+    let limit = state.config.upload_chunk_timeout;
+    tokio::time::timeout(limit, next).await.map_err(|_| stalled(limit.as_secs()))
+}
+
+/// Bytes as a text field.
+fn text_of(bytes: web::Bytes) -> Result<String, &'static str> {
+    String::from_utf8(bytes.into()).map_err(|_| "not valid UTF-8")
+}

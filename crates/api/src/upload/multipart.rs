@@ -1,0 +1,95 @@
+//! A recording among option fields, parts in any order.
+
+use actix_multipart::{Field, Multipart, MultipartError};
+use actix_web::HttpRequest;
+use actix_web::web::{self, BytesMut};
+use futures_util::StreamExt as _;
+use steno_models::{OptionFields, ProblemCode};
+
+use super::{Upload, cut_short, next_within, text_of};
+use crate::problem::ApiError;
+use crate::state::ApiState;
+
+/// Most parts of a body.
+const MAX_PARTS: usize = 24;
+/// Largest option field in bytes.
+const MAX_FIELD_BYTES: usize = 64 * 1024;
+
+/// Streams the part `file` to disk and collects the others as options.
+pub(crate) async fn receive_multipart(
+    request: &HttpRequest,
+    payload: web::Payload,
+    upload: &mut Upload<'_>,
+    options: &mut OptionFields,
+) -> Result<(), ApiError> {
+    let mut parts = Multipart::new(request.headers(), payload);
+    let mut files = 0;
+    let mut count = 0;
+    while let Some(part) = next_within(upload.state, parts.next()).await? {
+        let mut part = part.map_err(|error| unreadable(&error))?;
+        count += 1;
+        if count > MAX_PARTS {
+            let detail = format!("the form has more than {MAX_PARTS} parts");
+            return Err(ApiError::new(ProblemCode::Malformed, detail));
+        }
+        let name = part.name().unwrap_or_default().to_owned();
+        if name == "file" {
+            files += 1;
+            receive_file(&mut part, upload, files == 1).await?;
+        } else {
+            receive_field(&mut part, upload.state, &name, options).await?;
+        }
+    }
+    if files > 1 {
+        options.refuse("file", "given more than once; submit one recording at a time");
+    }
+    Ok(())
+}
+
+/// Reads a recording to its end; one that is not `wanted` is dropped.
+async fn receive_file(part: &mut Field, upload: &mut Upload<'_>, wanted: bool) -> Result<(), ApiError> {
+    while let Some(chunk) = next_within(upload.state, part.next()).await? {
+        let chunk = chunk.map_err(|error| unreadable(&error))?;
+        if wanted {
+            upload.take(&chunk).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn receive_field(
+    part: &mut Field,
+    state: &ApiState,
+    name: &str,
+    options: &mut OptionFields,
+) -> Result<(), ApiError> {
+    let mut value = BytesMut::new();
+    let mut too_long = false;
+    while let Some(chunk) = next_within(state, part.next()).await? {
+        let chunk = chunk.map_err(|error| unreadable(&error))?;
+        too_long |= value.len() + chunk.len() > MAX_FIELD_BYTES;
+        if !too_long {
+            value.extend_from_slice(&chunk);
+        }
+    }
+    if too_long {
+        options.refuse(name, format!("longer than {MAX_FIELD_BYTES} bytes"));
+        return Ok(());
+    }
+    match text_of(value.freeze()) {
+        Ok(text) => options.set(name, &text),
+        Err(detail) => options.refuse(name, detail),
+    }
+    Ok(())
+}
+
+fn unreadable(error: &MultipartError) -> ApiError {
+    match error {
+        MultipartError::Incomplete | MultipartError::Payload(_) => cut_short(),
+        _ => ApiError::new(
+            ProblemCode::Malformed,
+            "the multipart body cannot be read: each part needs a Content-Disposition with a name, and the boundary \
+             must be the one in Content-Type",
+        ),
+    }
+}

@@ -1,0 +1,15 @@
+//! How every Steno process reads its settings and starts its log.
+//!
+//! Called first thing in each `main`. A setting is a flag, else an environment variable, else a key of the TOML file that
+//! `STENO_CONFIG` names, else its default; the three processes share names and file. Knows nothing of what a setting does.
+
+mod file;
+mod log;
+mod parent;
+mod parse;
+mod value;
+
+pub use log::{LogFormat, LogSettings, start_log};
+pub use parent::{PARENT_VARIABLE, die_with_parent};
+pub use parse::{ALL, parse, try_parse_from};
+pub use value::{parse_bytes, parse_duration};

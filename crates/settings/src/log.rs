@@ -1,0 +1,46 @@
+//! The log: to standard error, as text or as one JSON object a line.
+
+use std::io::IsTerminal as _;
+
+use clap::{Args, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+/// What to log and how.
+#[derive(Args, Clone, Debug)]
+pub struct LogSettings {
+    /// What to log: error, warn, info, debug or trace, also by module as in `info,steno_worker=debug`.
+    #[arg(long, env = "STENO_LOG", default_value = "info", value_name = "FILTER", value_parser = parse_filter)]
+    pub log: String,
+
+    /// How to write the log.
+    #[arg(long, env = "STENO_LOG_FORMAT", default_value = "text", value_enum)]
+    pub log_format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}
+
+/// The engine's own chatter is only of interest when something is wrong.
+const QUIET: &str = "whisper_rs=warn,symphonia=error,symphonia_core=error,symphonia_bundle_mp3=error,\
+                     symphonia_metadata=error,symphonia_format_isomp4=error,symphonia_format_ogg=error,\
+                     symphonia_format_mkv=error,symphonia_format_riff=error";
+
+fn parse_filter(text: &str) -> Result<String, String> {
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// Starts the log of this process. Panics are logged as well.
+pub fn start_log(settings: &LogSettings) {
+    let filter = EnvFilter::new(format!("{QUIET},{}", settings.log));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match settings.log_format {
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+}
