@@ -15,8 +15,9 @@ fn main() -> ExitCode {
     let config: Config = steno_settings::parse();
     steno_settings::start_log(&config.log);
     steno_settings::die_with_parent();
-    if let Err(problems) = config.check() {
-        tracing::error!("{problems}");
+    let problems = config.problems();
+    if !problems.is_empty() {
+        tracing::error!("{}", problems.join("; "));
         return ExitCode::from(EXIT_CONFIG);
     }
     match actix_web::rt::System::new().block_on(serve(config)) {
@@ -29,8 +30,8 @@ fn main() -> ExitCode {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
-    let store = Store::open(&config.data, config.store_settings())
-        .with_context(|| format!("cannot open the data folder {} (STENO_DATA)", config.data.display()))?;
+    let store = Store::open(&config.queue.data, config.store_settings())
+        .with_context(|| format!("cannot open the data folder {} (STENO_DATA)", config.queue.data.display()))?;
     let server = steno_api::bind(config, Arc::new(store), Arc::new(SystemClock))?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -35,7 +35,7 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
     let jobs = Arc::new(JobWatch::default());
     let threads = vec![
         job_watch::start(Arc::clone(&store), Arc::clone(&jobs), stopping.clone())?,
-        janitor::start(Arc::clone(&store), Arc::clone(&clock), config.sweep_interval, stopping.clone()),
+        janitor::start(Arc::clone(&store), Arc::clone(&clock), config.queue.sweep_interval, stopping.clone()),
     ];
     let bind = config.bind;
     let state = web::Data::new(ApiState::new(config, store, jobs, stopping, clock));

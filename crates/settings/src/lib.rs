@@ -1,15 +1,17 @@
 //! How every Steno process reads its settings and starts its log.
 //!
 //! Called first thing in each `main`. A setting is a flag, else an environment variable, else a key of the TOML file that
-//! `STENO_CONFIG` names, else its default; the three processes share names and file. Knows nothing of what a setting does.
+//! `--config` or `STENO_CONFIG` names, else its default; the three processes share names and file. Knows nothing of what a setting does.
 
 mod file;
 mod log;
 mod parent;
 mod parse;
+mod queue;
 mod value;
 
 pub use log::{LogFormat, LogSettings, start_log};
 pub use parent::{PARENT_VARIABLE, die_with_parent};
-pub use parse::{ALL, parse, try_parse_from};
+pub use parse::{ALL, config_file, parse, try_parse_from};
+pub use queue::QueueSettings;
 pub use value::{parse_bytes, parse_duration};

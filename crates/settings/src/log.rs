@@ -1,6 +1,7 @@
 //! The log: to standard error, as text or as one JSON object a line.
 
 use std::io::IsTerminal as _;
+use std::panic::PanicHookInfo;
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
@@ -43,4 +44,12 @@ pub fn start_log(settings: &LogSettings) {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),
     }
+    std::panic::set_hook(Box::new(log_panic));
+}
+
+/// A message that was formatted may quote data, and a transcript must not get into the log: only fixed ones are shown.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
+    let message = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("message not shown");
+    tracing::error!("panicked at {location}: {message}");
 }

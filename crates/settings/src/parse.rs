@@ -1,10 +1,11 @@
 //! From command line, environment and file to one struct.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, Parser};
 
 use crate::file;
@@ -37,8 +38,13 @@ pub const ALL: [&str; 21] = [
 
 /// Parses the settings of this process, or ends it with a message that names what is wrong (exit code 2).
 pub fn parse<P: Parser>() -> P {
-    let config = std::env::var_os("STENO_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
-    try_parse_from(std::env::args_os(), config.as_deref()).unwrap_or_else(|error| error.exit())
+    try_parse_from(std::env::args_os(), config_file().as_deref()).unwrap_or_else(|error| error.exit())
+}
+
+/// The settings file of this process: the flag `--config`, else `STENO_CONFIG`. For `steno up`, which passes it on.
+pub fn config_file() -> Option<PathBuf> {
+    let variable = std::env::var_os("STENO_CONFIG").filter(|path| !path.is_empty());
+    config_flag(std::env::args_os().skip(1)).or(variable).map(PathBuf::from)
 }
 
 /// Parses settings from a command line, with a file for what neither it nor the environment gives.
@@ -46,14 +52,64 @@ pub fn try_parse_from<P: Parser>(
     arguments: impl IntoIterator<Item = OsString>,
     config: Option<&Path>,
 ) -> Result<P, clap::Error> {
-    let mut command = P::command();
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let mut command = P::command().arg(config_argument());
+    let mut settings = BTreeMap::new();
     if let Some(path) = config {
-        let settings = file::read(path).map_err(|problem| command.error(ErrorKind::InvalidValue, problem))?;
+        settings = file::read(path).map_err(|problem| command.error(ErrorKind::InvalidValue, problem))?;
         command = with_defaults(command, &settings);
     }
     let mut command = without_empty_variables(command);
-    let matches = command.try_get_matches_from_mut(arguments)?;
+    let matches =
+        command.try_get_matches_from_mut(&arguments).map_err(|error| with_origin(error, &arguments, &settings))?;
     P::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// Its value is read before clap runs, since the defaults come from the file; clap only needs to know it.
+fn config_argument() -> Arg {
+    Arg::new("config")
+        .long("config")
+        .env("STENO_CONFIG")
+        .value_name("FILE")
+        .value_parser(clap::value_parser!(PathBuf))
+        .global(true)
+        .help("TOML file of settings; its keys are their names in lower case without STENO_")
+}
+
+fn config_flag(mut arguments: impl Iterator<Item = OsString>) -> Option<OsString> {
+    while let Some(argument) = arguments.next() {
+        match argument.as_bytes() {
+            b"--" => return None,
+            b"--config" => return arguments.next(),
+            other => {
+                if let Some(path) = other.strip_prefix(b"--config=") {
+                    return Some(OsStr::from_bytes(path).to_owned());
+                }
+            }
+        }
+    }
+    None
+}
+
+/// clap names the flag even if the value came from elsewhere: says from where.
+fn with_origin(mut error: clap::Error, arguments: &[OsString], settings: &BTreeMap<String, String>) -> clap::Error {
+    let Some(ContextValue::String(usage)) = error.get(ContextKind::InvalidArg) else { return error };
+    let flag = usage.split([' ', '=']).next().unwrap_or_default().to_owned();
+    let name = flag.trim_start_matches('-').replace('-', "_");
+    let variable = format!("STENO_{}", name.to_ascii_uppercase());
+    let given = |argument: &OsString| argument.as_bytes().starts_with(flag.as_bytes());
+    if !ALL.contains(&name.as_str()) || arguments.iter().any(given) {
+        return error;
+    }
+    let origin = if std::env::var_os(&variable).is_some_and(|value| !value.is_empty()) {
+        format!("the value is that of {variable} in the environment")
+    } else if settings.contains_key(&name) {
+        format!("the value is that of `{name}` in the settings file")
+    } else {
+        return error;
+    };
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![origin.into()]));
+    error
 }
 
 /// The file's values in place of the built-in defaults, for this command and those below it.
@@ -111,8 +167,20 @@ mod tests {
         assert!(check("STENO_SLOTS = 1", &[]).unwrap_err().contains("write `slots`"));
         assert!(check("colour = 1", &[]).unwrap_err().contains("unknown setting `colour`"));
         assert!(check("slots = [1]", &[]).unwrap_err().contains("`slots` must be"));
-        assert!(check("slots = \"many\"", &[]).unwrap_err().contains("--slots"));
+        let error = check("slots = \"many\"", &[]).unwrap_err();
+        assert!(error.contains("--slots") && error.contains("`slots` in the settings file"), "{error}");
+        let error = check("slots = 1", &["--slots", "many"]).unwrap_err();
+        assert!(error.contains("--slots") && !error.contains("settings file"), "{error}");
         assert!(check("slots", &[]).unwrap_err().contains("not TOML"));
+    }
+
+    #[test]
+    fn the_file_is_found_among_the_arguments() {
+        let check = |arguments: &[&str]| config_flag(arguments.iter().map(OsString::from));
+        assert_eq!(check(&["up", "--config", "a.toml"]), Some("a.toml".into()));
+        assert_eq!(check(&["--config=a.toml", "up"]), Some("a.toml".into()));
+        assert_eq!(check(&["transcribe", "--", "--config"]), None);
+        assert_eq!(check(&["--configure"]), None);
     }
 
     #[test]

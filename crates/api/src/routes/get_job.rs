@@ -36,7 +36,7 @@ pub(crate) async fn get_job(request: HttpRequest, state: web::Data<ApiState>) ->
     let counts = !view.keep && request.method() == Method::GET && !is_partial_or_prefetch(request.headers());
     if counts && status.retrieved_at.is_none() {
         // Said now, so that a repeated call inside the grace period answers the same bytes.
-        let grace_ms = state.config.retrieval_grace.as_millis() as i64;
+        let grace_ms = state.config.queue.retrieval_grace.as_millis() as i64;
         status.retrieved_at = Some(now.wall);
         status.delete_after = Some(now.wall.plus_ms(grace_ms).min(status.ttl_deadline));
     }

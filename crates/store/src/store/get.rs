@@ -33,6 +33,20 @@ impl Store {
             Ok(load_tombstone(connection, now, job_id)?.map(JobLookup::Deleted))
         })
     }
+
+    /// Those of `jobs` that have ended or are gone.
+    pub fn ended_jobs(&self, jobs: &[JobId]) -> Result<Vec<JobId>, StoreError> {
+        self.read(|connection| {
+            let mut has_ended = connection.prepare_cached(include_str!("../sql/job_has_ended.sql"))?;
+            let mut ended = Vec::new();
+            for job in jobs {
+                if has_ended.query_row(named_params! {":id": job.as_bytes()}, |row| row.get(0))? {
+                    ended.push(*job);
+                }
+            }
+            Ok(ended)
+        })
+    }
 }
 
 fn tombstone_of(status: &JobStatus) -> Tombstone {

@@ -1,0 +1,36 @@
+# Two commands matter: `make run` and `make test`. `make help` lists the rest.
+SHELL := /bin/bash
+export PATH := $(CURDIR)/target/tools/bin:$(PATH)
+
+AUDIO ?= tests/fixtures/sample.flac
+BIND ?= 127.0.0.1:8080
+WORKERS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help tools build run test bench fixtures fmt
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+tools: ## install what a build needs and this machine lacks
+	@scripts/ensure-tools.sh
+
+build: tools ## build the three programs
+	cargo build --release --locked
+
+run: build ## build, fetch weights, serve, transcribe AUDIO=file (a sample), keep serving at BIND
+	target/release/steno weights pull base
+	@STENO_BIND=$(BIND) STENO_WORKERS=$(WORKERS) scripts/run.sh "$(AUDIO)"
+
+test: tools ## everything CI runs
+	@scripts/test.sh
+
+bench: build ## measure speed and memory, as ratios to whisper-rs alone
+	target/release/steno weights pull base
+	cargo run --release --locked -p steno-e2e --example bench
+
+fixtures: ## make the tests' audio again (needs flite, sox, ffmpeg)
+	tests/fixtures/make-fixtures.sh
+
+fmt: ## format the code
+	cargo fmt --all

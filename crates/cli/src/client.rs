@@ -1,0 +1,256 @@
+//! Calls to the server. Every command that needs one goes through [`Client`].
+
+use std::io::Read;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use steno_models::{Format, JobAccepted, JobId, JobStatus, Problem};
+use ureq::http::Response;
+use ureq::{Agent, Body, SendBody};
+
+/// Time to reach the server.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// Seconds the server may hold back its answer while a job is running.
+const WAIT_S: u64 = 30;
+/// How long a server that went away may stay away before a waiting client gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Pause between two tries.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Longest pause that a server's `Retry-After` is given.
+const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+/// Times an upload that was put off is tried again.
+const UPLOAD_RETRIES: u32 = 5;
+
+/// Speaks to one server.
+pub(crate) struct Client {
+    agent: Agent,
+    base: String,
+}
+
+/// Why a call yielded nothing.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    /// No answer came.
+    Unreachable(String),
+    /// The server said no.
+    Refused(Box<Problem>),
+    /// The answer is none of a Steno server.
+    Foreign(u16),
+}
+
+impl std::fmt::Display for CallError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unreachable(reason) => {
+                write!(f, "cannot reach the server ({reason}); start one with `steno up`, or name it with --url")
+            }
+            Self::Refused(problem) => {
+                let code = serde_json::to_value(problem.code).unwrap_or(Value::Null);
+                write!(f, "{} ({})", problem.detail, code.as_str().unwrap_or_default())?;
+                problem.errors.iter().try_for_each(|error| write!(f, "\n  {}: {}", error.pointer, error.detail))
+            }
+            Self::Foreign(status) => write!(f, "status {status} from something that is no Steno server; correct --url"),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+impl From<ureq::Error> for CallError {
+    fn from(error: ureq::Error) -> Self {
+        Self::Unreachable(error.to_string())
+    }
+}
+
+impl Client {
+    pub(crate) fn new(base: &str) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(CONNECT_LIMIT))
+            .timeout_recv_response(Some(Duration::from_secs(WAIT_S) + PATIENCE))
+            .build();
+        Self { agent: config.into(), base: base.trim_end_matches('/').to_owned() }
+    }
+
+    /// Submits a recording of `length` bytes. `open` yields it from its start; it is called again if the server asks to
+    /// come back later.
+    pub(crate) fn submit<R: Read>(
+        &self,
+        options: &[(&str, String)],
+        length: u64,
+        mut open: impl FnMut() -> std::io::Result<R>,
+    ) -> anyhow::Result<JobAccepted> {
+        let mut tries = 0;
+        loop {
+            let mut request = self.agent.post(format!("{}/transcribe", self.base));
+            for (name, value) in options {
+                request = request.query(*name, value);
+            }
+            let mut recording = open()?;
+            let request = request.header("content-type", "application/octet-stream").header("content-length", length);
+            let response = request.send(SendBody::from_reader(&mut recording)).map_err(CallError::from)?;
+            let pause = retry_after(&response).filter(|_| response.status().as_u16() >= 429);
+            match (read(response), pause) {
+                (Err(_), Some(pause)) if tries < UPLOAD_RETRIES => {
+                    tries += 1;
+                    thread::sleep(pause);
+                }
+                (answer, _) => return Ok(parse(&answer?)?),
+            }
+        }
+    }
+
+    /// The job as it is.
+    pub(crate) fn status(&self, job: &JobId) -> Result<JobStatus, CallError> {
+        self.status_after(job, 0)
+    }
+
+    /// The job once it has ended. `on_change` sees it each time the server answers. A server that restarts meanwhile is
+    /// waited for: the job is safe with it.
+    pub(crate) fn wait(&self, job: &JobId, mut on_change: impl FnMut(&JobStatus)) -> Result<JobStatus, CallError> {
+        let mut heard = Instant::now();
+        let mut wait_s = 0;
+        loop {
+            match self.status_after(job, wait_s) {
+                Ok(status) => {
+                    on_change(&status);
+                    if status.status.is_terminal() {
+                        return Ok(status);
+                    }
+                    heard = Instant::now();
+                    // Short waits keep the progress fresh; the server answers at once when the job ends.
+                    wait_s = 1;
+                }
+                Err(CallError::Unreachable(_)) if heard.elapsed() < PATIENCE => thread::sleep(PAUSE),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The result in a format, without retrieving it: the acknowledgement is a delete.
+    pub(crate) fn result(&self, job: &JobId, format: Format) -> Result<Vec<u8>, CallError> {
+        let path = format!("{}/transcribe/{job}?keep=true&format={}", self.base, format.as_str());
+        read(self.agent.get(path).call()?)
+    }
+
+    /// Cancels, acknowledges or deletes.
+    pub(crate) fn delete(&self, job: &JobId) -> Result<(), CallError> {
+        read(self.agent.delete(format!("{}/transcribe/{job}", self.base)).call()?).map(drop)
+    }
+
+    fn status_after(&self, job: &JobId, wait_s: u64) -> Result<JobStatus, CallError> {
+        let path = format!("{}/transcribe/{job}?keep=true&wait={wait_s}", self.base);
+        parse(&read(self.agent.get(path).call()?)?)
+    }
+}
+
+/// The body of an answer that says yes.
+fn read(mut response: Response<Body>) -> Result<Vec<u8>, CallError> {
+    let status = response.status();
+    let body = response.body_mut().with_config().limit(u64::MAX).read_to_vec()?;
+    if status.is_success() {
+        return Ok(body);
+    }
+    match serde_json::from_slice(&body) {
+        Ok(problem) => Err(CallError::Refused(Box::new(problem))),
+        Err(_) => Err(CallError::Foreign(status.as_u16())),
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, CallError> {
+    serde_json::from_slice(body).map_err(|_| CallError::Foreign(200))
+}
+
+fn retry_after(response: &Response<Body>) -> Option<Duration> {
+    let seconds = response.headers().get("retry-after")?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::net::TcpListener;
+
+    use steno_models::Status;
+
+    use super::*;
+
+    /// Answers one connection after the other with the given answers, then ends.
+    fn server(answers: Vec<String>) -> (String, thread::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let thread = thread::spawn(move || {
+            let mut requests = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut buffer = [0; 4096];
+                let mut request = String::new();
+                while !request.contains("\r\n\r\n") {
+                    let length = stream.read(&mut buffer).unwrap();
+                    request.push_str(&String::from_utf8_lossy(&buffer[..length]));
+                }
+                stream.write_all(answer.as_bytes()).unwrap();
+                requests.push(request);
+            }
+            requests
+        });
+        (base, thread)
+    }
+
+    fn answer(status: &str, headers: &str, body: &str) -> String {
+        let length = body.len();
+        format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}")
+    }
+
+    fn job_json(status: &str) -> String {
+        let job = JobId::random();
+        format!(
+            r#"{{"job_id":"{job}","status":"{status}","progress":0,"created_at":"2026-01-01T00:00:00Z","attempts":1,
+                "ttl_deadline":"2026-01-02T00:00:00Z","position":1}}"#
+        )
+    }
+
+    #[test]
+    fn an_upload_that_is_put_off_is_sent_again_whole() {
+        let full = answer("503 Service Unavailable", "retry-after: 0\r\n", "{}");
+        let (base, server) = server(vec![full, answer("202 Accepted", "", &job_json("pending"))]);
+        let mut opened = 0;
+        let accepted = Client::new(&base).submit(&[("prompt", "a b&c".to_owned())], 2, || {
+            opened += 1;
+            Ok(&b"hi"[..])
+        });
+        assert_eq!(accepted.unwrap().status, Status::Pending);
+        assert_eq!(opened, 2);
+        let request = &server.join().unwrap()[1];
+        assert!(request.starts_with("POST /transcribe?prompt=a%20b%26c ") && request.contains("content-length: 2"));
+    }
+
+    #[test]
+    fn a_job_is_waited_for_until_it_ends() {
+        let answers = vec![answer("200 OK", "", &job_json("processing")), answer("200 OK", "", &job_json("failed"))];
+        let (base, server) = server(answers);
+        let mut seen = Vec::new();
+        let ended = Client::new(&base).wait(&JobId::random(), |job| seen.push(job.status)).unwrap();
+        assert_eq!((ended.status, seen), (Status::Failed, vec![Status::Processing, Status::Failed]));
+        assert_eq!(server.join().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn problems_are_shown_with_their_fields() {
+        let problem = r#"{"type":"t","title":"t","status":422,"detail":"not valid: task","instance":"/","request_id":"1",
+            "code":"invalid_options","errors":[{"pointer":"/task","detail":"wrong"}]}"#;
+        let (base, _server) = server(vec![answer("422 Unprocessable Entity", "", problem)]);
+        let shown = Client::new(&base).status(&JobId::random()).unwrap_err().to_string();
+        assert_eq!(shown, "not valid: task (invalid_options)\n  /task: wrong");
+    }
+
+    #[test]
+    fn a_server_that_is_not_there_is_said_to_be_so() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let shown = Client::new(&base).status(&JobId::random()).unwrap_err().to_string();
+        assert!(shown.starts_with("cannot reach the server"), "{shown}");
+    }
+}

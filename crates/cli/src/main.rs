@@ -1,0 +1,114 @@
+//! The binary steno: client of a running server, supervisor of one machine, keeper of weights.
+//!
+//! Never opens the queue: what it wants of jobs it asks the api.
+
+mod client;
+mod delete;
+mod fetch;
+mod output;
+mod progress;
+mod status;
+mod transcribe;
+mod up;
+mod weights;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::client::{CallError, Client};
+
+/// Speech transcription that you run yourself.
+///
+/// Exit codes: 0 success; 1 a job failed, or a file could not be read or written; 2 wrong usage; 3 the server cannot be reached or
+/// refused the call.
+#[derive(Debug, Parser)]
+#[command(name = "steno", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the api and workers of this machine, and restart what dies.
+    Up(up::UpArguments),
+    /// Upload recordings, wait, write the transcripts, delete the jobs.
+    Transcribe(transcribe::TranscribeArguments),
+    /// Write the transcript of a job that was submitted before, and delete the job.
+    Fetch(fetch::FetchArguments),
+    /// Show where a job stands.
+    Status(status::StatusArguments),
+    /// Cancel or delete a job.
+    Delete(delete::DeleteArguments),
+    /// List, download, verify or import Whisper weights.
+    Weights(weights::WeightsArguments),
+}
+
+/// Which server to speak to.
+#[derive(Args, Debug)]
+struct ServerArguments {
+    /// The server.
+    #[arg(long, env = "STENO_URL", default_value = "http://127.0.0.1:8080")]
+    url: String,
+}
+
+impl ServerArguments {
+    fn client(&self) -> Client {
+        Client::new(&self.url)
+    }
+}
+
+fn main() -> ExitCode {
+    let cli: Cli = steno_settings::parse();
+    let outcome = match cli.command {
+        Command::Up(arguments) => {
+            steno_settings::start_log(&arguments.log);
+            return up::up(&arguments).unwrap_or_else(|error| {
+                tracing::error!("{error:#}");
+                ExitCode::FAILURE
+            });
+        }
+        Command::Transcribe(arguments) => transcribe::transcribe(&arguments),
+        Command::Fetch(arguments) => fetch::fetch(&arguments),
+        Command::Status(arguments) => status::status(&arguments),
+        Command::Delete(arguments) => delete::delete(&arguments),
+        Command::Weights(arguments) => weights::weights(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("steno: {error:#}");
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.downcast_ref::<CallError>().is_some() { 3 } else { 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_fit_together_and_every_setting_is_known() {
+        fn check(command: &clap::Command) {
+            for argument in command.get_arguments().filter(|argument| argument.get_env().is_some()) {
+                assert!(steno_settings::ALL.contains(&argument.get_id().as_str()), "{}", argument.get_id());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        Cli::command().debug_assert();
+        check(&Cli::command());
+    }
+
+    #[test]
+    fn a_server_that_refuses_is_told_from_a_job_that_failed() {
+        assert_eq!(exit_code(&CallError::Unreachable("no".to_owned()).into()), 3);
+        assert_eq!(exit_code(&anyhow::anyhow!("the job failed")), 1);
+    }
+}

@@ -1,0 +1,84 @@
+//! Where a transcript goes.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use steno_models::Format;
+use tempfile::NamedTempFile;
+
+/// Where a transcript goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// Standard output.
+    Standard,
+    /// A file, which appears whole or not at all.
+    File(PathBuf),
+}
+
+impl Output {
+    /// A path, or `-`.
+    pub(crate) fn from_argument(argument: &str) -> Self {
+        if argument == "-" { Self::Standard } else { Self::File(PathBuf::from(argument)) }
+    }
+
+    /// For one of several recordings: as named; into the folder that is named; beside the recording if there are several; else
+    /// standard output.
+    pub(crate) fn choose(argument: Option<&str>, recording: &Path, recordings: usize, format: Format) -> Self {
+        let beside = recording.with_extension(format.extension());
+        match argument {
+            Some(folder) if Path::new(folder).is_dir() => {
+                Self::File(Path::new(folder).join(beside.file_name().unwrap_or_default()))
+            }
+            Some(argument) => Self::from_argument(argument),
+            None if recordings > 1 => Self::File(beside),
+            None => Self::Standard,
+        }
+    }
+
+    /// Writes the transcript so that it survives power loss.
+    pub(crate) fn write(&self, transcript: &[u8]) -> io::Result<()> {
+        let Self::File(path) = self else {
+            let mut standard = io::stdout().lock();
+            standard.write_all(transcript)?;
+            return standard.flush();
+        };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut file = NamedTempFile::new_in(folder)?;
+        file.write_all(transcript)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        std::fs::File::open(folder)?.sync_all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_are_chosen_as_people_expect() {
+        let folder = tempfile::tempdir().unwrap();
+        let named = folder.path().to_str().unwrap();
+        let check = |argument, recordings, expected: Option<&Path>| {
+            let output = Output::choose(argument, Path::new("talks/one.mp3"), recordings, Format::Srt);
+            assert_eq!(output, expected.map_or(Output::Standard, |path| Output::File(path.to_owned())));
+        };
+        check(None, 1, None);
+        check(Some("-"), 1, None);
+        check(None, 2, Some(Path::new("talks/one.srt")));
+        check(Some("out.srt"), 1, Some(Path::new("out.srt")));
+        check(Some(named), 2, Some(&folder.path().join("one.srt")));
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.txt");
+        for text in ["first", "second"] {
+            Output::File(path.clone()).write(text.as_bytes()).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(Output::File(folder.path().join("no/such/folder")).write(b"x").is_err());
+    }
+}

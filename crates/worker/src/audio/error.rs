@@ -1,0 +1,38 @@
+//! What can go wrong while audio is prepared, told so that a person knows what to do next.
+//!
+//! Returned by [`prepare`](super::prepare); the task code decides by variant between retry and failure. Never holds a path
+//! or a client's file name.
+
+use std::io;
+
+/// Why a file could not be turned into a spool.
+///
+/// [`AudioError::Input`] and [`AudioError::Spool`] come from the machine and are worth another try; every other variant comes
+/// from the file itself and returns the same at each try, except [`AudioError::Stopped`], which the caller asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum AudioError {
+    /// The container or codec is not known, or the file has no audio track. Holds the reason.
+    #[error("this kind of file is not supported ({0}); send WAV, FLAC, MP3, M4A, OGG or WebM")]
+    UnsupportedMedia(String),
+    /// The container is known, yet no sound could be decoded. Holds the reason.
+    #[error("the audio is damaged ({0}); export it again and send the new file")]
+    CorruptAudio(String),
+    /// The file is well formed and holds no samples.
+    #[error("the file holds no audio; check the recording and send it again")]
+    EmptyAudio,
+    /// More audio was decoded than [`Limits`](super::Limits) allow.
+    #[error("the audio is longer than {limit_seconds} seconds; split it into shorter files")]
+    TooLong {
+        /// The most audio allowed, in seconds.
+        limit_seconds: u64,
+    },
+    /// [`Control::should_stop`](super::Control::should_stop) returned true.
+    #[error("the work was stopped before the audio was decoded")]
+    Stopped,
+    /// The input file could not be opened or read.
+    #[error("cannot read the uploaded audio; try again")]
+    Input(#[source] io::Error),
+    /// The spool file could not be written.
+    #[error("cannot write the decoded audio; check the free disk space")]
+    Spool(#[source] io::Error),
+}

@@ -1,0 +1,117 @@
+//! The spool: decoded audio on disk as 16 kHz mono signed 16-bit little-endian samples, without a header.
+//!
+//! Written once by [`prepare`](super::prepare), then read span by span by the task code. Never creates, renames or removes
+//! the file: the caller owns its name and its lock.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use super::Span;
+
+const BYTES_PER_SAMPLE: u64 = 2;
+const FULL_SCALE: f32 = 32_768.0;
+
+/// Appends samples to the spool file through a buffer.
+pub(super) struct SpoolWriter {
+    file: BufWriter<File>,
+    bytes: Vec<u8>,
+    samples: u64,
+}
+
+impl SpoolWriter {
+    /// Empties the file at `path` in place, so that a lock the caller holds on it stays valid.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+        Ok(Self { file: BufWriter::with_capacity(64 * 1024, file), bytes: Vec::new(), samples: 0 })
+    }
+
+    pub(super) fn write(&mut self, samples: &[i16]) -> io::Result<()> {
+        self.bytes.clear();
+        self.bytes.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+        self.file.write_all(&self.bytes)?;
+        self.samples += samples.len() as u64;
+        Ok(())
+    }
+
+    /// Samples written until now.
+    pub(super) fn samples(&self) -> u64 {
+        self.samples
+    }
+
+    /// Hands everything to the operating system. A spool lives no longer than its worker, so it is not synced.
+    pub(super) fn finish(mut self) -> io::Result<u64> {
+        self.file.flush()?;
+        Ok(self.samples)
+    }
+}
+
+/// Turns a sample of -1..1 into 16 bits. What is outside is clamped; NaN becomes 0.
+pub(super) fn quantise(sample: f32) -> i16 {
+    (sample * FULL_SCALE).round() as i16
+}
+
+/// Reads one span of a spool as samples of -1..1, `span.end_sample - span.start_sample` of them.
+///
+/// Fails with [`io::ErrorKind::UnexpectedEof`] when the spool is shorter than the span's end.
+pub fn read_span(spool: &Path, span: Span) -> io::Result<Vec<f32>> {
+    let samples = span
+        .end_sample
+        .checked_sub(span.start_sample)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the span ends before it starts"))?;
+    let mut file = File::open(spool)?;
+    // Checked before the buffer is made: a wrong span must not allocate more than the spool holds.
+    if span.end_sample > file.metadata()?.len() / BYTES_PER_SAMPLE {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the span ends after the spool"));
+    }
+    file.seek(SeekFrom::Start(span.start_sample * BYTES_PER_SAMPLE))?;
+    let mut bytes = vec![0; (samples * BYTES_PER_SAMPLE) as usize];
+    file.read_exact(&mut bytes)?;
+    Ok(bytes.chunks_exact(2).map(|pair| f32::from(i16::from_le_bytes([pair[0], pair[1]])) / FULL_SCALE).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_reads_back_what_was_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("spool");
+        let mut writer = SpoolWriter::open(&path).unwrap();
+        writer.write(&[0, 16_384, -32_768, 8_192]).unwrap();
+        assert_eq!(writer.finish().unwrap(), 4);
+
+        assert_eq!(read_span(&path, Span { start_sample: 1, end_sample: 3 }).unwrap(), [0.5, -1.0]);
+        assert!(read_span(&path, Span { start_sample: 2, end_sample: 2 }).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_span_outside_the_spool_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("spool");
+        SpoolWriter::open(&path).unwrap().finish().unwrap();
+
+        let beyond = read_span(&path, Span { start_sample: 0, end_sample: u64::MAX / 4 }).unwrap_err();
+        assert_eq!(beyond.kind(), io::ErrorKind::UnexpectedEof);
+        let reversed = read_span(&path, Span { start_sample: 2, end_sample: 1 }).unwrap_err();
+        assert_eq!(reversed.kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn opening_a_spool_keeps_the_file_and_drops_its_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("spool");
+        std::fs::write(&path, b"left over").unwrap();
+        let held = File::open(&path).unwrap();
+        SpoolWriter::open(&path).unwrap().finish().unwrap();
+        assert_eq!(held.metadata().unwrap().len(), 0);
+    }
+
+    #[test]
+    fn samples_outside_the_range_are_clamped() {
+        assert_eq!(quantise(2.0), i16::MAX);
+        assert_eq!(quantise(-2.0), i16::MIN);
+        assert_eq!(quantise(f32::NAN), 0);
+    }
+}

@@ -1,0 +1,77 @@
+//! Settings of steno-worker. Parsed once in `main`.
+
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use clap::Parser;
+use steno_settings::{LogSettings, QueueSettings, parse_duration};
+use steno_store::StoreSettings;
+
+/// Claims tasks from the queue and transcribes them.
+///
+/// Every setting can be given as a flag, as an environment variable, or in the TOML file that `STENO_CONFIG` names.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "steno-worker", version)]
+pub struct Config {
+    /// Where the queue is and how long it keeps things.
+    #[command(flatten)]
+    pub queue: QueueSettings,
+
+    /// Name of the weights to load.
+    #[arg(long, env = "STENO_MODEL", default_value = "base")]
+    pub model: String,
+
+    /// Folder of the weights [default: ~/.cache/steno/weights].
+    #[arg(long, env = "STENO_WEIGHTS_DIR")]
+    pub weights_dir: Option<PathBuf>,
+
+    /// Whether to download weights that are missing.
+    #[arg(long, env = "STENO_WEIGHTS_PULL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub weights_pull: bool,
+
+    /// Tasks to work on at a time, one engine thread each [default: the number of cores].
+    #[arg(long, env = "STENO_SLOTS", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub slots: Option<u32>,
+
+    /// Longest recording in seconds.
+    #[arg(long, env = "STENO_MAX_AUDIO_SECONDS", default_value_t = 14_400)]
+    pub max_audio_seconds: u64,
+
+    /// Time for tasks in progress to end after SIGTERM; what has not ended then goes back to the queue.
+    #[arg(long, env = "STENO_DRAIN_TIMEOUT", default_value = "20s", value_parser = parse_duration)]
+    pub drain_timeout: Duration,
+
+    /// Time without a sign of life from a slot after which the process ends itself, to be restarted.
+    #[arg(long, env = "STENO_STALL_TIMEOUT", default_value = "300s", value_parser = parse_duration)]
+    pub stall_timeout: Duration,
+
+    /// What to log and how.
+    #[command(flatten)]
+    pub log: LogSettings,
+}
+
+impl Config {
+    /// What the store needs to know.
+    pub fn store_settings(&self) -> StoreSettings {
+        let QueueSettings { ttl, retrieval_grace, lease, .. } = self.queue;
+        StoreSettings { ttl, retrieval_grace, lease }
+    }
+
+    /// Slots as asked for, or one for each core.
+    pub fn slots(&self) -> u32 {
+        self.slots.unwrap_or_else(|| available_parallelism().map_or(1, |cores| cores.get() as u32))
+    }
+
+    /// Every problem with the values, each naming its setting.
+    pub fn problems(&self) -> Vec<&'static str> {
+        let mut problems = self.queue.problems();
+        if self.stall_timeout < Duration::from_secs(10) {
+            problems.push("STENO_STALL_TIMEOUT must be at least 10s");
+        }
+        if self.max_audio_seconds == 0 {
+            problems.push("STENO_MAX_AUDIO_SECONDS must be more than 0");
+        }
+        problems
+    }
+}

@@ -1,0 +1,89 @@
+//! Speech to text for one span of audio. Called by the tasks; never sees the store, so that it is tested from files alone.
+//!
+//! [`Engine`] has two implementers: [`Whisper`], and the fake of the tests.
+
+mod abort;
+mod text;
+mod whisper;
+
+use steno_models::{Segment, Task, TranscribeRequest};
+
+pub use whisper::Whisper;
+
+use crate::audio::Control;
+
+/// Weights, loaded once for all slots of a process.
+pub trait Engine: Send + Sync {
+    /// Name of the weights.
+    fn model(&self) -> &str;
+
+    /// What a slot works with; each slot has its own.
+    fn session(&self) -> Box<dyn Session + '_>;
+}
+
+/// The engine of one slot.
+pub trait Session {
+    /// The language spoken in `samples` (16 kHz mono, -1 to 1).
+    fn detect_language(&mut self, samples: &[f32], control: &dyn Control) -> Result<DetectedLanguage, EngineError>;
+
+    /// The text of `samples` (16 kHz mono, -1 to 1, at most 30 s). Times of the segments are seconds from the first sample.
+    fn transcribe(
+        &mut self,
+        samples: &[f32],
+        request: &EngineRequest,
+        control: &dyn Control,
+    ) -> Result<Vec<Segment>, EngineError>;
+}
+
+/// How to transcribe.
+#[derive(Clone, Debug)]
+pub struct EngineRequest {
+    /// Code of the language spoken.
+    pub language: String,
+    /// Transcribe or translate.
+    pub task: Task,
+    /// Text that sets style and spelling.
+    pub prompt: Option<String>,
+    /// Sampling temperature to begin with, 0 to 1.
+    pub temperature: f32,
+    /// Beams; 1 is greedy decoding.
+    pub beam_size: u8,
+}
+
+impl EngineRequest {
+    /// What a client asked for, in a language that is known by now.
+    pub fn new(options: &TranscribeRequest, language: &str) -> Self {
+        Self {
+            language: language.to_owned(),
+            task: options.task,
+            prompt: options.prompt.clone(),
+            temperature: options.temperature.unwrap_or(0.0),
+            beam_size: options.beam_size.unwrap_or(1),
+        }
+    }
+}
+
+/// A language, and how sure the engine is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DetectedLanguage {
+    /// Its code.
+    pub code: String,
+    /// 0 to 1.
+    pub probability: f32,
+}
+
+/// Why there is no text.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The control asked to stop.
+    #[error("transcription was stopped")]
+    Stopped,
+    /// whisper.cpp failed; its log says more.
+    #[error("whisper failed to {action}")]
+    Whisper {
+        /// What it was doing, as a verb.
+        action: &'static str,
+        /// What whisper-rs said.
+        source: whisper_rs::WhisperError,
+    },
+}

@@ -1,0 +1,17 @@
+//! steno-worker: claims tasks, decodes audio, finds speech, runs Whisper, stores what it said.
+//!
+//! Called by its own `main`. [`audio`] and [`engine`] know nothing of the queue; `task` brings the three together; `slot`
+//! and `worker` are the threads around it. Never listens on the network.
+
+pub mod audio;
+mod config;
+pub mod engine;
+mod slot;
+mod task;
+mod wakeup;
+mod weights;
+mod worker;
+
+pub use config::Config;
+pub use weights::load_engine;
+pub use worker::{Ended, Worker};

@@ -1,0 +1,54 @@
+//! The binary steno-worker: reads settings, loads weights, works until SIGTERM or SIGINT.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Context;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use steno_store::{Store, SystemClock};
+use steno_worker::{Config, Ended, Worker};
+
+/// Exit code for settings that cannot be (`EX_CONFIG` of sysexits.h).
+const EXIT_CONFIG: u8 = 78;
+/// Exit code when a restart is the remedy (`EX_TEMPFAIL` of sysexits.h).
+const EXIT_RESTART: u8 = 75;
+
+fn main() -> ExitCode {
+    let config: Config = steno_settings::parse();
+    steno_settings::start_log(&config.log);
+    steno_settings::die_with_parent();
+    whisper_rs::install_logging_hooks();
+    let problems = config.problems();
+    if !problems.is_empty() {
+        tracing::error!("{}", problems.join("; "));
+        return ExitCode::from(EXIT_CONFIG);
+    }
+    match run(config) {
+        Ok(Ended::Drained) => ExitCode::SUCCESS,
+        Ok(Ended::Broken) => ExitCode::from(EXIT_RESTART),
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::from(EXIT_RESTART)
+        }
+    }
+}
+
+fn run(config: Config) -> anyhow::Result<Ended> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        // A second signal ends the process at once, as it would without a handler.
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    let store = Store::open(&config.queue.data, config.store_settings())
+        .with_context(|| format!("cannot open the data folder {} (STENO_DATA)", config.queue.data.display()))?;
+    let engine = steno_worker::load_engine(&config)?;
+    let slots = config.slots();
+    let worker = Worker::start(config, Arc::new(store), Arc::new(engine), Arc::new(SystemClock))?;
+    tracing::info!(slots, "working with {slots} slots");
+    // Without systemd this does nothing.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    let ended = worker.run(&stop)?;
+    Ok(ended)
+}

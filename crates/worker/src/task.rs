@@ -1,0 +1,103 @@
+//! Doing one task: from a claim to what the store is to be told. Knows audio, engine and files; changes no row.
+
+mod prepare;
+mod transcribe;
+
+use std::sync::Arc;
+
+use steno_models::{FailureCode, Segment};
+use steno_store::{Claim, DataDir, Failure, Prepared, SpoolFile, StoreError, TaskKind};
+
+use crate::audio::{AudioError, Control, Limits};
+use crate::engine::{EngineError, Session};
+
+/// What a worker needs for any task.
+pub(crate) struct TaskContext<'a> {
+    pub(crate) data: &'a DataDir,
+    pub(crate) limits: Limits,
+    pub(crate) model: Arc<str>,
+    pub(crate) control: &'a dyn Control,
+}
+
+/// What a task yielded.
+pub(crate) enum Done {
+    /// The plan of a job, or its whole result. The spool is kept when its row is committed.
+    Prepared(Box<Prepared>, SpoolFile),
+    /// The segments of a span, with times from the start of the recording.
+    Transcribed(Vec<Segment>),
+}
+
+/// Why a task yielded nothing. Carries the decision what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TaskError {
+    /// The worker is asked to stop, or the job was deleted. The task goes back, or is gone.
+    #[error("the task was stopped")]
+    Stopped,
+    /// The recording is at fault: another try would end the same way.
+    #[error("the recording cannot be transcribed")]
+    Recording(#[source] AudioError),
+    /// A file could not be read or written.
+    #[error("cannot work with the files of the job")]
+    File(#[source] AudioError),
+    /// The store could not be used.
+    #[error("cannot work with the store")]
+    Store(#[from] StoreError),
+    /// The engine failed.
+    #[error("the engine failed")]
+    Engine(#[source] EngineError),
+}
+
+impl TaskError {
+    /// What the client is told and whether there is another try; `None` if the task was only stopped.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        let (code, message, retryable) = match self {
+            Self::Stopped => return None,
+            Self::Recording(error) => (recording_code(error), error.to_string(), false),
+            Self::File(_) | Self::Store(_) => {
+                (FailureCode::EngineError, "the server could not read or write its files".to_owned(), true)
+            }
+            Self::Engine(_) => {
+                (FailureCode::EngineError, "the speech engine failed on this recording".to_owned(), true)
+            }
+        };
+        Some(Failure { code, message, retryable })
+    }
+}
+
+impl From<AudioError> for TaskError {
+    fn from(error: AudioError) -> Self {
+        match error {
+            AudioError::Stopped => Self::Stopped,
+            AudioError::Input(_) | AudioError::Spool(_) => Self::File(error),
+            _ => Self::Recording(error),
+        }
+    }
+}
+
+impl From<EngineError> for TaskError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Stopped => Self::Stopped,
+            EngineError::Whisper { .. } => Self::Engine(error),
+        }
+    }
+}
+
+fn recording_code(error: &AudioError) -> FailureCode {
+    match error {
+        AudioError::UnsupportedMedia(_) => FailureCode::UnsupportedMedia,
+        AudioError::EmptyAudio => FailureCode::EmptyAudio,
+        AudioError::TooLong { .. } => FailureCode::AudioTooLong,
+        AudioError::CorruptAudio(_) | AudioError::Stopped | AudioError::Input(_) | AudioError::Spool(_) => {
+            FailureCode::CorruptAudio
+        }
+    }
+}
+
+/// Does the task of a claim.
+pub(crate) fn run(claim: &Claim, context: &TaskContext<'_>, session: &mut dyn Session) -> Result<Done, TaskError> {
+    match &claim.task {
+        TaskKind::Prepare { audio } => prepare::prepare(claim, audio, context, session),
+        TaskKind::Transcribe(span) => transcribe::transcribe(claim, span, context, session).map(Done::Transcribed),
+    }
+}

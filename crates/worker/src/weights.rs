@@ -1,0 +1,72 @@
+//! Getting the weights into memory: from the cache, or downloaded into it first.
+
+use std::error::Error;
+use std::time::Instant;
+
+use anyhow::{Context, Result, anyhow};
+use steno_weights::{Cache, Stage, Verified, WeightsError};
+
+use crate::Config;
+use crate::engine::Whisper;
+
+/// Share of a download after which another line is logged.
+const LOG_EVERY_PERCENT: u64 = 10;
+
+/// Loads the engine with the weights the settings name. Pulls them if they are missing or damaged and the settings allow.
+pub fn load_engine(config: &Config) -> Result<Whisper> {
+    let cache = match &config.weights_dir {
+        Some(folder) => Cache::new(folder),
+        None => Cache::from_env().map_err(in_full)?,
+    };
+    let weights = verified(&cache, config)?;
+    let began = Instant::now();
+    let engine = Whisper::load(weights.path(), &config.model)
+        .with_context(|| format!("cannot load the weights {}", weights.path().display()))?;
+    tracing::info!(
+        model = config.model,
+        sha256 = weights.sha256(),
+        elapsed_ms = began.elapsed().as_millis() as u64,
+        whisper = whisper_rs::print_system_info(),
+        "loaded the weights {}",
+        config.model
+    );
+    Ok(engine)
+}
+
+/// Weights whose hash is the recorded one.
+fn verified(cache: &Cache, config: &Config) -> Result<Verified> {
+    let missing = match cache.open_verified(&config.model) {
+        Ok(weights) => return Ok(weights),
+        Err(error @ (WeightsError::NotInstalled { .. } | WeightsError::Changed { .. })) if config.weights_pull => error,
+        Err(error) => return Err(in_full(error)),
+    };
+    tracing::warn!("{missing}; downloading them now (STENO_WEIGHTS_PULL)");
+    let mut logged = (None, 0);
+    steno_weights::pull(cache, &config.model, &mut |progress| {
+        let percent = progress.bytes_total.map_or(0, |total| progress.bytes_done * 100 / total.max(1));
+        let step = percent / LOG_EVERY_PERCENT;
+        if logged != (Some(progress.stage), step) {
+            logged = (Some(progress.stage), step);
+            let verb = match progress.stage {
+                Stage::Download => "downloading",
+                Stage::Convert => "converting",
+                Stage::Verify => "verifying",
+            };
+            tracing::info!("{verb} the weights {}: {percent} %", config.model);
+        }
+    })
+    .map_err(in_full)?;
+    cache.open_verified(&config.model).map_err(in_full)
+}
+
+/// An error with its causes in one line.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that map_err takes")]
+fn in_full(error: WeightsError) -> anyhow::Error {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    anyhow!(text)
+}

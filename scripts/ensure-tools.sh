@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Makes sure that what a build needs is there: cargo, a C++ compiler and cmake (for whisper.cpp). Quick when it is.
+# A missing cmake is installed: as a system package when root, else for this checkout alone, below target/tools.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PATH="$PWD/target/tools/bin:$PATH"
+
+fail() { echo "ensure-tools: $*" >&2; exit 1; }
+as_root() { [ "$(id -u)" -eq 0 ]; }
+
+command -v cargo >/dev/null || fail "no cargo: install Rust from https://rustup.rs and run this again"
+command -v c++ >/dev/null || command -v g++ >/dev/null || fail "no C++ compiler: install g++ or clang and run this again"
+command -v cmake >/dev/null && exit 0
+
+echo "ensure-tools: installing cmake" >&2
+if as_root && command -v apt-get >/dev/null; then
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq cmake >/dev/null && exit 0
+elif as_root && command -v dnf >/dev/null; then
+  dnf install -y -q cmake && exit 0
+elif as_root && command -v apk >/dev/null; then
+  apk add --quiet cmake && exit 0
+fi
+command -v python3 >/dev/null || fail "no cmake and no Python to fetch it with: install cmake and run this again"
+python3 -m pip install --quiet --disable-pip-version-check --upgrade --target target/tools cmake ||
+  fail "cmake cannot be fetched with pip: install cmake and run this again"
+mkdir -p target/tools/bin
+ln -sf ../cmake/data/bin/cmake target/tools/bin/cmake
+cmake --version >/dev/null || fail "the cmake from pip does not run here: install cmake and run this again"

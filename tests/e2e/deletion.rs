@@ -1,0 +1,95 @@
+//! Invariant: what was retrieved, deleted or has expired is gone, from the api and from the disk.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use steno_e2e::{Service, Settings, eventually, fixture, within};
+use steno_models::{JobId, ProblemCode, Status, TombstoneReason};
+
+fn gone(service: &Service, job: JobId) -> Option<TombstoneReason> {
+    let answer = service.client.get(&format!("/transcribe/{job}?keep=true"));
+    (answer.status == 410).then(|| {
+        let problem = answer.problem();
+        assert_eq!(problem.code, ProblemCode::Gone);
+        problem.tombstone.unwrap().reason
+    })
+}
+
+/// Whether any file below `folder` contains `text`.
+fn grep(folder: &Path, text: &str) -> bool {
+    fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return grep(&path, text);
+        }
+        // Sockets cannot be read.
+        fs::read(&path).is_ok_and(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
+    })
+}
+
+#[test]
+fn a_retrieved_result_stays_for_its_grace_and_repeats_the_same_bytes() {
+    let service = Settings::with_workers(1).set("STENO_RETRIEVAL_GRACE", "4s").start();
+    let job = service.client.submit(&fixture("clip.wav"), "language=en&metadata=%7B%22m%22%3A%22marker-5531%22%7D");
+    service.client.wait(job);
+    let path = format!("/transcribe/{job}");
+    for not_a_retrieval in [("range", "bytes=0-3"), ("sec-purpose", "prefetch"), ("purpose", "prefetch")] {
+        service.client.get_with(&path, &[not_a_retrieval]);
+    }
+    assert_eq!(service.client.status(job).retrieved_at, None);
+    let first = service.client.get(&path);
+    let tag = first.header("etag").unwrap().to_owned();
+    eventually("the retrieval is noted", || service.client.status(job).retrieved_at);
+    let again = service.client.get(&path);
+    assert_eq!((again.status, &again.body), (200, &first.body));
+    assert_eq!(service.client.get_with(&path, &[("if-none-match", &tag)]).status, 304);
+    assert!(grep(&service.data(), "marker-5531"), "the test can see what is there");
+    let reason = within(Duration::from_secs(20), "the job is gone", || gone(&service, job));
+    assert_eq!(reason, TombstoneReason::Retrieved);
+    within(Duration::from_secs(60), "its bytes are gone", || (!grep(&service.data(), "marker-5531")).then_some(()));
+    assert_eq!(service.files(), Vec::<String>::new());
+}
+
+#[test]
+fn without_grace_a_result_can_be_fetched_once() {
+    let service = Settings::with_workers(1).set("STENO_RETRIEVAL_GRACE", "0").start();
+    let job = service.client.submit(&fixture("clip.wav"), "language=en");
+    service.client.wait(job);
+    assert_eq!(service.client.get(&format!("/transcribe/{job}?format=text")).status, 200);
+    assert_eq!(eventually("the job is gone", || gone(&service, job)), TombstoneReason::Retrieved);
+}
+
+#[test]
+fn every_status_ends_at_the_deadline() {
+    let mut service = Settings::with_workers(1).set("STENO_TTL", "12s").set("STENO_SWEEP_INTERVAL", "1s").start();
+    let done = service.client.submit(&fixture("clip.wav"), "language=en");
+    assert_eq!(service.client.wait(done).status, Status::Completed);
+    assert!(service.workers.remove(0).terminate().success());
+    let waiting = service.client.submit(&fixture("clip.wav"), "language=en");
+    for job in [done, waiting] {
+        let reason = within(Duration::from_secs(40), "the job expires", || gone(&service, job));
+        assert_eq!(reason, TombstoneReason::Expired);
+    }
+    within(Duration::from_secs(20), "its audio is gone", || service.files().is_empty().then_some(()));
+    within(Duration::from_secs(40), "its tombstone is gone", || {
+        (service.client.get(&format!("/transcribe/{done}")).status == 404).then_some(())
+    });
+}
+
+#[test]
+fn a_running_job_is_cancelled_within_one_pass_of_the_engine() {
+    let service = Settings::with_workers(1).start();
+    let long = service.client.submit(&fixture("long.opus"), "language=en");
+    eventually("the engine is at work", || service.workers[0].log().contains("claimed span 0").then_some(()));
+    let next = service.client.submit(&fixture("clip.wav"), "language=en&priority=-10");
+    assert_eq!(service.client.delete(&format!("/transcribe/{long}")).status, 204);
+    assert_eq!(service.client.delete(&format!("/transcribe/{long}")).status, 204, "twice is no error");
+    assert_eq!(gone(&service, long), Some(TombstoneReason::Deleted));
+    // Spans of the deleted job would go first: the other one waits behind them with its low priority.
+    service.client.wait_for_text(next);
+    let worker_log = service.workers[0].log();
+    assert!(worker_log.contains(&format!("of job {long}: the claim is gone")), "{worker_log}");
+    assert!(!worker_log.contains("claimed span 2"), "{worker_log}");
+    assert_eq!(service.files(), Vec::<String>::new());
+}

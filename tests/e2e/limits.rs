@@ -1,0 +1,88 @@
+//! Invariant: an upload that is not accepted leaves no file, however it ends.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use steno_e2e::{Service, Settings, eventually, fixture};
+use steno_models::ProblemCode;
+
+fn connect(service: &Service) -> TcpStream {
+    let stream = TcpStream::connect(&service.environment()["STENO_BIND"]).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream
+}
+
+#[test]
+fn a_recording_over_the_limit_is_refused_before_and_while_it_is_read() {
+    let service = Settings::with_workers(0).set("STENO_MAX_UPLOAD_BYTES", "100kB").start();
+    let announced = service.client.post("/transcribe", "audio/wav", &vec![0; 200_000]);
+    assert_eq!((announced.status, announced.problem().code), (413, ProblemCode::UploadTooLarge));
+    assert!(announced.problem().detail.contains("100000"));
+
+    // Without a length the server can only count.
+    let mut stream = connect(&service);
+    stream
+        .write_all(
+            b"POST /transcribe HTTP/1.1\r\nHost: x\r\nContent-Type: audio/wav\r\nTransfer-Encoding: chunked\r\n\r\n",
+        )
+        .unwrap();
+    for _ in 0..20 {
+        // The server may answer and close before everything is sent.
+        if stream.write_all(format!("2710\r\n{}\r\n", "a".repeat(10_000)).as_bytes()).is_err() {
+            break;
+        }
+    }
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
+    eventually("no file is left", || service.files().is_empty().then_some(()));
+}
+
+#[test]
+fn a_client_that_goes_away_in_mid_upload_leaves_no_file() {
+    let service = Settings::with_workers(0).start();
+    let mut stream = connect(&service);
+    stream
+        .write_all(
+            b"POST /transcribe HTTP/1.1\r\nHost: x\r\nContent-Type: audio/wav\r\nContent-Length: 9000000\r\n\r\n",
+        )
+        .unwrap();
+    stream.write_all(&vec![1; 600_000]).unwrap();
+    eventually("the upload has begun", || (service.files().len() == 1).then_some(()));
+    drop(stream);
+    eventually("no file is left", || service.files().is_empty().then_some(()));
+}
+
+#[test]
+fn a_client_that_stops_sending_is_told_so() {
+    let service = Settings::with_workers(0).set("STENO_UPLOAD_CHUNK_TIMEOUT", "1s").start();
+    let mut stream = connect(&service);
+    stream
+        .write_all(
+            b"POST /transcribe HTTP/1.1\r\nHost: x\r\nContent-Type: audio/wav\r\nContent-Length: 9000\r\n\r\nabc",
+        )
+        .unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 408");
+    eventually("no file is left", || service.files().is_empty().then_some(()));
+}
+
+#[test]
+fn a_full_queue_and_a_full_disk_are_said_honestly() {
+    let full = Settings::with_workers(0).set("STENO_MAX_PENDING_JOBS", "1").start();
+    let audio = fixture("clip.wav");
+    full.client.submit(&audio, "");
+    let refused = full.client.upload(&audio, "");
+    assert_eq!((refused.status, refused.problem().code), (503, ProblemCode::QueueFull));
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(full.files().len(), 1);
+
+    let no_room = Settings::with_workers(0).set("STENO_DISK_RESERVE_BYTES", "1000TB").start();
+    let refused = no_room.client.upload(&audio, "");
+    assert_eq!((refused.status, refused.problem().code), (507, ProblemCode::DiskReserve));
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(no_room.client.get("/readyz").status, 503);
+    assert_eq!(no_room.files(), Vec::<String>::new());
+}

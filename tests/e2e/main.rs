@@ -1,0 +1,12 @@
+//! What Steno promises, tried on real processes with real audio and real weights.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod bad_audio;
+mod cli;
+mod crashes;
+mod deletion;
+mod formats;
+mod lifecycle;
+mod limits;
+mod problems;
+mod structure;

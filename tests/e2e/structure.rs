@@ -1,0 +1,73 @@
+//! Invariant: dependencies point one way (docs/ARCHITECTURE.md), and every setting is documented.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    packages
+        .map(|package| {
+            let normal = package["dependencies"].as_array().unwrap().iter().filter(|needed| needed["kind"].is_null());
+            (text(&package["name"]), normal.map(|needed| text(&needed["name"])).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let dependencies = dependencies();
+    let own = |name: &str| -> Vec<&str> {
+        dependencies[name].iter().map(String::as_str).filter(|needed| needed.starts_with("steno-")).collect()
+    };
+    assert_eq!(own("steno-models"), Vec::<&str>::new());
+    assert_eq!(own("steno-settings"), Vec::<&str>::new());
+    assert_eq!(own("steno-weights"), Vec::<&str>::new());
+    assert_eq!(own("steno-store"), ["steno-models"]);
+    assert_eq!(own("steno-api"), ["steno-models", "steno-settings", "steno-store"]);
+    assert_eq!(own("steno-worker"), ["steno-models", "steno-settings", "steno-store", "steno-weights"]);
+    assert_eq!(own("steno-cli"), ["steno-models", "steno-settings", "steno-weights"]);
+    let foreign = |name: &str, part: &str| dependencies[name].iter().any(|needed| needed.contains(part));
+    for name in ["steno-api", "steno-store", "steno-cli"] {
+        assert!(!foreign(name, "whisper") && !foreign(name, "symphonia"), "{name} must not decode or infer");
+    }
+    assert!(!foreign("steno-worker", "actix"), "the worker must not serve");
+}
+
+#[test]
+fn audio_and_engine_never_see_the_store() {
+    let mut folders = vec![root().join("crates/worker/src/audio"), root().join("crates/worker/src/engine")];
+    let mut files = vec![root().join("crates/worker/src/audio.rs"), root().join("crates/worker/src/engine.rs")];
+    while let Some(folder) = folders.pop() {
+        files.extend(fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    assert!(files.len() > 6);
+    for file in files {
+        assert!(!fs::read_to_string(&file).unwrap().contains("steno_store"), "{}", file.display());
+    }
+}
+
+#[test]
+fn every_setting_is_in_the_example_and_in_the_docs() {
+    let example = fs::read_to_string(root().join("deploy/example.env")).unwrap();
+    let operations = fs::read_to_string(root().join("docs/OPERATIONS.md")).unwrap();
+    for setting in steno_settings::ALL {
+        let name = format!("STENO_{}", setting.to_uppercase());
+        assert!(example.contains(&format!("{name}=")), "{name} is not in deploy/example.env");
+        assert!(operations.contains(&format!("`{name}`")), "{name} is not in docs/OPERATIONS.md");
+    }
+}

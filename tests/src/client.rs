@@ -1,0 +1,141 @@
+//! A client as scripts are: plain HTTP.
+
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use steno_models::{JobAccepted, JobId, JobStatus, Problem, Status};
+use ureq::http::Response;
+use ureq::{Agent, Body};
+
+/// Speaks to one server.
+#[derive(Clone)]
+pub struct Client {
+    agent: Agent,
+    base: String,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Header names in lower case, with values.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Client {
+    /// For a server at `base`, as `http://127.0.0.1:8080`.
+    pub fn new(base: &str) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(Duration::from_secs(10)))
+            .timeout_global(Some(Duration::from_secs(300)))
+            .build();
+        Self { agent: config.into(), base: base.to_owned() }
+    }
+
+    /// `GET path`.
+    pub fn get(&self, path: &str) -> Answer {
+        self.get_with(path, &[])
+    }
+
+    /// `GET path` with headers.
+    pub fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self.agent.get(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Answer::read(request.call().unwrap())
+    }
+
+    /// `DELETE path`.
+    pub fn delete(&self, path: &str) -> Answer {
+        Answer::read(self.agent.delete(self.url(path)).call().unwrap())
+    }
+
+    /// `POST path` with a body.
+    pub fn post(&self, path: &str, content_type: &str, body: &[u8]) -> Answer {
+        let request = self.agent.post(self.url(path)).header("content-type", content_type);
+        Answer::read(request.send(body).unwrap())
+    }
+
+    /// Uploads a recording as the body of `POST /transcribe?query`.
+    pub fn upload(&self, file: &Path, query: &str) -> Answer {
+        let request = self.agent.post(self.url(&format!("/transcribe?{query}")));
+        let request = request.header("content-type", "application/octet-stream");
+        Answer::read(request.send(File::open(file).unwrap()).unwrap())
+    }
+
+    /// Uploads a recording that has to be accepted.
+    pub fn submit(&self, file: &Path, query: &str) -> JobId {
+        let answer = self.upload(file, query);
+        assert_eq!(answer.status, 202, "{}", answer.text());
+        serde_json::from_slice::<JobAccepted>(&answer.body).unwrap().job_id
+    }
+
+    /// The job as it is, without retrieving it.
+    pub fn status(&self, job: JobId) -> JobStatus {
+        self.status_after(job, 0)
+    }
+
+    /// The job once it has ended, without retrieving it.
+    pub fn wait(&self, job: JobId) -> JobStatus {
+        crate::eventually(&format!("job {job} ends"), || {
+            Some(self.status_after(job, 30)).filter(|job| job.status.is_terminal())
+        })
+    }
+
+    /// The text of a job that has to complete.
+    pub fn wait_for_text(&self, job: JobId) -> String {
+        let ended = self.wait(job);
+        assert_eq!(ended.status, Status::Completed, "{:?}", ended.error);
+        ended.result.unwrap().text
+    }
+
+    fn status_after(&self, job: JobId, wait_s: u32) -> JobStatus {
+        let answer = self.get(&format!("/transcribe/{job}?keep=true&wait={wait_s}"));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+}
+
+impl Answer {
+    fn read(mut response: Response<Body>) -> Self {
+        let headers = response.headers().iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
+        let body = response.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap();
+        Self { status: response.status().as_u16(), headers, body }
+    }
+
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    /// The body as a problem, whose status has to be the answer's.
+    pub fn problem(&self) -> Problem {
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}", self.text());
+        let problem: Problem = serde_json::from_slice(&self.body).unwrap();
+        assert_eq!(problem.status, self.status);
+        assert_eq!(Some(problem.request_id.as_str()), self.header("x-request-id"));
+        problem
+    }
+}

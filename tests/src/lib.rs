@@ -1,0 +1,45 @@
+//! Runs Steno as its users do: real processes on a temporary data folder, spoken to over HTTP.
+//!
+//! Used by the end-to-end tests and the benchmark. Panics where a test cannot go on, with the log of the process at fault.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod client;
+mod process;
+mod service;
+mod words;
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub use client::{Answer, Client};
+pub use process::Process;
+pub use service::{Service, Settings};
+pub use words::{same_words, word_error_rate};
+
+/// Longest a condition may take to come true on a slow and busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A committed audio file or transcript.
+pub fn fixture(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
+    assert!(path.exists(), "no fixture {}", path.display());
+    path
+}
+
+/// Waits until `condition` yields something, and fails the test after [`PATIENCE`].
+pub fn eventually<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
+    within(PATIENCE, what, condition)
+}
+
+/// Waits until `condition` yields something, and fails the test after `limit`.
+pub fn within<T>(limit: Duration, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(began.elapsed() < limit, "not within {limit:?}: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,122 @@
+//! A whole service on a data folder of its own.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use steno_weights::Cache;
+use tempfile::TempDir;
+
+use crate::{Client, Process};
+
+/// How to start a service.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    environment: BTreeMap<String, String>,
+    workers: usize,
+}
+
+/// An api and some workers.
+pub struct Service {
+    /// Speaks to the api.
+    pub client: Client,
+    /// The api, while it runs.
+    pub api: Option<Process>,
+    /// The workers that were started and not taken out.
+    pub workers: Vec<Process>,
+    environment: BTreeMap<String, String>,
+    started: usize,
+    folder: TempDir,
+}
+
+impl Settings {
+    /// A service with `workers` workers of one slot each.
+    pub fn with_workers(workers: usize) -> Self {
+        if workers > 0 {
+            let weights = Cache::from_env().unwrap().lookup("base").unwrap();
+            assert!(weights.is_some(), "the weights base are not installed: run `steno weights pull base` first");
+        }
+        Self { workers, ..Self::default() }.set("STENO_SLOTS", "1").set("STENO_WEIGHTS_PULL", "false")
+    }
+
+    /// Sets an environment variable for every process.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Starts the processes and waits until they are ready.
+    pub fn start(self) -> Service {
+        let folder = tempfile::tempdir().unwrap();
+        let mut environment = self.environment;
+        environment.insert("STENO_DATA".to_owned(), folder.path().join("data").to_str().unwrap().to_owned());
+        environment.insert("STENO_BIND".to_owned(), "127.0.0.1:0".to_owned());
+        let mut service =
+            Service { client: Client::new(""), api: None, workers: Vec::new(), environment, started: 0, folder };
+        service.start_api();
+        for _ in 0..self.workers {
+            service.start_worker();
+        }
+        service
+    }
+}
+
+impl Service {
+    /// Starts the api; after the first time, on the same port.
+    pub fn start_api(&mut self) {
+        let api = self.start_process("steno-api");
+        let line = api.wait_for_log("listening on http://");
+        let base = &line[line.find("http://").unwrap()..];
+        let base = base.split_whitespace().next().unwrap();
+        self.environment.insert("STENO_BIND".to_owned(), base.trim_start_matches("http://").to_owned());
+        self.client = Client::new(base);
+        self.api = Some(api);
+    }
+
+    /// Starts one more worker.
+    pub fn start_worker(&mut self) {
+        let worker = self.start_process("steno-worker");
+        worker.wait_for_log("working with");
+        self.workers.push(worker);
+    }
+
+    /// Runs the command line against this service; yields exit code, standard output and standard error.
+    pub fn cli(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let output = std::process::Command::new(crate::process::binary_path("steno"))
+            .args(arguments)
+            .env("STENO_URL", format!("http://{}", self.environment["STENO_BIND"]))
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A folder for a test's own files.
+    pub fn scratch(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    /// Names of the recordings and spools that are on disk.
+    pub fn files(&self) -> Vec<String> {
+        let folders = ["audio", "spool"].map(|name| self.data().join(name));
+        let entries = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    /// The environment its processes have.
+    pub fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
+    }
+
+    /// Starts a binary with the service's settings.
+    pub fn start_process(&mut self, binary: &str) -> Process {
+        self.started += 1;
+        let log = self.folder.path().join(format!("{}-{binary}.log", self.started));
+        Process::start(binary, &[], &self.environment, &log)
+    }
+}
