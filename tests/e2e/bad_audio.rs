@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use steno_e2e::{Settings, fixture};
+use steno_e2e::{Settings, eventually, fixture};
 use steno_models::{JobStatus, Status};
 
 #[test]
@@ -27,7 +27,7 @@ fn bad_recordings_fail_with_their_codes() {
     let job = service.client.submit(&fixture("clip.wav"), "language=en");
     service.client.wait_for_text(job);
     assert_eq!(service.workers[0].pid(), worker);
-    assert_eq!(service.files(), Vec::<String>::new());
+    eventually("all files are gone", || service.files().is_empty().then_some(()));
 }
 
 #[test]

@@ -18,15 +18,14 @@ fn another_worker_finishes_what_a_killed_one_began() {
     let job = service.client.submit(&fixture("long.opus"), "language=en");
     eventually("a span is done", || has_progress(&service, job).then_some(()));
     service.start_worker();
-    let second_log = service.workers[1].log();
-    let before = second_log.len();
     service.workers.remove(0).kill();
     let killed = Instant::now();
-    let survivor = &service.workers[0];
-    within(Duration::from_secs(10), "the survivor reclaims", || {
-        survivor.log()[before..].contains("returned the tasks of 1 dead workers").then_some(())
+    // Whoever looks first: the other worker or the api.
+    within(Duration::from_secs(10), "its task goes back", || {
+        let logs = [service.workers[0].log(), service.api.as_ref().unwrap().log()];
+        logs.iter().any(|log| log.contains("returned the tasks of 1 dead workers")).then_some(())
     });
-    assert!(killed.elapsed() < Duration::from_secs(4), "reclaimed after {:?}", killed.elapsed());
+    assert!(killed.elapsed() < Duration::from_secs(4), "it took {:?}", killed.elapsed());
     assert_eq!(service.client.wait_for_text(job), expected);
     assert!(service.client.status(job).attempts <= 2);
 }
