@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use steno_models::{Format, JobAccepted, JobId, JobStatus, Problem};
 use ureq::http::Response;
-use ureq::{Agent, Body, SendBody};
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Body, Proxy, SendBody};
 
 /// Time to reach the server.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -17,6 +18,8 @@ const WAIT_S: u64 = 30;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Pause between two tries.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Least time between two looks at a job.
+const LEAST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest pause that a server's `Retry-After` is given.
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 /// Times an upload that was put off is tried again.
@@ -65,7 +68,11 @@ impl From<ureq::Error> for CallError {
 
 impl Client {
     pub(crate) fn new(base: &str) -> Self {
+        let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
+        let local = ["://127.", "://localhost", "://[::1]"].iter().any(|host| base.contains(host));
         let config = Agent::config_builder()
+            .tls_config(tls)
+            .proxy(if local { None } else { Proxy::try_from_env() })
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT_LIMIT))
             .timeout_recv_response(Some(Duration::from_secs(WAIT_S) + PATIENCE))
@@ -103,45 +110,52 @@ impl Client {
 
     /// The job as it is.
     pub(crate) fn status(&self, job: &JobId) -> Result<JobStatus, CallError> {
+        // Without patience: who only looks wants to know at once.
         self.status_after(job, 0)
     }
 
-    /// The job once it has ended. `on_change` sees it each time the server answers. A server that restarts meanwhile is
-    /// waited for: the job is safe with it.
+    /// The job once it has ended. `on_change` sees it each time the server answers.
     pub(crate) fn wait(&self, job: &JobId, mut on_change: impl FnMut(&JobStatus)) -> Result<JobStatus, CallError> {
-        let mut heard = Instant::now();
         let mut wait_s = 0;
         loop {
-            match self.status_after(job, wait_s) {
-                Ok(status) => {
-                    on_change(&status);
-                    if status.status.is_terminal() {
-                        return Ok(status);
-                    }
-                    heard = Instant::now();
-                    // Short waits keep the progress fresh; the server answers at once when the job ends.
-                    wait_s = 1;
-                }
-                Err(CallError::Unreachable(_)) if heard.elapsed() < PATIENCE => thread::sleep(PAUSE),
-                Err(error) => return Err(error),
+            let asked = Instant::now();
+            let status = patiently(|| self.status_after(job, wait_s))?;
+            on_change(&status);
+            if status.status.is_terminal() {
+                return Ok(status);
             }
+            // Short waits keep the progress fresh; the server answers at once when the job ends, and when it stops.
+            wait_s = 1;
+            thread::sleep(LEAST_PAUSE.saturating_sub(asked.elapsed()));
         }
     }
 
     /// The result in a format, without retrieving it: the acknowledgement is a delete.
     pub(crate) fn result(&self, job: &JobId, format: Format) -> Result<Vec<u8>, CallError> {
         let path = format!("{}/transcribe/{job}?keep=true&format={}", self.base, format.as_str());
-        read(self.agent.get(path).call()?)
+        patiently(|| read(self.agent.get(&path).call()?))
     }
 
     /// Cancels, acknowledges or deletes.
     pub(crate) fn delete(&self, job: &JobId) -> Result<(), CallError> {
-        read(self.agent.delete(format!("{}/transcribe/{job}", self.base)).call()?).map(drop)
+        let path = format!("{}/transcribe/{job}", self.base);
+        patiently(|| read(self.agent.delete(&path).call()?)).map(drop)
     }
 
     fn status_after(&self, job: &JobId, wait_s: u64) -> Result<JobStatus, CallError> {
         let path = format!("{}/transcribe/{job}?keep=true&wait={wait_s}", self.base);
         parse(&read(self.agent.get(path).call()?)?)
+    }
+}
+
+/// Calls until an answer comes: a server that restarts is waited for, the job is safe with it.
+fn patiently<T>(call: impl Fn() -> Result<T, CallError>) -> Result<T, CallError> {
+    let began = Instant::now();
+    loop {
+        match call() {
+            Err(CallError::Unreachable(_)) if began.elapsed() < PATIENCE => thread::sleep(PAUSE),
+            outcome => return outcome,
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! Where a transcript goes.
 
+use std::fmt;
+use std::fs::Permissions;
 use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use steno_models::Format;
-use tempfile::NamedTempFile;
 
 /// Where a transcript goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,12 +44,26 @@ impl Output {
             standard.write_all(transcript)?;
             return standard.flush();
         };
+        if path.metadata().is_ok_and(|there| !there.is_file()) {
+            // A pipe or a device: written into, not replaced.
+            return std::fs::OpenOptions::new().write(true).open(path)?.write_all(transcript);
+        }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = NamedTempFile::new_in(folder)?;
+        // As if the file were created directly: what the umask leaves.
+        let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder)?;
         file.write_all(transcript)?;
         file.as_file().sync_all()?;
         file.persist(path)?;
         std::fs::File::open(folder)?.sync_all()
+    }
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Standard => f.write_str("standard output"),
+            Self::File(path) => path.display().fmt(f),
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! `steno transcribe`: from files to transcripts through a running server.
 
 use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use clap::{Args, ValueEnum};
-use steno_models::Format;
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, ValueEnum};
+use steno_models::{Format, OptionFields};
 
 use crate::client::{CallError, Client};
 use crate::fetch::{deliver, parse_format};
@@ -33,7 +35,7 @@ pub(crate) struct TranscribeArguments {
     #[arg(long)]
     task: Option<TaskArgument>,
     /// Name of the weights; the server's default if not given.
-    #[arg(long)]
+    #[arg(id = "model_wanted", long = "model")]
     model: Option<String>,
     /// Text that sets style and spelling.
     #[arg(long)]
@@ -81,10 +83,12 @@ impl TranscribeArguments {
 
 /// Transcribes one recording after the other. One that fails does not stop the others.
 pub(crate) fn transcribe(arguments: &TranscribeArguments) -> anyhow::Result<()> {
+    check_options(arguments);
+    let outputs = outputs(arguments)?;
     let client = arguments.server.client();
     let mut failed = 0;
-    for file in &arguments.files {
-        let Err(error) = transcribe_file(&client, file, arguments) else { continue };
+    for (file, output) in arguments.files.iter().zip(&outputs) {
+        let Err(error) = transcribe_file(&client, file, output, arguments) else { continue };
         let error = error.context(file.display().to_string());
         if arguments.files.len() == 1 || exit_code(&error) == 3 && is_unreachable(&error) {
             return Err(error);
@@ -98,18 +102,105 @@ pub(crate) fn transcribe(arguments: &TranscribeArguments) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn transcribe_file(client: &Client, file: &Path, arguments: &TranscribeArguments) -> anyhow::Result<()> {
+/// Ends the program if the server would refuse the options: before an upload, not after it.
+fn check_options(arguments: &TranscribeArguments) {
+    let mut fields = OptionFields::default();
+    arguments.options().iter().for_each(|(name, value)| fields.set(name, value));
+    if let Err(problems) = fields.finish() {
+        let lines: Vec<_> = problems
+            .iter()
+            .map(|problem| format!("{}: {}", problem.pointer.trim_start_matches('/'), problem.detail))
+            .collect();
+        crate::Cli::command().error(ErrorKind::InvalidValue, lines.join("; ")).exit();
+    }
+}
+
+/// Where each transcript goes; no two to the same place.
+fn outputs(arguments: &TranscribeArguments) -> anyhow::Result<Vec<Output>> {
+    let count = arguments.files.len();
+    if let Some(output) = arguments.output.as_deref().filter(|output| count > 1 && !Path::new(output).is_dir()) {
+        bail!("{count} transcripts cannot all go to {output}; name a folder that exists with --output");
+    }
+    let mut outputs: Vec<Output> = Vec::with_capacity(count);
+    for file in &arguments.files {
+        let output = Output::choose(arguments.output.as_deref(), file, count, arguments.format);
+        if outputs.contains(&output) {
+            bail!("the transcripts of two recordings would both be {output}; transcribe them one by one with --output");
+        }
+        outputs.push(output);
+    }
+    Ok(outputs)
+}
+
+fn transcribe_file(
+    client: &Client,
+    file: &Path,
+    output: &Output,
+    arguments: &TranscribeArguments,
+) -> anyhow::Result<()> {
     let progress = Progress::hidden_unless_terminal();
     let length = file.metadata().context("cannot read the recording")?.len();
-    let open = || Ok(progress.upload(File::open(file)?, length));
+    let open = || Ok(progress.upload(WholeFile { file: File::open(file)?, left: length }, length));
     let accepted = client.submit(&arguments.options(), length, open)?;
     let job = accepted.job_id;
     eprintln!("{}: job {job}", file.display());
-    let output = Output::choose(arguments.output.as_deref(), file, arguments.files.len(), arguments.format);
-    deliver(client, &job, arguments.format, &output, &progress)
+    deliver(client, &job, arguments.format, output, &progress)
+}
+
+/// A file that must not end before the length that was announced for it.
+struct WholeFile {
+    file: File,
+    left: u64,
+}
+
+impl Read for WholeFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = (&mut self.file).take(self.left).read(buffer)?;
+        if length == 0 && self.left > 0 && !buffer.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the recording became shorter while it was sent"));
+        }
+        self.left -= length as u64;
+        Ok(length)
+    }
 }
 
 /// Whether the next recording would fare no better.
 fn is_unreachable(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(CallError::Unreachable(_) | CallError::Foreign(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    fn arguments(words: &[&str]) -> TranscribeArguments {
+        let words = ["steno", "transcribe"].iter().chain(words);
+        match crate::Cli::try_parse_from(words).unwrap().command {
+            crate::Command::Transcribe(arguments) => arguments,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn no_two_transcripts_go_to_the_same_place() {
+        assert!(outputs(&arguments(&["talk.opus", "talk.wav"])).is_err());
+        assert!(outputs(&arguments(&["a.wav", "b.wav", "-o", "all.txt"])).is_err());
+        assert!(outputs(&arguments(&["a.wav", "b.wav", "-o", "-"])).is_err());
+        assert_eq!(outputs(&arguments(&["a.wav", "b.wav"])).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_recording_that_shrinks_is_an_error_and_one_that_grows_is_cut() {
+        let path = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(path.path(), b"12345").unwrap();
+        let read = |left| {
+            let mut bytes = Vec::new();
+            WholeFile { file: File::open(path.path()).unwrap(), left }.read_to_end(&mut bytes).map(|_| bytes)
+        };
+        assert_eq!(read(5).unwrap(), b"12345");
+        assert_eq!(read(4).unwrap(), b"1234");
+        assert_eq!(read(6).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
 }

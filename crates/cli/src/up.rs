@@ -69,6 +69,9 @@ impl UpArguments {
             ("STENO_LOG", self.log.log.clone()),
             ("STENO_LOG_FORMAT", if self.log.log_format == LogFormat::Json { "json" } else { "text" }.to_owned()),
         ]);
+        if let Some(file) = steno_settings::config_file() {
+            environment.insert("STENO_CONFIG", file.display().to_string());
+        }
         if let Some(folder) = &self.weights_dir {
             environment.insert("STENO_WEIGHTS_DIR", folder.display().to_string());
         }
@@ -78,14 +81,16 @@ impl UpArguments {
 
 /// Runs until SIGTERM or SIGINT, or until a child cannot be started.
 pub(crate) fn up(arguments: &UpArguments) -> anyhow::Result<ExitCode> {
+    let cache = weights::cache(arguments.weights_dir.as_ref())?;
+    // Weights of one's own are in no catalogue, and cannot be pulled.
+    if arguments.weights_pull && !weights::is_installed(&cache, &arguments.model)? {
+        weights::pull(&cache, &arguments.model)?;
+    }
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         // A second signal ends this process at once, and the kernel tells the children.
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
-    if arguments.weights_pull {
-        weights::pull(&weights::cache(arguments.weights_dir.as_ref())?, &arguments.model)?;
     }
     let environment = arguments.environment();
     let mut children = vec![Child::new("steno-api", &environment)?];

@@ -67,6 +67,11 @@ pub(crate) fn cache(folder: Option<&PathBuf>) -> anyhow::Result<Cache> {
     }
 }
 
+/// Whether weights of that name are in the cache.
+pub(crate) fn is_installed(cache: &Cache, name: &str) -> anyhow::Result<bool> {
+    Ok(cache.lookup(name).map_err(in_full)?.is_some())
+}
+
 /// Installs weights unless they are in order, with a bar.
 pub(crate) fn pull(cache: &Cache, name: &str) -> anyhow::Result<Installed> {
     let progress = Progress::hidden_unless_terminal();

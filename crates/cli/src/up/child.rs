@@ -18,6 +18,9 @@ const PROVEN: Duration = Duration::from_secs(30);
 /// Exit codes that mean wrong settings: of clap, and `EX_CONFIG` of sysexits.h.
 const SETTINGS_CODES: [i32; 2] = [2, 78];
 
+/// Exit code by which a worker asks to be started again (`EX_TEMPFAIL` of sysexits.h).
+const EXIT_RESTART: i32 = 75;
+
 /// How a child does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Health {
@@ -90,7 +93,8 @@ impl Child {
 
     fn hopeless_code(&self, status: ExitStatus) -> Option<u8> {
         let code = status.code()?;
-        let first_failed = self.starts == 1 && self.started.elapsed() < PROVEN && code != 0;
+        let asks_for_restart = code == 0 || code == EXIT_RESTART;
+        let first_failed = self.starts == 1 && self.started.elapsed() < PROVEN && !asks_for_restart;
         (SETTINGS_CODES.contains(&code) || first_failed).then_some(code as u8)
     }
 
@@ -182,8 +186,16 @@ mod tests {
 
     #[test]
     fn a_child_is_asked_to_stop_before_it_is_killed() {
-        let mut polite = child("trap 'exit 0' TERM; echo; while :; do sleep 0.01; done");
-        let mut stubborn = child("trap '' TERM; while :; do sleep 0.01; done");
+        let ready = tempfile::tempdir().unwrap();
+        let script = |name: &str, trap: &str| {
+            format!("trap '{trap}' TERM; : > {}/{name}; while :; do sleep 0.01; done", ready.path().display())
+        };
+        let mut polite = child(&script("polite", "exit 0"));
+        let mut stubborn = child(&script("stubborn", ""));
+        // Only then have they set their traps.
+        while std::fs::read_dir(ready.path()).unwrap().count() < 2 {
+            std::thread::yield_now();
+        }
         polite.terminate();
         stubborn.terminate();
         while polite.is_running() {
