@@ -27,7 +27,7 @@ test: tools ## everything CI runs
 
 bench: build ## measure speed and memory, as ratios to whisper-rs alone
 	target/release/steno weights pull base
-	cargo run --release --locked -p steno-e2e --example bench
+	@cargo run --quiet --release --locked -p steno-e2e --example bench
 
 fixtures: ## make the tests' audio again (needs flite, sox, ffmpeg)
 	tests/fixtures/make-fixtures.sh
