@@ -9,11 +9,6 @@ export STENO_BIND=${STENO_BIND:-127.0.0.1:8080}
 url="http://$STENO_BIND"
 [ -r "$audio" ] || { echo "run: cannot read $audio; name a recording with AUDIO=file" >&2; exit 1; }
 
-"$bin/steno" up &
-up=$!
-stop() { kill -TERM "$up" 2>/dev/null || true; }
-trap stop INT TERM
-
 # Ready when /readyz says so; given up when the service ends or after two minutes.
 ready() { python3 - "$url/readyz" <<'PYTHON'
 import sys, urllib.request
@@ -23,6 +18,19 @@ except OSError:
     sys.exit(1)
 PYTHON
 }
+if ready; then
+  echo "run: something serves at $url already; choose another port: make run BIND=127.0.0.1:9090" >&2
+  exit 1
+fi
+
+# A process group of its own: Ctrl-C reaches this script alone, which then asks the service to stop, once.
+set -m
+"$bin/steno" up &
+up=$!
+set +m
+stop() { trap '' INT TERM; kill -TERM "$up" 2>/dev/null || true; }
+trap stop INT TERM
+
 deadline=$((SECONDS + 120))
 until ready; do
   if ! kill -0 "$up" 2>/dev/null; then

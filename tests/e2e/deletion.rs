@@ -30,7 +30,7 @@ fn grep(folder: &Path, text: &str) -> bool {
 
 #[test]
 fn a_retrieved_result_stays_for_its_grace_and_repeats_the_same_bytes() {
-    let service = Settings::with_workers(1).set("STENO_RETRIEVAL_GRACE", "4s").start();
+    let service = Settings::with_workers(1).set("STENO_RETRIEVAL_GRACE", "6s").start();
     let job = service.client.submit(&fixture("clip.wav"), "language=en&metadata=%7B%22m%22%3A%22marker-5531%22%7D");
     service.client.wait(job);
     let path = format!("/transcribe/{job}");
@@ -45,7 +45,7 @@ fn a_retrieved_result_stays_for_its_grace_and_repeats_the_same_bytes() {
     assert_eq!((again.status, &again.body), (200, &first.body));
     assert_eq!(service.client.get_with(&path, &[("if-none-match", &tag)]).status, 304);
     assert!(grep(&service.data(), "marker-5531"), "the test can see what is there");
-    let reason = within(Duration::from_secs(20), "the job is gone", || gone(&service, job));
+    let reason = within(Duration::from_secs(30), "the job is gone", || gone(&service, job));
     assert_eq!(reason, TombstoneReason::Retrieved);
     within(Duration::from_secs(60), "its bytes are gone", || (!grep(&service.data(), "marker-5531")).then_some(()));
     assert_eq!(service.files(), Vec::<String>::new());
@@ -62,17 +62,17 @@ fn without_grace_a_result_can_be_fetched_once() {
 
 #[test]
 fn every_status_ends_at_the_deadline() {
-    let mut service = Settings::with_workers(1).set("STENO_TTL", "12s").set("STENO_SWEEP_INTERVAL", "1s").start();
+    let mut service = Settings::with_workers(1).set("STENO_TTL", "20s").set("STENO_SWEEP_INTERVAL", "1s").start();
     let done = service.client.submit(&fixture("clip.wav"), "language=en");
     assert_eq!(service.client.wait(done).status, Status::Completed);
     assert!(service.workers.remove(0).terminate().success());
     let waiting = service.client.submit(&fixture("clip.wav"), "language=en");
     for job in [done, waiting] {
-        let reason = within(Duration::from_secs(40), "the job expires", || gone(&service, job));
+        let reason = within(Duration::from_secs(60), "the job expires", || gone(&service, job));
         assert_eq!(reason, TombstoneReason::Expired);
     }
     within(Duration::from_secs(20), "its audio is gone", || service.files().is_empty().then_some(()));
-    within(Duration::from_secs(40), "its tombstone is gone", || {
+    within(Duration::from_secs(60), "its tombstone is gone", || {
         (service.client.get(&format!("/transcribe/{done}")).status == 404).then_some(())
     });
 }

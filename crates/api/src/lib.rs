@@ -1,7 +1,7 @@
 //! steno-api: the HTTP server of Steno. Takes recordings in, answers for jobs, deletes.
 //!
 //! Called by its own `main`, which is all the rest of the world needs of it. Never decodes audio and never infers: it
-//! reaches the queue through [`state::ApiState`], and workers do the work.
+//! reaches the queue through `ApiState`, and workers do the work.
 
 mod config;
 mod extract;

@@ -1,11 +1,10 @@
 //! `steno weights`.
 
-use std::error::Error;
 use std::path::PathBuf;
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand};
-use steno_weights::{Cache, Installed, Stage, Verdict, WeightsError, catalogue};
+use steno_weights::{Cache, Installed, Stage, Verdict, catalogue};
 
 use crate::progress::Progress;
 
@@ -53,7 +52,7 @@ pub(crate) fn weights(arguments: &WeightsArguments) -> anyhow::Result<()> {
             let progress = Progress::hidden_unless_terminal();
             let installed = steno_weights::import(&cache, name, path, &mut |step| show(&progress, step));
             progress.finish();
-            println!("{}", describe(&installed.map_err(in_full)?));
+            println!("{}", describe(&installed?));
             Ok(())
         }
     }
@@ -63,13 +62,13 @@ pub(crate) fn weights(arguments: &WeightsArguments) -> anyhow::Result<()> {
 pub(crate) fn cache(folder: Option<&PathBuf>) -> anyhow::Result<Cache> {
     match folder {
         Some(folder) => Ok(Cache::new(folder)),
-        None => Cache::from_env().map_err(in_full),
+        None => Ok(Cache::from_env()?),
     }
 }
 
 /// Whether weights of that name are in the cache.
 pub(crate) fn is_installed(cache: &Cache, name: &str) -> anyhow::Result<bool> {
-    Ok(cache.lookup(name).map_err(in_full)?.is_some())
+    Ok(cache.lookup(name)?.is_some())
 }
 
 /// Installs weights unless they are in order, with a bar.
@@ -77,7 +76,7 @@ pub(crate) fn pull(cache: &Cache, name: &str) -> anyhow::Result<Installed> {
     let progress = Progress::hidden_unless_terminal();
     let installed = steno_weights::pull(cache, name, &mut |step| show(&progress, step));
     progress.finish();
-    installed.map_err(in_full)
+    Ok(installed?)
 }
 
 fn show(progress: &Progress, step: steno_weights::Progress) {
@@ -90,7 +89,7 @@ fn show(progress: &Progress, step: steno_weights::Progress) {
 }
 
 fn list(cache: &Cache) -> anyhow::Result<()> {
-    let installed = cache.installed().map_err(in_full)?;
+    let installed = cache.installed()?;
     for entry in catalogue::entries() {
         let here = installed.iter().any(|weights| weights.name == entry.name);
         let megabytes = entry.size_bytes / 1_000_000;
@@ -106,11 +105,11 @@ fn list(cache: &Cache) -> anyhow::Result<()> {
 fn verify(cache: &Cache, name: Option<&str>) -> anyhow::Result<()> {
     let names = match name {
         Some(name) => vec![name.to_owned()],
-        None => cache.installed().map_err(in_full)?.into_iter().map(|weights| weights.name).collect(),
+        None => cache.installed()?.into_iter().map(|weights| weights.name).collect(),
     };
     let mut bad = 0;
     for name in names {
-        match cache.verify(&name).map_err(in_full)? {
+        match cache.verify(&name)? {
             Verdict::Official { sha256 } => println!("{name}: the official file (sha256 {sha256})"),
             Verdict::Recorded { sha256, source } => println!("{name}: as installed, {source} (sha256 {sha256})"),
             Verdict::Changed { expected, found } => {
@@ -132,16 +131,4 @@ fn verify(cache: &Cache, name: Option<&str>) -> anyhow::Result<()> {
 fn describe(installed: &Installed) -> String {
     let origin = installed.source.as_ref().map_or_else(String::new, |source| format!(" ({source})"));
     format!("{}: {}{origin}", installed.name, installed.path.display())
-}
-
-/// An error with its causes in one line.
-#[expect(clippy::needless_pass_by_value, reason = "the signature that map_err takes")]
-fn in_full(error: WeightsError) -> anyhow::Error {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    anyhow!(text)
 }

@@ -1,9 +1,8 @@
 //! Getting the weights into memory: from the cache, or downloaded into it first.
 
-use std::error::Error;
 use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use steno_weights::{Cache, Stage, Verified, WeightsError};
 
 use crate::Config;
@@ -16,7 +15,7 @@ const LOG_EVERY_PERCENT: u64 = 10;
 pub fn load_engine(config: &Config) -> Result<Whisper> {
     let cache = match &config.weights_dir {
         Some(folder) => Cache::new(folder),
-        None => Cache::from_env().map_err(in_full)?,
+        None => Cache::from_env()?,
     };
     let weights = verified(&cache, config)?;
     let began = Instant::now();
@@ -38,7 +37,7 @@ fn verified(cache: &Cache, config: &Config) -> Result<Verified> {
     let missing = match cache.open_verified(&config.model) {
         Ok(weights) => return Ok(weights),
         Err(error @ (WeightsError::NotInstalled { .. } | WeightsError::Changed { .. })) if config.weights_pull => error,
-        Err(error) => return Err(in_full(error)),
+        Err(error) => return Err(error.into()),
     };
     tracing::warn!("{missing}; downloading them now (STENO_WEIGHTS_PULL)");
     let mut logged = (None, 0);
@@ -54,19 +53,6 @@ fn verified(cache: &Cache, config: &Config) -> Result<Verified> {
             };
             tracing::info!("{verb} the weights {}: {percent} %", config.model);
         }
-    })
-    .map_err(in_full)?;
-    cache.open_verified(&config.model).map_err(in_full)
-}
-
-/// An error with its causes in one line.
-#[expect(clippy::needless_pass_by_value, reason = "the signature that map_err takes")]
-fn in_full(error: WeightsError) -> anyhow::Error {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    anyhow!(text)
+    })?;
+    Ok(cache.open_verified(&config.model)?)
 }
