@@ -1,5 +1,6 @@
 //! Calls to the server. Every command that needs one goes through [`Client`].
 
+use std::cell::Cell;
 use std::io::Read;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -29,6 +30,8 @@ const UPLOAD_RETRIES: u32 = 5;
 pub(crate) struct Client {
     agent: Agent,
     base: String,
+    /// A server that never answered is more likely not there than restarting: the user wants to know at once.
+    answered: Cell<bool>,
 }
 
 /// Why a call yielded nothing.
@@ -77,7 +80,7 @@ impl Client {
             .timeout_connect(Some(CONNECT_LIMIT))
             .timeout_recv_response(Some(Duration::from_secs(WAIT_S) + PATIENCE))
             .build();
-        Self { agent: config.into(), base: base.trim_end_matches('/').to_owned() }
+        Self { agent: config.into(), base: base.trim_end_matches('/').to_owned(), answered: Cell::new(false) }
     }
 
     /// Submits a recording of `length` bytes. `open` yields it from its start; it is called again if the server asks to
@@ -97,6 +100,7 @@ impl Client {
             let mut recording = open()?;
             let request = request.header("content-type", "application/octet-stream").header("content-length", length);
             let response = request.send(SendBody::from_reader(&mut recording)).map_err(CallError::from)?;
+            self.answered.set(true);
             let pause = retry_after(&response).filter(|_| response.status().as_u16() >= 429);
             match (read(response), pause) {
                 (Err(_), Some(pause)) if tries < UPLOAD_RETRIES => {
@@ -119,7 +123,7 @@ impl Client {
         let mut wait_s = 0;
         loop {
             let asked = Instant::now();
-            let status = patiently(|| self.status_after(job, wait_s))?;
+            let status = self.patiently(|| self.status_after(job, wait_s))?;
             on_change(&status);
             if status.status.is_terminal() {
                 return Ok(status);
@@ -133,28 +137,34 @@ impl Client {
     /// The result in a format, without retrieving it: the acknowledgement is a delete.
     pub(crate) fn result(&self, job: &JobId, format: Format) -> Result<Vec<u8>, CallError> {
         let path = format!("{}/transcribe/{job}?keep=true&format={}", self.base, format.as_str());
-        patiently(|| read(self.agent.get(&path).call()?))
+        self.patiently(|| read(self.agent.get(&path).call()?))
     }
 
     /// Cancels, acknowledges or deletes.
     pub(crate) fn delete(&self, job: &JobId) -> Result<(), CallError> {
         let path = format!("{}/transcribe/{job}", self.base);
-        patiently(|| read(self.agent.delete(&path).call()?)).map(drop)
+        self.patiently(|| read(self.agent.delete(&path).call()?)).map(drop)
     }
 
     fn status_after(&self, job: &JobId, wait_s: u64) -> Result<JobStatus, CallError> {
         let path = format!("{}/transcribe/{job}?keep=true&wait={wait_s}", self.base);
         parse(&read(self.agent.get(path).call()?)?)
     }
-}
 
-/// Calls until an answer comes: a server that restarts is waited for, the job is safe with it.
-fn patiently<T>(call: impl Fn() -> Result<T, CallError>) -> Result<T, CallError> {
-    let began = Instant::now();
-    loop {
-        match call() {
-            Err(CallError::Unreachable(_)) if began.elapsed() < PATIENCE => thread::sleep(PAUSE),
-            outcome => return outcome,
+    /// Calls until an answer comes: a server that answered before and restarts is waited for, the job is safe with it.
+    fn patiently<T>(&self, call: impl Fn() -> Result<T, CallError>) -> Result<T, CallError> {
+        let began = Instant::now();
+        loop {
+            match call() {
+                Err(CallError::Unreachable(_)) if self.answered.get() && began.elapsed() < PATIENCE => {
+                    thread::sleep(PAUSE);
+                }
+                Err(CallError::Unreachable(reason)) => return Err(CallError::Unreachable(reason)),
+                outcome => {
+                    self.answered.set(true);
+                    return outcome;
+                }
+            }
         }
     }
 }
@@ -257,6 +267,25 @@ mod tests {
         let (base, _server) = server(vec![answer("422 Unprocessable Entity", "", problem)]);
         let shown = Client::new(&base).status(&JobId::random()).unwrap_err().to_string();
         assert_eq!(shown, "not valid: task (invalid_options)\n  /task: wrong");
+    }
+
+    #[test]
+    fn a_server_that_answered_before_is_waited_for() {
+        let (base, server) = server(vec![
+            answer("200 OK", "", &job_json("processing")),
+            String::new(),
+            answer("200 OK", "", &job_json("completed")),
+        ]);
+        let ended = Client::new(&base).wait(&JobId::random(), |_| ()).unwrap();
+        assert_eq!(ended.status, Status::Completed);
+        assert_eq!(server.join().unwrap().len(), 3, "the connection that broke was made again");
+    }
+
+    #[test]
+    fn a_server_that_never_answered_is_not_waited_for() {
+        // A second call would succeed.
+        let (base, _server) = server(vec![String::new(), answer("204 No Content", "", "")]);
+        assert!(matches!(Client::new(&base).delete(&JobId::random()), Err(CallError::Unreachable(_))));
     }
 
     #[test]

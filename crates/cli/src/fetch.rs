@@ -43,7 +43,8 @@ pub(crate) fn deliver(
     if ended.status == Status::Failed {
         let reason =
             ended.error.map_or_else(|| "no reason given".to_owned(), |e| format!("{} ({})", e.message, e.code));
-        client.delete(job)?;
+        // The reason matters more than whether the server keeps the job until its deadline.
+        let _ = client.delete(job);
         bail!("the recording could not be transcribed: {reason}");
     }
     let result = client.result(job, format)?;

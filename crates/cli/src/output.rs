@@ -48,14 +48,23 @@ impl Output {
             // A pipe or a device: written into, not replaced.
             return std::fs::OpenOptions::new().write(true).open(path)?.write_all(transcript);
         }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // As if the file were created directly: what the umask leaves.
-        let mut file = tempfile::Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(folder)?;
+        // A symbolic link stays one, and a file that only its owner may read stays so.
+        let there = path.canonicalize();
+        let path = there.as_deref().unwrap_or(path);
+        let folder = folder_of(path);
+        // A new file is as if it were created directly: what the umask leaves.
+        let permissions = path.metadata().map_or_else(|_| Permissions::from_mode(0o666), |there| there.permissions());
+        let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(folder)?;
         file.write_all(transcript)?;
         file.as_file().sync_all()?;
         file.persist(path)?;
         std::fs::File::open(folder)?.sync_all()
     }
+}
+
+/// The folder a path is in; the current one if it names none.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 impl fmt::Display for Output {
@@ -84,6 +93,19 @@ mod tests {
         check(None, 2, Some(Path::new("talks/one.srt")));
         check(Some("out.srt"), 1, Some(Path::new("out.srt")));
         check(Some(named), 2, Some(&folder.path().join("one.srt")));
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_keeps_its_permissions_and_its_links() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("out.txt"), folder.path().join("link.txt"));
+        std::fs::write(&file, "old").unwrap();
+        std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        Output::File(link.clone()).write(b"new").unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "new");
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(link.is_symlink());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `steno transcribe`: from files to transcripts through a running server.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use steno_models::{Format, OptionFields};
 
 use crate::client::{CallError, Client};
 use crate::fetch::{deliver, parse_format};
-use crate::output::Output;
+use crate::output::{Output, folder_of};
 use crate::progress::Progress;
 use crate::{ServerArguments, exit_code};
 
@@ -121,15 +122,32 @@ fn outputs(arguments: &TranscribeArguments) -> anyhow::Result<Vec<Output>> {
     if let Some(output) = arguments.output.as_deref().filter(|output| count > 1 && !Path::new(output).is_dir()) {
         bail!("{count} transcripts cannot all go to {output}; name a folder that exists with --output");
     }
+    let recordings: Vec<_> = arguments.files.iter().filter_map(|file| file.canonicalize().ok()).collect();
+    let mut taken = Vec::with_capacity(count);
     let mut outputs: Vec<Output> = Vec::with_capacity(count);
     for file in &arguments.files {
         let output = Output::choose(arguments.output.as_deref(), file, count, arguments.format);
-        if outputs.contains(&output) {
-            bail!("the transcripts of two recordings would both be {output}; transcribe them one by one with --output");
+        if let Output::File(path) = &output {
+            let place = place(path).with_context(|| format!("there is no folder to write {output} to"))?;
+            if recordings.contains(&place) {
+                bail!("the transcript would replace the recording {output}; name another place with --output");
+            }
+            if taken.contains(&place) {
+                bail!(
+                    "the transcripts of two recordings would both be {output}; transcribe them one by one with --output"
+                );
+            }
+            taken.push(place);
         }
         outputs.push(output);
     }
     Ok(outputs)
+}
+
+/// The one spelling of a path whose file need not exist, so that `a.txt` and `./a.txt` are the same.
+fn place(path: &Path) -> io::Result<PathBuf> {
+    let folder = || Ok(folder_of(path).canonicalize()?.join(path.file_name().unwrap_or_default()));
+    path.canonicalize().or_else(|_| folder())
 }
 
 fn transcribe_file(
@@ -139,25 +157,42 @@ fn transcribe_file(
     arguments: &TranscribeArguments,
 ) -> anyhow::Result<()> {
     let progress = Progress::hidden_unless_terminal();
-    let length = file.metadata().context("cannot read the recording")?.len();
-    let open = || Ok(progress.upload(WholeFile { file: File::open(file)?, left: length }, length));
-    let accepted = client.submit(&arguments.options(), length, open)?;
+    let metadata = file.metadata().context("cannot read the recording")?;
+    if !metadata.is_file() {
+        bail!("cannot read the recording: it is no regular file");
+    }
+    let length = metadata.len();
+    let problem = RefCell::new(None);
+    let open = || Ok(progress.upload(WholeFile { file: File::open(file)?, left: length, problem: &problem }, length));
+    let submitted = client.submit(&arguments.options(), length, open);
+    // Otherwise it would look as if the server had gone away.
+    if let Some(problem) = problem.take() {
+        progress.finish();
+        bail!("cannot read the recording: {problem}");
+    }
+    let accepted = submitted?;
     let job = accepted.job_id;
     eprintln!("{}: job {job}", file.display());
     deliver(client, &job, arguments.format, output, &progress)
 }
 
 /// A file that must not end before the length that was announced for it.
-struct WholeFile {
+struct WholeFile<'a> {
     file: File,
     left: u64,
+    /// Why it could not be read to its end.
+    problem: &'a RefCell<Option<String>>,
 }
 
-impl Read for WholeFile {
+impl Read for WholeFile<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = (&mut self.file).take(self.left).read(buffer)?;
+        let length = (&mut self.file).take(self.left).read(buffer).inspect_err(|error| {
+            self.problem.replace(Some(error.to_string()));
+        })?;
         if length == 0 && self.left > 0 && !buffer.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the recording became shorter while it was sent"));
+            let problem = "the recording became shorter while it was sent";
+            self.problem.replace(Some(problem.to_owned()));
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, problem));
         }
         self.left -= length as u64;
         Ok(length)
@@ -192,12 +227,29 @@ mod tests {
     }
 
     #[test]
+    fn what_would_destroy_something_is_refused_before_the_upload() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::write(path("talk.wav"), "recording").unwrap();
+        std::fs::write(path("talk.txt"), "recording").unwrap();
+        let check = |words: &[&str]| outputs(&arguments(words)).unwrap_err().to_string();
+        assert!(check(&[&path("talk.wav"), "-o", &path("./talk.wav")]).contains("replace the recording"));
+        assert!(check(&[&path("talk.txt"), &path("other.wav")]).contains("replace the recording"));
+        assert!(check(&[&path("a.wav"), &path("./a.opus")]).contains("would both be"));
+        assert!(check(&[&path("a.wav"), "-o", &path("no/folder/a.txt")]).contains("no folder"));
+    }
+
+    #[test]
     fn a_recording_that_shrinks_is_an_error_and_one_that_grows_is_cut() {
         let path = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(path.path(), b"12345").unwrap();
         let read = |left| {
             let mut bytes = Vec::new();
-            WholeFile { file: File::open(path.path()).unwrap(), left }.read_to_end(&mut bytes).map(|_| bytes)
+            let problem = RefCell::new(None);
+            let mut file = WholeFile { file: File::open(path.path()).unwrap(), left, problem: &problem };
+            let outcome = file.read_to_end(&mut bytes).map(|_| bytes);
+            assert_eq!(outcome.is_err(), problem.borrow().is_some());
+            outcome
         };
         assert_eq!(read(5).unwrap(), b"12345");
         assert_eq!(read(4).unwrap(), b"1234");

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhow::bail;
 use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use steno_settings::{LogFormat, LogSettings, PARENT_VARIABLE, parse_duration};
@@ -83,7 +84,15 @@ impl UpArguments {
 pub(crate) fn up(arguments: &UpArguments) -> anyhow::Result<ExitCode> {
     let cache = weights::cache(arguments.weights_dir.as_ref())?;
     // Weights of one's own are in no catalogue, and cannot be pulled.
-    if arguments.weights_pull && !weights::is_installed(&cache, &arguments.model)? {
+    if !weights::is_installed(&cache, &arguments.model)? {
+        if !arguments.weights_pull {
+            // The workers would ask to be started again for ever.
+            bail!(
+                "the weights {0} are not in {1}: run `steno weights pull {0}`, or allow it with STENO_WEIGHTS_PULL=true",
+                arguments.model,
+                cache.folder().display()
+            );
+        }
         weights::pull(&cache, &arguments.model)?;
     }
     let stop = Arc::new(AtomicBool::new(false));
