@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Makes sure that what a build needs is there: cargo, a C++ compiler and cmake (for whisper.cpp). Quick when it is.
+# When a build flag of whisper.cpp has changed since the last time, what was built with the old one goes.
 # A missing cmake is installed: as a system package when root, else for this checkout alone, below target/tools.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,6 +11,18 @@ as_root() { [ "$(id -u)" -eq 0 ]; }
 
 command -v cargo >/dev/null || fail "no cargo: install Rust from https://rustup.rs and run this again"
 command -v c++ >/dev/null || command -v g++ >/dev/null || fail "no C++ compiler: install g++ or clang and run this again"
+
+# The build script of whisper-rs-sys does not look again when a flag changes.
+flags=$(env | grep -E '^(GGML|WHISPER|CMAKE)_' | sort; grep -E '^(GGML|WHISPER|CMAKE)_' .cargo/config.toml)
+stamp=target/whisper-flags
+if [ -f "$stamp" ] && [ "$flags" != "$(cat "$stamp")" ]; then
+  echo "ensure-tools: build flags of whisper.cpp have changed; building it again" >&2
+  cargo clean --quiet -p whisper-rs-sys
+  cargo clean --quiet --release -p whisper-rs-sys
+fi
+mkdir -p target
+echo "$flags" >"$stamp"
+
 command -v cmake >/dev/null && exit 0
 
 echo "ensure-tools: installing cmake" >&2

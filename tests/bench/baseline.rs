@@ -37,7 +37,7 @@ impl Baseline {
         let folder = tempfile::tempdir().unwrap();
         let spool = folder.path().join("pcm");
         let end_sample = decode(recording, &spool);
-        let samples = read_span(&spool, Span { start_sample: 0, end_sample }).unwrap();
+        let samples = read_span(&spool, &Span::whole(0, end_sample)).unwrap();
         Self { context, samples }
     }
 

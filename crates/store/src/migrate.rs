@@ -7,7 +7,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::{DataDir, StoreError, connection};
 
 /// Every migration in order; the schema version (`user_version`) is how many were applied.
-const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/sqlite/0001_initial.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../migrations/sqlite/0001_initial.sql"),
+    include_str!("../../../migrations/sqlite/0002_stretches.sql"),
+];
 
 /// "Sten" in ASCII; marks the file as ours.
 const APPLICATION_ID: i64 = 0x5374_656E;

@@ -10,6 +10,7 @@ mod pipeline;
 mod plan;
 mod resample;
 mod signature;
+mod span;
 mod speech;
 mod spool;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod tests;
 use std::path::Path;
 
 pub use error::AudioError;
+pub use span::{Span, Stretch};
 pub use spool::read_span;
 
 /// Samples per second of a spool, the rate whisper hears at.
@@ -50,19 +52,10 @@ pub trait Control {
 pub struct Recording {
     /// Length of the spool, in milliseconds.
     pub duration_ms: u64,
-    /// Where people speak: in order, disjoint, at most 29 s each. Empty when nobody does.
+    /// Where people speak: in order, disjoint, at most 29 s of speech each. Empty when nobody does.
     pub spans: Vec<Span>,
     /// The file broke off before its end; what was there is in the spool.
     pub truncated: bool,
-}
-
-/// A stretch of the spool, from `start_sample` up to and without `end_sample`, counted at [`SAMPLE_RATE`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// First sample.
-    pub start_sample: u64,
-    /// One past the last sample.
-    pub end_sample: u64,
 }
 
 /// Decodes the audio file `input` into the file `spool` and finds the spans with speech.

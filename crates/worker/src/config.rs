@@ -8,6 +8,8 @@ use clap::Parser;
 use steno_settings::{LogSettings, QueueSettings, parse_duration};
 use steno_store::StoreSettings;
 
+use crate::engine::ComputeType;
+
 /// Claims tasks from the queue and transcribes them.
 ///
 /// Every setting can be given as a flag, as an environment variable, or in the TOML file that `STENO_CONFIG` names.
@@ -29,6 +31,10 @@ pub struct Config {
     /// Whether to download weights that are missing.
     #[arg(long, env = "STENO_WEIGHTS_PULL", default_value_t = true, action = clap::ArgAction::Set)]
     pub weights_pull: bool,
+
+    /// How to keep the weights in memory; `auto` takes bf16 where the processor multiplies it, else what the file has.
+    #[arg(long, env = "STENO_COMPUTE_TYPE", value_enum, default_value_t = ComputeType::Auto)]
+    pub compute_type: ComputeType,
 
     /// Tasks to work on at a time, one engine thread each [default: the number of cores].
     #[arg(long, env = "STENO_SLOTS", value_parser = clap::value_parser!(u32).range(1..=256))]

@@ -3,12 +3,15 @@
 //! [`Engine`] has two implementers: [`Whisper`], and the fake of the tests.
 
 mod abort;
+mod ggml;
+mod repetition;
+mod retry;
 mod text;
 mod whisper;
 
 use steno_models::{Segment, Task, TranscribeRequest};
 
-pub use whisper::Whisper;
+pub use whisper::{ComputeType, LoadError, Whisper};
 
 use crate::audio::Control;
 
@@ -78,6 +81,9 @@ pub enum EngineError {
     /// The control asked to stop.
     #[error("transcription was stopped")]
     Stopped,
+    /// ggml uses instructions without asking whether the processor has them.
+    #[error("this build needs {} of the processor, which it lacks: build on this machine", .0.join(", "))]
+    Processor(Vec<&'static str>),
     /// whisper.cpp failed; its log says more.
     #[error("whisper failed to {action}")]
     Whisper {

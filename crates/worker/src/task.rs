@@ -78,7 +78,7 @@ impl From<EngineError> for TaskError {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Stopped => Self::Stopped,
-            EngineError::Whisper { .. } => Self::Engine(error),
+            EngineError::Processor(_) | EngineError::Whisper { .. } => Self::Engine(error),
         }
     }
 }

@@ -19,16 +19,23 @@ pub fn load_engine(config: &Config) -> Result<Whisper> {
     };
     let weights = verified(&cache, config)?;
     let began = Instant::now();
-    let engine = Whisper::load(weights.path(), &config.model)
+    let engine = Whisper::load(&weights, &config.model, config.compute_type)
         .with_context(|| format!("cannot load the weights {}", weights.path().display()))?;
     tracing::info!(
         model = config.model,
         sha256 = weights.sha256(),
         elapsed_ms = began.elapsed().as_millis() as u64,
         whisper = whisper_rs::print_system_info(),
+        precision = engine.precision(),
         "loaded the weights {}",
         config.model
     );
+    if !Whisper::has_fast_kernels() {
+        tracing::warn!(
+            "whisper.cpp was built without GGML_LLAMAFILE=ON and will take more than twice as long: build in the checkout, \
+             whose .cargo/config.toml sets it, after `cargo clean -p whisper-rs-sys`"
+        );
+    }
     Ok(engine)
 }
 

@@ -3,7 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, named_params};
 use steno_models::JobId;
 
-use super::types::{Claim, ClaimId, PlannedSpan, SpanTask, TaskKind};
+use super::get::json;
+use super::types::{Claim, ClaimId, SpanTask, TaskKind};
 use super::{Effects, Store};
 use crate::{Now, StoreError, WorkerRun};
 
@@ -64,33 +65,26 @@ pub(super) fn claim_next(
 
 fn load_claim(connection: &Connection, id: ClaimId, task_id: i64, job_seq: i64) -> Result<Claim, StoreError> {
     let mut statement = connection.prepare_cached(include_str!("../sql/load_claim.sql"))?;
-    let (claim, options) = statement.query_row(named_params! {":task": task_id}, |row| {
-        let task = if row.get::<_, String>("kind")? == "prepare" {
-            TaskKind::Prepare { audio: row.get("audio")? }
-        } else {
-            TaskKind::Transcribe(SpanTask {
-                spool: row.get("spool")?,
-                index: row.get("span_index")?,
-                span: PlannedSpan {
-                    start_sample: row.get::<_, i64>("start_sample")? as u64,
-                    end_sample: row.get::<_, i64>("end_sample")? as u64,
-                },
-            })
-        };
-        let claim = Claim {
-            id,
-            job_id: JobId::from_bytes(row.get("id")?),
-            task,
-            options: steno_models::TranscribeRequest::default(),
-            language: row.get("language")?,
-            attempt: row.get::<_, u32>("failures")? + row.get::<_, u32>("crashes")? + 1,
-            task_id,
-            job_seq,
-        };
-        Ok((claim, row.get::<_, String>("options")?))
-    })?;
-    let options = serde_json::from_str(&options).map_err(|source| StoreError::Content { what: "options", source })?;
-    Ok(Claim { options, ..claim })
+    let mut rows = statement.query(named_params! {":task": task_id})?;
+    let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let task = match row.get::<_, String>("kind")?.as_str() {
+        "prepare" => TaskKind::Prepare { audio: row.get("audio")? },
+        _ => TaskKind::Transcribe(SpanTask {
+            spool: row.get("spool")?,
+            index: row.get("span_index")?,
+            span: json(row, "stretches")?,
+        }),
+    };
+    Ok(Claim {
+        id,
+        job_id: JobId::from_bytes(row.get("id")?),
+        task,
+        options: json(row, "options")?,
+        language: row.get("language")?,
+        attempt: row.get::<_, u32>("failures")? + row.get::<_, u32>("crashes")? + 1,
+        task_id,
+        job_seq,
+    })
 }
 
 /// Whether a claim still stands. The first thing every finish asks.

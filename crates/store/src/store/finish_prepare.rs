@@ -80,11 +80,14 @@ fn insert_spans(
 ) -> Result<(), StoreError> {
     let mut insert = tx.prepare_cached(include_str!("../sql/insert_span_task.sql"))?;
     for (index, span) in prepared.spans.iter().enumerate() {
+        let stretches =
+            serde_json::to_string(span).map_err(|source| StoreError::Content { what: "stretches", source })?;
         insert.execute(named_params! {
             ":job": claim.job_seq,
             ":span_index": index as i64,
-            ":start_sample": span.start_sample as i64,
-            ":end_sample": span.end_sample as i64,
+            ":start_sample": span.stretches.first().map_or(0, |(start, _)| *start as i64),
+            ":end_sample": span.stretches.last().map_or(0, |(_, end)| *end as i64),
+            ":stretches": stretches,
         })?;
     }
     tx.prepare_cached("DELETE FROM tasks WHERE id = :task")?.execute(named_params! {":task": claim.task_id})?;

@@ -138,7 +138,8 @@ pub(super) fn word<T: DeserializeOwned>(row: &Row<'_>, column: &'static str) -> 
     serde_json::from_value(text.into()).map_err(|source| StoreError::Content { what: column, source })
 }
 
-fn json<T: DeserializeOwned>(row: &Row<'_>, column: &'static str) -> Result<T, StoreError> {
+/// A column that holds JSON.
+pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: &'static str) -> Result<T, StoreError> {
     let text = row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?;
     serde_json::from_str(text).map_err(|source| StoreError::Content { what: column, source })
 }

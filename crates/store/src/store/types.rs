@@ -82,19 +82,18 @@ pub struct SpanTask {
     pub span: PlannedSpan,
 }
 
-/// A stretch of speech in the spool, in samples at 16 kHz.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Stretches of speech in the spool that are transcribed together, in order and disjoint. At least one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct PlannedSpan {
-    /// First sample.
-    pub start_sample: u64,
-    /// One past the last sample.
-    pub end_sample: u64,
+    /// From the first sample up to and without the second, at 16 kHz.
+    pub stretches: Vec<(u64, u64)>,
 }
 
 impl PlannedSpan {
-    /// Length in milliseconds.
+    /// Length in milliseconds, without the pauses between stretches.
     pub fn duration_ms(&self) -> u64 {
-        self.end_sample.saturating_sub(self.start_sample) / 16
+        self.stretches.iter().map(|(start, end)| end.saturating_sub(*start)).sum::<u64>() / 16
     }
 }
 

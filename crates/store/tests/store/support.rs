@@ -104,7 +104,7 @@ pub(crate) fn spool_name(claim: &Claim) -> String {
 }
 
 fn prepared(spans: u64, segments: Option<Vec<Segment>>) -> Prepared {
-    let span = |i: u64| PlannedSpan { start_sample: i * 16_000, end_sample: (i + 1) * 16_000 };
+    let span = |i: u64| PlannedSpan { stretches: vec![(i * 16_000, (i + 1) * 16_000)] };
     Prepared {
         duration_ms: spans * 1000,
         language: Some("en".into()),

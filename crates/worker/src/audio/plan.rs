@@ -5,8 +5,8 @@
 
 use std::ops::Range;
 
-use super::Span;
 use super::speech::FRAME_SAMPLES;
+use super::{Span, Stretch};
 
 /// Longest span, in frames: just under 29 s. Whisper hears 30 s at a time and wants a little silence at the end.
 const MAX_FRAMES: usize = 29 * FRAMES_PER_SECOND_X2 / 2;
@@ -14,7 +14,8 @@ const MAX_FRAMES: usize = 29 * FRAMES_PER_SECOND_X2 / 2;
 const FRAMES_PER_SECOND_X2: usize = 125;
 /// Kept before and after speech, in frames (304 ms): the detector is late on soft sounds.
 const PAD_FRAMES: usize = 19;
-/// Longest silence inside a span, in frames (1.6 s) and after padding. In longer ones whisper invents text.
+/// Longest silence between two stretches of a span, in frames (1.6 s) and after padding. Whisper does not hear it; what lies
+/// further apart is not read as one text.
 const BRIDGE_FRAMES: usize = 100;
 /// Half the width, in frames, over which a probability is averaged to find a pause: together about a quarter second.
 const PAUSE_HALF_WIDTH: usize = 8;
@@ -26,13 +27,11 @@ const PAUSE_HALF_WIDTH: usize = 8;
 pub(super) fn plan(regions: &[Range<usize>], probabilities: &[u8], total_samples: u64) -> Vec<Span> {
     let pieces: Vec<_> =
         pad(regions, probabilities.len()).into_iter().flat_map(|region| split(region, probabilities)).collect();
-    join(&pieces)
-        .into_iter()
-        .map(|frames| Span {
-            start_sample: (frames.start * FRAME_SAMPLES) as u64,
-            end_sample: ((frames.end * FRAME_SAMPLES) as u64).min(total_samples),
-        })
-        .collect()
+    let stretch = |frames: Range<usize>| Stretch {
+        start_sample: (frames.start * FRAME_SAMPLES) as u64,
+        end_sample: ((frames.end * FRAME_SAMPLES) as u64).min(total_samples),
+    };
+    join(&pieces).into_iter().map(|span| Span { stretches: span.into_iter().map(stretch).collect() }).collect()
 }
 
 /// Widens each region, at most to the middle of the pause beside it.
@@ -77,29 +76,45 @@ fn quietest(window: Range<usize>, probabilities: &[u8]) -> usize {
     window.rev().min_by_key(|&frame| around(frame)).expect("the window is a third of a span")
 }
 
-/// Joins neighbours into spans as long as fit. A run of speech too long for one span is cut at its longest pause.
-fn join(pieces: &[Range<usize>]) -> Vec<Range<usize>> {
+/// Joins neighbours into spans with as much speech as fits, each a list of stretches. A run of speech too long for one span is
+/// cut at its longest pause.
+fn join(pieces: &[Range<usize>]) -> Vec<Vec<Range<usize>>> {
     let mut spans = Vec::new();
     let mut first = 0;
     while first < pieces.len() {
-        let start = pieces[first].start;
         let run = pieces[first..].windows(2).take_while(|pair| pair[1].start - pair[0].end <= BRIDGE_FRAMES);
         let run_end = first + run.count();
-        let fits = |last: &usize| pieces[*last].end - start <= MAX_FRAMES;
-        let furthest = (first..=run_end).rev().find(fits).unwrap_or(first);
+        let fits = |last: &usize| speech(&pieces[first..=*last]) <= MAX_FRAMES;
+        let furthest = (first..=run_end).take_while(fits).last().unwrap_or(first);
         let last = if furthest == run_end { run_end } else { longest_pause(pieces, first, furthest) };
-        spans.push(start..pieces[last].end);
+        spans.push(connected(&pieces[first..=last]));
         first = last + 1;
     }
     spans
 }
 
+/// Frames of all pieces together.
+fn speech(pieces: &[Range<usize>]) -> usize {
+    pieces.iter().map(ExactSizeIterator::len).sum()
+}
+
+/// Pieces without a gap between them as one.
+fn connected(pieces: &[Range<usize>]) -> Vec<Range<usize>> {
+    let mut stretches: Vec<Range<usize>> = Vec::new();
+    for piece in pieces {
+        match stretches.last_mut() {
+            Some(last) if last.end == piece.start => last.end = piece.end,
+            _ => stretches.push(piece.clone()),
+        }
+    }
+    stretches
+}
+
 /// The piece of `first..=furthest` before the longest pause. Cuts in the first half are left alone: they would give many
 /// short spans, each with less context.
 fn longest_pause(pieces: &[Range<usize>], first: usize, furthest: usize) -> usize {
-    let start = pieces[first].start;
     (first..=furthest)
-        .filter(|&last| last == furthest || pieces[last].end - start >= MAX_FRAMES / 2)
+        .filter(|&last| last == furthest || speech(&pieces[first..=last]) >= MAX_FRAMES / 2)
         .max_by_key(|&last| pieces[last + 1].start - pieces[last].end)
         .unwrap_or(furthest)
 }
@@ -115,15 +130,20 @@ mod tests {
         let total = (probabilities.len() * FRAME_SAMPLES) as u64 - partial_samples;
         let spans = plan(&found, probabilities, total);
 
-        for span in &spans {
-            assert!(span.start_sample < span.end_sample, "{span:?} is empty");
-            assert!(span.end_sample - span.start_sample <= (MAX_FRAMES * FRAME_SAMPLES) as u64, "{span:?} is too long");
-            assert!(span.end_sample <= total, "{span:?} ends after the recording");
+        let stretches: Vec<Stretch> = spans.iter().flat_map(|span| span.stretches.iter().copied()).collect();
+        for stretch in &stretches {
+            assert!(stretch.start_sample < stretch.end_sample, "{stretch:?} is empty");
+            assert!(stretch.end_sample <= total, "{stretch:?} ends after the recording");
         }
-        assert!(spans.windows(2).all(|pair| pair[0].end_sample <= pair[1].start_sample), "out of order: {spans:?}");
+        for span in &spans {
+            assert!(!span.stretches.is_empty());
+            assert!(span.samples() <= (MAX_FRAMES * FRAME_SAMPLES) as u64, "{span:?} is too long");
+        }
+        let in_order = stretches.windows(2).all(|pair| pair[0].end_sample <= pair[1].start_sample);
+        assert!(in_order, "out of order: {spans:?}");
         for frame in found.iter().cloned().flatten() {
             let sample = (frame * FRAME_SAMPLES) as u64;
-            let covered = spans.iter().any(|span| (span.start_sample..span.end_sample).contains(&sample));
+            let covered = stretches.iter().any(|found| (found.start_sample..found.end_sample).contains(&sample));
             assert!(covered, "speech at frame {frame} is in no span");
         }
         assert_eq!(spans, plan(&found, probabilities, total));
@@ -151,14 +171,12 @@ mod tests {
         let spans = check(&talk(&[0.0, 2.0, 1.0, 2.0]), 0);
         let start = ((seconds(2.0) - PAD_FRAMES) * FRAME_SAMPLES) as u64;
         let end = ((seconds(3.0) + PAD_FRAMES) * FRAME_SAMPLES) as u64;
-        assert!(
-            spans.len() == 1
-                && spans[0].start_sample.abs_diff(start) <= 512
-                && spans[0].end_sample.abs_diff(end) <= 512
-        );
+        let [Span { stretches }] = spans.as_slice() else { panic!("{spans:?}") };
+        assert_eq!(stretches.len(), 1);
+        assert!(stretches[0].start_sample.abs_diff(start) <= 512 && stretches[0].end_sample.abs_diff(end) <= 512);
 
         let whole = check(&[255; 100], 100);
-        assert_eq!(whole, [Span { start_sample: 0, end_sample: 25_500 }]);
+        assert_eq!(whole, [Span::whole(0, 25_500)]);
     }
 
     #[test]
@@ -168,10 +186,19 @@ mod tests {
     }
 
     #[test]
+    fn a_bridged_pause_is_left_out() {
+        let spans = check(&talk(&[3.0, 0.55, 3.0, 2.0, 3.0]), 0);
+        let [Span { stretches }] = spans.as_slice() else { panic!("{spans:?}") };
+        assert_eq!(stretches.len(), 2, "half a second is kept, two are not: {stretches:?}");
+        let gap = (stretches[1].start_sample - stretches[0].end_sample) as f64 / 16_000.0;
+        assert!((1.35..1.45).contains(&gap), "of two seconds 0.3 are kept on either side, not {gap}");
+    }
+
+    #[test]
     fn a_long_run_is_cut_at_its_longest_pause() {
         let spans = check(&talk(&[9.0, 0.7, 9.0, 1.2, 5.0, 0.7, 4.0, 0.7, 9.0]), 0);
         assert_eq!(spans.len(), 2);
-        let cut = spans[0].end_sample as f64 / 16_000.0;
+        let cut = spans[0].stretches.last().unwrap().end_sample as f64 / 16_000.0;
         assert!((18.7..19.9).contains(&cut), "cut at {cut} s");
     }
 
@@ -181,7 +208,7 @@ mod tests {
         probabilities[seconds(24.0)..seconds(24.2)].fill(90);
         let spans = check(&probabilities, 0);
         assert_eq!(spans.len(), 2);
-        let cut = spans[0].end_sample as f64 / 16_000.0;
+        let cut = spans[0].stretches.last().unwrap().end_sample as f64 / 16_000.0;
         assert!((24.0..24.2).contains(&cut), "cut at {cut} s");
     }
 

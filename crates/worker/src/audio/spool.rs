@@ -51,28 +51,46 @@ pub(super) fn quantise(sample: f32) -> i16 {
     (sample * FULL_SCALE).round() as i16
 }
 
-/// Reads one span of a spool as samples of -1..1, `span.end_sample - span.start_sample` of them.
+/// Reads one span of a spool as samples of -1..1, stretch after stretch.
 ///
 /// Fails with [`io::ErrorKind::UnexpectedEof`] when the spool is shorter than the span's end.
-pub fn read_span(spool: &Path, span: Span) -> io::Result<Vec<f32>> {
-    let samples = span
-        .end_sample
-        .checked_sub(span.start_sample)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the span ends before it starts"))?;
+pub fn read_span(spool: &Path, span: &Span) -> io::Result<Vec<f32>> {
     let mut file = File::open(spool)?;
-    // Checked before the buffer is made: a wrong span must not allocate more than the spool holds.
-    if span.end_sample > file.metadata()?.len() / BYTES_PER_SAMPLE {
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the span ends after the spool"));
+    let spooled = file.metadata()?.len() / BYTES_PER_SAMPLE;
+    let mut read = Vec::new();
+    for stretch in &span.stretches {
+        let samples = stretch
+            .end_sample
+            .checked_sub(stretch.start_sample)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the span ends before it starts"))?;
+        // Checked before the buffer is made: a wrong span must not allocate more than the spool holds.
+        if stretch.end_sample > spooled {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the span ends after the spool"));
+        }
+        file.seek(SeekFrom::Start(stretch.start_sample * BYTES_PER_SAMPLE))?;
+        let mut bytes = vec![0; (samples * BYTES_PER_SAMPLE) as usize];
+        file.read_exact(&mut bytes)?;
+        read.extend(bytes.chunks_exact(2).map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / FULL_SCALE));
     }
-    file.seek(SeekFrom::Start(span.start_sample * BYTES_PER_SAMPLE))?;
-    let mut bytes = vec![0; (samples * BYTES_PER_SAMPLE) as usize];
-    file.read_exact(&mut bytes)?;
-    Ok(bytes.chunks_exact(2).map(|pair| f32::from(i16::from_le_bytes([pair[0], pair[1]])) / FULL_SCALE).collect())
+    Ok(read)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Stretch;
     use super::*;
+
+    #[test]
+    fn a_span_of_two_stretches_leaves_out_what_is_between() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("spool");
+        let mut writer = SpoolWriter::open(&path).unwrap();
+        writer.write(&[0, 16_384, -32_768, 8_192]).unwrap();
+        writer.finish().unwrap();
+
+        let stretch = |start_sample| Stretch { start_sample, end_sample: start_sample + 1 };
+        assert_eq!(read_span(&path, &Span { stretches: vec![stretch(1), stretch(3)] }).unwrap(), [0.5, 0.25]);
+    }
 
     #[test]
     fn a_span_reads_back_what_was_written() {
@@ -82,8 +100,8 @@ mod tests {
         writer.write(&[0, 16_384, -32_768, 8_192]).unwrap();
         assert_eq!(writer.finish().unwrap(), 4);
 
-        assert_eq!(read_span(&path, Span { start_sample: 1, end_sample: 3 }).unwrap(), [0.5, -1.0]);
-        assert!(read_span(&path, Span { start_sample: 2, end_sample: 2 }).unwrap().is_empty());
+        assert_eq!(read_span(&path, &Span::whole(1, 3)).unwrap(), [0.5, -1.0]);
+        assert!(read_span(&path, &Span::whole(2, 2)).unwrap().is_empty());
     }
 
     #[test]
@@ -92,9 +110,9 @@ mod tests {
         let path = dir.path().join("spool");
         SpoolWriter::open(&path).unwrap().finish().unwrap();
 
-        let beyond = read_span(&path, Span { start_sample: 0, end_sample: u64::MAX / 4 }).unwrap_err();
+        let beyond = read_span(&path, &Span::whole(0, u64::MAX / 4)).unwrap_err();
         assert_eq!(beyond.kind(), io::ErrorKind::UnexpectedEof);
-        let reversed = read_span(&path, Span { start_sample: 2, end_sample: 1 }).unwrap_err();
+        let reversed = read_span(&path, &Span::whole(2, 1)).unwrap_err();
         assert_eq!(reversed.kind(), io::ErrorKind::InvalidInput);
     }
 

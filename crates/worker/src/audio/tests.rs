@@ -70,7 +70,7 @@ fn prepare_bytes(bytes: &[u8], limits: &Limits) -> Result<(Recording, Vec<f32>),
     std::fs::write(&input, bytes).unwrap();
     let recording = prepare(&input, &spool, limits, &Never)?;
     let end_sample = std::fs::metadata(&spool).unwrap().len() / 2;
-    let samples = read_span(&spool, Span { start_sample: 0, end_sample }).unwrap();
+    let samples = read_span(&spool, &Span::whole(0, end_sample)).unwrap();
     assert_eq!(recording.duration_ms, end_sample * 1000 / 16_000);
     Ok((recording, samples))
 }

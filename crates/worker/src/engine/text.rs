@@ -1,4 +1,4 @@
-//! From whisper.cpp's bytes and tokens to segments with their quality measures.
+//! From whisper.cpp's tokens to segments with their quality measures.
 
 use std::io::Write as _;
 
@@ -10,72 +10,74 @@ use whisper_rs::{WhisperContext, WhisperState};
 /// Samples of a second.
 const SAMPLE_RATE: f64 = 16_000.0;
 
-/// Above this a text repeats itself. Source: `compression_ratio_threshold` of openai/whisper.
-const MAX_COMPRESSION_RATIO: f32 = 2.4;
-/// Below this a text is doubtful. Source: `logprob_threshold` of openai/whisper.
-const MIN_AVG_LOGPROB: f32 = -1.0;
-/// Above this, a doubtful text stands for no speech at all. Source: `no_speech_threshold` of openai/whisper.
-const MAX_NO_SPEECH_PROB: f32 = 0.6;
+/// Times of timestamp tokens are this many seconds apart.
+const TIMESTAMP_STEP: f64 = 0.02;
 
-/// The segments of a finished run over `samples` samples.
+/// What whisper says between two timestamps.
+#[derive(Default)]
+struct Piece {
+    start: f64,
+    end: Option<f64>,
+    bytes: Vec<u8>,
+    tokens: Vec<i32>,
+    logprob: f32,
+}
+
+/// The segments of a finished run over `samples` samples, which was asked for a single segment: its tokens are cut at the
+/// timestamps among them. What follows the last timestamp lasts to the end.
 pub(super) fn segments(
     context: &WhisperContext,
     state: &WhisperState,
     samples: usize,
     temperature: f32,
 ) -> Vec<Segment> {
-    let end_of_text = context.token_eot();
+    let (end_of_text, first_timestamp) = (context.token_eot(), context.token_beg());
     let duration = samples as f64 / SAMPLE_RATE;
-    let pieces: Vec<_> = state.as_iter().collect();
-    let bytes: Vec<&[u8]> = pieces.iter().map(|piece| piece.to_bytes().unwrap_or_default()).collect();
+    let mut pieces = vec![Piece::default()];
+    let mut no_speech_prob = 0.0_f32;
+    for whole in state.as_iter() {
+        no_speech_prob = no_speech_prob.max(whole.no_speech_probability());
+        for token in (0..whole.n_tokens()).filter_map(|index| whole.get_token(index)) {
+            let id = token.token_id();
+            let piece = pieces.last_mut().expect("there is always one");
+            if id >= first_timestamp {
+                let time = f64::from(id - first_timestamp) * TIMESTAMP_STEP;
+                if piece.tokens.is_empty() {
+                    piece.start = time;
+                } else {
+                    piece.end = Some(time);
+                    pieces.push(Piece { start: time, ..Piece::default() });
+                }
+            } else if id < end_of_text {
+                piece.bytes.extend_from_slice(token.to_bytes().unwrap_or_default());
+                piece.tokens.push(id);
+                piece.logprob += token.token_data().plog;
+            }
+        }
+    }
+    let bytes: Vec<&[u8]> = pieces.iter().map(|piece| piece.bytes.as_slice()).collect();
     let mut segments: Vec<Segment> = Vec::with_capacity(pieces.len());
-    for (piece, text) in pieces.iter().zip(decode_pieces(&bytes)) {
+    for (text, piece) in decode_pieces(&bytes).into_iter().zip(pieces) {
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         if text.is_empty() {
             continue;
         }
-        let tokens = (0..piece.n_tokens()).filter_map(|index| piece.get_token(index));
-        let words: Vec<_> = tokens.filter(|token| token.token_id() < end_of_text).collect();
-        let sum: f32 = words.iter().map(|token| token.token_data().plog).sum();
-        let earliest = segments.last().map_or(0.0, |before| before.start);
-        let start = seconds(piece.start_timestamp()).clamp(earliest, duration.max(earliest));
+        let earliest = segments.last().map_or(0.0, |before| before.end);
+        let start = piece.start.clamp(earliest, duration.max(earliest));
         segments.push(Segment {
             id: segments.len() as u32,
             start,
-            end: seconds(piece.end_timestamp()).clamp(start, duration.max(start)),
-            avg_logprob: sum / words.len().max(1) as f32,
+            end: piece.end.unwrap_or(duration).clamp(start, duration.max(start)),
+            avg_logprob: piece.logprob / piece.tokens.len().max(1) as f32,
             compression_ratio: compression_ratio(&text),
-            no_speech_prob: piece.no_speech_probability(),
+            no_speech_prob,
             temperature,
-            tokens: words.iter().map(whisper_rs::WhisperToken::token_id).collect(),
+            tokens: piece.tokens,
             words: None,
             text,
         });
     }
     segments
-}
-
-/// Whether a text should be decoded again with more freedom: it repeats itself, or it is doubtful although there is speech.
-pub(super) fn is_distressed(segments: &[Segment]) -> bool {
-    let text: Vec<_> = segments.iter().map(|segment| segment.text.as_str()).collect();
-    let tokens: usize = segments.iter().map(|segment| segment.tokens.len()).sum();
-    let sum: f32 = segments.iter().map(|segment| segment.avg_logprob * segment.tokens.len() as f32).sum();
-    let avg_logprob = sum / tokens.max(1) as f32;
-    let no_speech_prob = segments.first().map_or(0.0, |segment| segment.no_speech_prob);
-    compression_ratio(&text.join(" ")) > MAX_COMPRESSION_RATIO
-        || (avg_logprob < MIN_AVG_LOGPROB && no_speech_prob <= MAX_NO_SPEECH_PROB)
-}
-
-/// Without what was made up where nobody spoke.
-pub(super) fn without_invented(segments: Vec<Segment>) -> Vec<Segment> {
-    let invented =
-        |segment: &Segment| segment.no_speech_prob > MAX_NO_SPEECH_PROB && segment.avg_logprob < MIN_AVG_LOGPROB;
-    segments.into_iter().filter(|segment| !invented(segment)).collect()
-}
-
-/// whisper.cpp's times are hundredths of a second.
-fn seconds(hundredths: i64) -> f64 {
-    hundredths as f64 / 100.0
 }
 
 /// Texts of neighbouring pieces. A piece can end inside a UTF-8 character: its first bytes then move on to the next one.
@@ -115,10 +117,10 @@ fn compression_ratio(text: &str) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn segment(text: &str, avg_logprob: f32, no_speech_prob: f32) -> Segment {
+    pub(crate) fn segment(text: &str, avg_logprob: f32, no_speech_prob: f32) -> Segment {
         Segment {
             id: 0,
             start: 0.0,
@@ -148,21 +150,5 @@ mod tests {
     fn bytes_that_are_no_text_do_not_stop_the_rest() {
         assert_eq!(decode_pieces(&[b"a\xff", b"b"]).concat(), "a\u{FFFD}b");
         assert_eq!(decode_pieces(&[b"a\xe6\x97"]).concat(), "a\u{FFFD}");
-    }
-
-    #[test]
-    fn loops_and_doubtful_texts_are_distressed() {
-        assert!(is_distressed(&[segment(&"thank you for watching. ".repeat(20), -0.1, 0.0)]));
-        assert!(is_distressed(&[segment("some words", -1.5, 0.1)]));
-        assert!(!is_distressed(&[segment("some words", -1.5, 0.9)]), "that is silence, not distress");
-        assert!(!is_distressed(&[segment("Ask not what your country can do for you.", -0.3, 0.1)]));
-        assert!(!is_distressed(&[]));
-    }
-
-    #[test]
-    fn invented_text_is_dropped() {
-        let kept = without_invented(vec![segment("you", -1.5, 0.9), segment("real", -0.2, 0.9)]);
-        assert_eq!(kept.len(), 1);
-        assert_eq!(kept[0].text, "real");
     }
 }

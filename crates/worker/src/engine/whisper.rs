@@ -1,71 +1,129 @@
-//! whisper.cpp through whisper-rs: one context for the process, a fresh state for each span.
-
-use std::path::Path;
+//! whisper.cpp through whisper-rs: one context for the process, one state for each slot.
 
 use steno_models::{LANGUAGES, Segment, Task};
+use steno_weights::{Precision, Verified, WeightsError, requantised};
 use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperError, WhisperState};
 
 use super::abort::AbortHook;
-use super::{DetectedLanguage, Engine, EngineError, EngineRequest, Session, text};
+use super::retry::{self, Context, Try};
+use super::{DetectedLanguage, Engine, EngineError, EngineRequest, Session, ggml, text};
 use crate::audio::Control;
 
 /// Encoder frames of a second of audio.
 const FRAMES_PER_SECOND: usize = 50;
-/// Encoder frames beyond the audio's end. Measured over 57 clips in 13 languages: with fewer, words get lost.
-const MARGIN_FRAMES: usize = 256;
+/// Encoder frames beyond the audio's end. With fewer than 32 whisper finds no end; over 182 prompts (2,432 words) 32, 64, 128
+/// and 256 frames and the full window lie within three words of each other. docs/PERFORMANCE.md has the table.
+const MARGIN_FRAMES: usize = 96;
+/// ggml's fast kernels take rows that are a multiple of this; others cost a sixth of the whole time. The window of 1500 frames
+/// is not one.
+const FRAME_STEP: usize = 16;
 /// Samples of a second.
 const SAMPLE_RATE: usize = 16_000;
 /// Shortest audio whisper.cpp takes; what is shorter is filled up with silence.
 const MIN_SAMPLES: usize = SAMPLE_RATE / 5;
 /// Below this `full` returns before it notes the context. Source: `delta_min` in whisper.cpp.
 const SHORTEST_RUN_MS: i32 = 100;
-/// Audio that is enough to tell a language.
-const DETECTION_SAMPLES: usize = 15 * SAMPLE_RATE;
-/// Temperatures of the tries that follow a distressed one. Source: `temperature` of openai/whisper.
-const RETRY_TEMPERATURES: [f32; 5] = [0.2, 0.4, 0.6, 0.8, 1.0];
 
 /// Whisper weights in memory.
 pub struct Whisper {
     context: WhisperContext,
     model: String,
+    precision: Option<Precision>,
+}
+
+/// How the matrices of the weights are kept in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ComputeType {
+    /// `bf16` where build and processor multiply it, else what the file has.
+    Auto,
+    /// What the file has: half precision in the published files.
+    File,
+    /// bfloat16.
+    Bf16,
+    /// 8-bit integers with a scale for each block of 32: half the memory.
+    #[value(name = "q8_0")]
+    Q8_0,
 }
 
 struct WhisperSession<'a> {
     whisper: &'a Whisper,
-}
-
-/// How much of its window the encoder looks at.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Context {
-    /// The audio and a margin: less work for short audio.
-    Fitted,
-    /// The whole window of 30 s.
-    Full,
+    /// Kept from run to run where a run leaves nothing behind that the next one sees.
+    state: Option<WhisperState>,
 }
 
 impl Whisper {
-    /// Loads weights from a ggml file, which must have been verified: the loader of whisper.cpp 1.8.3 trusts its header.
-    pub fn load(path: &Path, model: &str) -> Result<Self, EngineError> {
+    /// Loads verified weights: the loader of whisper.cpp 1.8.3 trusts a file's header.
+    pub fn load(weights: &Verified, model: &str, compute_type: ComputeType) -> Result<Self, LoadError> {
+        let missing = ggml::missing_extensions();
+        if !missing.is_empty() {
+            return Err(EngineError::Processor(missing).into());
+        }
         let mut parameters = WhisperContextParameters::default();
         // Measured on a CPU: flash attention makes both encoder and decoder slower.
         parameters.use_gpu(false).flash_attn(false);
-        let context = WhisperContext::new_with_params(path, parameters)
-            .map_err(|source| EngineError::Whisper { action: "load the weights", source })?;
-        Ok(Self { context, model: model.to_owned() })
+        let wanted = compute_type.precision();
+        let rewritten = match wanted {
+            Some(precision) => requantised(weights, precision, &ggml::quantise)?,
+            None => None,
+        };
+        let precision = wanted.filter(|_| rewritten.is_some());
+        let context = match &rewritten {
+            Some(bytes) => WhisperContext::new_from_buffer_with_params(bytes, parameters),
+            None => WhisperContext::new_with_params(weights.path(), parameters),
+        };
+        let context = context.map_err(|source| EngineError::Whisper { action: "load the weights", source })?;
+        Ok(Self { context, model: model.to_owned(), precision })
     }
 
-    fn audio_ctx(&self, samples: usize, context: Context) -> i32 {
-        let window = self.context.n_audio_ctx();
-        let fitted = samples.div_ceil(SAMPLE_RATE / FRAMES_PER_SECOND) + MARGIN_FRAMES;
-        match context {
-            Context::Fitted => window.min(fitted as i32),
-            Context::Full => window,
+    /// What the matrices are kept in, in words of the setting.
+    pub fn precision(&self) -> &'static str {
+        match self.precision {
+            None | Some(Precision::F16) => "file",
+            Some(Precision::Bf16) => "bf16",
+            Some(Precision::Q8_0) => "q8_0",
         }
     }
 
-    /// A state whose random generator and caches have seen nothing: equal audio yields equal text.
+    /// Whether whisper.cpp was built with its fast kernels.
+    pub fn has_fast_kernels() -> bool {
+        ggml::has_tiny_blas()
+    }
+
+    fn audio_ctx(&self, samples: usize, context: Context) -> i32 {
+        let window = self.context.n_audio_ctx() as usize / FRAME_STEP * FRAME_STEP;
+        let fitted = samples.div_ceil(SAMPLE_RATE / FRAMES_PER_SECOND) + MARGIN_FRAMES;
+        let frames = match context {
+            Context::Fitted => window.min(fitted.next_multiple_of(FRAME_STEP)),
+            Context::Full => window,
+        };
+        frames as i32
+    }
+
     fn new_state(&self) -> Result<WhisperState, EngineError> {
         self.context.create_state().map_err(|source| EngineError::Whisper { action: "make a state", source })
+    }
+}
+
+/// Why weights are not in memory.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file could not be read.
+    #[error("cannot read the weights")]
+    Weights(#[from] WeightsError),
+    /// The engine refused.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl ComputeType {
+    /// What the weights are turned into; `None` leaves them alone.
+    fn precision(self) -> Option<Precision> {
+        match self {
+            Self::Auto => ggml::multiplies_bf16().then_some(Precision::Bf16),
+            Self::File => None,
+            Self::Bf16 => Some(Precision::Bf16),
+            Self::Q8_0 => Some(Precision::Q8_0),
+        }
     }
 }
 
@@ -75,7 +133,7 @@ impl Engine for Whisper {
     }
 
     fn session(&self) -> Box<dyn Session + '_> {
-        Box::new(WhisperSession { whisper: self })
+        Box::new(WhisperSession { whisper: self, state: None })
     }
 }
 
@@ -84,7 +142,7 @@ impl Session for WhisperSession<'_> {
         if !self.whisper.context.is_multilingual() {
             return Ok(DetectedLanguage { code: "en".to_owned(), probability: 1.0 });
         }
-        let samples = padded(&samples[..samples.len().min(DETECTION_SAMPLES)]);
+        let samples = padded(samples);
         let mut state = self.whisper.new_state()?;
         let mut params = parameters(1, 0.0);
         params.set_language(Some("en"));
@@ -112,33 +170,34 @@ impl Session for WhisperSession<'_> {
         if samples.is_empty() {
             return Ok(Vec::new());
         }
-        let samples = padded(samples);
         let prompt = self.prompt_tokens(request)?;
-        let mut best = self.run_once(&samples, request, &prompt, request.temperature, Context::Fitted, control)?;
-        // A fitted context may itself be the cause: the first retry only widens it.
-        let mut retries = vec![(request.temperature, Context::Full)];
-        retries.extend(RETRY_TEMPERATURES.into_iter().filter(|t| *t > request.temperature).map(|t| (t, Context::Full)));
-        let mut retries = retries.into_iter();
-        while text::is_distressed(&best) {
-            let Some((temperature, context)) = retries.next() else { break };
-            tracing::debug!(temperature, "decoding again: the text repeats itself or is doubtful");
-            best = self.run_once(&samples, request, &prompt, temperature, context, control)?;
-        }
-        Ok(text::without_invented(best))
+        retry::transcribe(samples, request.temperature, &mut |samples, attempt| {
+            retry::to_the_end(samples, &mut |samples| {
+                self.run_once(&padded(samples), request, &prompt, attempt, control)
+            })
+        })
     }
 }
 
 impl WhisperSession<'_> {
     fn run_once(
-        &self,
+        &mut self,
         samples: &[f32],
         request: &EngineRequest,
         prompt: &[i32],
-        temperature: f32,
-        context: Context,
+        attempt: Try,
         control: &dyn Control,
     ) -> Result<Vec<Segment>, EngineError> {
-        let mut state = self.whisper.new_state()?;
+        let Try { temperature, context } = attempt;
+        tracing::debug!(?attempt, samples = samples.len(), "runs whisper");
+        // Greedy decoding draws no random number, and every run overwrites what it reads of the state. The others draw from
+        // a generator that is seeded with the state: a fresh one, for equal text from equal audio.
+        let is_greedy = request.beam_size <= 1 && temperature == 0.0;
+        let kept = self.state.take().filter(|_| is_greedy);
+        let mut state = match kept {
+            Some(state) => state,
+            None => self.whisper.new_state()?,
+        };
         let mut params = parameters(request.beam_size, temperature);
         params.set_audio_ctx(self.whisper.audio_ctx(samples.len(), context));
         params.set_tokens(prompt);
@@ -147,7 +206,9 @@ impl WhisperSession<'_> {
         // whisper-rs never frees this copy: three bytes for each run.
         params.set_language(Some(language));
         run(&mut state, params, samples, control)?;
-        Ok(text::segments(&self.whisper.context, &state, samples.len(), temperature))
+        let segments = text::segments(&self.whisper.context, &state, samples.len(), temperature);
+        self.state = is_greedy.then_some(state);
+        Ok(segments)
     }
 
     /// The prompt as tokens: a text set on the parameters would be copied and never freed.
@@ -163,7 +224,7 @@ impl WhisperSession<'_> {
 /// What all runs have in common. One thread: parallelism comes from slots, and whisper.cpp's threads wait by spinning.
 fn parameters<'p>(beam_size: u8, temperature: f32) -> FullParams<'p, 'p> {
     let strategy = match beam_size {
-        0 | 1 => SamplingStrategy::Greedy { best_of: 5 },
+        0 | 1 => SamplingStrategy::Greedy { best_of: 1 },
         beam_size => SamplingStrategy::BeamSearch { beam_size: i32::from(beam_size), patience: -1.0 },
     };
     let mut params = FullParams::new(strategy);
@@ -172,6 +233,9 @@ fn parameters<'p>(beam_size: u8, temperature: f32) -> FullParams<'p, 'p> {
     // Retries are ours: they start from a fresh state, and the temperature that was used is known.
     params.set_temperature_inc(0.0);
     params.set_no_context(true);
+    // One pass over the samples, whose tokens are cut at their timestamps here. Left to itself whisper.cpp encodes a whole
+    // window again for whatever follows the last timestamp.
+    params.set_single_segment(true);
     params.set_suppress_blank(true);
     params.set_suppress_nst(true);
     params.set_print_special(false);

@@ -1,17 +1,18 @@
 //! The `prepare` task: decode, find speech, tell the language, plan spans. A short recording is transcribed at once.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use steno_store::{Claim, PlannedSpan, Prepared, SpoolFile};
 
-use super::transcribe::{read, transcribe_span};
+use super::transcribe::transcribe_span;
 use super::{Done, TaskContext, TaskError};
-use crate::audio;
+use crate::audio::{self, AudioError, SAMPLE_RATE, Span, read_span};
 use crate::engine::{DetectedLanguage, EngineRequest, Session};
 
 /// Spans that are listened to for the language of a long recording.
 const DETECTION_SPANS: usize = 3;
+/// How much of them all together: 15 s tell a language, and cost one short run.
+const DETECTION_SAMPLES: usize = 15 * SAMPLE_RATE as usize;
 
 pub(super) fn prepare(
     claim: &Claim,
@@ -27,18 +28,20 @@ pub(super) fn prepare(
     let spans: Vec<_> = recording
         .spans
         .iter()
-        .map(|span| PlannedSpan { start_sample: span.start_sample, end_sample: span.end_sample })
+        .map(|span| PlannedSpan {
+            stretches: span.stretches.iter().map(|stretch| (stretch.start_sample, stretch.end_sample)).collect(),
+        })
         .collect();
     let detected = match &claim.options.language {
         Some(_) => None,
-        None => detect_language(spool.path(), &spans, context, session)?,
+        None => detect_language(spool.path(), &recording.spans, context, session)?,
     };
     let language = claim.options.language.clone().or_else(|| detected.as_ref().map(|found| found.code.clone()));
     let segments = match (spans.as_slice(), &language) {
         ([], _) | (_, None) => Some(Vec::new()),
         ([span], Some(language)) => {
             let request = EngineRequest::new(&claim.options, language);
-            Some(transcribe_span(spool.path(), *span, &request, context, session)?)
+            Some(transcribe_span(spool.path(), span, &request, context, session)?)
         }
         _ => None,
     };
@@ -54,10 +57,10 @@ pub(super) fn prepare(
     Ok(Done::Prepared(Box::new(prepared), spool))
 }
 
-/// The language that the first, a middle and the last span speak for most. `None` without speech.
+/// The language spoken in the first, a middle and the last span, heard one after the other. `None` without speech.
 fn detect_language(
     spool: &Path,
-    spans: &[PlannedSpan],
+    spans: &[Span],
     context: &TaskContext<'_>,
     session: &mut dyn Session,
 ) -> Result<Option<DetectedLanguage>, TaskError> {
@@ -66,12 +69,11 @@ fn detect_language(
         count => (0..DETECTION_SPANS).map(|part| part * (count - 1) / (DETECTION_SPANS - 1)).collect(),
     };
     listened.dedup();
-    let mut votes: BTreeMap<String, f32> = BTreeMap::new();
-    for index in &listened {
-        let samples = read(spool, spans[*index])?;
-        let found = session.detect_language(&samples, context.control)?;
-        *votes.entry(found.code).or_default() += found.probability;
+    let share = DETECTION_SAMPLES / listened.len();
+    let mut heard = Vec::with_capacity(DETECTION_SAMPLES);
+    for index in listened {
+        let samples = read_span(spool, &spans[index]).map_err(AudioError::Spool)?;
+        heard.extend_from_slice(&samples[..samples.len().min(share)]);
     }
-    let best = votes.into_iter().max_by(|a, b| a.1.total_cmp(&b.1));
-    Ok(best.map(|(code, sum)| DetectedLanguage { code, probability: sum / listened.len() as f32 }))
+    Ok(Some(session.detect_language(&heard, context.control)?))
 }

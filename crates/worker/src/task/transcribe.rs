@@ -6,7 +6,7 @@ use steno_models::Segment;
 use steno_store::{Claim, PlannedSpan, SpanTask};
 
 use super::{TaskContext, TaskError};
-use crate::audio::{AudioError, SAMPLE_RATE, Span, read_span};
+use crate::audio::{AudioError, Span, Stretch, read_span};
 use crate::engine::{EngineRequest, Session};
 
 pub(super) fn transcribe(
@@ -17,35 +17,37 @@ pub(super) fn transcribe(
 ) -> Result<Vec<Segment>, TaskError> {
     let spool = context.data.spool().join(&task.spool);
     let language = claim.language.as_deref().unwrap_or("en");
-    transcribe_span(&spool, task.span, &EngineRequest::new(&claim.options, language), context, session)
+    transcribe_span(&spool, &task.span, &EngineRequest::new(&claim.options, language), context, session)
 }
 
 /// Transcribes a span; times of the segments are seconds from the start of the recording.
 pub(super) fn transcribe_span(
     spool: &Path,
-    span: PlannedSpan,
+    span: &PlannedSpan,
     request: &EngineRequest,
     context: &TaskContext<'_>,
     session: &mut dyn Session,
 ) -> Result<Vec<Segment>, TaskError> {
-    let samples = read(spool, span)?;
+    let span = to_span(span);
+    let samples = read_span(spool, &span).map_err(AudioError::Spool)?;
     let mut segments = session.transcribe(&samples, request, context.control)?;
-    let offset = span.start_sample as f64 / f64::from(SAMPLE_RATE);
+    let locate = |start: &mut f64, end: &mut f64| {
+        let located = span.locate(*start, *end);
+        (*start, *end) = (to_ms(located.0), to_ms(located.1));
+    };
     for segment in &mut segments {
-        segment.start = to_ms(segment.start + offset);
-        segment.end = to_ms(segment.end + offset);
+        locate(&mut segment.start, &mut segment.end);
         for word in segment.words.iter_mut().flatten() {
-            word.start = to_ms(word.start + offset);
-            word.end = to_ms(word.end + offset);
+            locate(&mut word.start, &mut word.end);
         }
     }
     Ok(segments)
 }
 
-/// The samples of a span.
-pub(super) fn read(spool: &Path, span: PlannedSpan) -> Result<Vec<f32>, TaskError> {
-    let span = Span { start_sample: span.start_sample, end_sample: span.end_sample };
-    Ok(read_span(spool, span).map_err(AudioError::Spool)?)
+/// A span of the store as the audio code has it.
+fn to_span(planned: &PlannedSpan) -> Span {
+    let stretch = |&(start_sample, end_sample): &(u64, u64)| Stretch { start_sample, end_sample };
+    Span { stretches: planned.stretches.iter().map(stretch).collect() }
 }
 
 /// Seconds rounded to the millisecond.

@@ -1,0 +1,111 @@
+//! What ggml says about itself and what it computes for us: what it was built for, and its quantiser.
+#![expect(unsafe_code, reason = "whisper-rs has no safe form of these functions")]
+
+use std::ffi::c_void;
+
+use steno_weights::Precision;
+use whisper_rs_sys as sys;
+
+/// An extension of the instruction set that ggml was built to use.
+struct Extension {
+    name: &'static str,
+    built_in: bool,
+    present: bool,
+}
+
+/// Extensions that ggml uses without asking and that this processor lacks: with one of them the first inference would end
+/// the process by SIGILL.
+pub(super) fn missing_extensions() -> Vec<&'static str> {
+    extensions().into_iter().filter(|found| found.built_in && !found.present).map(|found| found.name).collect()
+}
+
+/// Whether both the build and the processor multiply bfloat16.
+pub(super) fn multiplies_bf16() -> bool {
+    extensions().iter().any(|found| found.name == "avx512_bf16" && found.built_in && found.present)
+}
+
+/// Whether ggml was built with the tinyBLAS kernels: without them an inference takes more than twice as long.
+pub(super) fn has_tiny_blas() -> bool {
+    whisper_rs::print_system_info().contains("LLAMAFILE = 1")
+}
+
+#[cfg(target_arch = "x86_64")]
+fn extensions() -> Vec<Extension> {
+    // SAFETY: these functions take nothing and return a constant of the build.
+    let built = unsafe {
+        [
+            sys::ggml_cpu_has_avx(),
+            sys::ggml_cpu_has_avx2(),
+            sys::ggml_cpu_has_fma(),
+            sys::ggml_cpu_has_f16c(),
+            sys::ggml_cpu_has_bmi2(),
+            sys::ggml_cpu_has_avx512(),
+            sys::ggml_cpu_has_avx512_vnni(),
+            sys::ggml_cpu_has_avx512_bf16(),
+        ]
+    };
+    let present = [
+        ("avx", is_x86_feature_detected!("avx")),
+        ("avx2", is_x86_feature_detected!("avx2")),
+        ("fma", is_x86_feature_detected!("fma")),
+        ("f16c", is_x86_feature_detected!("f16c")),
+        ("bmi2", is_x86_feature_detected!("bmi2")),
+        ("avx512f", is_x86_feature_detected!("avx512f")),
+        ("avx512_vnni", is_x86_feature_detected!("avx512vnni")),
+        ("avx512_bf16", is_x86_feature_detected!("avx512bf16")),
+    ];
+    let join =
+        |(built, (name, present)): (i32, (&'static str, bool))| Extension { name, built_in: built == 1, present };
+    built.into_iter().zip(present).map(join).collect()
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn extensions() -> Vec<Extension> {
+    Vec::new()
+}
+
+/// Rows of `row` numbers each, in ggml's form of `precision`.
+pub(super) fn quantise(precision: Precision, numbers: &[f32], row: usize) -> Vec<u8> {
+    let kind = precision.tensor_type() as sys::ggml_type;
+    let rows = numbers.len() / row;
+    // SAFETY: takes a number and returns a size.
+    let mut bytes = vec![0_u8; unsafe { sys::ggml_row_size(kind, row as i64) } * rows];
+    // SAFETY: it reads `rows` × `row` numbers and writes as many rows of the size that ggml_row_size gave; these formats
+    // need no importance matrix.
+    let written = unsafe {
+        sys::ggml_quantize_chunk(
+            kind,
+            numbers.as_ptr(),
+            bytes.as_mut_ptr().cast::<c_void>(),
+            0,
+            rows as i64,
+            row as i64,
+            std::ptr::null(),
+        )
+    };
+    debug_assert_eq!(written, bytes.len(), "ggml writes whole rows");
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_build_runs_here_and_has_the_fast_kernels() {
+        assert_eq!(missing_extensions(), Vec::<&str>::new());
+        assert!(has_tiny_blas(), "built without GGML_LLAMAFILE: {}", whisper_rs::print_system_info());
+    }
+
+    #[test]
+    fn numbers_are_quantised_as_their_format_says() {
+        let numbers: Vec<f32> = (0..64).map(|i| i as f32 / 4.0 - 8.0).collect();
+        let bf16 = quantise(Precision::Bf16, &numbers, 32);
+        assert_eq!(bf16.len(), 128);
+        assert_eq!(&bf16[..2], &((-8.0_f32).to_bits() >> 16).to_le_bytes()[..2]);
+
+        let q8 = quantise(Precision::Q8_0, &numbers, 32);
+        assert_eq!(q8.len(), 2 * 34);
+        assert_eq!(q8[2] as i8, -127, "the largest of a block is 127 steps");
+    }
+}

@@ -1,0 +1,135 @@
+//! Text that goes round in circles: finding it, and cutting it. A pure function of text; never sees audio.
+//!
+//! Compared are letters and digits alone, so that scripts without spaces are covered and a lost comma does not hide a loop.
+
+use std::ops::Range;
+
+use steno_models::Segment;
+
+/// Times a phrase follows itself before it is a loop: people do say a thing three or four times.
+const REPEATS: usize = 5;
+/// Shortest loop, in letters: nobody is cut off for laughing.
+const MIN_LETTERS: usize = 30;
+/// Longest phrase that is looked for, in letters.
+const MAX_PERIOD: usize = 240;
+
+/// A letter or digit, and where it is from.
+struct Letter {
+    value: char,
+    segment: usize,
+    bytes: Range<usize>,
+}
+
+/// Whether a phrase follows itself at least five times.
+pub(super) fn is_looping(segments: &[Segment]) -> bool {
+    find(&letters(segments)).is_some()
+}
+
+/// Cuts every loop down to its first turn, and drops segments that are empty then.
+pub(super) fn cut_loops(mut segments: Vec<Segment>) -> Vec<Segment> {
+    loop {
+        let letters = letters(&segments);
+        let Some(repeated) = find(&letters) else { break };
+        let mut cuts: Vec<Option<Range<usize>>> = vec![None; segments.len()];
+        for index in repeated {
+            let end = match letters.get(index + 1) {
+                Some(next) if next.segment == letters[index].segment => next.bytes.start,
+                _ => segments[letters[index].segment].text.len(),
+            };
+            let cut = &mut cuts[letters[index].segment];
+            let start = cut.as_ref().map_or(letters[index].bytes.start, |cut| cut.start);
+            *cut = Some(start..end);
+        }
+        for (segment, cut) in segments.iter_mut().zip(cuts) {
+            if let Some(cut) = cut {
+                segment.text.replace_range(cut, "");
+                segment.text.truncate(segment.text.trim_end().len());
+            }
+        }
+        segments.retain(|segment| segment.text.contains(char::is_alphanumeric));
+    }
+    segments
+}
+
+/// Segments that say what an earlier one has not said already.
+pub(super) fn novel(segments: &[Segment]) -> Vec<&Segment> {
+    let normalised = |segment: &Segment| {
+        segment.text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>()
+    };
+    let texts: Vec<_> = segments.iter().map(normalised).collect();
+    segments.iter().enumerate().filter(|(i, _)| !texts[..*i].contains(&texts[*i])).map(|(_, s)| s).collect()
+}
+
+fn letters(segments: &[Segment]) -> Vec<Letter> {
+    let mut letters = Vec::new();
+    for (index, segment) in segments.iter().enumerate() {
+        for (at, c) in segment.text.char_indices().filter(|(_, c)| c.is_alphanumeric()) {
+            let value = c.to_lowercase().next().unwrap_or(c);
+            letters.push(Letter { value, segment: index, bytes: at..at + c.len_utf8() });
+        }
+    }
+    letters
+}
+
+/// The letters of a loop after its first turn; of several loops, one with the shortest phrase.
+fn find(letters: &[Letter]) -> Option<Range<usize>> {
+    for period in 1..=MAX_PERIOD.min(letters.len() / REPEATS) {
+        let long_enough = (period * REPEATS).max(MIN_LETTERS);
+        let mut matched = 0;
+        for index in period..=letters.len() {
+            if index < letters.len() && letters[index].value == letters[index - period].value {
+                matched += 1;
+                continue;
+            }
+            if matched + period >= long_enough {
+                return Some(index - matched..index);
+            }
+            matched = 0;
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::text::tests::segment;
+
+    fn check(texts: &[&str], expected: &[&str]) {
+        let segments: Vec<_> = texts.iter().map(|text| segment(text, -0.2, 0.0)).collect();
+        assert_eq!(is_looping(&segments), texts != expected, "{texts:?}");
+        let cut: Vec<_> = cut_loops(segments).into_iter().map(|segment| segment.text).collect();
+        assert_eq!(cut, expected);
+    }
+
+    #[test]
+    fn what_people_repeat_is_no_loop() {
+        check(&["No, no, no, no, no, no!"], &["No, no, no, no, no, no!"]);
+        let thrice = ["The conference will begin when our leader arrives."; 4];
+        check(&thrice, &thrice);
+        check(&["Ha ha ha ha ha ha ha ha."], &["Ha ha ha ha ha ha ha ha."]);
+        check(&[], &[]);
+    }
+
+    #[test]
+    fn a_sentence_five_times_is_said_once() {
+        check(&["Thank you for watching."; 9], &["Thank you for watching."]);
+        check(
+            &["So we began.", &"I'm going to be careful. ".repeat(7), "Then it ended."],
+            &["So we began.", "I'm going to be careful.", "Then it ended."],
+        );
+    }
+
+    #[test]
+    fn loops_are_found_inside_segments_across_them_and_without_spaces() {
+        check(&[&"ご視聴ありがとうございました".repeat(6)], &["ご視聴ありがとうございました"]);
+        check(&["and then and then and then", "and then and then and then and then"], &["and then"]);
+    }
+
+    #[test]
+    fn a_repeated_segment_is_not_novel() {
+        let segments = ["One thing.", "One thing", "Another."].map(|text| segment(text, -0.2, 0.0));
+        let texts: Vec<_> = novel(&segments).iter().map(|segment| segment.text.as_str()).collect();
+        assert_eq!(texts, ["One thing.", "Another."]);
+    }
+}
