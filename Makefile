@@ -1,5 +1,6 @@
 # Two commands matter: `make run` and `make test`. `make help` lists the rest.
 SHELL := /bin/bash
+export SPEECH
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 
 AUDIO ?= tests/fixtures/sample.flac
@@ -7,10 +8,10 @@ BIND ?= 127.0.0.1:8080
 WORKERS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help tools build run test bench fixtures fmt
+.PHONY: help tools build run test bench bench-full fixtures fmt
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 tools: ## install what a build needs and this machine lacks
 	@scripts/ensure-tools.sh
@@ -25,9 +26,13 @@ run: build ## build, fetch weights, serve, transcribe AUDIO=file (a sample), kee
 test: tools ## everything CI runs
 	@scripts/test.sh
 
-bench: build ## measure speed and memory, as ratios to whisper-rs alone
+bench: build ## measure speed and memory in some minutes, as ratios to whisper-rs alone
 	target/release/steno weights pull base
 	@cargo run --quiet --release --locked -p steno-e2e --example bench
+
+bench-full: build ## measure everything, also against faster-whisper; SPEECH=folder with manifest.tsv adds word error rates
+	target/release/steno weights pull base
+	@cargo run --quiet --release --locked -p steno-e2e --example bench -- full
 
 fixtures: ## make the tests' audio again (needs flite, sox, ffmpeg)
 	tests/fixtures/make-fixtures.sh

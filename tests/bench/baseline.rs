@@ -1,10 +1,14 @@
-//! What the service is compared with: whisper-rs alone, on decoded audio in memory.
+//! What the service is compared with: whisper-rs alone, on decoded audio in memory, as its documentation shows it. And the
+//! stages of our own engine, one by one.
 
 use std::path::Path;
 
+use steno_e2e::fixture;
 use steno_weights::Cache;
 use steno_worker::audio::{Control, Limits, Span, prepare, read_span};
 use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters};
+
+use crate::report::{line, medians};
 
 /// Weights and audio in memory.
 pub(crate) struct Baseline {
@@ -20,11 +24,12 @@ impl Control for NeverStop {
     }
 }
 
-/// Decodes a recording to 16 kHz mono s16 and yields its length in samples.
-pub(crate) fn decode(recording: &Path, spool: &Path) -> u64 {
-    std::fs::File::create(spool).unwrap();
-    prepare(recording, spool, &Limits::default(), &NeverStop).unwrap();
-    spool.metadata().unwrap().len() / 2
+/// Decodes a recording and yields all its samples.
+pub(crate) fn decode(recording: &Path) -> Vec<f32> {
+    let spool = tempfile::NamedTempFile::new().unwrap();
+    prepare(recording, spool.path(), &Limits::default(), &NeverStop).unwrap();
+    let samples = spool.path().metadata().unwrap().len() / 2;
+    read_span(spool.path(), &Span::whole(0, samples)).unwrap()
 }
 
 impl Baseline {
@@ -34,23 +39,44 @@ impl Baseline {
         let mut parameters = WhisperContextParameters::default();
         parameters.use_gpu(false).flash_attn(false);
         let context = WhisperContext::new_with_params(weights.path(), parameters).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let spool = folder.path().join("pcm");
-        let end_sample = decode(recording, &spool);
-        let samples = read_span(&spool, &Span::whole(0, end_sample)).unwrap();
-        Self { context, samples }
+        Self { context, samples: decode(recording) }
     }
 
-    /// The whole recording in one call, one thread, greedy, full context: whisper-rs as its documentation shows it.
-    pub(crate) fn transcribe(&self) {
+    /// The whole recording in one call: greedy, full context.
+    pub(crate) fn transcribe(&self, threads: i32) -> String {
+        self.run(threads, &self.samples, 0)
+    }
+
+    fn run(&self, threads: i32, samples: &[f32], max_tokens: i32) -> String {
         let mut params = FullParams::new(SamplingStrategy::Greedy { best_of: 5 });
-        params.set_n_threads(1);
+        params.set_n_threads(threads);
         params.set_language(Some("en"));
+        params.set_max_tokens(max_tokens);
         params.set_print_progress(false);
         params.set_print_realtime(false);
         params.set_print_timestamps(false);
+        if max_tokens > 0 {
+            params.set_single_segment(true);
+        }
         let mut state = self.context.create_state().unwrap();
-        state.full(params, &self.samples).unwrap();
-        assert!(state.full_n_segments() > 0);
+        state.full(params, samples).unwrap();
+        state.as_iter().map(|segment| segment.to_str_lossy().unwrap().into_owned()).collect()
     }
+}
+
+/// Seconds of one thread for each stage of a recording.
+pub(crate) fn stages() {
+    let audio = fixture("minute.opus");
+    let baseline = Baseline::load(&audio);
+    let window = &baseline.samples[..28 * 16_000];
+    let [decode, encode, whole] = medians(
+        5,
+        [&mut || drop(decode(&audio)), &mut || drop(baseline.run(1, window, 1)), &mut || {
+            drop(baseline.run(1, window, 0))
+        }],
+    );
+    let share = |seconds: f64, of: f64| format!("{:.4}", seconds / of);
+    line("decode, resample, find speech: CPU s per s of audio", &share(decode, 60.0), "");
+    line("encode a whole window (weights as published): CPU s per s of audio", &share(encode, 28.0), "");
+    line("decode its text: CPU s per s of audio", &share((whole - encode).max(0.0), 28.0), "");
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use steno_e2e::{Service, Settings, eventually, fixture, within};
+use steno_e2e::{Service, Settings, eventually, fixture, repeated, within, word_error_rate};
 use steno_models::{JobId, Status};
 
 fn has_progress(service: &Service, job: JobId) -> bool {
@@ -28,6 +28,30 @@ fn another_worker_finishes_what_a_killed_one_began() {
     assert!(killed.elapsed() < Duration::from_secs(4), "it took {:?}", killed.elapsed());
     assert_eq!(service.client.wait_for_text(job), expected);
     assert!(service.client.status(job).attempts <= 2);
+}
+
+#[test]
+fn a_kill_near_the_end_repeats_only_the_spans_in_flight() {
+    let mut service = Settings::with_workers(1).set("STENO_SLOTS", "2").start();
+    let recording = repeated("long.opus", 5, &service.scratch());
+    let job = service.client.submit(&recording, "language=en");
+    eventually("nine tenths are done", || (service.client.status(job).progress >= 0.9).then_some(()));
+    let first = service.workers.remove(0);
+    let log_of_first = first.log();
+    first.kill();
+    service.start_worker();
+    let text = service.client.wait_for_text(job);
+    let expected = std::fs::read_to_string(fixture("long.txt")).unwrap().repeat(5);
+    let rate = word_error_rate(&expected, &text);
+    assert!(rate < 0.1, "word error rate {rate}: {text}");
+
+    // A line logged between the look and the kill is missed; it can only make the count of claims smaller by two.
+    let log = log_of_first + &service.workers[0].log();
+    let index = |line: &str| line.split("claimed span ").nth(1)?.split_whitespace().next()?.parse::<usize>().ok();
+    let claimed: Vec<_> = log.lines().filter_map(index).collect();
+    let (spans, claims) = (claimed.iter().max().unwrap() + 1, claimed.len());
+    assert!(spans > 12, "too few spans to tell: {spans}");
+    assert!(claims <= spans + 2, "{claims} claims for {spans} spans");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod bad_audio;
 mod cli;
 mod crashes;
 mod deletion;
+mod fairness;
 mod formats;
 mod lifecycle;
 mod limits;

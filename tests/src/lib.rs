@@ -8,7 +8,7 @@ mod process;
 mod service;
 mod words;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,13 @@ pub const PATIENCE: Duration = Duration::from_secs(180);
 pub fn fixture(name: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
     assert!(path.exists(), "no fixture {}", path.display());
+    path
+}
+
+/// A committed Ogg recording `times` times over, as one file in `folder`: Ogg streams may follow one another.
+pub fn repeated(name: &str, times: usize, folder: &Path) -> PathBuf {
+    let path = folder.join(format!("{times}-times-{name}"));
+    std::fs::write(&path, std::fs::read(fixture(name)).unwrap().repeat(times)).unwrap();
     path
 }
 

@@ -1,4 +1,7 @@
--- The claim order of tasks_ready, for jobs.
-SELECT count(*) FROM jobs AS ahead, jobs AS job
-WHERE job.seq = :seq AND ahead.status = 'pending'
-  AND (-ahead.priority, ahead.due_at, ahead.seq) < (-job.priority, job.due_at, job.seq)
+-- The claim order of tasks_ready, for jobs. Three ranges of the index jobs_pending: one comparison of all three columns would
+-- compute an expression for every pending job.
+SELECT (SELECT count(*) FROM jobs WHERE status = 'pending' AND priority > job.priority)
+  + (SELECT count(*) FROM jobs WHERE status = 'pending' AND priority = job.priority AND due_at < job.due_at)
+  + (SELECT count(*) FROM jobs WHERE status = 'pending' AND priority = job.priority AND due_at = job.due_at
+     AND seq < job.seq)
+FROM jobs AS job WHERE job.seq = :seq

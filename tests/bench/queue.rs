@@ -1,0 +1,136 @@
+//! The queue alone: claims with a long backlog, the cost of a span, and uploads of many clients.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use steno_e2e::{Settings, fixture};
+use steno_models::{JobId, TranscribeRequest};
+use steno_store::{
+    AudioUpload, Clock, NewJob, PlannedSpan, Prepared, RunSettings, Store, StoreSettings, SystemClock, WorkerRun,
+};
+
+use crate::report::{line, percentile};
+
+const BACKLOG: usize = 100_000;
+const CLIENTS: usize = 64;
+
+/// A store with a worker.
+struct Queue {
+    _folder: tempfile::TempDir,
+    store: Store,
+    run: WorkerRun,
+}
+
+impl Queue {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = StoreSettings {
+            ttl: Duration::from_secs(24 * 3600),
+            retrieval_grace: Duration::from_secs(60),
+            lease: Duration::from_secs(30),
+        };
+        let store = Store::open(folder.path(), settings).unwrap();
+        let run = WorkerRun::begin(store.data()).unwrap();
+        store.register_run(SystemClock.now(), &run, &RunSettings { slots: 1, model: "base".into() }).unwrap();
+        Self { _folder: folder, store, run }
+    }
+
+    fn submit(&self) -> JobId {
+        let mut upload = AudioUpload::create(self.store.data(), JobId::random()).unwrap();
+        upload.write(b"RIFF").unwrap();
+        let job = NewJob { audio: upload.store().unwrap(), options: TranscribeRequest::default() };
+        self.store.submit_job(SystemClock.now(), job).unwrap().job_id
+    }
+
+    /// Copies of the newest job, in one transaction.
+    fn multiply(&self, copies: usize) {
+        let database = Connection::open(self.store.data().database()).unwrap();
+        let statement = include_str!("fill.sql").replace(":copies", &copies.to_string());
+        database.execute_batch(&statement).unwrap();
+    }
+}
+
+/// Claiming, and asking for a job, while 100,000 wait.
+pub(crate) fn backlog() {
+    let queue = Queue::new();
+    queue.submit();
+    queue.multiply(BACKLOG);
+    let newest = queue.submit();
+    let mut claims = Vec::new();
+    let mut looks = Vec::new();
+    for _ in 0..500 {
+        let began = Instant::now();
+        queue.store.claim_task(SystemClock.now(), &queue.run).unwrap().unwrap();
+        claims.push(began.elapsed().as_secs_f64() * 1000.0);
+        let began = Instant::now();
+        queue.store.get_job(SystemClock.now(), newest).unwrap().unwrap();
+        looks.push(began.elapsed().as_secs_f64() * 1000.0);
+    }
+    line("100,000 pending: claim, p50", &format!("{:.2} ms", percentile(claims.clone(), 50)), "");
+    line("100,000 pending: claim, p99", &format!("{:.2} ms", percentile(claims, 99)), "<= 5 ms");
+    line("100,000 pending: status of the last one, p99", &format!("{:.2} ms", percentile(looks, 99)), "");
+}
+
+/// What a span costs beside its inference: the finish that claims the next one, and reading it from the spool.
+pub(crate) fn span_overhead() {
+    const SPANS: u64 = 500;
+    const SAMPLES: u64 = 28 * 16_000;
+    let queue = Queue::new();
+    queue.submit();
+    let claim = queue.store.claim_task(SystemClock.now(), &queue.run).unwrap().unwrap();
+    let spool = queue.store.data().spool().join("bench.pcm");
+    std::fs::write(&spool, vec![1_u8; (SAMPLES * SPANS * 2) as usize]).unwrap();
+    let span = |i: u64| PlannedSpan { stretches: vec![(i * SAMPLES, (i + 1) * SAMPLES)] };
+    let prepared = Prepared {
+        duration_ms: SPANS * 28_000,
+        language: Some("en".into()),
+        language_probability: None,
+        spool: "bench.pcm".into(),
+        spans: (0..SPANS).map(span).collect(),
+        segments: None,
+        model: "base".into(),
+    };
+    let mut next = queue.store.finish_prepare(SystemClock.now(), &queue.run, &claim, prepared, true).unwrap().next;
+    let mut taken = Vec::new();
+    let mut index = 0;
+    while let Some(claim) = next {
+        let began = Instant::now();
+        let span = steno_worker::audio::Span::whole(index * SAMPLES, (index + 1) * SAMPLES);
+        steno_worker::audio::read_span(&spool, &span).unwrap();
+        next = queue.store.finish_span(SystemClock.now(), &queue.run, &claim, &[], "base", true).unwrap().next;
+        taken.push(began.elapsed().as_secs_f64() * 1000.0);
+        index += 1;
+    }
+    line("overhead of a span, p50", &format!("{:.2} ms", percentile(taken.clone(), 50)), "<= 5 ms");
+    line("overhead of a span, p99", &format!("{:.2} ms", percentile(taken, 99)), "<= 25 ms");
+}
+
+/// 64 clients upload an 11 s clip (352 kB) over and over; each waits for its 202.
+pub(crate) fn uploads() {
+    let service = Settings::with_workers(0).start();
+    let audio = std::fs::read(fixture("clip.wav")).unwrap();
+    // An 11 s wav: the clip's header with as many bytes as 11 s have. The api does not decode.
+    let body: Vec<u8> = audio.iter().copied().cycle().take(11 * 32_000).collect();
+    let left = AtomicUsize::new(2_000);
+    let latencies = Mutex::new(Vec::new());
+    let began = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                while left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok() {
+                    let began = Instant::now();
+                    let answer = service.client.post("/transcribe?language=en", "audio/wav", &body);
+                    assert_eq!(answer.status, 202, "{}", answer.text());
+                    latencies.lock().unwrap().push(began.elapsed().as_secs_f64() * 1000.0);
+                }
+            });
+        }
+    });
+    let latencies = latencies.into_inner().unwrap();
+    let rate = latencies.len() as f64 / began.elapsed().as_secs_f64();
+    line("64 clients: durable uploads of 352 kB", &format!("{rate:.0} /s"), ">= 100 /s");
+    line("64 clients: upload to 202, p99", &format!("{:.0} ms", percentile(latencies, 99)), "<= 250 ms");
+}

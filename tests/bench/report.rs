@@ -1,0 +1,41 @@
+//! Measuring in turn, and printing what was measured.
+
+use std::time::Instant;
+
+/// Seconds that `work` takes.
+pub(crate) fn seconds(work: impl FnOnce()) -> f64 {
+    let began = Instant::now();
+    work();
+    began.elapsed().as_secs_f64()
+}
+
+/// Runs several things in turn, `runs` times each, and yields the median seconds of each. In turn, so that a neighbour's load
+/// falls on all of them.
+pub(crate) fn medians<const N: usize>(runs: usize, work: [&mut dyn FnMut(); N]) -> [f64; N] {
+    let mut taken = [const { Vec::new() }; N];
+    let mut work = work;
+    for _ in 0..runs {
+        for (one, taken) in work.iter_mut().zip(&mut taken) {
+            taken.push(seconds(&mut **one));
+        }
+    }
+    taken.map(median)
+}
+
+pub(crate) fn median(values: Vec<f64>) -> f64 {
+    percentile(values, 50)
+}
+
+pub(crate) fn percentile(mut values: Vec<f64>, percent: usize) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[(values.len() * percent / 100).min(values.len() - 1)]
+}
+
+pub(crate) fn section(title: &str) {
+    println!("\n{title}");
+}
+
+/// One line of a table: what, how much, and what is aimed at.
+pub(crate) fn line(measure: &str, value: &str, target: &str) {
+    println!("  {measure:<62} {value:>10}  {target}");
+}
