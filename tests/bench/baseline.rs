@@ -16,6 +16,17 @@ pub(crate) struct Baseline {
     samples: Vec<f32>,
 }
 
+/// How far whisper.cpp is let.
+#[derive(Clone, Copy, PartialEq)]
+enum Passes {
+    /// To the end of the samples.
+    All,
+    /// Through one window.
+    One,
+    /// Through the encoder of one window, and one token.
+    Encoder,
+}
+
 struct NeverStop;
 
 impl Control for NeverStop {
@@ -44,20 +55,18 @@ impl Baseline {
 
     /// The whole recording in one call: greedy, full context.
     pub(crate) fn transcribe(&self, threads: i32) -> String {
-        self.run(threads, &self.samples, 0)
+        self.run(threads, &self.samples, Passes::All)
     }
 
-    fn run(&self, threads: i32, samples: &[f32], max_tokens: i32) -> String {
+    fn run(&self, threads: i32, samples: &[f32], passes: Passes) -> String {
         let mut params = FullParams::new(SamplingStrategy::Greedy { best_of: 5 });
         params.set_n_threads(threads);
         params.set_language(Some("en"));
-        params.set_max_tokens(max_tokens);
+        params.set_single_segment(passes != Passes::All);
+        params.set_max_tokens(i32::from(passes == Passes::Encoder));
         params.set_print_progress(false);
         params.set_print_realtime(false);
         params.set_print_timestamps(false);
-        if max_tokens > 0 {
-            params.set_single_segment(true);
-        }
         let mut state = self.context.create_state().unwrap();
         state.full(params, samples).unwrap();
         state.as_iter().map(|segment| segment.to_str_lossy().unwrap().into_owned()).collect()
@@ -69,12 +78,16 @@ pub(crate) fn stages() {
     let audio = fixture("minute.opus");
     let baseline = Baseline::load(&audio);
     let window = &baseline.samples[..28 * 16_000];
-    let [decode, encode, whole] = medians(
-        5,
-        [&mut || drop(decode(&audio)), &mut || drop(baseline.run(1, window, 1)), &mut || {
-            drop(baseline.run(1, window, 0))
-        }],
-    );
+    let mut decoding = || {
+        decode(&audio);
+    };
+    let mut encoding = || {
+        baseline.run(1, window, Passes::Encoder);
+    };
+    let mut both = || {
+        baseline.run(1, window, Passes::One);
+    };
+    let [decode, encode, whole] = medians(5, [&mut decoding, &mut encoding, &mut both]);
     let share = |seconds: f64, of: f64| format!("{:.4}", seconds / of);
     line("decode, resample, find speech: CPU s per s of audio", &share(decode, 60.0), "");
     line("encode a whole window (weights as published): CPU s per s of audio", &share(encode, 28.0), "");

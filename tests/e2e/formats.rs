@@ -23,9 +23,9 @@ fn every_format_yields_the_words_that_were_said() {
 }
 
 #[test]
-fn silence_and_noise_yield_no_words() {
+fn silence_noise_and_music_yield_no_words() {
     let service = Settings::with_workers(1).start();
-    for name in ["silence.flac", "noise.flac"] {
+    for name in ["silence.flac", "noise.flac", "music.opus"] {
         let job = service.client.submit(&fixture(name), "");
         assert_eq!(service.client.wait_for_text(job), "", "{name}");
     }

@@ -12,8 +12,9 @@ use crate::file;
 
 /// Every setting of every process: names in the file, and in upper case after `STENO_` in the environment. A file is shared,
 /// so each process accepts the keys of the others.
-pub const ALL: [&str; 21] = [
+pub const ALL: [&str; 22] = [
     "bind",
+    "compute_type",
     "data",
     "disk_reserve_bytes",
     "drain_timeout",

@@ -8,3 +8,4 @@ mod import;
 mod model_fixture;
 mod pull;
 mod pull_fallback;
+mod requantise;

@@ -160,6 +160,8 @@ pub(crate) struct GgmlTensor {
     pub(crate) name: String,
     pub(crate) dims: Vec<i32>,
     pub(crate) is_half: bool,
+    /// ggml's number for the type of its elements.
+    pub(crate) kind: i32,
     pub(crate) data: Vec<u8>,
 }
 
@@ -181,9 +183,9 @@ impl Ggml {
             let mut dims: Vec<i32> = (0..rank).map(|_| word(&mut rest)).collect();
             dims.reverse();
             let name = String::from_utf8(take(&mut rest, name_length).to_vec()).unwrap();
-            let size = if kind == 1 { 2 } else { 4 };
+            let size = if kind == 0 { 4 } else { 2 };
             let data = take(&mut rest, dims.iter().product::<i32>() as usize * size).to_vec();
-            tensors.push(GgmlTensor { name, dims, is_half: kind == 1, data });
+            tensors.push(GgmlTensor { name, dims, is_half: kind == 1, kind, data });
         }
         Self { header, mel_dims, tokens, tensors }
     }

@@ -14,9 +14,9 @@ const MAX_FRAMES: usize = 29 * FRAMES_PER_SECOND_X2 / 2;
 const FRAMES_PER_SECOND_X2: usize = 125;
 /// Kept before and after speech, in frames (304 ms): the detector is late on soft sounds.
 const PAD_FRAMES: usize = 19;
-/// Longest silence between two stretches of a span, in frames (1.6 s) and after padding. Whisper does not hear it; what lies
-/// further apart is not read as one text.
-const BRIDGE_FRAMES: usize = 100;
+/// Longest silence between two stretches of a span, in frames (5 s) and after padding. Whisper does not hear it, and what was
+/// said before helps with what follows; further apart, a time that is off by a little could land beyond a long silence.
+const BRIDGE_FRAMES: usize = 312;
 /// Half the width, in frames, over which a probability is averaged to find a pause: together about a quarter second.
 const PAUSE_HALF_WIDTH: usize = 8;
 
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn short_pauses_are_bridged_and_long_ones_are_not() {
         assert_eq!(check(&talk(&[3.0, 1.0, 3.0, 2.0, 3.0]), 0).len(), 1);
-        assert_eq!(check(&talk(&[3.0, 5.0, 3.0]), 0).len(), 2);
+        assert_eq!(check(&talk(&[3.0, 8.0, 3.0]), 0).len(), 2);
     }
 
     #[test]

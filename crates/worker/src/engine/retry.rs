@@ -63,24 +63,24 @@ pub(super) type Pass<'a> = &'a mut dyn FnMut(&[f32]) -> Result<Vec<Segment>, Eng
 pub(super) fn transcribe(samples: &[f32], temperature: f32, run: Run<'_>) -> Result<Vec<Segment>, EngineError> {
     let first = run(samples, Try { temperature, context: Context::Fitted })?;
     if !is_distressed(&first) {
-        return Ok(kept(first));
+        return Ok(kept(first, temperature));
     }
     let second = run(samples, Try { temperature, context: Context::Full })?;
     let agreed = words(&first) == words(&second);
     if !is_distressed(&second) || (agreed && !is_looping(&second)) {
-        return Ok(kept(second));
+        return Ok(kept(second, temperature));
     }
     // Doubtful words come of the sound, and no other try makes them better; loops and runaways come of the decoder.
     let whole = better(first, second);
     if !is_runaway(&whole) || samples.len() < 2 * MIN_HALF_SAMPLES {
-        return Ok(kept(whole));
+        return Ok(kept(whole, temperature));
     }
     let cut = quietest(samples);
     let mut halves = half(&samples[..cut], temperature, run)?;
     let mut later = half(&samples[cut..], temperature, run)?;
     shift(&mut later, cut as f64 / SAMPLE_RATE);
     halves.append(&mut later);
-    Ok(kept(halves))
+    Ok(kept(halves, temperature))
 }
 
 /// Whisper may end its text before the sound ends. What is left then is given to it again, until it has heard all.
@@ -112,15 +112,16 @@ fn half(samples: &[f32], temperature: f32, run: Run<'_>) -> Result<Vec<Segment>,
         let next = run(samples, Try { temperature: higher, context: Context::Fitted })?;
         best = better(best, next);
     }
-    Ok(kept(best))
+    Ok(kept(best, temperature))
 }
 
-/// Without loops and without what was made up where nobody spoke.
-fn kept(segments: Vec<Segment>) -> Vec<Segment> {
+/// Without loops and without what was made up where nobody spoke. Where a client asked for a temperature, unlikely words are what it
+/// asked for.
+fn kept(segments: Vec<Segment>, temperature: f32) -> Vec<Segment> {
     let mean = avg_logprob(&novel(&segments));
     let tokens: usize = segments.iter().map(|segment| segment.tokens.len()).sum();
     let floor = if tokens <= SHORT_TOKENS { INVENTED_SHORT_AVG_LOGPROB } else { INVENTED_AVG_LOGPROB };
-    if mean < floor {
+    if mean < floor && temperature == 0.0 {
         return Vec::new();
     }
     let mut segments = cut_loops(segments);
@@ -234,6 +235,13 @@ mod tests {
     fn words_nobody_spoke_are_dropped() {
         let invented: &[(&str, f32)] = &[("Thank you.", -2.0)];
         check(&[invented, invented], &[(20, 0.0, Context::Fitted), (20, 0.0, Context::Full)], &[]);
+    }
+
+    #[test]
+    fn unlikely_words_that_a_client_asked_for_are_kept() {
+        let unlikely = || vec![segment("A wild guess.", -1.9, 0.0)];
+        let found = transcribe(&vec![0.0; 32_000], 0.9, &mut |_, _| Ok(unlikely())).unwrap();
+        assert_eq!(found.len(), 1);
     }
 
     #[test]
