@@ -49,6 +49,19 @@ fn spans_are_merged_in_order_whoever_finishes_first() {
 }
 
 #[test]
+fn a_task_planned_before_stretches_were_kept_is_one_stretch() {
+    let f = Fixture::new();
+    f.submit();
+    let run = f.worker();
+    f.plan(&run, &f.claim(&run), 2);
+    let database = rusqlite::Connection::open(f.data().database()).unwrap();
+    assert_eq!(database.execute("UPDATE tasks SET stretches = NULL", []).unwrap(), 2);
+    let _first = f.claim(&run);
+    let TaskKind::Transcribe(task) = f.claim(&run).task else { panic!("a prepare task was claimed") };
+    assert_eq!(task.span.stretches, [(16_000, 32_000)]);
+}
+
+#[test]
 fn two_workers_never_claim_one_task() {
     let f = Fixture::new();
     let jobs: HashSet<_> = (0..40).map(|_| f.submit()).collect();
