@@ -66,6 +66,7 @@ fn accepted_format(request: &HttpRequest) -> Option<Format> {
         "text/plain" => Some(Format::Text),
         "application/x-subrip" => Some(Format::Srt),
         "text/vtt" => Some(Format::Vtt),
+        "text/tab-separated-values" => Some(Format::Tsv),
         _ => None,
     })
 }

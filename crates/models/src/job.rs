@@ -11,6 +11,7 @@ use crate::{JobResult, Timestamp};
 
 /// Name of a job: 122 random bits, written as a UUID. Knowing it is what lets a client read the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct JobId(Uuid);
 
@@ -56,6 +57,7 @@ impl FromStr for JobId {
 
 /// Where a job stands. It only moves forward: `pending`, `processing`, then one of the two ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Accepted and durable; no worker has begun.
@@ -93,6 +95,7 @@ impl fmt::Display for Status {
 
 /// Why a job failed. The words are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
     /// No audio in a format that is understood.
@@ -140,6 +143,7 @@ impl fmt::Display for FailureCode {
 
 /// Why a job has no result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobError {
     /// The stable code.
     pub code: FailureCode,
@@ -149,6 +153,7 @@ pub struct JobError {
 
 /// The answer to a submission (202).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobAccepted {
     /// The job's id.
     pub job_id: JobId,
@@ -164,6 +169,7 @@ pub struct JobAccepted {
 
 /// The answer to `GET /transcribe/{job_id}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobStatus {
     /// The job's id.
     pub job_id: JobId,
@@ -201,8 +207,19 @@ pub struct JobStatus {
     pub metadata: Option<Map<String, Value>>,
 }
 
+/// The answer to `GET /transcribe`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JobList {
+    /// The jobs, newest first, without their results.
+    pub jobs: Vec<JobStatus>,
+    /// What to pass as `cursor` for the jobs that follow; `None` at the end.
+    pub next_cursor: Option<String>,
+}
+
 /// Why a job is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TombstoneReason {
     /// Its result was delivered and the grace period is over.
@@ -226,6 +243,7 @@ impl TombstoneReason {
 
 /// What is left of a deleted job for a while: no content. Part of the 410 answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Tombstone {
     /// The job's id.
     pub job_id: JobId,

@@ -1,21 +1,27 @@
 //! Types on the wire of Steno, shared by the api, the workers, the command line and the tests.
 //!
-//! What a client sends and receives is defined here and nowhere else. This crate does no I/O and reads no clock.
+//! What a client sends and receives is defined here and nowhere else. This crate does no I/O and reads no clock. With the
+//! feature `openapi` the types also describe themselves.
 
+mod event;
 mod job;
 mod language;
+mod layout;
+pub mod openai;
 mod problem;
 mod render;
 mod request;
 mod timestamp;
 mod transcript;
 
+pub use event::{JobEvent, JobProgress};
 pub use job::{
-    FailureCode, JobAccepted, JobError, JobId, JobStatus, ParseJobIdError, Status, Tombstone, TombstoneReason,
+    FailureCode, JobAccepted, JobError, JobId, JobList, JobStatus, ParseJobIdError, Status, Tombstone, TombstoneReason,
 };
 pub use language::{LANGUAGES, language_name};
+pub use layout::Layout;
 pub use problem::{FieldProblem, Problem, ProblemCode};
 pub use render::{Format, render};
 pub use request::{OptionFields, Task, TranscribeRequest};
 pub use timestamp::{InvalidTimestamp, Timestamp};
-pub use transcript::{JobResult, Segment, Word};
+pub use transcript::{JobResult, Segment, Word, separator};

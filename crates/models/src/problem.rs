@@ -8,6 +8,7 @@ use crate::Tombstone;
 
 /// What went wrong with a call. The words are stable; each has one HTTP status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ProblemCode {
     /// The request cannot be read: broken multipart, a body cut short, a bad job id.
@@ -78,6 +79,7 @@ impl ProblemCode {
 
 /// One field of a request that is not valid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FieldProblem {
     /// JSON pointer to the field, as `/temperature`.
     pub pointer: String,
@@ -87,6 +89,7 @@ pub struct FieldProblem {
 
 /// The body of every answer that is an error (`application/problem+json`, RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// Names the kind of problem: `urn:steno:problem:<code>`.
     #[serde(rename = "type")]

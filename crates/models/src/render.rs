@@ -3,12 +3,14 @@
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use crate::{JobResult, Segment, Task, language_name};
+use crate::layout::{Cue, cues};
+use crate::openai::{Granularities, VerboseTranscription};
+use crate::{JobResult, Layout, Segment, Task};
 
 /// A rendering of a transcript.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     /// The job's status with its result.
@@ -21,11 +23,15 @@ pub enum Format {
     Srt,
     /// `WebVTT` subtitles.
     Vtt,
+    /// Tab-separated start and end in milliseconds and text, a segment a line, as openai/whisper writes it.
+    Tsv,
+    /// Lyrics: each segment behind its start in minutes, seconds and hundredths.
+    Lrc,
 }
 
 impl Format {
     /// Every format, in the order they are documented.
-    pub const ALL: [Self; 5] = [Self::Json, Self::VerboseJson, Self::Text, Self::Srt, Self::Vtt];
+    pub const ALL: [Self; 7] = [Self::Json, Self::VerboseJson, Self::Text, Self::Srt, Self::Vtt, Self::Tsv, Self::Lrc];
 
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
@@ -35,6 +41,8 @@ impl Format {
             Self::Text => "text",
             Self::Srt => "srt",
             Self::Vtt => "vtt",
+            Self::Tsv => "tsv",
+            Self::Lrc => "lrc",
         }
     }
 
@@ -47,9 +55,10 @@ impl Format {
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Json | Self::VerboseJson => "application/json",
-            Self::Text => "text/plain; charset=utf-8",
+            Self::Text | Self::Lrc => "text/plain; charset=utf-8",
             Self::Srt => "application/x-subrip; charset=utf-8",
             Self::Vtt => "text/vtt; charset=utf-8",
+            Self::Tsv => "text/tab-separated-values; charset=utf-8",
         }
     }
 
@@ -60,83 +69,82 @@ impl Format {
             Self::Text => "txt",
             Self::Srt => "srt",
             Self::Vtt => "vtt",
+            Self::Tsv => "tsv",
+            Self::Lrc => "lrc",
         }
     }
 }
 
-/// The transcript in a format. `Format::Json` gives the bare result; the api puts the job around it.
-pub fn render(result: &JobResult, task: Task, format: Format) -> String {
+/// The transcript in a format. `Format::Json` gives the bare result; the api puts the job around it. `layout` is for
+/// subtitles alone.
+pub fn render(result: &JobResult, task: Task, format: Format, layout: Layout) -> String {
     match format {
-        Format::Json => to_json(&json!(result)),
-        Format::VerboseJson => to_json(&verbose_json(result, task)),
+        Format::Json => to_json(result),
+        Format::VerboseJson => {
+            let words = result.segments.iter().any(|segment| segment.words.is_some());
+            to_json(&VerboseTranscription::new(result, task, Granularities { segments: true, words }))
+        }
         Format::Text => format!("{}\n", result.text),
-        Format::Srt => srt(&result.segments),
-        Format::Vtt => vtt(&result.segments),
+        Format::Srt => srt(&cues(&result.segments, layout)),
+        Format::Vtt => vtt(&cues(&result.segments, layout)),
+        Format::Tsv => tsv(&result.segments),
+        Format::Lrc => lrc(&result.segments),
     }
 }
 
-fn to_json(value: &serde_json::Value) -> String {
-    value.to_string()
+fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("these types have string keys and no failing parts")
 }
 
-/// The body of OpenAI's `verbose_json`. `seek` is always 0: spans are cut at pauses, not at Whisper's seek points.
-fn verbose_json(result: &JobResult, task: Task) -> serde_json::Value {
-    let segments: Vec<_> = result
-        .segments
-        .iter()
-        .map(|segment| {
-            json!({
-                "id": segment.id,
-                "seek": 0,
-                "start": segment.start,
-                "end": segment.end,
-                "text": segment.text,
-                "tokens": segment.tokens,
-                "temperature": segment.temperature,
-                "avg_logprob": segment.avg_logprob,
-                "compression_ratio": segment.compression_ratio,
-                "no_speech_prob": segment.no_speech_prob,
-            })
-        })
-        .collect();
-    json!({
-        "task": task,
-        "language": result.language.as_deref().map(|code| language_name(code).unwrap_or(code)),
-        "duration": result.duration_seconds,
-        "text": result.text,
-        "segments": segments,
-        "usage": {"type": "duration", "seconds": result.duration_seconds.ceil()},
-    })
-}
-
-fn srt(segments: &[Segment]) -> String {
+fn srt(cues: &[Cue]) -> String {
     let mut out = String::new();
-    for (index, segment) in segments.iter().enumerate() {
-        let (start, end) = (clock(segment.start, ','), clock(segment.end, ','));
+    for (index, cue) in cues.iter().enumerate() {
+        let (start, end) = (clock(cue.start, ','), clock(cue.end, ','));
         // Writing to a String cannot fail.
-        let _ = write!(out, "{}\n{start} --> {end}\n{}\n\n", index + 1, cue_text(&segment.text));
+        let _ = write!(out, "{}\n{start} --> {end}\n{}\n\n", index + 1, cue.lines.join("\n"));
     }
     out
 }
 
-fn vtt(segments: &[Segment]) -> String {
+fn vtt(cues: &[Cue]) -> String {
     let mut out = String::from("WEBVTT\n\n");
-    for segment in segments {
-        let (start, end) = (clock(segment.start, '.'), clock(segment.end, '.'));
-        let text = cue_text(&segment.text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    for cue in cues {
+        let (start, end) = (clock(cue.start, '.'), clock(cue.end, '.'));
+        let text = cue.lines.join("\n").replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         let _ = write!(out, "{start} --> {end}\n{text}\n\n");
     }
     out
 }
 
-/// A cue ends at an empty line, and `-->` begins a time line: neither may stand in its text.
-fn cue_text(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").replace("-->", "->")
+fn tsv(segments: &[Segment]) -> String {
+    let mut out = String::from("start\tend\ttext\n");
+    for segment in segments {
+        let _ = writeln!(out, "{}\t{}\t{}", to_ms(segment.start), to_ms(segment.end), one_line(&segment.text));
+    }
+    out
+}
+
+fn lrc(segments: &[Segment]) -> String {
+    let mut out = String::new();
+    for segment in segments {
+        let hundredths = (segment.start * 100.0).round().max(0.0) as u64;
+        let (minutes, seconds) = (hundredths / 6000, hundredths / 100 % 60);
+        let _ = writeln!(out, "[{minutes:02}:{seconds:02}.{:02}]{}", hundredths % 100, one_line(&segment.text));
+    }
+    out
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn to_ms(seconds: f64) -> u64 {
+    (seconds * 1000.0).round().max(0.0) as u64
 }
 
 /// `HH:MM:SS` and milliseconds after `separator`. Hours grow past 99 where they must.
 fn clock(seconds: f64, separator: char) -> String {
-    let ms = (seconds * 1000.0).round().max(0.0) as u64;
+    let ms = to_ms(seconds);
     let (hours, minutes, seconds) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
     format!("{hours:02}:{minutes:02}:{seconds:02}{separator}{:03}", ms % 1000)
 }
@@ -144,8 +152,15 @@ fn clock(seconds: f64, separator: char) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Word;
 
     fn segment(id: u32, start: f64, end: f64, text: &str) -> Segment {
+        let words = text.split(' ').enumerate().map(|(index, word)| Word {
+            word: word.to_owned(),
+            start: start + index as f64 * 0.25,
+            end: start + index as f64 * 0.25 + 0.2,
+            probability: 0.75,
+        });
         Segment {
             id,
             start,
@@ -156,60 +171,54 @@ mod tests {
             no_speech_prob: 0.5,
             temperature: 0.0,
             tokens: vec![1, 2],
-            words: None,
+            words: Some(words.collect()),
         }
     }
 
     fn result() -> JobResult {
         JobResult {
-            text: "Hello there. A < B & C".to_owned(),
+            text: "Hello there. A < B & C 真っ昼間なのに、暗い。".to_owned(),
             language: Some("en".to_owned()),
-            language_probability: Some(0.99),
+            language_probability: Some(0.75),
             duration_seconds: 36_005.25,
             model: "base".to_owned(),
-            segments: vec![segment(0, 0.0, 1.5, "Hello there."), segment(1, 3599.9996, 36_001.25, "A < B & C")],
+            segments: vec![
+                segment(0, 0.0, 1.5, "Hello there."),
+                segment(1, 3599.9996, 3605.5, "A < B & C"),
+                segment(2, 36_000.125, 36_001.25, "真っ昼間なのに、暗い。"),
+            ],
         }
     }
 
-    fn check(format: Format, expected: &str) {
-        assert_eq!(render(&result(), Task::Transcribe, format), expected);
+    /// The file `snapshots/<name>` holds what is expected, byte for byte.
+    fn check(format: Format, layout: Layout, expected: &str) {
+        assert_eq!(render(&result(), Task::Transcribe, format, layout), expected);
     }
 
     #[test]
-    fn text_is_one_line() {
-        check(Format::Text, "Hello there. A < B & C\n");
-    }
-
-    #[test]
-    fn srt_hours_do_not_wrap() {
-        check(
-            Format::Srt,
-            "1\n00:00:00,000 --> 00:00:01,500\nHello there.\n\n2\n01:00:00,000 --> 10:00:01,250\nA < B & C\n\n",
-        );
-    }
-
-    #[test]
-    fn vtt_starts_with_its_name_and_escapes_markup() {
-        check(
-            Format::Vtt,
-            "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nHello there.\n\n\
-             01:00:00.000 --> 10:00:01.250\nA &lt; B &amp; C\n\n",
-        );
-    }
-
-    #[test]
-    fn a_cue_cannot_forge_another() {
-        assert_eq!(cue_text("a\n\n2\n00:00 --> 00:01\nb"), "a 2 00:00 -> 00:01 b");
+    fn every_format_is_as_it_was() {
+        let plain = Layout::default();
+        check(Format::Text, plain, include_str!("snapshots/text.txt"));
+        check(Format::Srt, plain, include_str!("snapshots/srt.srt"));
+        check(Format::Vtt, plain, include_str!("snapshots/vtt.vtt"));
+        check(Format::Tsv, plain, include_str!("snapshots/tsv.tsv"));
+        check(Format::Lrc, plain, include_str!("snapshots/lrc.lrc"));
+        check(Format::Json, plain, include_str!("snapshots/json.json").trim_end());
+        check(Format::VerboseJson, plain, include_str!("snapshots/verbose_json.json").trim_end());
+        let narrow = Layout { max_line_width: Some(10), max_line_count: Some(2) };
+        check(Format::Srt, narrow, include_str!("snapshots/narrow.srt"));
+        check(Format::Vtt, narrow, include_str!("snapshots/narrow.vtt"));
     }
 
     #[test]
     fn verbose_json_has_the_ten_fields_of_a_segment() {
-        let json: serde_json::Value =
-            serde_json::from_str(&render(&result(), Task::Transcribe, Format::VerboseJson)).unwrap();
+        let json = render(&result(), Task::Transcribe, Format::VerboseJson, Layout::default());
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(json["language"], "english");
         assert_eq!(json["task"], "transcribe");
         assert_eq!(json["segments"][0].as_object().unwrap().len(), 10);
-        assert_eq!(json["usage"]["seconds"], 36_006.0);
+        assert_eq!(json["words"][0].as_object().unwrap().len(), 3);
+        assert_eq!(json["usage"]["seconds"], 36_006);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{FieldProblem, language_name};
+use crate::{FieldProblem, Layout, language_name};
 
 /// Longest prompt in bytes; Whisper reads at most 224 tokens of it.
 const MAX_PROMPT_BYTES: usize = 2048;
@@ -18,6 +18,7 @@ const MAX_QUOTED_CHARS: usize = 40;
 
 /// What to do with the speech.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
     /// Write down what is said, in its language.
@@ -43,6 +44,12 @@ pub struct TranscribeRequest {
     pub temperature: Option<f32>,
     /// Beams of the search, 1 to 8; 1, the default, is greedy decoding.
     pub beam_size: Option<u8>,
+    /// Whether each segment comes with its words and their times.
+    pub word_timestamps: bool,
+    /// Columns of a line of subtitles, 8 to 200 (a CJK character takes two); `None` breaks no line.
+    pub max_line_width: Option<u16>,
+    /// Lines of a subtitle, 1 to 10; what does not fit becomes a subtitle of its own. Only with `max_line_width`.
+    pub max_line_count: Option<u8>,
     /// Jobs of a higher priority go first, -10 to 10. Default 0.
     pub priority: i8,
     /// Any JSON object of at most 4096 bytes; comes back with the status.
@@ -61,6 +68,13 @@ pub struct OptionFields {
     request: TranscribeRequest,
     seen: BTreeSet<String>,
     problems: Vec<FieldProblem>,
+}
+
+impl TranscribeRequest {
+    /// How subtitles of the transcript are laid out.
+    pub fn layout(&self) -> Layout {
+        Layout { max_line_width: self.max_line_width, max_line_count: self.max_line_count }
+    }
 }
 
 impl OptionFields {
@@ -83,7 +97,10 @@ impl OptionFields {
     }
 
     /// The checked options, or everything that is wrong with them.
-    pub fn finish(self) -> Result<TranscribeRequest, Vec<FieldProblem>> {
+    pub fn finish(mut self) -> Result<TranscribeRequest, Vec<FieldProblem>> {
+        if self.request.max_line_count.is_some() && self.request.max_line_width.is_none() {
+            self.refuse("max_line_count", "needs max_line_width");
+        }
         if self.problems.is_empty() { Ok(self.request) } else { Err(self.problems) }
     }
 
@@ -96,11 +113,14 @@ impl OptionFields {
             "prompt" => request.prompt = parse_prompt(value)?,
             "temperature" => request.temperature = Some(parse_temperature(value)?),
             "beam_size" => request.beam_size = Some(parse_integer(value, 1, 8)?),
+            "word_timestamps" => request.word_timestamps = parse_bool(value)?,
+            "max_line_width" => request.max_line_width = Some(parse_integer(value, 8, 200)?),
+            "max_line_count" => request.max_line_count = Some(parse_integer(value, 1, 10)?),
             "priority" => request.priority = parse_integer(value, -10, 10)?,
             "metadata" => request.metadata = Some(parse_metadata(value)?),
             _ => {
                 return Err("unknown field; known are file, language, task, model, prompt, temperature, beam_size, \
-                            priority, metadata"
+                            word_timestamps, max_line_width, max_line_count, priority, metadata"
                     .to_owned());
             }
         }
@@ -147,6 +167,14 @@ fn parse_temperature(value: &str) -> Result<f32, String> {
         // NaN fails the comparison and is refused with the rest.
         Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
         _ => Err(format!("{} is not a number from 0 to 1", quoted(value))),
+    }
+}
+
+fn parse_bool(value: &str) -> Result<bool, String> {
+    match value.trim() {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err(format!("{} is neither true nor false", quoted(value))),
     }
 }
 
@@ -229,6 +257,10 @@ mod tests {
             ("beam_size", "99999999999999999999"),
             ("priority", "11"),
             ("priority", "1.5"),
+            ("word_timestamps", "maybe"),
+            ("max_line_width", "7"),
+            ("max_line_count", "0"),
+            ("max_line_count", "2"),
             ("language", "klingon"),
             ("task", "summarise"),
             ("model", "../etc/passwd"),

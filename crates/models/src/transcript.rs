@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a completed job yields. All times are seconds from the start of the recording.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobResult {
     /// The whole text, segments joined; no line breaks.
     pub text: String,
@@ -22,6 +23,7 @@ pub struct JobResult {
 
 /// A piece of the transcript, usually a sentence or a part of one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Segment {
     /// Position in the transcript, from 0.
     pub id: u32,
@@ -48,6 +50,7 @@ pub struct Segment {
 
 /// A word and when it was spoken.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Word {
     /// The word with its punctuation, without space.
     pub word: String,
@@ -57,4 +60,16 @@ pub struct Word {
     pub end: f64,
     /// Mean probability of its tokens, 0 to 1.
     pub probability: f32,
+}
+
+/// What stands between two pieces of a text: a space, except inside scripts that are written without.
+pub fn separator(before: &str, after: &str) -> &'static str {
+    let unspaced = before.ends_with(is_unspaced) && after.starts_with(is_unspaced);
+    if before.is_empty() || after.is_empty() || unspaced { "" } else { " " }
+}
+
+/// Characters of scripts that put no space between words, and their punctuation.
+fn is_unspaced(c: char) -> bool {
+    matches!(c, '\u{3000}'..='\u{30FF}' | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}'
+        | '\u{FF00}'..='\u{FFEF}' | '\u{0E00}'..='\u{0EFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}')
 }

@@ -83,9 +83,7 @@ async fn wait_for_end(
 
 fn body_of(status: &JobStatus, options: &TranscribeRequest, format: Format) -> String {
     match (&status.result, format) {
-        (Some(result), Format::VerboseJson | Format::Text | Format::Srt | Format::Vtt) => {
-            render(result, options.task, format)
-        }
+        (Some(result), format) if format != Format::Json => render(result, options.task, format, options.layout()),
         _ => serde_json::to_string(status).unwrap_or_default(),
     }
 }

@@ -1,7 +1,7 @@
 //! Ending a job: the steps that every way to `completed` and `failed` shares.
 
 use rusqlite::{Transaction, named_params};
-use steno_models::{JobId, JobResult, Segment};
+use steno_models::{JobId, JobResult, Segment, separator};
 
 use super::Effects;
 use super::types::Failure;
@@ -77,20 +77,10 @@ pub(super) fn join_segments(spans: Vec<Vec<Segment>>) -> (String, Vec<Segment>) 
     }
     let mut text = String::new();
     for segment in &segments {
-        // Japanese and Chinese are written without spaces: a space would be a change of the text.
-        let unspaced = text.ends_with(is_unspaced) && segment.text.starts_with(is_unspaced);
-        if !text.is_empty() && !unspaced {
-            text.push(' ');
-        }
+        text.push_str(separator(&text, &segment.text));
         text.push_str(&segment.text);
     }
     (text, segments)
-}
-
-/// Characters of scripts that put no space between words, and their punctuation.
-fn is_unspaced(c: char) -> bool {
-    matches!(c, '\u{3000}'..='\u{30FF}' | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}'
-        | '\u{FF00}'..='\u{FFEF}' | '\u{0E00}'..='\u{0EFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}')
 }
 
 #[cfg(test)]

@@ -1,0 +1,45 @@
+//! What happens to a job, as `GET /transcribe/{job_id}/events` tells it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{JobStatus, Segment};
+
+/// How far a job has come.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct JobProgress {
+    /// Speech transcribed over speech found, 0 to 1.
+    pub progress: f64,
+    /// Expected seconds until the end; `None` while not known.
+    pub eta_seconds: Option<f64>,
+}
+
+/// One event. Its name goes in the `event:` line, its content as JSON in the `data:` line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(untagged)]
+pub enum JobEvent {
+    /// `completed` and `failed`: how the job ended. Without the result: that is what a retrieval is for.
+    /// `status`: the job's new status.
+    Status(Box<JobStatus>),
+    /// `segment`: the next piece of the transcript, in the order of the recording.
+    Segment(Segment),
+    /// `progress`: how far it is.
+    Progress(JobProgress),
+}
+
+impl JobEvent {
+    /// The name of the event.
+    pub fn name(&self) -> &'static str {
+        use crate::Status::{Completed, Failed, Pending, Processing};
+        match self {
+            Self::Status(job) => match job.status {
+                Pending | Processing => "status",
+                Completed => "completed",
+                Failed => "failed",
+            },
+            Self::Segment(_) => "segment",
+            Self::Progress(_) => "progress",
+        }
+    }
+}

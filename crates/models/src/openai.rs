@@ -1,0 +1,227 @@
+//! The bodies of OpenAI's audio API, field for field, made of our own types.
+//!
+//! Source: <https://platform.openai.com/docs/api-reference/audio>. Used by the api's `/v1` and by `?format=verbose_json`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{JobResult, Task, language_name};
+
+/// What a transcription is billed by; here always the recording's length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Usage {
+    /// By time.
+    Duration {
+        /// Length of the recording in seconds, rounded up.
+        seconds: u64,
+    },
+}
+
+/// `response_format=json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Transcription {
+    /// The whole text.
+    pub text: String,
+    /// Length of the recording.
+    pub usage: Usage,
+}
+
+/// Which pieces of `verbose_json` were asked for (`timestamp_granularities[]`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Granularities {
+    /// The segments.
+    pub segments: bool,
+    /// The words.
+    pub words: bool,
+}
+
+/// `response_format=verbose_json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct VerboseTranscription {
+    /// `transcribe` or `translate`.
+    pub task: Task,
+    /// English name of the language in lower case; `unknown` where nobody spoke and none was named.
+    pub language: String,
+    /// Length of the recording in seconds.
+    pub duration: f64,
+    /// The whole text.
+    pub text: String,
+    /// The words, where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<Vec<TimedWord>>,
+    /// The segments, unless words alone were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segments: Option<Vec<VerboseSegment>>,
+    /// Length of the recording.
+    pub usage: Usage,
+}
+
+/// A word of `verbose_json`. Times in seconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TimedWord {
+    /// The word with its punctuation, without space.
+    pub word: String,
+    /// Start in seconds.
+    pub start: f64,
+    /// End in seconds.
+    pub end: f64,
+}
+
+/// A segment of `verbose_json`, with all ten fields of OpenAI's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct VerboseSegment {
+    /// Position in the transcript, from 0.
+    pub id: u32,
+    /// Always 0: spans are cut at pauses, not at Whisper's seek points.
+    pub seek: u32,
+    /// Start in seconds.
+    pub start: f64,
+    /// End in seconds.
+    pub end: f64,
+    /// The text.
+    pub text: String,
+    /// Whisper's token ids of the text.
+    pub tokens: Vec<i32>,
+    /// Sampling temperature the text was decoded with.
+    pub temperature: f32,
+    /// Mean natural logarithm of the tokens' probabilities.
+    pub avg_logprob: f32,
+    /// Length of the text over its length when compressed.
+    pub compression_ratio: f32,
+    /// Probability that there is no speech, 0 to 1.
+    pub no_speech_prob: f32,
+}
+
+/// One event of `stream=true`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "type")]
+pub enum StreamEvent {
+    /// More text. The deltas joined equal the text of the end.
+    #[serde(rename = "transcript.text.delta")]
+    Delta {
+        /// The text to append.
+        delta: String,
+    },
+    /// The end.
+    #[serde(rename = "transcript.text.done")]
+    Done {
+        /// The whole text.
+        text: String,
+        /// Length of the recording.
+        usage: Usage,
+    },
+}
+
+/// Weights that can be asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Model {
+    /// The name to ask for.
+    pub id: String,
+    /// Always `model`.
+    pub object: String,
+    /// Unix time; 0, as the file's age says nothing of the weights.
+    pub created: i64,
+    /// Always `steno`.
+    pub owned_by: String,
+}
+
+/// The answer to `GET /v1/models`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ModelList {
+    /// Always `list`.
+    pub object: String,
+    /// The weights, the default first.
+    pub data: Vec<Model>,
+}
+
+/// The body of every error below `/v1`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ErrorBody {
+    /// What went wrong.
+    pub error: ErrorDetail,
+}
+
+/// What went wrong, with all four keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ErrorDetail {
+    /// What happened and what to do.
+    pub message: String,
+    /// OpenAI's class of errors, as `invalid_request_error`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The field at fault.
+    pub param: Option<String>,
+    /// The stable code.
+    pub code: Option<String>,
+}
+
+impl Usage {
+    /// That of a recording.
+    pub fn of(result: &JobResult) -> Self {
+        Self::Duration { seconds: result.duration_seconds.ceil().max(0.0) as u64 }
+    }
+}
+
+impl Transcription {
+    /// The body for a result.
+    pub fn new(result: &JobResult) -> Self {
+        Self { text: result.text.clone(), usage: Usage::of(result) }
+    }
+}
+
+impl VerboseTranscription {
+    /// The body for a result, with the pieces that were asked for.
+    pub fn new(result: &JobResult, task: Task, granularities: Granularities) -> Self {
+        let language = match result.language.as_deref() {
+            Some(code) => language_name(code).unwrap_or(code),
+            None => "unknown",
+        };
+        Self {
+            task,
+            language: language.to_owned(),
+            duration: result.duration_seconds,
+            text: result.text.clone(),
+            words: granularities.words.then(|| words(result)),
+            segments: granularities.segments.then(|| segments(result)),
+            usage: Usage::of(result),
+        }
+    }
+}
+
+fn words(result: &JobResult) -> Vec<TimedWord> {
+    let words = result.segments.iter().flat_map(|segment| segment.words.iter().flatten());
+    words.map(|word| TimedWord { word: word.word.clone(), start: word.start, end: word.end }).collect()
+}
+
+fn segments(result: &JobResult) -> Vec<VerboseSegment> {
+    let verbose = result.segments.iter().map(|segment| VerboseSegment {
+        id: segment.id,
+        seek: 0,
+        start: segment.start,
+        end: segment.end,
+        text: segment.text.clone(),
+        tokens: segment.tokens.clone(),
+        temperature: segment.temperature,
+        avg_logprob: segment.avg_logprob,
+        compression_ratio: segment.compression_ratio,
+        no_speech_prob: segment.no_speech_prob,
+    });
+    verbose.collect()
+}
+
+impl Model {
+    /// Weights of that name.
+    pub fn named(id: &str) -> Self {
+        Self { id: id.to_owned(), object: "model".to_owned(), created: 0, owned_by: "steno".to_owned() }
+    }
+}
