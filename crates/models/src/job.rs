@@ -157,14 +157,14 @@ pub struct JobError {
 pub struct JobAccepted {
     /// The job's id.
     pub job_id: JobId,
-    /// Always `pending`.
+    /// `pending`; of an earlier job that this submission repeats, where that one stands.
     pub status: Status,
     /// When the job was accepted.
     pub created_at: Timestamp,
     /// When the job is deleted at the latest, whatever its status.
     pub ttl_deadline: Timestamp,
-    /// Place in the queue, 1 is next.
-    pub position: u64,
+    /// Place in the queue, 1 is next; `None` if it has begun.
+    pub position: Option<u64>,
 }
 
 /// The answer to `GET /transcribe/{job_id}`.

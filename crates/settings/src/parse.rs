@@ -12,7 +12,7 @@ use crate::file;
 
 /// Every setting of every process: names in the file, and in upper case after `STENO_` in the environment. A file is shared,
 /// so each process accepts the keys of the others.
-pub const ALL: [&str; 22] = [
+pub const ALL: [&str; 23] = [
     "bind",
     "compute_type",
     "data",
@@ -25,6 +25,7 @@ pub const ALL: [&str; 22] = [
     "max_pending_jobs",
     "max_upload_bytes",
     "model",
+    "model_memory_bytes",
     "retrieval_grace",
     "slots",
     "stall_timeout",

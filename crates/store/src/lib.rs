@@ -22,7 +22,7 @@ pub use error::StoreError;
 pub use run::WorkerRun;
 pub use spool_file::SpoolFile;
 pub use store::{
-    Accepted, Claim, ClaimId, Failure, Finished, JobLookup, NewJob, PlannedSpan, Prepared, Reclaimed, RunSettings,
-    SpanTask, Store, StoreSettings, Sweep, TaskKind,
+    Accepted, Claim, ClaimId, Failure, Finished, Followed, JobLookup, NewJob, Page, PlannedSpan, Prepared, Reclaimed,
+    RunSettings, SpanTask, Store, StoreSettings, Submission, Sweep, TaskKind, Told,
 };
 pub use wake::{WakeMessage, WakeSocket};

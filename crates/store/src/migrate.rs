@@ -7,9 +7,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::{DataDir, StoreError, connection};
 
 /// Every migration in order; the schema version (`user_version`) is how many were applied.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../../migrations/sqlite/0001_initial.sql"),
     include_str!("../../../migrations/sqlite/0002_stretches.sql"),
+    include_str!("../../../migrations/sqlite/0003_clients.sql"),
 ];
 
 /// "Sten" in ASCII; marks the file as ours.

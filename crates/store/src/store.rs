@@ -10,7 +10,9 @@ mod fail;
 mod files;
 mod finish_prepare;
 mod finish_span;
+mod follow;
 mod get;
+mod list;
 mod reclaim;
 mod release;
 mod retrieve;
@@ -28,10 +30,12 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use steno_models::JobId;
 
+pub use follow::{Followed, Told};
 pub use get::JobLookup;
+pub use list::Page;
 pub use reclaim::Reclaimed;
 pub use runs::RunSettings;
-pub use submit::{Accepted, NewJob};
+pub use submit::{Accepted, NewJob, Submission};
 pub use sweep::Sweep;
 pub use types::{Claim, ClaimId, Failure, Finished, PlannedSpan, Prepared, SpanTask, TaskKind};
 

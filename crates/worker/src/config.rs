@@ -5,7 +5,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use clap::Parser;
-use steno_settings::{LogSettings, QueueSettings, parse_duration};
+use steno_settings::{LogSettings, QueueSettings, parse_bytes, parse_duration};
 use steno_store::StoreSettings;
 
 use crate::engine::ComputeType;
@@ -20,7 +20,7 @@ pub struct Config {
     #[command(flatten)]
     pub queue: QueueSettings,
 
-    /// Name of the weights to load.
+    /// Name of the weights for jobs that name none.
     #[arg(long, env = "STENO_MODEL", default_value = "base")]
     pub model: String,
 
@@ -35,6 +35,10 @@ pub struct Config {
     /// How to keep the weights in memory; `auto` takes bf16 where the processor multiplies it, else what the file has.
     #[arg(long, env = "STENO_COMPUTE_TYPE", value_enum, default_value_t = ComputeType::Auto)]
     pub compute_type: ComputeType,
+
+    /// Bytes of weights to keep in memory, by the size of their files; jobs may ask for any installed weights that fit.
+    #[arg(long, env = "STENO_MODEL_MEMORY_BYTES", default_value = "2GiB", value_parser = parse_bytes)]
+    pub model_memory_bytes: u64,
 
     /// Tasks to work on at a time, one engine thread each [default: the number of cores].
     #[arg(long, env = "STENO_SLOTS", value_parser = clap::value_parser!(u32).range(1..=256))]

@@ -1,24 +1,33 @@
 //! Speech to text for one span of audio. Called by the tasks; never sees the store, so that it is tested from files alone.
 //!
-//! [`Engine`] has two implementers: [`Whisper`], and the fake of the tests.
+//! [`Library`] implements [`Engine`] with whisper.cpp.
 
-mod abort;
+mod alignment;
 mod ggml;
+mod hook;
+mod library;
+mod pace;
+mod pauses;
 mod repetition;
 mod retry;
 mod text;
 mod whisper;
+mod words;
 
 use steno_models::{Segment, Task, TranscribeRequest};
 
+pub use library::{Library, LibrarySettings};
 pub use whisper::{ComputeType, LoadError, Whisper};
 
 use crate::audio::Control;
 
-/// Weights, loaded once for all slots of a process.
+/// Weights in memory, shared by all slots of a process.
 pub trait Engine: Send + Sync {
-    /// Name of the weights.
+    /// Name of the weights for jobs that name none.
     fn model(&self) -> &str;
+
+    /// Names of all weights that a job may ask for now.
+    fn models(&self) -> Vec<String>;
 
     /// What a slot works with; each slot has its own.
     fn session(&self) -> Box<dyn Session + '_>;
@@ -26,8 +35,13 @@ pub trait Engine: Send + Sync {
 
 /// The engine of one slot.
 pub trait Session {
-    /// The language spoken in `samples` (16 kHz mono, -1 to 1).
-    fn detect_language(&mut self, samples: &[f32], control: &dyn Control) -> Result<DetectedLanguage, EngineError>;
+    /// The language spoken in `samples` (16 kHz mono, -1 to 1), as the weights called `model` hear it.
+    fn detect_language(
+        &mut self,
+        samples: &[f32],
+        model: &str,
+        control: &dyn Control,
+    ) -> Result<DetectedLanguage, EngineError>;
 
     /// The text of `samples` (16 kHz mono, -1 to 1, at most 30 s). Times of the segments are seconds from the first sample.
     fn transcribe(
@@ -41,6 +55,8 @@ pub trait Session {
 /// How to transcribe.
 #[derive(Clone, Debug)]
 pub struct EngineRequest {
+    /// Name of the weights.
+    pub model: String,
     /// Code of the language spoken.
     pub language: String,
     /// Transcribe or translate.
@@ -51,17 +67,21 @@ pub struct EngineRequest {
     pub temperature: f32,
     /// Beams; 1 is greedy decoding.
     pub beam_size: u8,
+    /// Whether segments come with their words.
+    pub word_timestamps: bool,
 }
 
 impl EngineRequest {
-    /// What a client asked for, in a language that is known by now.
-    pub fn new(options: &TranscribeRequest, language: &str) -> Self {
+    /// What a client asked for, in a language and with weights that are known by now.
+    pub fn new(options: &TranscribeRequest, language: &str, model: &str) -> Self {
         Self {
+            model: model.to_owned(),
             language: language.to_owned(),
             task: options.task,
             prompt: options.prompt.clone(),
             temperature: options.temperature.unwrap_or(0.0),
             beam_size: options.beam_size.unwrap_or(1),
+            word_timestamps: options.word_timestamps,
         }
     }
 }
@@ -84,6 +104,17 @@ pub enum EngineError {
     /// ggml uses instructions without asking whether the processor has them.
     #[error("this build needs {} of the processor, which it lacks: build on this machine", .0.join(", "))]
     Processor(Vec<&'static str>),
+    /// The weights a job asks for are not to be had.
+    #[error("the weights {model} cannot be used: {reason}")]
+    ModelUnavailable {
+        /// Their name.
+        model: String,
+        /// Why, for the client.
+        reason: String,
+    },
+    /// The head of the weights' file could not be read.
+    #[error("cannot read the head of the weights")]
+    Header(#[source] std::io::Error),
     /// whisper.cpp failed; its log says more.
     #[error("whisper failed to {action}")]
     Whisper {

@@ -128,7 +128,7 @@ fn work(
     let context = TaskContext {
         data: shared.store.data(),
         limits: Limits { max_seconds: shared.max_audio_seconds, ..Limits::default() },
-        model: shared.engine.model().into(),
+        model: model_of(shared, claim),
         control: state,
     };
     let outcome = task::run(claim, &context, session);
@@ -160,7 +160,7 @@ fn settle(shared: &Shared, claim: &Claim, outcome: Result<Done, TaskError>) -> R
             Ok(finished)
         }
         Ok(Done::Transcribed(segments)) => {
-            let model = shared.engine.model();
+            let model = model_of(shared, claim);
             patiently(shared, || store.finish_span(now(), run, claim, &segments, model, more))
         }
         Err(error) => {
@@ -173,6 +173,11 @@ fn settle(shared: &Shared, claim: &Claim, outcome: Result<Done, TaskError>) -> R
             patiently(shared, || store.fail_task(now(), run, claim, &failure, more))
         }
     }
+}
+
+/// Name of the weights a job is done with.
+fn model_of<'a>(shared: &'a Shared, claim: &'a Claim) -> &'a str {
+    claim.options.model.as_deref().unwrap_or_else(|| shared.engine.model())
 }
 
 /// Tries a store operation until it succeeds: a full disk or a locked database must not cost a result. Gives up where

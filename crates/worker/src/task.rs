@@ -3,8 +3,6 @@
 mod prepare;
 mod transcribe;
 
-use std::sync::Arc;
-
 use steno_models::{FailureCode, Segment};
 use steno_store::{Claim, DataDir, Failure, Prepared, SpoolFile, StoreError, TaskKind};
 
@@ -15,7 +13,8 @@ use crate::engine::{EngineError, Session};
 pub(crate) struct TaskContext<'a> {
     pub(crate) data: &'a DataDir,
     pub(crate) limits: Limits,
-    pub(crate) model: Arc<str>,
+    /// Name of the weights the job is done with.
+    pub(crate) model: &'a str,
     pub(crate) control: &'a dyn Control,
 }
 
@@ -56,6 +55,9 @@ impl TaskError {
             Self::File(_) | Self::Store(_) => {
                 (FailureCode::EngineError, "the server could not read or write its files".to_owned(), true)
             }
+            Self::Engine(EngineError::ModelUnavailable { model, reason }) => {
+                (FailureCode::ModelUnavailable, format!("the model {model} cannot be used: {reason}"), false)
+            }
             Self::Engine(_) => {
                 (FailureCode::EngineError, "the speech engine failed on this recording".to_owned(), true)
             }
@@ -78,7 +80,7 @@ impl From<EngineError> for TaskError {
     fn from(error: EngineError) -> Self {
         match error {
             EngineError::Stopped => Self::Stopped,
-            EngineError::Processor(_) | EngineError::Whisper { .. } => Self::Engine(error),
+            _ => Self::Engine(error),
         }
     }
 }

@@ -1,48 +1,41 @@
 //! Getting the weights into memory: from the cache, or downloaded into it first.
 
-use std::time::Instant;
-
 use anyhow::{Context, Result};
-use steno_weights::{Cache, Stage, Verified, WeightsError};
+use steno_weights::{Cache, Stage, WeightsError};
 
 use crate::Config;
-use crate::engine::Whisper;
+use crate::engine::{Library, LibrarySettings, Whisper};
 
 /// Share of a download after which another line is logged.
 const LOG_EVERY_PERCENT: u64 = 10;
 
 /// Loads the engine with the weights the settings name. Pulls them if they are missing or damaged and the settings allow.
-pub fn load_engine(config: &Config) -> Result<Whisper> {
+pub fn load_engine(config: &Config) -> Result<Library> {
     let cache = match &config.weights_dir {
         Some(folder) => Cache::new(folder),
         None => Cache::from_env()?,
     };
-    let weights = verified(&cache, config)?;
-    let began = Instant::now();
-    let engine = Whisper::load(&weights, &config.model, config.compute_type)
-        .with_context(|| format!("cannot load the weights {}", weights.path().display()))?;
-    tracing::info!(
-        model = config.model,
-        sha256 = weights.sha256(),
-        elapsed_ms = began.elapsed().as_millis() as u64,
-        whisper = whisper_rs::print_system_info(),
-        precision = engine.precision(),
-        "loaded the weights {}",
-        config.model
-    );
+    ensure_installed(&cache, config)?;
+    tracing::info!(whisper = whisper_rs::print_system_info(), "whisper.cpp as it was built");
     if !Whisper::has_fast_kernels() {
         tracing::warn!(
             "whisper.cpp was built without GGML_LLAMAFILE=ON and will take more than twice as long: build in the checkout, \
              whose .cargo/config.toml sets it, after `cargo clean -p whisper-rs-sys`"
         );
     }
-    Ok(engine)
+    let settings = LibrarySettings {
+        cache,
+        model: config.model.clone(),
+        compute_type: config.compute_type,
+        budget_bytes: config.model_memory_bytes,
+    };
+    Library::open(settings).with_context(|| format!("cannot load the weights {}", config.model))
 }
 
-/// Weights whose hash is the recorded one.
-fn verified(cache: &Cache, config: &Config) -> Result<Verified> {
+/// Sees to it that the weights are there and that their hash is the recorded one.
+fn ensure_installed(cache: &Cache, config: &Config) -> Result<()> {
     let missing = match cache.open_verified(&config.model) {
-        Ok(weights) => return Ok(weights),
+        Ok(_) => return Ok(()),
         Err(error @ (WeightsError::NotInstalled { .. } | WeightsError::Changed { .. })) if config.weights_pull => error,
         Err(error) => return Err(error.into()),
     };
@@ -61,5 +54,5 @@ fn verified(cache: &Cache, config: &Config) -> Result<Verified> {
             tracing::info!("{verb} the weights {}: {percent} %", config.model);
         }
     })?;
-    Ok(cache.open_verified(&config.model)?)
+    Ok(())
 }

@@ -38,6 +38,8 @@ pub struct Worker {
     shared: Arc<Shared>,
     slots: Vec<Slot>,
     socket: WakeSocket,
+    /// The weights it has announced.
+    models: Vec<String>,
 }
 
 impl Worker {
@@ -54,6 +56,8 @@ impl Worker {
         store.sweep(clock.now())?;
         let settings = RunSettings { slots: config.slots(), model: engine.model().to_owned() };
         store.register_run(clock.now(), &run, &settings)?;
+        let models = engine.models();
+        store.announce_models(&models)?;
         let shared = Arc::new(Shared {
             store,
             run,
@@ -70,11 +74,11 @@ impl Worker {
                 (state, thread::spawn(move || slot::run(&shared, &own)))
             })
             .collect();
-        Ok(Self { config, shared, slots, socket })
+        Ok(Self { config, shared, slots, socket, models })
     }
 
     /// Watches over the slots until `stop` is set, then drains.
-    pub fn run(self, stop: &AtomicBool) -> Result<Ended, StoreError> {
+    pub fn run(mut self, stop: &AtomicBool) -> Result<Ended, StoreError> {
         let now = Instant::now();
         let mut due = Due { tick: now, heartbeat: now, sweep: now, version: None };
         while !stop.load(Ordering::SeqCst) {
@@ -117,10 +121,16 @@ impl Worker {
     }
 
     /// What is done about once a second, whatever the datagrams say.
-    fn look_around(&self, due: &mut Due) -> Result<(), StoreError> {
-        let Shared { store, run, clock, .. } = &*self.shared;
+    fn look_around(&mut self, due: &mut Due) -> Result<(), StoreError> {
+        let Shared { store, run, clock, engine, .. } = &*self.shared;
         if due.heartbeat.elapsed() >= self.config.queue.lease / 3 {
             store.heartbeat(clock.now(), run)?;
+            // Weights may be pulled while workers run.
+            let models = engine.models();
+            if models != self.models {
+                store.announce_models(&models)?;
+                self.models = models;
+            }
             due.heartbeat = Instant::now();
         }
         let reclaimed = store.reclaim_tasks(clock.now(), Some(run.id()))?;

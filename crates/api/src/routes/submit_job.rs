@@ -37,7 +37,9 @@ pub(crate) async fn submit_job(
     check_model(&state, &options)?;
     let audio = upload.finish().await?;
     let now = state.now();
-    let accepted = state.call_store(move |store| store.submit_job(now, NewJob { audio, options })).await?;
+    let job = NewJob { audio, options, idempotency_key: None, shared: false };
+    let submitted = state.call_store(move |store| store.submit_job(now, job)).await?;
+    let steno_store::Submission::Accepted(accepted) = submitted else { unreachable!() };
     let job_id = accepted.job_id;
     tracing::info!(job.id = %job_id, "accepted job {job_id}");
     Ok(HttpResponse::Accepted()
@@ -45,7 +47,7 @@ pub(crate) async fn submit_job(
         .insert_header((header::RETRY_AFTER, 1))
         .json(JobAccepted {
             job_id,
-            status: Status::Pending,
+            status: accepted.status,
             created_at: accepted.created_at,
             ttl_deadline: accepted.ttl_deadline,
             position: accepted.position,

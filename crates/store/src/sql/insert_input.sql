@@ -1,2 +1,2 @@
-INSERT INTO inputs (job, options, audio, audio_bytes, audio_sha256)
-VALUES (:job, :options, :audio, :audio_bytes, :audio_sha256)
+INSERT INTO inputs (job, options, audio, audio_bytes, audio_sha256, fingerprint, shared)
+VALUES (:job, :options, :audio, :audio_bytes, :audio_sha256, :fingerprint, :shared)

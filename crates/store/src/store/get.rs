@@ -22,16 +22,7 @@ pub enum JobLookup {
 impl Store {
     /// The job, or what is left of it. `None` for an id that never was or that has been forgotten.
     pub fn get_job(&self, now: Now, job_id: JobId) -> Result<Option<JobLookup>, StoreError> {
-        self.read(|connection| {
-            if let Some((status, options)) = load_job(connection, now, job_id)? {
-                // A job past its deadline is gone even if no sweep has come by yet.
-                if status.ttl_deadline > now.wall && status.delete_after.is_none_or(|end| end > now.wall) {
-                    return Ok(Some(JobLookup::Job(status, options)));
-                }
-                return Ok(Some(JobLookup::Deleted(tombstone_of(&status))));
-            }
-            Ok(load_tombstone(connection, now, job_id)?.map(JobLookup::Deleted))
-        })
+        self.read(|connection| lookup(connection, now, job_id))
     }
 
     /// Those of `jobs` that have ended or are gone.
@@ -47,6 +38,18 @@ impl Store {
             Ok(ended)
         })
     }
+}
+
+/// The job, or what is left of it, on an open snapshot.
+pub(super) fn lookup(connection: &Connection, now: Now, job_id: JobId) -> Result<Option<JobLookup>, StoreError> {
+    if let Some((status, options)) = load_job(connection, now, job_id)? {
+        // A job past its deadline is gone even if no sweep has come by yet.
+        if status.ttl_deadline > now.wall && status.delete_after.is_none_or(|end| end > now.wall) {
+            return Ok(Some(JobLookup::Job(status, options)));
+        }
+        return Ok(Some(JobLookup::Deleted(tombstone_of(&status))));
+    }
+    Ok(load_tombstone(connection, now, job_id)?.map(JobLookup::Deleted))
 }
 
 fn tombstone_of(status: &JobStatus) -> Tombstone {
@@ -70,6 +73,15 @@ fn load_job(
     let mut statement = connection.prepare_cached(include_str!("../sql/get_job.sql"))?;
     let mut rows = statement.query(named_params! {":id": job_id.as_bytes()})?;
     let Some(row) = rows.next()? else { return Ok(None) };
+    let (mut job, options) = job_of_row(row, now, job_id)?;
+    if job.status == Status::Pending {
+        job.position = position(connection, row.get("seq")?)?;
+    }
+    Ok(Some((job, options)))
+}
+
+/// The job in a row of `get_job.sql`, without its place in the queue.
+pub(super) fn job_of_row(row: &Row<'_>, now: Now, job_id: JobId) -> Result<(JobStatus, TranscribeRequest), StoreError> {
     let options: TranscribeRequest = json(row, "options")?;
     let status: Status = word(row, "status")?;
     let progress = progress(row, status)?;
@@ -92,12 +104,10 @@ fn load_job(
         result: if is_null(row, "body")? { None } else { Some(json(row, "body")?) },
         metadata: options.metadata.clone(),
     };
-    match status {
-        Status::Pending => job.position = Some(position(connection, row.get("seq")?)?),
-        Status::Processing => job.eta_seconds = eta_seconds(&job, now),
-        Status::Completed | Status::Failed => {}
+    if status == Status::Processing {
+        job.eta_seconds = eta_seconds(&job, now);
     }
-    Ok(Some((job, options)))
+    Ok((job, options))
 }
 
 /// Speech transcribed over speech found. A job without speech is done when it is done.

@@ -10,7 +10,7 @@ use crate::{Now, StoreError, WorkerRun};
 pub struct RunSettings {
     /// Tasks it works on at a time.
     pub slots: u32,
-    /// Name of its weights.
+    /// Name of its weights for jobs that name none.
     pub model: String,
 }
 
@@ -28,6 +28,28 @@ impl Store {
                 ":now": now.wall.ms(),
             })?;
             Ok(())
+        })
+    }
+
+    /// Says which weights jobs may ask for. What any worker said before is forgotten: those of one data folder share their
+    /// weights.
+    pub fn announce_models(&self, names: &[String]) -> Result<(), StoreError> {
+        self.write(|tx, _| {
+            tx.prepare_cached("DELETE FROM models")?.execute([])?;
+            let mut insert = tx.prepare_cached("INSERT OR IGNORE INTO models (name) VALUES (:name)")?;
+            for name in names {
+                insert.execute(named_params! {":name": name})?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Names of the weights jobs may ask for, in alphabetical order. Empty before the first worker has started.
+    pub fn announced_models(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT name FROM models ORDER BY name")?;
+            let names = statement.query_map([], |row| row.get(0))?;
+            Ok(names.collect::<Result<_, _>>()?)
         })
     }
 

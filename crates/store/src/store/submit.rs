@@ -1,9 +1,14 @@
-//! Submitting: a stored recording becomes a job with one `prepare` task.
+//! Submitting: a stored recording becomes a job with one `prepare` task, unless it is one already.
 
-use rusqlite::{Connection, named_params};
-use steno_models::{JobId, Timestamp, TranscribeRequest};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, named_params};
+use sha2::{Digest, Sha256};
+use steno_models::{JobId, Status, Timestamp, TranscribeRequest};
 
-use crate::{Now, Store, StoreError, StoredAudio};
+use super::get::word;
+use crate::{Now, Store, StoreError, StoreSettings, StoredAudio};
+
+/// A job that is deleted sooner is not attached to.
+const LEAST_LIFE_MS: i64 = 5_000;
 
 /// A job to submit.
 #[derive(Debug)]
@@ -12,57 +17,79 @@ pub struct NewJob {
     pub audio: StoredAudio,
     /// What the client asked for.
     pub options: TranscribeRequest,
+    /// The client's name for this submission: with the same one, an equal submission is not a second job.
+    pub idempotency_key: Option<String>,
+    /// Whether an equal submission may attach to this job, and this one to an equal job.
+    pub shared: bool,
 }
 
-/// A submitted job. It survives power loss.
+/// What became of a submission.
 #[derive(Clone, Copy, Debug)]
+pub enum Submission {
+    /// It is a job now, or was one before. Survives power loss.
+    Accepted(Accepted),
+    /// Its idempotency key names a job of another recording or other options.
+    KeyInUse,
+}
+
+/// A submitted job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Accepted {
     /// The job's id.
     pub job_id: JobId,
+    /// `pending`, unless the job is an earlier one.
+    pub status: Status,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// When it is deleted at the latest.
     pub ttl_deadline: Timestamp,
-    /// Place in the queue, 1 is next.
-    pub position: u64,
+    /// Place in the queue, 1 is next; `None` if it has begun.
+    pub position: Option<u64>,
+    /// Whether this submission made the job.
+    pub is_new: bool,
+}
+
+/// A job to submit, and what tells it from others.
+struct Fingerprinted {
+    job: NewJob,
+    /// As JSON.
+    options: String,
+    /// SHA-256 of the recording's SHA-256 and the options.
+    fingerprint: [u8; 32],
+}
+
+/// A job that a submission repeats.
+struct Earlier {
+    seq: i64,
+    accepted: Accepted,
+    fingerprint: Option<[u8; 32]>,
 }
 
 impl Store {
     /// Inserts a job and its `prepare` task and wakes the workers. When this returns, the job is durable; when it fails,
-    /// the recording is gone as well.
-    pub fn submit_job(&self, now: Now, job: NewJob) -> Result<Accepted, StoreError> {
-        let NewJob { audio, options } = job;
-        let options_json =
-            serde_json::to_string(&options).map_err(|source| StoreError::Content { what: "options", source })?;
-        let created_at = now.wall;
-        let ttl_deadline = created_at.plus_ms(self.settings.ttl.as_millis() as i64);
-        let seq = self.write(|tx, effects| {
-            let seq: i64 = tx.prepare_cached(include_str!("../sql/insert_job.sql"))?.query_row(
-                named_params! {
-                    ":id": audio.job_id.as_bytes(),
-                    ":priority": options.priority,
-                    ":created_at": created_at.ms(),
-                    ":ttl_deadline": ttl_deadline.ms(),
-                    ":language": options.language,
-                },
-                |row| row.get(0),
-            )?;
-            tx.prepare_cached(include_str!("../sql/insert_input.sql"))?.execute(named_params! {
-                ":job": seq,
-                ":options": options_json,
-                ":audio": audio.name,
-                ":audio_bytes": audio.bytes as i64,
-                ":audio_sha256": audio.sha256,
-            })?;
-            tx.prepare_cached(include_str!("../sql/insert_prepare_task.sql"))?.execute(named_params! {":job": seq})?;
+    /// or when the job was there before, the recording is gone as well.
+    pub fn submit_job(&self, now: Now, job: NewJob) -> Result<Submission, StoreError> {
+        let options =
+            serde_json::to_string(&job.options).map_err(|source| StoreError::Content { what: "options", source })?;
+        let fingerprint = Sha256::new().chain_update(job.audio.sha256).chain_update(&options).finalize().into();
+        let new = Fingerprinted { job, options, fingerprint };
+        let submitted = self.write(|tx, effects| {
+            if let Some(earlier) = find_earlier(tx, now, &new)? {
+                let is_equal = earlier.fingerprint == Some(new.fingerprint);
+                return Ok(is_equal.then_some((earlier.seq, earlier.accepted)));
+            }
             effects.work = true;
-            Ok(seq)
+            insert(tx, now, &new, &self.settings).map(Some)
         })?;
-        let job_id = audio.job_id;
-        audio.committed();
-        // Counted outside the write lock: with a long backlog it takes milliseconds.
-        let position = self.read(|connection| position(connection, seq))?;
-        Ok(Accepted { job_id, created_at, ttl_deadline, position })
+        let Some((seq, mut accepted)) = submitted else { return Ok(Submission::KeyInUse) };
+        if accepted.is_new {
+            new.job.audio.committed();
+        }
+        if accepted.status == Status::Pending {
+            // Counted outside the write lock: with a long backlog it takes milliseconds.
+            accepted.position = self.read(|connection| position(connection, seq))?;
+        }
+        Ok(Submission::Accepted(accepted))
     }
 
     /// How many jobs are pending.
@@ -76,10 +103,81 @@ impl Store {
     }
 }
 
-/// Place of a pending job in the queue, 1 is next.
-pub(super) fn position(connection: &Connection, seq: i64) -> Result<u64, StoreError> {
-    let ahead: i64 = connection
+/// The job that a submission repeats: by its key, or, where both are shared, by what it is.
+fn find_earlier(tx: &Transaction<'_>, now: Now, new: &Fingerprinted) -> Result<Option<Earlier>, StoreError> {
+    if let Some(key) = &new.job.idempotency_key
+        && let Some(earlier) = find(tx, include_str!("../sql/find_job_of_key.sql"), named_params! {":key": key})?
+    {
+        return Ok(Some(earlier));
+    }
+    if !new.job.shared {
+        return Ok(None);
+    }
+    let still_there_at = now.wall.plus_ms(LEAST_LIFE_MS).ms();
+    let wanted = named_params! {":fingerprint": new.fingerprint, ":still_there_at": still_there_at};
+    find(tx, include_str!("../sql/find_shared_job.sql"), wanted)
+}
+
+fn insert(
+    tx: &Transaction<'_>,
+    now: Now,
+    new: &Fingerprinted,
+    settings: &StoreSettings,
+) -> Result<(i64, Accepted), StoreError> {
+    let NewJob { audio, options, idempotency_key, shared } = &new.job;
+    let ttl_deadline = now.wall.plus_ms(settings.ttl.as_millis() as i64);
+    let seq: i64 = tx.prepare_cached(include_str!("../sql/insert_job.sql"))?.query_row(
+        named_params! {
+            ":id": audio.job_id.as_bytes(),
+            ":priority": options.priority,
+            ":created_at": now.wall.ms(),
+            ":ttl_deadline": ttl_deadline.ms(),
+            ":language": options.language,
+        },
+        |row| row.get(0),
+    )?;
+    tx.prepare_cached(include_str!("../sql/insert_input.sql"))?.execute(named_params! {
+        ":job": seq,
+        ":options": new.options,
+        ":audio": audio.name,
+        ":audio_bytes": audio.bytes as i64,
+        ":audio_sha256": audio.sha256,
+        ":fingerprint": new.fingerprint,
+        ":shared": shared,
+    })?;
+    tx.prepare_cached(include_str!("../sql/insert_prepare_task.sql"))?.execute(named_params! {":job": seq})?;
+    if let Some(key) = idempotency_key {
+        tx.prepare_cached("INSERT INTO idempotency_keys (key, job) VALUES (:key, :job)")?
+            .execute(named_params! {":key": key, ":job": seq})?;
+    }
+    let (status, created_at) = (Status::Pending, now.wall);
+    let accepted = Accepted { job_id: audio.job_id, status, created_at, ttl_deadline, position: None, is_new: true };
+    Ok((seq, accepted))
+}
+
+fn find(tx: &Transaction<'_>, query: &str, wanted: &[(&str, &dyn ToSql)]) -> Result<Option<Earlier>, StoreError> {
+    let mut statement = tx.prepare_cached(query)?;
+    let mut rows = statement.query(wanted)?;
+    rows.next()?.map(earlier).transpose()
+}
+
+fn earlier(row: &Row<'_>) -> Result<Earlier, StoreError> {
+    let accepted = Accepted {
+        job_id: JobId::from_bytes(row.get("id")?),
+        status: word(row, "status")?,
+        created_at: Timestamp::from_ms(row.get("created_at")?),
+        ttl_deadline: Timestamp::from_ms(row.get("ttl_deadline")?),
+        position: None,
+        is_new: false,
+    };
+    Ok(Earlier { seq: row.get("seq")?, accepted, fingerprint: row.get("fingerprint")? })
+}
+
+/// Place of a job in the queue, 1 is next; `None` if it is not there any more.
+pub(super) fn position(connection: &Connection, seq: i64) -> Result<Option<u64>, StoreError> {
+    let ahead: Option<i64> = connection
         .prepare_cached(include_str!("../sql/count_jobs_ahead.sql"))?
-        .query_row(named_params! {":seq": seq}, |row| row.get(0))?;
-    Ok(ahead as u64 + 1)
+        .query_row(named_params! {":seq": seq}, |row| row.get(0))
+        .optional()?;
+    Ok(ahead.map(|ahead| ahead as u64 + 1))
 }

@@ -1,6 +1,7 @@
 //! The store as the api and the workers see it: real SQLite in a temporary folder, a clock turned by hand, no sleeps.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod clients;
 mod deletion;
 mod guards;
 mod liveness;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use steno_models::{JobId, JobStatus, Segment, TranscribeRequest};
 use steno_store::{
     AudioUpload, Claim, Clock, DataDir, JobLookup, ManualClock, NewJob, Now, PlannedSpan, Prepared, RunSettings, Store,
-    StoreSettings, TaskKind, WorkerRun,
+    StoreSettings, Submission, TaskKind, WorkerRun,
 };
 
 pub(crate) struct Fixture {
@@ -43,10 +43,24 @@ impl Fixture {
     }
 
     pub(crate) fn submit_with(&self, options: TranscribeRequest) -> JobId {
+        match self.submission(b"RIFF", options, None, false) {
+            Submission::Accepted(accepted) => accepted.job_id,
+            Submission::KeyInUse => panic!("it has no key"),
+        }
+    }
+
+    pub(crate) fn submission(
+        &self,
+        recording: &[u8],
+        options: TranscribeRequest,
+        key: Option<&str>,
+        shared: bool,
+    ) -> Submission {
         let mut upload = AudioUpload::create(self.data(), JobId::random()).unwrap();
-        upload.write(b"RIFF").unwrap();
+        upload.write(recording).unwrap();
         let audio = upload.store().unwrap();
-        self.store.submit_job(self.now(), NewJob { audio, options }).unwrap().job_id
+        let job = NewJob { audio, options, idempotency_key: key.map(ToOwned::to_owned), shared };
+        self.store.submit_job(self.now(), job).unwrap()
     }
 
     pub(crate) fn data(&self) -> &DataDir {

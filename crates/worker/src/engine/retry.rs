@@ -8,6 +8,7 @@ use steno_models::Segment;
 
 use super::EngineError;
 use super::repetition::{cut_loops, is_looping, novel};
+use super::words::drop_cut_words;
 
 /// Samples of a second.
 const SAMPLE_RATE: f64 = 16_000.0;
@@ -125,6 +126,7 @@ fn kept(segments: Vec<Segment>, temperature: f32) -> Vec<Segment> {
         return Vec::new();
     }
     let mut segments = cut_loops(segments);
+    segments.iter_mut().for_each(drop_cut_words);
     segments.retain(|segment| !is_invented(segment));
     segments
 }
@@ -175,6 +177,10 @@ fn shift(segments: &mut [Segment], seconds: f64) {
     for segment in segments {
         segment.start += seconds;
         segment.end += seconds;
+        for word in segment.words.iter_mut().flatten() {
+            word.start += seconds;
+            word.end += seconds;
+        }
     }
 }
 

@@ -7,11 +7,17 @@ use flate2::write::ZlibEncoder;
 use steno_models::Segment;
 use whisper_rs::{WhisperContext, WhisperState};
 
+use super::pauses::Pauses;
+use super::words::{self, SpokenToken};
+
 /// Samples of a second.
 const SAMPLE_RATE: f64 = 16_000.0;
 
 /// Times of timestamp tokens are this many seconds apart.
 const TIMESTAMP_STEP: f64 = 0.02;
+
+/// Times of the alignment are counted in these seconds.
+const ALIGNMENT_STEP: f64 = 0.01;
 
 /// What whisper says between two timestamps.
 #[derive(Default)]
@@ -21,40 +27,25 @@ struct Piece {
     bytes: Vec<u8>,
     tokens: Vec<i32>,
     logprob: f32,
+    spoken: Vec<SpokenToken>,
 }
 
-/// The segments of a finished run over `samples` samples, which was asked for a single segment: its tokens are cut at the
-/// timestamps among them. What follows the last timestamp lasts to the end.
-pub(super) fn segments(
-    context: &WhisperContext,
-    state: &WhisperState,
-    samples: usize,
-    temperature: f32,
-) -> Vec<Segment> {
-    let (end_of_text, first_timestamp) = (context.token_eot(), context.token_beg());
-    let duration = samples as f64 / SAMPLE_RATE;
-    let mut pieces = vec![Piece::default()];
-    let mut no_speech_prob = 0.0_f32;
-    for whole in state.as_iter() {
-        no_speech_prob = no_speech_prob.max(whole.no_speech_probability());
-        for token in (0..whole.n_tokens()).filter_map(|index| whole.get_token(index)) {
-            let id = token.token_id();
-            let piece = pieces.last_mut().expect("there is always one");
-            if id >= first_timestamp {
-                let time = f64::from(id - first_timestamp) * TIMESTAMP_STEP;
-                if piece.tokens.is_empty() {
-                    piece.start = time;
-                } else {
-                    piece.end = Some(time);
-                    pieces.push(Piece { start: time, ..Piece::default() });
-                }
-            } else if id < end_of_text {
-                piece.bytes.extend_from_slice(token.to_bytes().unwrap_or_default());
-                piece.tokens.push(id);
-                piece.logprob += token.token_data().plog;
-            }
-        }
-    }
+/// What is known of a run besides its tokens.
+#[derive(Clone, Copy)]
+pub(super) struct Decoding<'a> {
+    /// What was heard.
+    pub(super) samples: &'a [f32],
+    /// The sampling temperature.
+    pub(super) temperature: f32,
+    /// Whether it is known when each token was spoken.
+    pub(super) aligned: bool,
+}
+
+/// The segments of a finished run, which was asked for a single segment: its tokens are cut at the timestamps among them.
+/// What follows the last timestamp lasts to the end.
+pub(super) fn segments(context: &WhisperContext, state: &WhisperState, decoding: &Decoding<'_>) -> Vec<Segment> {
+    let duration = decoding.samples.len() as f64 / SAMPLE_RATE;
+    let (pieces, no_speech_prob) = pieces(context, state);
     let bytes: Vec<&[u8]> = pieces.iter().map(|piece| piece.bytes.as_slice()).collect();
     let mut segments: Vec<Segment> = Vec::with_capacity(pieces.len());
     for (text, piece) in decode_pieces(&bytes).into_iter().zip(pieces) {
@@ -71,13 +62,51 @@ pub(super) fn segments(
             avg_logprob: piece.logprob / piece.tokens.len().max(1) as f32,
             compression_ratio: compression_ratio(&text),
             no_speech_prob,
-            temperature,
+            temperature: decoding.temperature,
             tokens: piece.tokens,
-            words: None,
+            words: decoding.aligned.then(|| words::words(&piece.spoken)),
             text,
         });
     }
+    if decoding.aligned {
+        words::place(&mut segments, &Pauses::of(decoding.samples), duration);
+    }
     segments
+}
+
+/// The tokens of a run between its timestamps, and whisper's probability that there was no speech.
+fn pieces(context: &WhisperContext, state: &WhisperState) -> (Vec<Piece>, f32) {
+    let (end_of_text, first_timestamp) = (context.token_eot(), context.token_beg());
+    let mut pieces = vec![Piece::default()];
+    let mut no_speech_prob = 0.0_f32;
+    let mut spoken_until = 0.0_f64;
+    for whole in state.as_iter() {
+        no_speech_prob = no_speech_prob.max(whole.no_speech_probability());
+        for token in (0..whole.n_tokens()).filter_map(|index| whole.get_token(index)) {
+            let id = token.token_id();
+            let piece = pieces.last_mut().expect("there is always one");
+            if id >= first_timestamp {
+                let time = f64::from(id - first_timestamp) * TIMESTAMP_STEP;
+                if piece.tokens.is_empty() {
+                    piece.start = time;
+                } else {
+                    piece.end = Some(time);
+                    pieces.push(Piece { start: time, ..Piece::default() });
+                }
+            } else if id < end_of_text {
+                let (bytes, data) = (token.to_bytes().unwrap_or_default(), token.token_data());
+                // The alignment tells when the decoder turns to the next token. Without one the time is -1.
+                let end = (data.t_dtw.max(0) as f64 * ALIGNMENT_STEP).max(spoken_until);
+                let (bytes, start) = (bytes.to_vec(), spoken_until);
+                piece.bytes.extend_from_slice(&bytes);
+                piece.spoken.push(SpokenToken { bytes, probability: data.p, start, end });
+                piece.tokens.push(id);
+                piece.logprob += data.plog;
+                spoken_until = end;
+            }
+        }
+    }
+    (pieces, no_speech_prob)
 }
 
 /// Texts of neighbouring pieces. A piece can end inside a UTF-8 character: its first bytes then move on to the next one.

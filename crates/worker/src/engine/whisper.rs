@@ -1,12 +1,14 @@
-//! whisper.cpp through whisper-rs: one context for the process, one state for each slot.
+//! whisper.cpp through whisper-rs: weights in memory, and runs over audio. The library keeps one [`Whisper`] for all slots.
+
+use std::sync::{Mutex, PoisonError};
 
 use steno_models::{LANGUAGES, Segment, Task};
 use steno_weights::{Precision, Verified, WeightsError, requantised};
 use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperError, WhisperState};
 
-use super::abort::AbortHook;
+use super::hook::RunHook;
 use super::retry::{self, Context, Try};
-use super::{DetectedLanguage, Engine, EngineError, EngineRequest, Session, ggml, text};
+use super::{DetectedLanguage, EngineError, EngineRequest, alignment, ggml, text};
 use crate::audio::Control;
 
 /// Encoder frames of a second of audio.
@@ -27,8 +29,11 @@ const SHORTEST_RUN_MS: i32 = 100;
 /// Whisper weights in memory.
 pub struct Whisper {
     context: WhisperContext,
-    model: String,
     precision: Option<Precision>,
+    /// Whether runs also tell when each token was spoken.
+    aligns: bool,
+    /// States that no run uses, to be used again where a run leaves nothing behind that the next one sees.
+    idle: Mutex<Vec<WhisperState>>,
 }
 
 /// How the matrices of the weights are kept in memory.
@@ -45,15 +50,10 @@ pub enum ComputeType {
     Q8_0,
 }
 
-struct WhisperSession<'a> {
-    whisper: &'a Whisper,
-    /// Kept from run to run where a run leaves nothing behind that the next one sees.
-    state: Option<WhisperState>,
-}
-
 impl Whisper {
-    /// Loads verified weights: the loader of whisper.cpp 1.8.3 trusts a file's header.
-    pub fn load(weights: &Verified, model: &str, compute_type: ComputeType) -> Result<Self, LoadError> {
+    /// Loads verified weights: the loader of whisper.cpp 1.8.3 trusts a file's header. With `align_as`, the name of the
+    /// weights, runs also tell when each token was spoken; that costs a few percent of a run.
+    pub fn load(weights: &Verified, compute_type: ComputeType, align_as: Option<&str>) -> Result<Self, LoadError> {
         let missing = ggml::missing_extensions();
         if !missing.is_empty() {
             return Err(EngineError::Processor(missing).into());
@@ -61,6 +61,9 @@ impl Whisper {
         let mut parameters = WhisperContextParameters::default();
         // Measured on a CPU: flash attention makes both encoder and decoder slower.
         parameters.use_gpu(false).flash_attn(false);
+        if let Some(name) = align_as {
+            parameters.dtw_parameters(alignment::parameters(name, weights.path())?);
+        }
         let wanted = compute_type.precision();
         let rewritten = match wanted {
             Some(precision) => requantised(weights, precision, &ggml::quantise)?,
@@ -72,7 +75,7 @@ impl Whisper {
             None => WhisperContext::new_with_params(weights.path(), parameters),
         };
         let context = context.map_err(|source| EngineError::Whisper { action: "load the weights", source })?;
-        Ok(Self { context, model: model.to_owned(), precision })
+        Ok(Self { context, precision, aligns: align_as.is_some(), idle: Mutex::default() })
     }
 
     /// What the matrices are kept in, in words of the setting.
@@ -90,8 +93,14 @@ impl Whisper {
     }
 
     fn audio_ctx(&self, samples: usize, context: Context) -> i32 {
-        let window = self.context.n_audio_ctx() as usize / FRAME_STEP * FRAME_STEP;
-        let fitted = samples.div_ceil(SAMPLE_RATE / FRAMES_PER_SECOND) + MARGIN_FRAMES;
+        let whole = self.context.n_audio_ctx() as usize;
+        let window = whole / FRAME_STEP * FRAME_STEP;
+        let length = samples.div_ceil(SAMPLE_RATE / FRAMES_PER_SECOND);
+        if self.aligns && length > window {
+            // The alignment ends the process if the context is shorter than the audio.
+            return whole as i32;
+        }
+        let fitted = length + MARGIN_FRAMES;
         let frames = match context {
             Context::Fitted => window.min(fitted.next_multiple_of(FRAME_STEP)),
             Context::Full => window,
@@ -127,30 +136,21 @@ impl ComputeType {
     }
 }
 
-impl Engine for Whisper {
-    fn model(&self) -> &str {
-        &self.model
-    }
-
-    fn session(&self) -> Box<dyn Session + '_> {
-        Box::new(WhisperSession { whisper: self, state: None })
-    }
-}
-
-impl Session for WhisperSession<'_> {
-    fn detect_language(&mut self, samples: &[f32], control: &dyn Control) -> Result<DetectedLanguage, EngineError> {
-        if !self.whisper.context.is_multilingual() {
+impl Whisper {
+    /// The language spoken in `samples` (16 kHz mono, -1 to 1).
+    pub fn detect_language(&self, samples: &[f32], control: &dyn Control) -> Result<DetectedLanguage, EngineError> {
+        if !self.context.is_multilingual() {
             return Ok(DetectedLanguage { code: "en".to_owned(), probability: 1.0 });
         }
         let samples = padded(samples);
-        let mut state = self.whisper.new_state()?;
+        let mut state = self.new_state()?;
         let mut params = parameters(1, 0.0);
         params.set_language(Some("en"));
-        params.set_audio_ctx(self.whisper.audio_ctx(samples.len(), Context::Fitted));
+        params.set_audio_ctx(self.audio_ctx(samples.len(), Context::Fitted));
         // A run over the shortest stretch whisper.cpp accepts ends before its encoder starts. It leaves the spectrogram and
         // the fitted context behind, which detection has no parameter for.
         params.set_duration_ms(SHORTEST_RUN_MS);
-        run(&mut state, params, &samples, control)?;
+        run(&mut state, &RunHook::new(control, None), params, &samples, control)?;
         let (best, probabilities) =
             state.lang_detect(0, 1).map_err(|source| EngineError::Whisper { action: "detect the language", source })?;
         let index = best.max(0) as usize;
@@ -161,8 +161,9 @@ impl Session for WhisperSession<'_> {
         })
     }
 
-    fn transcribe(
-        &mut self,
+    /// The text of `samples` (16 kHz mono, -1 to 1, at most 30 s). Times of the segments are seconds from the first sample.
+    pub fn transcribe(
+        &self,
         samples: &[f32],
         request: &EngineRequest,
         control: &dyn Control,
@@ -177,11 +178,9 @@ impl Session for WhisperSession<'_> {
             })
         })
     }
-}
 
-impl WhisperSession<'_> {
     fn run_once(
-        &mut self,
+        &self,
         samples: &[f32],
         request: &EngineRequest,
         prompt: &[i32],
@@ -193,29 +192,36 @@ impl WhisperSession<'_> {
         // Greedy decoding draws no random number, and every run overwrites what it reads of the state. The others draw from
         // a generator that is seeded with the state: a fresh one, for equal text from equal audio.
         let is_greedy = request.beam_size <= 1 && temperature == 0.0;
-        let kept = self.state.take().filter(|_| is_greedy);
+        let kept = if is_greedy { self.idle_states().pop() } else { None };
         let mut state = match kept {
             Some(state) => state,
-            None => self.whisper.new_state()?,
+            None => self.new_state()?,
         };
         let mut params = parameters(request.beam_size, temperature);
-        params.set_audio_ctx(self.whisper.audio_ctx(samples.len(), context));
+        params.set_audio_ctx(self.audio_ctx(samples.len(), context));
         params.set_tokens(prompt);
         params.set_translate(request.task == Task::Translate);
-        let language = if self.whisper.context.is_multilingual() { request.language.as_str() } else { "en" };
+        let language = if self.context.is_multilingual() { request.language.as_str() } else { "en" };
         // whisper-rs never frees this copy: three bytes for each run.
         params.set_language(Some(language));
-        run(&mut state, params, samples, control)?;
-        let segments = text::segments(&self.whisper.context, &state, samples.len(), temperature);
-        self.state = is_greedy.then_some(state);
+        let first_timestamp = self.aligns.then(|| self.context.token_beg());
+        run(&mut state, &RunHook::new(control, first_timestamp), params, samples, control)?;
+        let decoding = text::Decoding { samples, temperature, aligned: self.aligns };
+        let segments = text::segments(&self.context, &state, &decoding);
+        if is_greedy {
+            self.idle_states().push(state);
+        }
         Ok(segments)
+    }
+
+    fn idle_states(&self) -> std::sync::MutexGuard<'_, Vec<WhisperState>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The prompt as tokens: a text set on the parameters would be copied and never freed.
     fn prompt_tokens(&self, request: &EngineRequest) -> Result<Vec<i32>, EngineError> {
         let Some(prompt) = &request.prompt else { return Ok(Vec::new()) };
-        self.whisper
-            .context
+        self.context
             .tokenize(&format!(" {}", prompt.trim()), prompt.len() + 32)
             .map_err(|source| EngineError::Whisper { action: "read the prompt", source })
     }
@@ -247,11 +253,11 @@ fn parameters<'p>(beam_size: u8, temperature: f32) -> FullParams<'p, 'p> {
 
 fn run(
     state: &mut WhisperState,
+    hook: &RunHook<'_>,
     params: FullParams<'_, '_>,
     samples: &[f32],
     control: &dyn Control,
 ) -> Result<(), EngineError> {
-    let hook = AbortHook::new(control);
     let outcome: Result<(), WhisperError> = hook.attach(params).run(state, samples);
     match outcome {
         Ok(()) => Ok(()),

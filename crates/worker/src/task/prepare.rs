@@ -40,7 +40,7 @@ pub(super) fn prepare(
     let segments = match (spans.as_slice(), &language) {
         ([], _) | (_, None) => Some(Vec::new()),
         ([span], Some(language)) => {
-            let request = EngineRequest::new(&claim.options, language);
+            let request = EngineRequest::new(&claim.options, language, context.model);
             Some(transcribe_span(spool.path(), span, &request, context, session)?)
         }
         _ => None,
@@ -75,5 +75,5 @@ fn detect_language(
         let samples = read_span(spool, &spans[index]).map_err(AudioError::Spool)?;
         heard.extend_from_slice(&samples[..samples.len().min(share)]);
     }
-    Ok(Some(session.detect_language(&heard, context.control)?))
+    Ok(Some(session.detect_language(&heard, context.model, context.control)?))
 }

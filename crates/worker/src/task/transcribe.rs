@@ -17,7 +17,8 @@ pub(super) fn transcribe(
 ) -> Result<Vec<Segment>, TaskError> {
     let spool = context.data.spool().join(&task.spool);
     let language = claim.language.as_deref().unwrap_or("en");
-    transcribe_span(&spool, &task.span, &EngineRequest::new(&claim.options, language), context, session)
+    let request = EngineRequest::new(&claim.options, language, context.model);
+    transcribe_span(&spool, &task.span, &request, context, session)
 }
 
 /// Transcribes a span; times of the segments are seconds from the start of the recording.

@@ -1,31 +1,39 @@
-//! Stopping whisper.cpp in the middle of its work.
+//! Reaching into whisper.cpp while it works: stopping it, and keeping it from timestamps that its alignment cannot bear.
 //!
-//! The one place with unsafe code: whisper-rs's safe setter for the abort callback is undefined behaviour in 0.16 (it calls
+//! Unsafe, because whisper-rs's safe setter for the abort callback is undefined behaviour in 0.16 (it calls
 //! the closure through a pointer of another type). whisper.cpp asks after each encoder and decoder pass.
 #![expect(unsafe_code, reason = "whisper-rs 0.16 has no sound safe way to set an abort callback")]
 
-use std::ffi::c_void;
+use std::ffi::{c_int, c_void};
 use std::marker::PhantomData;
 
 use whisper_rs::FullParams;
+use whisper_rs_sys::{whisper_context, whisper_state, whisper_token_data};
 
 use crate::audio::Control;
 
+/// Timestamps of up to 0.14 s: text that ends there is aligned over fewer frames than the width of the alignment's filter,
+/// and whisper.cpp 1.8.3 ends the process.
+const TOO_EARLY: usize = 7;
+
 /// A control in a place that does not move while whisper.cpp points to it: the parameters borrow it.
-pub(super) struct AbortHook<'a> {
+pub(super) struct RunHook<'a> {
     /// A fat pointer has to be pointed to: C passes one word on.
     control: &'a dyn Control,
+    /// The token of the time 0, for runs that are aligned.
+    first_timestamp: Option<usize>,
 }
 
 /// Parameters that whisper.cpp may only use while the hook they point to lives.
 pub(super) struct HookedParams<'hook, 'p> {
     params: FullParams<'p, 'p>,
-    hook: PhantomData<&'hook AbortHook<'hook>>,
+    hook: PhantomData<&'hook RunHook<'hook>>,
 }
 
-impl<'a> AbortHook<'a> {
-    pub(super) fn new(control: &'a dyn Control) -> Self {
-        Self { control }
+impl<'a> RunHook<'a> {
+    /// `first_timestamp` is given for runs that are aligned.
+    pub(super) fn new(control: &'a dyn Control, first_timestamp: Option<i32>) -> Self {
+        Self { control, first_timestamp: first_timestamp.map(|token| token as usize) }
     }
 
     /// Makes a run with these parameters end when the control says so.
@@ -36,6 +44,14 @@ impl<'a> AbortHook<'a> {
         unsafe {
             params.set_abort_callback(Some(should_abort));
             params.set_abort_callback_user_data(control.cast_mut().cast::<c_void>());
+        }
+        if let Some(first_timestamp) = &self.first_timestamp {
+            let token: *const usize = first_timestamp;
+            // SAFETY: as above; `refuse_early_timestamps` has the signature of whisper_logits_filter_callback.
+            unsafe {
+                params.set_filter_logits_callback(Some(refuse_early_timestamps));
+                params.set_filter_logits_callback_user_data(token.cast_mut().cast::<c_void>());
+            }
         }
         HookedParams { params, hook: PhantomData }
     }
@@ -58,4 +74,22 @@ unsafe extern "C" fn should_abort(control: *mut c_void) -> bool {
     let control = unsafe { &*control.cast::<&dyn Control>() };
     // An unwinding panic must not cross into C: the implementers only read and write atomics.
     control.should_stop()
+}
+
+unsafe extern "C" fn refuse_early_timestamps(
+    _: *mut whisper_context,
+    _: *mut whisper_state,
+    _: *const whisper_token_data,
+    _: c_int,
+    logits: *mut f32,
+    first_timestamp: *mut c_void,
+) {
+    // SAFETY: `attach` set this pointer, and the hook it points into outlives the run. The logits are those of the whole
+    // vocabulary, whose last 1501 tokens are the timestamps.
+    unsafe {
+        let first_timestamp = *first_timestamp.cast::<usize>();
+        for token in first_timestamp + 1..=first_timestamp + TOO_EARLY {
+            logits.add(token).write(f32::NEG_INFINITY);
+        }
+    }
 }

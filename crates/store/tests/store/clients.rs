@@ -1,0 +1,140 @@
+//! What clients rely on: a submission that is repeated is one job, lists have pages, followers miss nothing.
+
+use steno_models::{JobId, Segment, Status, TombstoneReason, TranscribeRequest};
+use steno_store::{Accepted, Followed, Submission, Told};
+
+use crate::support::Fixture;
+
+fn french() -> TranscribeRequest {
+    TranscribeRequest { language: Some("fr".into()), ..TranscribeRequest::default() }
+}
+
+fn accepted(submission: Submission) -> Accepted {
+    match submission {
+        Submission::Accepted(accepted) => accepted,
+        Submission::KeyInUse => panic!("refused"),
+    }
+}
+
+#[test]
+fn a_submission_that_is_repeated_with_its_key_is_one_job() {
+    let f = Fixture::new();
+    let submit = |recording, options, key| f.submission(recording, options, key, false);
+    let first = accepted(submit(b"one", french(), Some("key")));
+    assert!(first.is_new);
+    let again = accepted(submit(b"one", french(), Some("key")));
+    assert_eq!((again.job_id, again.is_new, again.position), (first.job_id, false, Some(1)));
+    assert_eq!(f.files(), [first.job_id.to_string()], "the second recording is not kept");
+    assert!(matches!(submit(b"two", french(), Some("key")), Submission::KeyInUse));
+    assert!(matches!(submit(b"one", TranscribeRequest::default(), Some("key")), Submission::KeyInUse));
+    assert_ne!(accepted(submit(b"one", french(), Some("other"))).job_id, first.job_id);
+    assert_ne!(accepted(submit(b"one", french(), None)).job_id, first.job_id);
+    assert_eq!(f.files().len(), 3);
+}
+
+#[test]
+fn a_key_is_free_again_when_its_job_is_deleted() {
+    let f = Fixture::new();
+    let first = accepted(f.submission(b"one", french(), Some("key"), false));
+    f.store.delete_job(f.now(), first.job_id, TombstoneReason::Deleted).unwrap();
+    assert!(accepted(f.submission(b"two", french(), Some("key"), false)).is_new);
+}
+
+#[test]
+fn equal_shared_submissions_are_one_job_until_it_fails_or_goes() {
+    let f = Fixture::new();
+    let submit = |shared| accepted(f.submission(b"one", TranscribeRequest::default(), None, shared));
+    let native = submit(false);
+    let first = submit(true);
+    assert_ne!(first.job_id, native.job_id, "a job whose client may delete it is nobody else's");
+    assert_eq!(submit(true).job_id, first.job_id);
+    let run = f.worker();
+    f.store.delete_job(f.now(), native.job_id, TombstoneReason::Deleted).unwrap();
+    assert!(f.complete(&run, &f.claim(&run), "hello"));
+    let completed = submit(true);
+    assert_eq!((completed.job_id, completed.status), (first.job_id, Status::Completed));
+    f.store.mark_retrieved(f.now(), first.job_id).unwrap();
+    f.clock.advance_ms(54_000);
+    assert_eq!(submit(true).job_id, first.job_id);
+    f.clock.advance_ms(2_000);
+    let second = submit(true);
+    assert!(second.is_new, "its result would be gone before it is read");
+    let claim = f.claim(&run);
+    let failure = steno_store::Failure {
+        code: steno_models::FailureCode::CorruptAudio,
+        message: String::new(),
+        retryable: false,
+    };
+    f.store.fail_task(f.now(), &run, &claim, &failure, false).unwrap();
+    assert!(submit(true).is_new, "another try may succeed");
+}
+
+#[test]
+fn a_list_has_every_job_once_newest_first() {
+    let f = Fixture::new();
+    let jobs: Vec<_> = (0..5).map(|_| f.submit()).collect();
+    let page = |status, from, limit| f.store.list_jobs(f.now(), status, from, limit).unwrap();
+    let mut found = Vec::new();
+    let mut from = None;
+    loop {
+        let page = page(None, from, 2);
+        found.extend(page.jobs.iter().map(|job| job.job_id));
+        // Jobs that come and go between pages change nothing about the others.
+        f.store.delete_job(f.now(), found[0], TombstoneReason::Deleted).unwrap();
+        let Some(next) = page.next else { break };
+        from = Some(next);
+    }
+    assert_eq!(found, jobs.iter().rev().copied().collect::<Vec<_>>());
+    let run = f.worker();
+    assert!(f.complete(&run, &f.claim(&run), "secret words"));
+    let completed = page(Some(Status::Completed), None, 10);
+    assert_eq!((completed.jobs.len(), completed.next), (1, None));
+    assert_eq!((completed.jobs[0].job_id, &completed.jobs[0].result), (jobs[0], &None));
+    f.clock.advance_ms(25 * 3_600_000);
+    assert_eq!(page(None, None, 10).jobs, []);
+}
+
+fn follow(f: &Fixture, job: JobId, told: Told) -> Followed {
+    f.store.follow_job(f.now(), job, told).unwrap().unwrap().unwrap()
+}
+
+fn texts(segments: &[Segment]) -> Vec<(u32, &str)> {
+    segments.iter().map(|segment| (segment.id, segment.text.as_str())).collect()
+}
+
+#[test]
+fn segments_are_told_once_and_in_order_while_a_job_runs_and_after() {
+    let f = Fixture::new();
+    let job = f.submit();
+    let run = f.worker();
+    f.plan(&run, &f.claim(&run), 3);
+    let claims = [f.claim(&run), f.claim(&run), f.claim(&run)];
+    assert!(f.finish_span(&run, &claims[1], "two"));
+    let nothing = follow(&f, job, Told::default());
+    assert_eq!((texts(&nothing.segments), nothing.told), (vec![], Told::default()), "one comes before two");
+    assert!(f.finish_span(&run, &claims[0], "one"));
+    let two = follow(&f, job, nothing.told);
+    assert_eq!(texts(&two.segments), [(0, "one"), (1, "two")]);
+    assert_eq!(texts(&follow(&f, job, two.told).segments), []);
+    let reconnected = Told { segments: 1, spans: 0 };
+    assert_eq!(texts(&follow(&f, job, reconnected).segments), [(1, "two")]);
+    assert!(f.finish_span(&run, &claims[2], "three"));
+    for told in [two.told, Told { segments: 2, spans: 0 }] {
+        let rest = follow(&f, job, told);
+        assert_eq!((rest.status.status, texts(&rest.segments)), (Status::Completed, vec![(2, "three")]));
+    }
+    assert_eq!(texts(&follow(&f, job, Told { segments: 99, spans: 0 }).segments), []);
+    f.store.delete_job(f.now(), job, TombstoneReason::Deleted).unwrap();
+    assert!(f.store.follow_job(f.now(), job, Told::default()).unwrap().unwrap().is_err());
+    assert!(f.store.follow_job(f.now(), JobId::random(), Told::default()).unwrap().is_none());
+}
+
+#[test]
+fn announced_weights_are_those_of_the_last_announcement() {
+    let f = Fixture::new();
+    assert_eq!(f.store.announced_models().unwrap(), Vec::<String>::new());
+    f.store.announce_models(&["small".into(), "base".into()]).unwrap();
+    assert_eq!(f.store.announced_models().unwrap(), ["base", "small"]);
+    f.store.announce_models(&["base".into()]).unwrap();
+    assert_eq!(f.store.announced_models().unwrap(), ["base"]);
+}

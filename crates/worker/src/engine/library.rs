@@ -1,0 +1,222 @@
+//! The weights a worker has in memory: loaded when a task first asks for them, dropped when others need their room.
+//!
+//! Slots take what they need for one task at a time, so that idle slots hold nothing.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use steno_models::Segment;
+use steno_weights::{Cache, WeightsError};
+
+use super::{ComputeType, DetectedLanguage, Engine, EngineError, EngineRequest, LoadError, Session, Whisper};
+use crate::audio::Control;
+
+/// Pause between two looks for room that another slot has freed.
+const ROOM_TICK: Duration = Duration::from_millis(50);
+
+/// How a worker keeps weights.
+#[derive(Clone, Debug)]
+pub struct LibrarySettings {
+    /// Where the files are.
+    pub cache: Cache,
+    /// Name of the weights for jobs that name none. They are never dropped.
+    pub model: String,
+    /// How to keep matrices in memory.
+    pub compute_type: ComputeType,
+    /// Bytes of weights to keep in memory, by the size of their files.
+    pub budget_bytes: u64,
+}
+
+/// The weights of a worker.
+pub struct Library {
+    settings: LibrarySettings,
+    volumes: Mutex<Vec<Volume>>,
+    changed: Condvar,
+}
+
+/// Weights that are in memory, or on their way.
+struct Volume {
+    key: Key,
+    bytes: u64,
+    used: Instant,
+    /// `None` while they are loaded.
+    whisper: Option<Arc<Whisper>>,
+}
+
+/// Weights can be in memory twice: alignment is decided when they are loaded, and costs runs that do not need it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Key {
+    model: String,
+    aligns: bool,
+}
+
+impl Library {
+    /// A library with the default weights loaded.
+    pub fn open(settings: LibrarySettings) -> Result<Self, EngineError> {
+        let key = Key { model: settings.model.clone(), aligns: false };
+        let library = Self { settings, volumes: Mutex::default(), changed: Condvar::new() };
+        library.take(&key, &|| false)?;
+        Ok(library)
+    }
+
+    /// The weights, loaded if they are not there. Waits for room while other slots use what is in the way.
+    fn take(&self, key: &Key, should_stop: &dyn Fn() -> bool) -> Result<Arc<Whisper>, EngineError> {
+        let mut bytes = None;
+        let mut volumes = self.lock();
+        loop {
+            if should_stop() {
+                return Err(EngineError::Stopped);
+            }
+            match volumes.iter_mut().find(|volume| volume.key == *key) {
+                Some(Volume { whisper: Some(whisper), used, .. }) => {
+                    *used = Instant::now();
+                    return Ok(Arc::clone(whisper));
+                }
+                // Another slot is loading them.
+                Some(_) => {}
+                None => {
+                    let bytes = match bytes {
+                        Some(bytes) => bytes,
+                        None => *bytes.insert(self.size_of(key)?),
+                    };
+                    if self.make_room(&mut volumes, key, bytes) {
+                        volumes.push(Volume { key: key.clone(), bytes, used: Instant::now(), whisper: None });
+                        break;
+                    }
+                }
+            }
+            let waited = self.changed.wait_timeout(volumes, ROOM_TICK);
+            volumes = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        drop(volumes);
+        let loaded = self.load(key);
+        let mut volumes = self.lock();
+        let at = volumes.iter().position(|volume| volume.key == *key).expect("a volume that is loaded is not dropped");
+        let loaded = match loaded {
+            Ok(whisper) => Ok(Arc::clone(volumes[at].whisper.insert(Arc::new(whisper)))),
+            Err(error) => {
+                volumes.swap_remove(at);
+                Err(error)
+            }
+        };
+        self.changed.notify_all();
+        loaded
+    }
+
+    /// Size of the weights' file, if they may be loaded at all.
+    fn size_of(&self, key: &Key) -> Result<u64, EngineError> {
+        let unavailable = |reason| EngineError::ModelUnavailable { model: key.model.clone(), reason };
+        let found = self.settings.cache.lookup(&key.model).ok().flatten();
+        let bytes = found.ok_or_else(|| unavailable("they are not installed on the server".to_owned()))?.size_bytes;
+        if bytes > self.settings.budget_bytes && key.model != self.settings.model {
+            return Err(unavailable(format!("they are larger than {} bytes", self.settings.budget_bytes)));
+        }
+        Ok(bytes)
+    }
+
+    /// Drops the longest unused weights until `bytes` more fit. Whether they do.
+    fn make_room(&self, volumes: &mut Vec<Volume>, key: &Key, bytes: u64) -> bool {
+        loop {
+            let held: u64 = volumes.iter().map(|volume| volume.bytes).sum();
+            // The default weights have to be there, even if the budget is too small for them.
+            let is_first = volumes.iter().all(|volume| self.is_default(&volume.key));
+            if held + bytes <= self.settings.budget_bytes || (is_first && key.model == self.settings.model) {
+                return true;
+            }
+            let unused = |volume: &&Volume| {
+                volume.whisper.as_ref().is_some_and(|whisper| Arc::strong_count(whisper) == 1)
+                    && !self.is_default(&volume.key)
+            };
+            let Some(oldest) = volumes.iter().filter(unused).min_by_key(|volume| volume.used) else {
+                // Nothing of the others is left: what stays is the default, and the two have to share.
+                return is_first;
+            };
+            tracing::info!("dropping the weights {} from memory", oldest.key.model);
+            let key = oldest.key.clone();
+            volumes.retain(|volume| volume.key != key);
+        }
+    }
+
+    fn is_default(&self, key: &Key) -> bool {
+        key.model == self.settings.model && !key.aligns
+    }
+
+    fn load(&self, key: &Key) -> Result<Whisper, EngineError> {
+        let began = Instant::now();
+        let unavailable = |error: &(dyn std::error::Error + 'static)| {
+            tracing::error!(error, "cannot load the weights {}", key.model);
+            let reason = "the server cannot load them".to_owned();
+            EngineError::ModelUnavailable { model: key.model.clone(), reason }
+        };
+        let weights =
+            self.settings.cache.open_verified(&key.model).map_err(|error: WeightsError| unavailable(&error))?;
+        let whisper = Whisper::load(&weights, self.settings.compute_type, key.aligns.then_some(&key.model));
+        let whisper = match whisper {
+            Ok(whisper) => whisper,
+            // Said as it is: it is the build that has to be mended.
+            Err(LoadError::Engine(error @ EngineError::Processor(_))) => return Err(error),
+            Err(error) => return Err(unavailable(&error)),
+        };
+        tracing::info!(
+            model = key.model,
+            sha256 = weights.sha256(),
+            aligns = key.aligns,
+            elapsed_ms = began.elapsed().as_millis() as u64,
+            precision = whisper.precision(),
+            "loaded the weights {}",
+            key.model
+        );
+        Ok(whisper)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Volume>> {
+        // The volumes is whole after every statement.
+        self.volumes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Engine for Library {
+    fn model(&self) -> &str {
+        &self.settings.model
+    }
+
+    fn models(&self) -> Vec<String> {
+        let installed = self.settings.cache.installed().unwrap_or_default().into_iter();
+        let fits = |bytes| bytes <= self.settings.budget_bytes;
+        let mut models: Vec<_> = installed.filter(|found| fits(found.size_bytes)).map(|found| found.name).collect();
+        if !models.contains(&self.settings.model) {
+            models.push(self.settings.model.clone());
+        }
+        models
+    }
+
+    fn session(&self) -> Box<dyn Session + '_> {
+        Box::new(LibrarySession { library: self })
+    }
+}
+
+struct LibrarySession<'a> {
+    library: &'a Library,
+}
+
+impl Session for LibrarySession<'_> {
+    fn detect_language(
+        &mut self,
+        samples: &[f32],
+        model: &str,
+        control: &dyn Control,
+    ) -> Result<DetectedLanguage, EngineError> {
+        let key = Key { model: model.to_owned(), aligns: false };
+        self.library.take(&key, &|| control.should_stop())?.detect_language(samples, control)
+    }
+
+    fn transcribe(
+        &mut self,
+        samples: &[f32],
+        request: &EngineRequest,
+        control: &dyn Control,
+    ) -> Result<Vec<Segment>, EngineError> {
+        let key = Key { model: request.model.clone(), aligns: request.word_timestamps };
+        self.library.take(&key, &|| control.should_stop())?.transcribe(samples, request, control)
+    }
+}

@@ -1,0 +1,17 @@
+-- What equal submissions are recognised by: SHA-256 of the recording's SHA-256 and the options. NULL before this migration.
+ALTER TABLE inputs ADD COLUMN fingerprint BLOB CHECK (length(fingerprint) = 32);
+-- Whether an equal submission attaches to this job instead of becoming one of its own.
+ALTER TABLE inputs ADD COLUMN shared INTEGER NOT NULL DEFAULT 0 CHECK (shared IN (0, 1));
+CREATE INDEX inputs_shared ON inputs (fingerprint) WHERE shared = 1;
+
+-- Names that clients gave to submissions, so that one they repeat is not a second job. They go with their job.
+CREATE TABLE idempotency_keys (
+  key TEXT PRIMARY KEY,
+  job INTEGER NOT NULL REFERENCES jobs (seq) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_keys_job ON idempotency_keys (job);
+
+-- Weights that jobs may ask for, as the worker that spoke last has them. They stay while no worker runs.
+CREATE TABLE models (
+  name TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
