@@ -3,12 +3,19 @@
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::Query;
-use steno_models::{Format, JobId, ProblemCode};
+use steno_models::{Format, JobId, ProblemCode, Status};
 
 use crate::problem::ApiError;
 
 /// Longest time a client may wait for a change, in seconds.
 const MAX_WAIT_S: u64 = 60;
+
+/// Longest idempotency key.
+const MAX_KEY_BYTES: usize = 255;
+
+/// Jobs on a page, if nothing is said, and at most.
+const DEFAULT_PAGE: u32 = 50;
+const MAX_PAGE: u32 = 200;
 
 /// How a client wants its job.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -31,6 +38,68 @@ pub(crate) fn query_pairs(request: &HttpRequest) -> Result<Vec<(String, String)>
     Query::<Vec<(String, String)>>::from_query(request.query_string())
         .map(Query::into_inner)
         .map_err(|_| ApiError::new(ProblemCode::Malformed, "the query is not valid UTF-8 in percent encoding"))
+}
+
+/// The name a client gave to its submission.
+pub(crate) fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, ApiError> {
+    let Some(value) = request.headers().get("idempotency-key") else { return Ok(None) };
+    match value.to_str() {
+        Ok(key) if (1..=MAX_KEY_BYTES).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Ok(Some(key.to_owned()))
+        }
+        _ => Err(ApiError::invalid_option(
+            "Idempotency-Key",
+            format!("not 1 to {MAX_KEY_BYTES} visible ASCII characters without spaces"),
+        )),
+    }
+}
+
+/// What the id of the last event a client has says: how far the job was (0 to 3), and how many segments it was told.
+pub(crate) fn last_event_id(request: &HttpRequest) -> Result<(u8, usize), ApiError> {
+    let Some(value) = request.headers().get("last-event-id") else { return Ok((0, 0)) };
+    let parse = || {
+        let (stage, segments) = value.to_str().ok()?.split_once('-')?;
+        Some((stage.parse().ok().filter(|stage| *stage <= 3)?, segments.parse().ok()?))
+    };
+    parse().ok_or_else(|| ApiError::invalid_option("Last-Event-ID", "not the id of an event of this stream"))
+}
+
+/// Which page of which jobs `GET /transcribe` shall show.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct PageQuery {
+    /// Only jobs that stand there.
+    pub(crate) status: Option<Status>,
+    /// Where an earlier page ended.
+    pub(crate) cursor: Option<i64>,
+    /// Jobs on the page.
+    pub(crate) limit: u32,
+}
+
+/// Parameters of `GET /transcribe`.
+pub(crate) fn page(request: &HttpRequest) -> Result<PageQuery, ApiError> {
+    let mut page = PageQuery { status: None, cursor: None, limit: DEFAULT_PAGE };
+    for (name, value) in query_pairs(request)? {
+        match name.as_str() {
+            "status" => {
+                let status = serde_json::from_value(value.into());
+                let unknown =
+                    |_| ApiError::invalid_option("status", "not one of pending, processing, completed, failed");
+                page.status = Some(status.map_err(unknown)?);
+            }
+            "cursor" => {
+                let cursor =
+                    value.parse().map_err(|_| ApiError::invalid_option("cursor", "not a next_cursor of a list"));
+                page.cursor = Some(cursor?);
+            }
+            "limit" => {
+                let limit = value.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
+                let outside = || ApiError::invalid_option("limit", format!("not a whole number from 1 to {MAX_PAGE}"));
+                page.limit = limit.ok_or_else(outside)?;
+            }
+            _ => return Err(ApiError::invalid_option("query", "unknown parameter; known are status, cursor, limit")),
+        }
+    }
+    Ok(page)
 }
 
 /// Parameters of `GET /transcribe/{job_id}`.

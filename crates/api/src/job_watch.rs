@@ -1,4 +1,4 @@
-//! Telling long-polling clients that their job changed, without a look at the database for each of them.
+//! Telling clients that wait that their job changed, without a look at the database for each of them.
 //!
 //! One thread receives the datagrams that workers send after a commit. For those that get lost, it looks about once a
 //! second whether anything was committed at all, and then with one query which of the awaited jobs have ended.
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use steno_models::JobId;
 use steno_store::{Store, StoreError, WakeMessage, WakeSocket};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 /// Pause between two looks at the database.
@@ -19,36 +19,50 @@ const BACKSTOP: Duration = Duration::from_secs(1);
 /// The clients that wait, by job.
 #[derive(Default)]
 pub(crate) struct JobWatch {
-    waiting: Mutex<HashMap<JobId, Weak<Notify>>>,
+    waiting: Mutex<HashMap<JobId, Weak<watch::Sender<()>>>>,
+}
+
+/// One client's wait for changes of one job. Changes between two waits are not missed.
+pub(crate) struct Subscription {
+    /// Lives as long as somebody waits.
+    _sender: Arc<watch::Sender<()>>,
+    changes: watch::Receiver<()>,
+}
+
+impl Subscription {
+    /// Resolves when the job has changed since the subscription, or since this resolved last.
+    pub(crate) async fn changed(&mut self) {
+        // The sender lives as long as this: an error cannot be.
+        let _ = self.changes.changed().await;
+    }
 }
 
 impl JobWatch {
-    /// A handle that is notified when the job changes. Ask for it before looking at the job: what happens after the
-    /// look is not missed then.
-    pub(crate) fn subscribe(&self, job: JobId) -> Arc<Notify> {
+    /// Begins to wait. Subscribe before looking at the job: what happens after the look is not missed then.
+    pub(crate) fn subscribe(&self, job: JobId) -> Subscription {
         let mut waiting = self.lock();
-        if let Some(notify) = waiting.get(&job).and_then(Weak::upgrade) {
-            return notify;
-        }
-        let notify = Arc::new(Notify::new());
-        waiting.insert(job, Arc::downgrade(&notify));
-        notify
+        let sender = waiting.get(&job).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let sender = Arc::new(watch::Sender::new(()));
+            waiting.insert(job, Arc::downgrade(&sender));
+            sender
+        });
+        Subscription { changes: sender.subscribe(), _sender: sender }
     }
 
     fn notify(&self, job: JobId) {
-        if let Some(notify) = self.lock().get(&job).and_then(Weak::upgrade) {
-            notify.notify_waiters();
+        if let Some(sender) = self.lock().get(&job).and_then(Weak::upgrade) {
+            sender.send_replace(());
         }
     }
 
     /// The jobs somebody waits for. Forgets the others.
     fn awaited(&self) -> Vec<JobId> {
         let mut waiting = self.lock();
-        waiting.retain(|_, notify| notify.strong_count() > 0);
+        waiting.retain(|_, sender| sender.strong_count() > 0);
         waiting.keys().copied().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, Weak<Notify>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, Weak<watch::Sender<()>>>> {
         // The map is whole after every statement, even if a thread died between two.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,16 +4,21 @@
 //! reaches the queue through `ApiState`, and workers do the work.
 
 mod config;
+mod connection;
 mod extract;
+mod follow;
 mod janitor;
 mod job_watch;
 mod middleware;
+mod openapi;
 mod problem;
 mod retrieval;
 mod routes;
 mod server;
+mod sse;
 mod state;
 mod upload;
+mod wait;
 
 pub use config::Config;
 pub use server::{Server, bind};

@@ -27,7 +27,8 @@ pub(crate) async fn around(request: ServiceRequest, next: Next<BoxBody>) -> Resu
     let route = response.request().match_pattern().unwrap_or_else(|| "unknown address".to_owned());
     let status = response.status();
     if let Some(problem) = problem_of(&mut response) {
-        let body = problem.into_response(&instance, &id);
+        let is_openai = instance == "/v1" || instance.starts_with("/v1/");
+        let body = if is_openai { problem.into_openai_response() } else { problem.into_response(&instance, &id) };
         response = response.into_response(body);
     }
     let headers = response.headers_mut();

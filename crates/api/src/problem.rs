@@ -10,7 +10,8 @@ use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use steno_models::{FieldProblem, Problem, ProblemCode, Tombstone};
+use steno_models::openai::{ErrorBody, ErrorDetail};
+use steno_models::{FailureCode, FieldProblem, JobError, Problem, ProblemCode, Tombstone};
 use steno_store::StoreError;
 
 /// Exit code after a disk or database error that leaves the state unknown (`EX_IOERR` of sysexits.h).
@@ -25,11 +26,20 @@ pub(crate) struct ApiError {
     tombstone: Option<Box<Tombstone>>,
     retry_after_s: Option<u32>,
     allow: Option<&'static str>,
+    failure: Option<FailureCode>,
 }
 
 impl ApiError {
     pub(crate) fn new(code: ProblemCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), tombstone: None, retry_after_s: None, allow: None }
+        Self {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            tombstone: None,
+            retry_after_s: None,
+            allow: None,
+            failure: None,
+        }
     }
 
     /// Options that are not valid, each with its pointer.
@@ -63,6 +73,11 @@ impl ApiError {
         Self { allow: Some(allow), ..Self::new(ProblemCode::MethodNotAllowed, detail) }
     }
 
+    /// The failure of a job that the call waited for.
+    pub(crate) fn of_job(code: ProblemCode, error: JobError) -> Self {
+        Self { failure: Some(error.code), ..Self::new(code, error.message) }
+    }
+
     /// The server is shutting down.
     pub(crate) fn stopping() -> Self {
         Self::new(ProblemCode::NotReady, "the server is restarting; try again in a moment").retry_after(5)
@@ -74,18 +89,10 @@ impl ApiError {
 
     /// The answer, once it is known which call it is for.
     pub(crate) fn into_response(self, instance: &str, request_id: &str) -> HttpResponse {
-        let status = self.status_code();
-        let mut response = HttpResponseBuilder::new(status);
+        let mut response = self.head(self.status_code());
         response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
-        if let Some(seconds) = self.retry_after_s {
-            response.insert_header((header::RETRY_AFTER, seconds));
-        }
-        if let Some(allow) = self.allow {
-            response.insert_header((header::ALLOW, allow));
-        }
-        let name = serde_json::to_value(self.code).ok();
         let problem = Problem {
-            kind: format!("urn:steno:problem:{}", name.as_ref().and_then(|name| name.as_str()).unwrap_or_default()),
+            kind: format!("urn:steno:problem:{}", word(self.code)),
             title: self.code.title().into(),
             status: self.code.status(),
             detail: self.detail.into_owned(),
@@ -97,6 +104,47 @@ impl ApiError {
         };
         response.body(serde_json::to_string(&problem).unwrap_or_default())
     }
+
+    /// The same as OpenAI's clients read it.
+    pub(crate) fn into_openai_response(self) -> HttpResponse {
+        let status = match self.code {
+            // OpenAI knows no 422, and calls weights that are not there not found.
+            ProblemCode::InvalidOptions | ProblemCode::IdempotencyKeyInUse => StatusCode::BAD_REQUEST,
+            ProblemCode::ModelUnavailable => StatusCode::NOT_FOUND,
+            _ => self.status_code(),
+        };
+        let code = match (self.failure, self.code) {
+            (Some(failure), _) => failure.as_str().to_owned(),
+            (None, ProblemCode::ModelUnavailable) => "model_not_found".to_owned(),
+            (None, code) => word(code),
+        };
+        let kind = if status.is_server_error() { "server_error" } else { "invalid_request_error" };
+        let field = self.errors.first().map(|error| error.pointer.trim_start_matches('/').to_owned());
+        let explained = self.errors.iter().map(|e| format!("{}: {}", e.pointer.trim_start_matches('/'), e.detail));
+        let message =
+            if self.errors.is_empty() { self.detail.to_string() } else { explained.collect::<Vec<_>>().join("; ") };
+        let is_of_recording = self.failure.is_some() && status.is_client_error();
+        let param = field.or_else(|| is_of_recording.then(|| "file".to_owned()));
+        let error = ErrorDetail { message, kind: kind.to_owned(), param, code: Some(code) };
+        self.head(status).json(ErrorBody { error })
+    }
+
+    fn head(&self, status: StatusCode) -> HttpResponseBuilder {
+        let mut response = HttpResponseBuilder::new(status);
+        if let Some(seconds) = self.retry_after_s {
+            response.insert_header((header::RETRY_AFTER, seconds));
+        }
+        if let Some(allow) = self.allow {
+            response.insert_header((header::ALLOW, allow));
+        }
+        response
+    }
+}
+
+/// A code as it is written.
+fn word(code: ProblemCode) -> String {
+    let word = serde_json::to_value(code).unwrap_or_default();
+    word.as_str().unwrap_or_default().to_owned()
 }
 
 impl From<StoreError> for ApiError {

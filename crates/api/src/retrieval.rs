@@ -1,22 +1,28 @@
 //! A body that knows when its last byte has been handed to the connection: that is what counts as retrieval.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use actix_web::body::{BodySize, MessageBody};
-use actix_web::web::Bytes;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::web::{self, Bytes};
+use steno_models::JobId;
+use steno_store::Now;
+
+use crate::connection::Connection;
+use crate::state::ApiState;
 
 /// Bytes handed over at a time, so that a slow reader is noticed before the end.
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// A body that calls `on_delivered` in its final poll. A connection that ends earlier drops it without the call.
-pub(crate) struct RetrievalBody<F> {
+struct RetrievalBody<F> {
     rest: Bytes,
     on_delivered: Option<F>,
 }
 
 impl<F: FnOnce()> RetrievalBody<F> {
-    pub(crate) fn new(body: impl Into<Bytes>, on_delivered: F) -> Self {
+    fn new(body: impl Into<Bytes>, on_delivered: F) -> Self {
         Self { rest: body.into(), on_delivered: Some(on_delivered) }
     }
 }
@@ -37,6 +43,38 @@ impl<F: FnOnce() + Unpin> MessageBody for RetrievalBody<F> {
         }
         let length = self.rest.len().min(CHUNK_BYTES);
         Poll::Ready(Some(Ok(self.rest.split_to(length))))
+    }
+}
+
+/// The delivery of a job's result.
+pub(crate) struct Delivery {
+    pub(crate) state: web::Data<ApiState>,
+    pub(crate) connection: Connection,
+    pub(crate) job_id: JobId,
+    /// When it began: what the answer may say of its own retrieval.
+    pub(crate) now: Now,
+}
+
+impl Delivery {
+    /// The body of an answer, whose last byte is the retrieval.
+    pub(crate) fn body(self, body: String) -> BoxBody {
+        BoxBody::new(RetrievalBody::new(body, move || self.mark()))
+    }
+
+    /// Notes the retrieval, unless the client has left: the first write after that succeeds, and says nothing. Returns at once:
+    /// it is called where nothing may block.
+    pub(crate) fn mark(&self) {
+        if !self.connection.is_open() {
+            return;
+        }
+        let (store, now, job_id) = (Arc::clone(&self.state.store), self.now, self.job_id);
+        drop(actix_web::rt::task::spawn_blocking(move || match store.mark_retrieved(now, job_id) {
+            Ok(()) => tracing::info!(job.id = %job_id, "delivered the result of job {job_id}"),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(error, job.id = %job_id, "cannot note the retrieval of job {job_id}");
+            }
+        }));
     }
 }
 

@@ -1,9 +1,12 @@
 //! Every address of the api. What is not here is a 404 problem, what is here with another method a 405 problem.
 
-mod delete_job;
-mod get_job;
-mod health;
-mod submit_job;
+pub(crate) mod delete_job;
+pub(crate) mod follow_job;
+pub(crate) mod get_job;
+pub(crate) mod health;
+pub(crate) mod list_jobs;
+pub(crate) mod openai;
+pub(crate) mod submit_job;
 
 use actix_web::{HttpRequest, Resource, web};
 use steno_models::ProblemCode;
@@ -12,24 +15,40 @@ use crate::problem::ApiError;
 
 /// Registers the addresses.
 pub(crate) fn configure(app: &mut web::ServiceConfig) {
-    app.service(resource("/transcribe", "POST").route(web::post().to(submit_job::submit_job)))
-        .service(
-            resource("/transcribe/{job_id}", "GET, HEAD, DELETE")
-                .route(web::get().to(get_job::get_job))
-                .route(web::head().to(get_job::get_job))
-                .route(web::delete().to(delete_job::delete_job)),
-        )
-        .service(
-            resource("/healthz", "GET, HEAD")
-                .route(web::get().to(health::get_health))
-                .route(web::head().to(health::get_health)),
-        )
-        .service(
-            resource("/readyz", "GET, HEAD")
-                .route(web::get().to(health::get_readiness))
-                .route(web::head().to(health::get_readiness)),
-        )
-        .default_service(web::to(no_such_address));
+    app.service(
+        resource("/transcribe", "GET, POST")
+            .route(web::get().to(list_jobs::list_jobs))
+            .route(web::post().to(submit_job::submit_job)),
+    )
+    .service(
+        resource("/transcribe/{job_id}", "GET, HEAD, DELETE")
+            .route(web::get().to(get_job::get_job))
+            .route(web::head().to(get_job::head_job))
+            .route(web::delete().to(delete_job::delete_job)),
+    )
+    .service(resource("/transcribe/{job_id}/events", "GET").route(web::get().to(follow_job::follow_job)))
+    .service(
+        resource("/v1/audio/transcriptions", "POST")
+            .route(web::post().to(openai::create_transcription::create_transcription)),
+    )
+    .service(
+        resource("/v1/audio/translations", "POST")
+            .route(web::post().to(openai::create_transcription::create_translation)),
+    )
+    .service(resource("/v1/models", "GET").route(web::get().to(openai::models::list_models)))
+    .service(resource("/v1/models/{model}", "GET").route(web::get().to(openai::models::get_model)))
+    .service(web::redirect("/docs", "/docs/"))
+    .service(
+        resource("/healthz", "GET, HEAD")
+            .route(web::get().to(health::get_health))
+            .route(web::head().to(health::get_health)),
+    )
+    .service(
+        resource("/readyz", "GET, HEAD")
+            .route(web::get().to(health::get_readiness))
+            .route(web::head().to(health::get_readiness)),
+    )
+    .default_service(web::to(no_such_address));
 }
 
 /// An address that answers other methods with a 405 problem naming `allow`.

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::job_watch::{self, JobWatch};
 use crate::state::ApiState;
-use crate::{Config, janitor, middleware, routes};
+use crate::{Config, connection, janitor, middleware, openapi, routes};
 
 /// Time to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,8 +40,13 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
     let bind = config.bind;
     let state = web::Data::new(ApiState::new(config, store, jobs, stopping, clock));
     let server = HttpServer::new(move || {
-        App::new().app_data(state.clone()).wrap(from_fn(middleware::around)).configure(routes::configure)
+        App::new()
+            .app_data(state.clone())
+            .wrap(from_fn(middleware::around))
+            .configure(openapi::configure)
+            .configure(routes::configure)
     })
+    .on_connect(connection::remember)
     .client_request_timeout(HEAD_TIMEOUT)
     .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
     .disable_signals()

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::web;
+use steno_models::ProblemCode;
 use steno_store::{Clock, Now, Store, StoreError};
 use tokio::sync::watch;
 
@@ -37,6 +38,28 @@ impl ApiState {
     /// The present moment.
     pub(crate) fn now(&self) -> Now {
         self.clock.now()
+    }
+
+    /// Names of the weights a job may ask for, the default first.
+    pub(crate) async fn models(&self) -> Result<Vec<String>, ApiError> {
+        let default = self.config.model.clone();
+        let others = self.call_store(Store::announced_models).await?;
+        let others: Vec<_> = others.into_iter().filter(|name| *name != default).collect();
+        Ok([vec![default], others].concat())
+    }
+
+    /// The weights to write into a job: `None` for the default. An error if nobody has them.
+    pub(crate) async fn resolve_model(&self, wanted: Option<String>) -> Result<Option<String>, ApiError> {
+        let Some(wanted) = wanted.filter(|wanted| *wanted != self.config.model) else { return Ok(None) };
+        let models = self.models().await?;
+        if models.contains(&wanted) {
+            return Ok(Some(wanted));
+        }
+        let detail = format!(
+            "the model {wanted} is not installed here; ask for one of {} (steno weights pull installs others)",
+            models.join(", ")
+        );
+        Err(ApiError::new(ProblemCode::ModelUnavailable, detail))
     }
 
     /// Runs a store operation on a thread that may block.

@@ -9,7 +9,7 @@ use actix_web::web::{self, BytesMut};
 use steno_models::{JobId, ProblemCode};
 use steno_store::{AudioUpload, StoreError, StoredAudio};
 
-pub(crate) use multipart::receive_multipart;
+pub(crate) use multipart::{Form, receive_multipart};
 pub(crate) use raw::receive_raw;
 
 use crate::problem::ApiError;
@@ -19,6 +19,9 @@ use crate::state::ApiState;
 const BUFFER_BYTES: usize = 256 * 1024;
 /// What a multipart body may have on top of its recording: other fields, boundaries, headers.
 const MULTIPART_OVERHEAD_BYTES: u64 = 1024 * 1024;
+
+/// Seconds after which a client may try again when the queue or the disk is full.
+const RETRY_FULL_S: u32 = 30;
 
 /// How a recording arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +109,21 @@ impl<'a> Upload<'a> {
         let Some(file) = self.file.take() else { return Err(ApiError::stopping()) };
         self.state.call_store(move |_| file.store()).await
     }
+}
+
+/// Refuses before the upload what could not be kept after it.
+pub(crate) async fn check_room(state: &ApiState) -> Result<(), ApiError> {
+    let (pending, free) =
+        state.call_store(|store| Ok((store.count_pending_jobs()?, store.data().free_bytes()?))).await?;
+    if pending >= state.config.max_pending_jobs {
+        let detail = format!("{pending} jobs are waiting, and no more are taken; try again later");
+        return Err(ApiError::new(ProblemCode::QueueFull, detail).retry_after(RETRY_FULL_S));
+    }
+    if free < state.config.disk_reserve_bytes {
+        let detail = "the server's disk is nearly full; try again later";
+        return Err(ApiError::new(ProblemCode::DiskReserve, detail).retry_after(RETRY_FULL_S));
+    }
+    Ok(())
 }
 
 fn disk_full(path: std::path::PathBuf) -> StoreError {

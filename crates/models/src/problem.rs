@@ -29,6 +29,8 @@ pub enum ProblemCode {
     InvalidOptions,
     /// The weights asked for are not served here.
     ModelUnavailable,
+    /// The idempotency key belongs to another submission.
+    IdempotencyKeyInUse,
     /// No more jobs are taken for now.
     QueueFull,
     /// The server is starting or its database is not writable.
@@ -50,7 +52,7 @@ impl ProblemCode {
             Self::Gone => 410,
             Self::UploadTooLarge => 413,
             Self::UnsupportedMediaType => 415,
-            Self::InvalidOptions | Self::ModelUnavailable => 422,
+            Self::InvalidOptions | Self::ModelUnavailable | Self::IdempotencyKeyInUse => 422,
             Self::Internal => 500,
             Self::QueueFull | Self::NotReady => 503,
             Self::DiskReserve => 507,
@@ -69,6 +71,7 @@ impl ProblemCode {
             Self::UnsupportedMediaType => "The body's type is not accepted",
             Self::InvalidOptions => "Some options are not valid",
             Self::ModelUnavailable => "The model is not served here",
+            Self::IdempotencyKeyInUse => "The idempotency key is in use",
             Self::QueueFull => "The queue is full",
             Self::NotReady => "The service is not ready",
             Self::DiskReserve => "Not enough disk space",

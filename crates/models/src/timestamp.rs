@@ -10,6 +10,8 @@ use time::macros::format_description;
 
 /// A point in time in milliseconds since 1970-01-01T00:00:00Z. On the wire: RFC 3339 in UTC with milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime, examples("2026-11-24T08:30:00.000Z")))]
 pub struct Timestamp(i64);
 
 /// A text or number that is no point in time between the years 1970 and 9999.

@@ -1,30 +1,63 @@
 //! `GET /transcribe/{job_id}`: the status, and the result once there is one.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::body::BoxBody;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
 use sha2::{Digest, Sha256};
-use steno_models::{Format, JobId, JobStatus, Status, TranscribeRequest, render};
-use steno_store::{JobLookup, Now};
-use tokio::time::Instant;
+use steno_models::{Format, JobStatus, Problem, Status, TranscribeRequest, render};
 
+use crate::connection::Connection;
 use crate::extract;
+use crate::openapi::ViewQuery;
 use crate::problem::ApiError;
-use crate::retrieval::RetrievalBody;
+use crate::retrieval::Delivery;
 use crate::state::ApiState;
+use crate::wait::wait_for_end;
 
 /// Seconds after which a client should ask again for a job that has not ended.
 const RETRY_AFTER_S: u32 = 1;
 
-/// Waits if asked to, then answers with the status, or with the result in the format asked for.
+/// Look at a job, and fetch its result.
+///
+/// With `wait` the answer is held back until the job ends. The first complete delivery of a result is its retrieval: a grace
+/// period later the job is deleted. `HEAD`, `Range`, 304, prefetches and `keep=true` are no retrieval.
+#[utoipa::path(
+    get,
+    path = "/transcribe/{job_id}",
+    tag = "jobs",
+    params(
+        ("job_id" = uuid::Uuid, Path, description = "The job", example = "7f2c1c9e-6a51-4c1b-9c58-0f3c2a1f7f10"),
+        ViewQuery,
+        ("Prefer" = Option<String>, Header, description = "`wait=30`, as the parameter `wait`"),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an answer you have"),
+    ),
+    responses(
+        (status = 200, description = "The status, with the result of a completed job; or the result in the format asked for",
+            content(
+                (JobStatus = "application/json"),
+                (steno_models::openai::VerboseTranscription = "application/json"),
+                (String = "text/plain"),
+                (String = "application/x-subrip"),
+                (String = "text/vtt"),
+                (String = "text/tab-separated-values"),
+            ),
+            headers(("ETag" = String, description = "Of a result"),
+                ("Retry-After" = u32, description = "Seconds after which to look again, while the job has not ended"))),
+        (status = 304, description = "You have this result"),
+        (status = 400, description = "`malformed`", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "`gone`, with what is left of the job", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 422, description = "`invalid_options`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`not_ready`", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn get_job(request: HttpRequest, state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
     let job_id = extract::job_id(&request)?;
     let view = extract::view(&request)?;
-    let (mut status, options) = wait_for_end(&state, job_id, Duration::from_secs(view.wait_s)).await?;
+    let (mut status, options) = wait_for_end(&state, job_id, Some(Duration::from_secs(view.wait_s))).await?;
     if status.status != Status::Completed {
         let mut response = HttpResponse::Ok();
         if !status.status.is_terminal() {
@@ -46,39 +79,8 @@ pub(crate) async fn get_job(request: HttpRequest, state: web::Data<ApiState>) ->
     if is_known(request.headers(), &tag) {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag.clone())).finish());
     }
-    Ok(deliver(&state, now, job_id, format, body, &tag, counts))
-}
-
-/// The job once it has ended or the time is over.
-async fn wait_for_end(
-    state: &ApiState,
-    job_id: JobId,
-    limit: Duration,
-) -> Result<(JobStatus, TranscribeRequest), ApiError> {
-    let deadline = Instant::now() + limit;
-    let subscription = state.watch.subscribe(job_id);
-    let mut stopping = state.stopping.clone();
-    loop {
-        // Before the look: what changes after it is not missed.
-        let changed = subscription.notified();
-        tokio::pin!(changed);
-        changed.as_mut().enable();
-        let now = state.now();
-        let found = state.call_store(move |store| store.get_job(now, job_id)).await?;
-        let (status, options) = match found {
-            Some(JobLookup::Job(status, options)) => (status, options),
-            Some(JobLookup::Deleted(tombstone)) => return Err(ApiError::gone(tombstone)),
-            None => return Err(ApiError::no_such_job()),
-        };
-        if status.status.is_terminal() || Instant::now() >= deadline || *stopping.borrow() {
-            return Ok((status, options));
-        }
-        tokio::select! {
-            () = changed => {}
-            () = tokio::time::sleep_until(deadline) => {}
-            _ = stopping.changed() => {}
-        }
-    }
+    let connection = Connection::of(&request);
+    Ok(deliver(Delivery { state, connection, job_id, now }, format, body, counts))
 }
 
 fn body_of(status: &JobStatus, options: &TranscribeRequest, format: Format) -> String {
@@ -88,38 +90,39 @@ fn body_of(status: &JobStatus, options: &TranscribeRequest, format: Format) -> S
     }
 }
 
-/// Answers with the result; the delivery of its last byte is its retrieval, if it counts.
-fn deliver(
-    state: &web::Data<ApiState>,
-    now: Now,
-    job_id: JobId,
-    format: Format,
-    body: String,
-    tag: &str,
-    counts: bool,
-) -> HttpResponse {
+/// As `GET`, without the body. Never a retrieval.
+#[utoipa::path(
+    head,
+    path = "/transcribe/{job_id}",
+    tag = "jobs",
+    params(
+        ("job_id" = uuid::Uuid, Path, description = "The job", example = "7f2c1c9e-6a51-4c1b-9c58-0f3c2a1f7f10"),
+        ViewQuery,
+    ),
+    responses(
+        (status = 200, description = "The job is there"),
+        (status = 304, description = "You have this result"),
+        (status = 400, description = "`malformed`"),
+        (status = 404, description = "`not_found`"),
+        (status = 410, description = "`gone`"),
+        (status = 422, description = "`invalid_options`"),
+        (status = 503, description = "`not_ready`"),
+    ),
+)]
+pub(crate) async fn head_job(request: HttpRequest, state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
+    get_job(request, state).await
+}
+
+/// Answers with the result; the delivery of its last byte is its retrieval, if it `counts`.
+fn deliver(delivery: Delivery, format: Format, body: String, counts: bool) -> HttpResponse {
     let mut response = HttpResponse::Ok();
-    response.content_type(format.media_type()).insert_header((header::ETAG, tag));
+    response.content_type(format.media_type()).insert_header((header::ETAG, entity_tag(&body)));
     if !matches!(format, Format::Json | Format::VerboseJson) {
-        let name = format!("{job_id}.{}", format.extension());
+        let name = format!("{}.{}", delivery.job_id, format.extension());
         let disposition = format!("attachment; filename=\"{name}\"; filename*=UTF-8''{name}");
         response.insert_header((header::CONTENT_DISPOSITION, disposition));
     }
-    if !counts {
-        return response.body(body);
-    }
-    let store = Arc::clone(&state.store);
-    let on_delivered = move || {
-        // The poll that calls this must not block.
-        drop(actix_web::rt::task::spawn_blocking(move || match store.mark_retrieved(now, job_id) {
-            Ok(()) => tracing::info!(job.id = %job_id, "delivered the result of job {job_id}"),
-            Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                tracing::error!(error, job.id = %job_id, "cannot note the retrieval of job {job_id}");
-            }
-        }));
-    };
-    response.body(BoxBody::new(RetrievalBody::new(body, on_delivered)))
+    if counts { response.body(delivery.body(body)) } else { response.body(body) }
 }
 
 /// Calls that may not lead to a person or program holding the whole result.

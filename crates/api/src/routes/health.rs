@@ -2,17 +2,38 @@
 
 use actix_web::{HttpResponse, web};
 use serde_json::json;
-use steno_models::ProblemCode;
+use steno_models::{Problem, ProblemCode};
 
+use crate::openapi::Health;
 use crate::problem::ApiError;
 use crate::state::ApiState;
 
-/// The process lives and its event loop turns.
+/// Is the process alive?
+///
+/// It is, and its event loop turns.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "server",
+    responses((status = 200, description = "Alive", body = Health, example = json!({"status": "ok"}))),
+)]
 pub(crate) async fn get_health() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "ok"}))
 }
 
+/// Can it take work?
+///
 /// The database takes writes and the disk has room. Migrations are current, or the process would not have started.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "server",
+    responses(
+        (status = 200, description = "Ready", body = Health, example = json!({"status": "ready"})),
+        (status = 503, description = "`not_ready`", body = Problem, content_type = "application/problem+json"),
+        (status = 507, description = "`disk_reserve`", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn get_readiness(state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
     let free = state
         .call_store(|store| {

@@ -2,46 +2,97 @@
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use steno_models::{JobAccepted, OptionFields, ProblemCode, Status, TranscribeRequest};
-use steno_store::NewJob;
+use steno_models::{JobAccepted, OptionFields, Problem, ProblemCode};
+use steno_store::{NewJob, Submission};
 
 use crate::extract;
+use crate::openapi::{RecordingForm, SubmitQuery};
 use crate::problem::ApiError;
 use crate::state::ApiState;
 use crate::upload::{self, Body, Upload};
 
-/// Seconds after which a client may try again when the queue or the disk is full.
-const RETRY_FULL_S: u32 = 30;
-
-/// Streams the recording to disk, submits the job, answers 202.
+/// Submit a recording.
+///
+/// Streams the recording to disk, makes it a job, and answers as soon as both are durable. Send a form with the recording
+/// in `file` and the options as further fields, or the recording as the body and the options in the query.
+#[utoipa::path(
+    post,
+    path = "/transcribe",
+    tag = "jobs",
+    params(
+        SubmitQuery,
+        ("Idempotency-Key" = Option<String>, Header, description =
+            "Your name for this submission, 1 to 255 visible ASCII characters. The same key with the same recording and \
+             options answers with the first job instead of making a second.", example = "2026-11-24-interview-7"),
+    ),
+    request_body(content(
+        (RecordingForm = "multipart/form-data"),
+        (inline(crate::openapi::Recording) = "application/octet-stream"),
+        (inline(crate::openapi::Recording) = "audio/*"),
+        (inline(crate::openapi::Recording) = "video/*"),
+    )),
+    responses(
+        (status = 202, description = "The job. It survives power loss.", body = JobAccepted, headers(
+            ("Location" = String, description = "Address of the job"),
+            ("Retry-After" = u32, description = "Seconds after which to look at it"),
+        )),
+        (status = 400, description = "`malformed`", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "`request_timeout`", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "`upload_too_large`", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "`unsupported_media_type`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`invalid_options`, `model_unavailable`, `idempotency_key_in_use`", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 503, description = "`queue_full`, `not_ready`", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 507, description = "`disk_reserve`", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn submit_job(
     request: HttpRequest,
     payload: web::Payload,
     state: web::Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
     let body = upload::body_of(&request, state.config.max_upload_bytes)?;
+    let idempotency_key = extract::idempotency_key(&request)?;
     let mut options = OptionFields::default();
     for (name, value) in extract::query_pairs(&request)? {
         options.set(&name, &value);
     }
-    check_room(&state).await?;
+    upload::check_room(&state).await?;
     let mut upload = Upload::begin(&state).await?;
     match body {
-        Body::Multipart => upload::receive_multipart(&request, payload, &mut upload, &mut options).await?,
+        Body::Multipart => {
+            let form = upload::receive_multipart(&request, payload, &mut upload).await?;
+            for (name, value) in form.fields {
+                match value {
+                    Ok(value) => options.set(&name, &value),
+                    Err(detail) => options.refuse(&name, detail),
+                }
+            }
+            if form.files > 1 {
+                options.refuse("file", "given more than once; submit one recording at a time");
+            }
+        }
         Body::Raw => upload::receive_raw(payload, &mut upload).await?,
     }
     if upload.is_empty() {
         options.refuse("file", "there is no recording: it is missing or has no bytes");
     }
-    let options = options.finish().map_err(ApiError::invalid_options)?;
-    check_model(&state, &options)?;
+    let mut options = options.finish().map_err(ApiError::invalid_options)?;
+    options.model = state.resolve_model(options.model).await?;
     let audio = upload.finish().await?;
     let now = state.now();
-    let job = NewJob { audio, options, idempotency_key: None, shared: false };
-    let submitted = state.call_store(move |store| store.submit_job(now, job)).await?;
-    let steno_store::Submission::Accepted(accepted) = submitted else { unreachable!() };
+    let job = NewJob { audio, options, idempotency_key, shared: false };
+    let Submission::Accepted(accepted) = state.call_store(move |store| store.submit_job(now, job)).await? else {
+        let detail = "this Idempotency-Key belongs to another recording or to other options; send a new key";
+        return Err(ApiError::new(ProblemCode::IdempotencyKeyInUse, detail));
+    };
     let job_id = accepted.job_id;
-    tracing::info!(job.id = %job_id, "accepted job {job_id}");
+    if accepted.is_new {
+        tracing::info!(job.id = %job_id, "accepted job {job_id}");
+    } else {
+        tracing::info!(job.id = %job_id, "job {job_id} was submitted again");
+    }
     Ok(HttpResponse::Accepted()
         .insert_header((header::LOCATION, format!("/transcribe/{job_id}")))
         .insert_header((header::RETRY_AFTER, 1))
@@ -52,30 +103,4 @@ pub(crate) async fn submit_job(
             ttl_deadline: accepted.ttl_deadline,
             position: accepted.position,
         }))
-}
-
-/// Refuses before the upload what could not be kept after it.
-async fn check_room(state: &ApiState) -> Result<(), ApiError> {
-    let (pending, free) =
-        state.call_store(|store| Ok((store.count_pending_jobs()?, store.data().free_bytes()?))).await?;
-    if pending >= state.config.max_pending_jobs {
-        let detail = format!("{pending} jobs are waiting, and no more are taken; try again later");
-        return Err(ApiError::new(ProblemCode::QueueFull, detail).retry_after(RETRY_FULL_S));
-    }
-    if free < state.config.disk_reserve_bytes {
-        let detail = "the server's disk is nearly full; try again later";
-        return Err(ApiError::new(ProblemCode::DiskReserve, detail).retry_after(RETRY_FULL_S));
-    }
-    Ok(())
-}
-
-fn check_model(state: &ApiState, options: &TranscribeRequest) -> Result<(), ApiError> {
-    let served = &state.config.model;
-    match &options.model {
-        Some(model) if model != served => {
-            let detail = format!("this server transcribes with the model {served}; ask for it or for none");
-            Err(ApiError::new(ProblemCode::ModelUnavailable, detail))
-        }
-        _ => Ok(()),
-    }
 }

@@ -1,10 +1,10 @@
-//! A recording among option fields, parts in any order.
+//! A recording among form fields, parts in any order.
 
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::HttpRequest;
 use actix_web::web::{self, BytesMut};
 use futures_util::StreamExt as _;
-use steno_models::{OptionFields, ProblemCode};
+use steno_models::ProblemCode;
 
 use super::{Upload, cut_short, next_within, text_of};
 use crate::problem::ApiError;
@@ -12,38 +12,42 @@ use crate::state::ApiState;
 
 /// Most parts of a body.
 const MAX_PARTS: usize = 24;
-/// Largest option field in bytes.
+/// Largest form field in bytes.
 const MAX_FIELD_BYTES: usize = 64 * 1024;
 
-/// Streams the part `file` to disk and collects the others as options.
+/// What a form had besides its recording.
+#[derive(Debug, Default)]
+pub(crate) struct Form {
+    /// The fields in order: name, and value or what is wrong with it.
+    pub(crate) fields: Vec<(String, Result<String, String>)>,
+    /// How many recordings there were; only the first was kept.
+    pub(crate) files: usize,
+}
+
+/// Streams the part `file` to disk and collects the others.
 pub(crate) async fn receive_multipart(
     request: &HttpRequest,
     payload: web::Payload,
     upload: &mut Upload<'_>,
-    options: &mut OptionFields,
-) -> Result<(), ApiError> {
+) -> Result<Form, ApiError> {
     let mut parts = Multipart::new(request.headers(), payload);
-    let mut files = 0;
-    let mut count = 0;
+    let mut form = Form::default();
     while let Some(part) = next_within(upload.state, parts.next()).await? {
         let mut part = part.map_err(|error| unreadable(&error))?;
-        count += 1;
-        if count > MAX_PARTS {
+        if form.fields.len() + form.files == MAX_PARTS {
             let detail = format!("the form has more than {MAX_PARTS} parts");
             return Err(ApiError::new(ProblemCode::Malformed, detail));
         }
         let name = part.name().unwrap_or_default().to_owned();
         if name == "file" {
-            files += 1;
-            receive_file(&mut part, upload, files == 1).await?;
+            form.files += 1;
+            receive_file(&mut part, upload, form.files == 1).await?;
         } else {
-            receive_field(&mut part, upload.state, &name, options).await?;
+            let value = receive_field(&mut part, upload.state).await?;
+            form.fields.push((name, value));
         }
     }
-    if files > 1 {
-        options.refuse("file", "given more than once; submit one recording at a time");
-    }
-    Ok(())
+    Ok(form)
 }
 
 /// Reads a recording to its end; one that is not `wanted` is dropped.
@@ -57,12 +61,7 @@ async fn receive_file(part: &mut Field, upload: &mut Upload<'_>, wanted: bool) -
     Ok(())
 }
 
-async fn receive_field(
-    part: &mut Field,
-    state: &ApiState,
-    name: &str,
-    options: &mut OptionFields,
-) -> Result<(), ApiError> {
+async fn receive_field(part: &mut Field, state: &ApiState) -> Result<Result<String, String>, ApiError> {
     let mut value = BytesMut::new();
     let mut too_long = false;
     while let Some(chunk) = next_within(state, part.next()).await? {
@@ -73,14 +72,9 @@ async fn receive_field(
         }
     }
     if too_long {
-        options.refuse(name, format!("longer than {MAX_FIELD_BYTES} bytes"));
-        return Ok(());
+        return Ok(Err(format!("longer than {MAX_FIELD_BYTES} bytes")));
     }
-    match text_of(value.freeze()) {
-        Ok(text) => options.set(name, &text),
-        Err(detail) => options.refuse(name, detail),
-    }
-    Ok(())
+    Ok(text_of(value.freeze()).map_err(ToOwned::to_owned))
 }
 
 fn unreadable(error: &MultipartError) -> ApiError {

@@ -1,0 +1,255 @@
+//! The description of the api (`OpenAPI` 3.1), put together from the handlers, and the pages that show it.
+
+use actix_web::web;
+use serde::{Deserialize, Serialize};
+use steno_models::{Format, Status, Task};
+
+use utoipa::{IntoParams, OpenApi, ToSchema};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::routes::{delete_job, follow_job, get_job, health, list_jobs, openai, submit_job};
+
+/// Everything that can be called.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Steno",
+        description = "Speech transcription that you run yourself. Submit a recording, follow the job, fetch the transcript in \
+                       the format you want; then audio and text are deleted.",
+        license(name = "MIT", identifier = "MIT"),
+    ),
+    paths(
+        submit_job::submit_job,
+        list_jobs::list_jobs,
+        get_job::get_job,
+        get_job::head_job,
+        follow_job::follow_job,
+        delete_job::delete_job,
+        openai::create_transcription::create_transcription,
+        openai::create_transcription::create_translation,
+        openai::models::list_models,
+        openai::models::get_model,
+        health::get_health,
+        health::get_readiness,
+    ),
+    tags(
+        (name = "jobs", description = "Recordings, their status and their transcripts"),
+        (name = "openai", description = "The calls of OpenAI's audio API, for its clients"),
+        (name = "server", description = "How the server is"),
+    ),
+)]
+pub(crate) struct ApiDoc;
+
+/// Registers `/openapi.json` and `/docs`.
+pub(crate) fn configure(app: &mut web::ServiceConfig) {
+    // The badge of an outside validator would be the one request that leaves the machine.
+    let config = Config::from("/openapi.json").validator_url("none");
+    app.service(SwaggerUi::new("/docs/{_:.*}").config(config).url("/openapi.json", ApiDoc::openapi()));
+}
+
+/// A recording in any format Steno decodes: wav, flac, mp3, m4a, ogg, opus, webm, mkv, aiff, caf and more.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "describes a body that is no JSON")]
+pub(crate) struct Recording(Vec<u8>);
+
+/// Options of a submission, as query parameters.
+#[derive(Deserialize, IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what OptionFields reads")]
+pub(crate) struct SubmitQuery {
+    /// ISO 639-1 code of the language spoken, or `auto`, the default.
+    #[param(example = "en")]
+    language: Option<String>,
+    /// `transcribe`, or `translate` into English.
+    #[param(inline)]
+    task: Option<Task>,
+    /// Name of installed weights; the server's default if not given.
+    #[param(example = "base", pattern = "^[A-Za-z0-9._-]{1,64}$")]
+    model: Option<String>,
+    /// Text that sets style and spelling, at most 2048 bytes.
+    #[param(max_length = 2048, example = "Dr. Zoé Lefèvre, Steno")]
+    prompt: Option<String>,
+    /// Sampling temperature to begin with.
+    #[param(minimum = 0, maximum = 1, example = 0.0)]
+    temperature: Option<f32>,
+    /// Beams of the search; 1, the default, is greedy decoding.
+    #[param(minimum = 1, maximum = 8, example = 1)]
+    beam_size: Option<u8>,
+    /// Whether segments come with their words and their times.
+    word_timestamps: Option<bool>,
+    /// Columns of a line of subtitles.
+    #[param(minimum = 8, maximum = 200, example = 42)]
+    max_line_width: Option<u16>,
+    /// Lines of a subtitle; needs `max_line_width`.
+    #[param(minimum = 1, maximum = 10, example = 2)]
+    max_line_count: Option<u8>,
+    /// Jobs of a higher priority go first.
+    #[param(minimum = -10, maximum = 10, example = 0)]
+    priority: Option<i8>,
+    /// A JSON object of at most 4096 bytes; comes back with the status.
+    #[param(max_length = 4096, example = json!("{\"episode\": 7}"))]
+    metadata: Option<String>,
+}
+
+/// A submission as a form. The parts come in any order.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what receive_multipart and OptionFields read")]
+pub(crate) struct RecordingForm {
+    /// The recording.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+    /// ISO 639-1 code of the language spoken, or `auto`, the default.
+    #[schema(example = "en")]
+    language: Option<String>,
+    /// `transcribe`, or `translate` into English.
+    #[schema(inline)]
+    task: Option<Task>,
+    /// Name of installed weights; the server's default if not given.
+    #[schema(example = "base", pattern = "^[A-Za-z0-9._-]{1,64}$")]
+    model: Option<String>,
+    /// Text that sets style and spelling, at most 2048 bytes.
+    #[schema(max_length = 2048, example = "Dr. Zoé Lefèvre, Steno")]
+    prompt: Option<String>,
+    /// Sampling temperature to begin with.
+    #[schema(minimum = 0, maximum = 1, example = 0.0)]
+    temperature: Option<f32>,
+    /// Beams of the search; 1, the default, is greedy decoding.
+    #[schema(minimum = 1, maximum = 8, example = 1)]
+    beam_size: Option<u8>,
+    /// Whether segments come with their words and their times.
+    word_timestamps: Option<bool>,
+    /// Columns of a line of subtitles.
+    #[schema(minimum = 8, maximum = 200, example = 42)]
+    max_line_width: Option<u16>,
+    /// Lines of a subtitle; needs `max_line_width`.
+    #[schema(minimum = 1, maximum = 10, example = 2)]
+    max_line_count: Option<u8>,
+    /// Jobs of a higher priority go first.
+    #[schema(minimum = -10, maximum = 10, example = 0)]
+    priority: Option<i8>,
+    /// A JSON object of at most 4096 bytes; comes back with the status.
+    #[schema(max_length = 4096, example = "{\"episode\": 7}")]
+    metadata: Option<String>,
+}
+
+/// A transcription as OpenAI's clients ask for it. Lists are repeated fields; `name[]` and `name` mean the same.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the openai request reads")]
+pub(crate) struct TranscriptionForm {
+    /// The recording.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+    /// Name of installed weights; `whisper-1` is the default weights.
+    #[schema(example = "whisper-1")]
+    model: String,
+    /// ISO 639-1 code of the language spoken.
+    #[schema(example = "en")]
+    language: Option<String>,
+    /// Text that sets style and spelling, at most 2048 bytes.
+    #[schema(max_length = 2048)]
+    prompt: Option<String>,
+    /// `json`, the default, `text`, `srt`, `verbose_json` or `vtt`.
+    #[schema(pattern = "^(json|text|srt|verbose_json|vtt)$", example = "json")]
+    response_format: Option<String>,
+    /// Sampling temperature to begin with.
+    #[schema(minimum = 0, maximum = 1)]
+    temperature: Option<f32>,
+    /// `word`, `segment` or both; needs `verbose_json`.
+    #[schema(rename = "timestamp_granularities[]")]
+    timestamp_granularities: Option<Vec<String>>,
+    /// Whether to send the text as server-sent events while it is found; needs `json` or `text`.
+    stream: Option<bool>,
+    /// Taken and without effect: `verbose_json` has log probabilities.
+    #[schema(rename = "include[]")]
+    include: Option<Vec<String>>,
+    /// Taken and without effect: long audio is always cut at pauses.
+    chunking_strategy: Option<String>,
+    /// Languages that may be spoken. One is as `language`; of several the spoken one is found out.
+    #[schema(rename = "languages[]")]
+    languages: Option<Vec<String>>,
+    /// Words that may occur; they are added to the prompt.
+    #[schema(rename = "keywords[]")]
+    keywords: Option<Vec<String>>,
+}
+
+/// How a client wants its job.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what extract::view reads")]
+pub(crate) struct ViewQuery {
+    /// Seconds to hold the answer back until the job ends; more than 60 counts as 60.
+    #[param(minimum = 0, example = 30)]
+    wait: Option<u64>,
+    /// The rendering of a completed job; without it `Accept` decides. A job that has not completed is always JSON.
+    #[param(inline)]
+    format: Option<Format>,
+    /// Whether the delivery shall not count as retrieval.
+    keep: Option<bool>,
+}
+
+/// Which jobs to list.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what extract::page reads")]
+pub(crate) struct ListQuery {
+    /// Only jobs that stand there.
+    #[param(inline)]
+    status: Option<Status>,
+    /// Jobs on the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u32>,
+    /// The `next_cursor` of the page before.
+    #[param(pattern = "^-?[0-9]{1,18}$", example = "1234")]
+    cursor: Option<String>,
+}
+
+/// How the server is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// `ok` or `ready`.
+    #[schema(example = "ok")]
+    pub(crate) status: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_description_is_as_it_was() {
+        let described = ApiDoc::openapi().to_pretty_json().unwrap() + "\n";
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+        if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+            std::fs::write(path, &described).unwrap();
+        }
+        let known = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            known == described,
+            "the api changed: UPDATE_SNAPSHOTS=1 cargo test -p steno-api writes docs/openapi.json"
+        );
+    }
+
+    #[test]
+    fn every_part_of_the_description_explains_itself() {
+        let document = serde_json::to_value(ApiDoc::openapi()).unwrap();
+        let mut silent = Vec::new();
+        for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+            for (field, property) in schema["properties"].as_object().into_iter().flatten() {
+                // A reference that may be null has its words beside the reference.
+                let parts = [property].into_iter().chain(property["oneOf"].as_array().into_iter().flatten());
+                if !parts.into_iter().any(|part| part["description"].as_str().is_some_and(|text| !text.is_empty())) {
+                    silent.push(format!("{name}.{field}"));
+                }
+            }
+        }
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for (method, operation) in operations.as_object().unwrap() {
+                if operation["summary"].as_str().is_none_or(str::is_empty) {
+                    silent.push(format!("{method} {path}"));
+                }
+            }
+        }
+        assert_eq!(silent, Vec::<String>::new());
+    }
+}

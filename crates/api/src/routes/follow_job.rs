@@ -1,0 +1,124 @@
+//! `GET /transcribe/{job_id}/events`: what happens to a job, as it happens.
+//!
+//! The id of an event says what its client has: how far the job was, and how many segments. So a client that comes back is told
+//! the rest from the database, whichever process it spoke to before.
+
+use std::collections::VecDeque;
+
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::stream;
+use steno_models::{JobEvent, JobProgress, Problem, Status};
+use steno_store::{Followed, Told};
+
+use crate::follow::{Follower, Step};
+use crate::problem::ApiError;
+use crate::state::ApiState;
+use crate::{extract, sse};
+
+/// Follow a job.
+///
+/// Server-sent events: `status` when it begins, `segment` for each piece of the transcript in order, `progress`, and at the
+/// end `completed` or `failed`. A comment at least every 15 s. Never a retrieval: fetch the result afterwards. After a
+/// broken connection send the last `id` as `Last-Event-ID` and be told the rest.
+#[utoipa::path(
+    get,
+    path = "/transcribe/{job_id}/events",
+    tag = "jobs",
+    params(
+        ("job_id" = uuid::Uuid, Path, description = "The job", example = "7f2c1c9e-6a51-4c1b-9c58-0f3c2a1f7f10"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event you have", example = "2-17"),
+    ),
+    responses(
+        (status = 200, description = "The events", body = JobEvent, content_type = "text/event-stream"),
+        (status = 204, description = "You have every event"),
+        (status = 404, description = "`not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "`gone`", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`invalid_options`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`not_ready`", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn follow_job(request: HttpRequest, state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
+    let job_id = extract::job_id(&request)?;
+    let mut view = ClientView::after(extract::last_event_id(&request)?);
+    if view.stage == 3 {
+        // Clients that reconnect by themselves stop at this (HTML, 9.2.3).
+        return Ok(HttpResponse::NoContent().finish());
+    }
+    let mut follower = Follower::new(state, job_id, Told { segments: view.segments, spans: 0 });
+    // The first look is made before the answer begins: a job that is not there is a problem, not an empty stream.
+    match follower.next().await? {
+        Step::Gone(tombstone) => return Err(ApiError::gone(*tombstone)),
+        Step::News(news) => view.tell(*news),
+        Step::Silence | Step::Stopping => {}
+    }
+    let events = stream::unfold((follower, view), |(mut follower, mut view)| async move {
+        loop {
+            if let Some(event) = view.untold.pop_front() {
+                return Some((Ok::<_, ApiError>(event), (follower, view)));
+            }
+            if view.ended {
+                return None;
+            }
+            match follower.next().await {
+                Ok(Step::News(followed)) => view.tell(*followed),
+                Ok(Step::Silence) => view.untold.push_back(sse::KEEP_ALIVE),
+                // The client comes back, to this server when it is up again or to the answer that says what happened.
+                Ok(Step::Gone(_) | Step::Stopping) | Err(_) => return None,
+            }
+        }
+    });
+    Ok(sse::response().streaming(Box::pin(events)))
+}
+
+/// What a client has been told, and what it is to be told next.
+#[derive(Debug, Default)]
+struct ClientView {
+    /// 0 nothing, 1 that the job is pending, 2 that it is processed, 3 how it ended.
+    stage: u8,
+    segments: usize,
+    progress: f64,
+    untold: VecDeque<Bytes>,
+    ended: bool,
+}
+
+impl ClientView {
+    fn after((stage, segments): (u8, usize)) -> Self {
+        Self { stage, segments, ..Self::default() }
+    }
+
+    fn tell(&mut self, news: Followed) {
+        let Followed { mut status, segments, .. } = news;
+        let stage = match status.status {
+            Status::Pending => 1,
+            Status::Processing => 2,
+            Status::Completed | Status::Failed => 3,
+        };
+        status.result = None;
+        let (begun, progress) =
+            (stage == 2, JobProgress { progress: status.progress, eta_seconds: status.eta_seconds });
+        self.ended = stage == 3;
+        if stage < 3 && stage > self.stage {
+            self.stage = stage;
+            self.push(&JobEvent::Status(Box::new(status.clone())));
+        }
+        for segment in segments {
+            self.segments += 1;
+            self.push(&JobEvent::Segment(segment));
+        }
+        // Bits of the same number: a progress that was told is not told again.
+        if begun && progress.progress.to_bits() != self.progress.to_bits() {
+            self.progress = progress.progress;
+            self.push(&JobEvent::Progress(progress));
+        }
+        if self.ended && self.stage < 3 {
+            self.stage = 3;
+            self.push(&JobEvent::Status(Box::new(status)));
+        }
+    }
+
+    fn push(&mut self, event: &JobEvent) {
+        let id = format!("{}-{}", self.stage, self.segments);
+        self.untold.push_back(sse::event(event.name(), &id, event));
+    }
+}

@@ -1,0 +1,83 @@
+//! `stream=true`: the text as it is found.
+
+use std::collections::VecDeque;
+
+use actix_web::HttpResponse;
+use actix_web::web::Bytes;
+use futures_util::stream;
+use steno_models::openai::{StreamEvent, Usage};
+use steno_models::separator;
+use steno_store::{Followed, Told};
+
+use super::create_transcription::failure;
+use crate::follow::{Follower, Step};
+use crate::problem::ApiError;
+use crate::retrieval::Delivery;
+use crate::sse;
+
+/// What of the text the client has, and what it is to be sent next.
+struct Streamer {
+    delivery: Delivery,
+    follower: Follower,
+    text: String,
+    unsent: VecDeque<Bytes>,
+    ended: bool,
+}
+
+/// Streams the text of a job; its last byte counts as retrieval.
+pub(super) async fn answer(delivery: Delivery) -> Result<HttpResponse, ApiError> {
+    let job_id = delivery.job_id;
+    let follower = Follower::new(delivery.state.clone(), job_id, Told::default());
+    let mut streamer = Streamer { delivery, follower, text: String::new(), unsent: VecDeque::new(), ended: false };
+    // Until there is text the status is still open: a recording that cannot be read is a plain error.
+    while streamer.unsent.is_empty() {
+        streamer.advance(true).await?;
+    }
+    let events = stream::unfold(streamer, |mut streamer| async move {
+        while streamer.unsent.is_empty() && !streamer.ended {
+            if streamer.advance(false).await.is_err() {
+                // The connection ends without its `done`: the client asks again and is attached to the same job.
+                return None;
+            }
+        }
+        let Some(event) = streamer.unsent.pop_front() else {
+            streamer.delivery.mark();
+            return None;
+        };
+        Some((Ok::<_, ApiError>(event), streamer))
+    });
+    let mut response = sse::response();
+    response.insert_header(("x-job-id", job_id.to_string()));
+    Ok(response.streaming(Box::pin(events)))
+}
+
+impl Streamer {
+    /// Waits for more. Before the answer has begun, silence is no news.
+    async fn advance(&mut self, is_before_answer: bool) -> Result<(), ApiError> {
+        match self.follower.next().await? {
+            Step::Silence if is_before_answer => {}
+            Step::Silence => self.unsent.push_back(sse::KEEP_ALIVE),
+            Step::Stopping => return Err(ApiError::stopping()),
+            Step::Gone(tombstone) => return Err(ApiError::gone(*tombstone)),
+            Step::News(news) => self.tell(*news)?,
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, news: Followed) -> Result<(), ApiError> {
+        for segment in &news.segments {
+            let delta = format!("{}{}", separator(&self.text, &segment.text), segment.text);
+            self.text.push_str(&delta);
+            self.unsent.push_back(sse::data(&StreamEvent::Delta { delta }));
+        }
+        if let Some(error) = news.status.error {
+            return Err(failure(error));
+        }
+        if let Some(result) = &news.status.result {
+            let done = StreamEvent::Done { text: result.text.clone(), usage: Usage::of(result) };
+            self.unsent.push_back(sse::data(&done));
+            self.ended = true;
+        }
+        Ok(())
+    }
+}

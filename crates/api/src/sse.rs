@@ -1,0 +1,33 @@
+//! Server-sent events: the text of a stream. Source: <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
+
+use actix_web::http::header;
+use actix_web::web::Bytes;
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use serde::Serialize;
+
+/// A comment, which clients ignore.
+pub(crate) const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
+
+/// An event with a name and an id.
+pub(crate) fn event(name: &str, id: &str, data: &impl Serialize) -> Bytes {
+    Bytes::from(format!("event: {name}\nid: {id}\ndata: {}\n\n", json(data)))
+}
+
+/// An event of data alone.
+pub(crate) fn data(data: &impl Serialize) -> Bytes {
+    Bytes::from(format!("data: {}\n\n", json(data)))
+}
+
+/// The head of an answer that is a stream of events.
+pub(crate) fn response() -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    response
+        .content_type("text/event-stream")
+        .insert_header((header::HeaderName::from_static("x-accel-buffering"), "no"));
+    response
+}
+
+/// JSON has no line breaks outside strings, and in them they are escaped.
+fn json(data: &impl Serialize) -> String {
+    serde_json::to_string(data).unwrap_or_default()
+}
