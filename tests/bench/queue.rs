@@ -9,7 +9,8 @@ use rusqlite::Connection;
 use steno_e2e::{Settings, fixture};
 use steno_models::{JobId, TranscribeRequest};
 use steno_store::{
-    AudioUpload, Clock, NewJob, PlannedSpan, Prepared, RunSettings, Store, StoreSettings, SystemClock, WorkerRun,
+    AudioUpload, Clock, NewJob, PlannedSpan, Prepared, RunSettings, Store, StoreSettings, Submission, SystemClock,
+    WorkerRun,
 };
 
 use crate::report::{line, percentile};
@@ -41,8 +42,12 @@ impl Queue {
     fn submit(&self) -> JobId {
         let mut upload = AudioUpload::create(self.store.data(), JobId::random()).unwrap();
         upload.write(b"RIFF").unwrap();
-        let job = NewJob { audio: upload.store().unwrap(), options: TranscribeRequest::default() };
-        self.store.submit_job(SystemClock.now(), job).unwrap().job_id
+        let (audio, options) = (upload.store().unwrap(), TranscribeRequest::default());
+        let job = NewJob { audio, options, idempotency_key: None, shared: false };
+        match self.store.submit_job(SystemClock.now(), job).unwrap() {
+            Submission::Accepted(accepted) => accepted.job_id,
+            Submission::KeyInUse => unreachable!("it has no key"),
+        }
     }
 
     /// Copies of the newest job, in one transaction.

@@ -2,7 +2,8 @@
 
 use actix_web::web;
 use serde::{Deserialize, Serialize};
-use steno_models::{Format, Status, Task};
+use steno_models::openai::{StreamEvent, Transcription, VerboseTranscription};
+use steno_models::{Format, JobEvent, JobStatus, Problem, Status, Task, Tombstone};
 
 use utoipa::{IntoParams, OpenApi, ToSchema};
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -32,6 +33,7 @@ use crate::routes::{delete_job, follow_job, get_job, health, list_jobs, openai, 
         health::get_health,
         health::get_readiness,
     ),
+    components(schemas(JobEvent, StreamEvent)),
     tags(
         (name = "jobs", description = "Recordings, their status and their transcripts"),
         (name = "openai", description = "The calls of OpenAI's audio API, for its clients"),
@@ -202,6 +204,61 @@ pub(crate) struct ListQuery {
     /// The `next_cursor` of the page before.
     #[param(pattern = "^-?[0-9]{1,18}$", example = "1234")]
     cursor: Option<String>,
+}
+
+/// The answer to a look at a job, or at its result with `?format=verbose_json`.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes what get_job answers")]
+pub(crate) enum JobAnswer {
+    /// The job.
+    Job(Box<JobStatus>),
+    /// The result alone.
+    Result(VerboseTranscription),
+}
+
+/// The answer in JSON, by `response_format`.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes what create_transcription answers")]
+pub(crate) enum TranscriptionAnswer {
+    /// `verbose_json`.
+    Verbose(VerboseTranscription),
+    /// `json`.
+    Plain(Transcription),
+}
+
+/// The problem `gone`, with what is left of the job.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct GoneProblem {
+    /// The problem.
+    #[serde(flatten)]
+    problem: Problem,
+    /// What is left of the job.
+    #[serde(flatten)]
+    tombstone: Tombstone,
+}
+
+/// An event of a job.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct JobMessage {
+    /// `status`, `segment`, `progress`, `completed` or `failed`.
+    #[schema(pattern = "^(status|segment|progress|completed|failed)$", example = "segment")]
+    event: String,
+    /// What to send as `Last-Event-ID` to be told what follows.
+    #[schema(pattern = "^[0-3]-[0-9]+$", example = "2-17")]
+    id: String,
+    /// A `JobEvent` as JSON.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
+
+/// An event of `stream=true`.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct StreamMessage {
+    /// A `StreamEvent` as JSON.
+    #[schema(content_media_type = "application/json")]
+    data: String,
 }
 
 /// How the server is.

@@ -114,6 +114,7 @@ pub struct Problem {
     pub errors: Vec<FieldProblem>,
     /// What is left of the job, for `gone`.
     #[serde(flatten)]
+    #[cfg_attr(feature = "openapi", schema(ignore))]
     pub tombstone: Option<Tombstone>,
 }
 

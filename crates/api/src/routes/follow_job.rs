@@ -12,6 +12,7 @@ use steno_models::{JobEvent, JobProgress, Problem, Status};
 use steno_store::{Followed, Told};
 
 use crate::follow::{Follower, Step};
+use crate::openapi::{GoneProblem, JobMessage};
 use crate::problem::ApiError;
 use crate::state::ApiState;
 use crate::{extract, sse};
@@ -30,10 +31,10 @@ use crate::{extract, sse};
         ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event you have", example = "2-17"),
     ),
     responses(
-        (status = 200, description = "The events", body = JobEvent, content_type = "text/event-stream"),
+        (status = 200, description = "The events", body = JobMessage, content_type = "text/event-stream"),
         (status = 204, description = "You have every event"),
         (status = 404, description = "`not_found`", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "`gone`", body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "`gone`", body = GoneProblem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_options`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`not_ready`", body = Problem, content_type = "application/problem+json"),
     ),
@@ -45,22 +46,22 @@ pub(crate) async fn follow_job(request: HttpRequest, state: web::Data<ApiState>)
         // Clients that reconnect by themselves stop at this (HTML, 9.2.3).
         return Ok(HttpResponse::NoContent().finish());
     }
-    let mut follower = Follower::new(state, job_id, Told { segments: view.segments, spans: 0 });
+    let mut changes = Follower::new(state, job_id, Told { segments: view.segments, spans: 0 });
     // The first look is made before the answer begins: a job that is not there is a problem, not an empty stream.
-    match follower.next().await? {
+    match changes.next().await? {
         Step::Gone(tombstone) => return Err(ApiError::gone(*tombstone)),
         Step::News(news) => view.tell(*news),
         Step::Silence | Step::Stopping => {}
     }
-    let events = stream::unfold((follower, view), |(mut follower, mut view)| async move {
+    let events = stream::unfold((changes, view), |(mut changes, mut view)| async move {
         loop {
             if let Some(event) = view.untold.pop_front() {
-                return Some((Ok::<_, ApiError>(event), (follower, view)));
+                return Some((Ok::<_, ApiError>(event), (changes, view)));
             }
             if view.ended {
                 return None;
             }
-            match follower.next().await {
+            match changes.next().await {
                 Ok(Step::News(followed)) => view.tell(*followed),
                 Ok(Step::Silence) => view.untold.push_back(sse::KEEP_ALIVE),
                 // The client comes back, to this server when it is up again or to the answer that says what happened.

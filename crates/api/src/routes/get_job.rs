@@ -10,7 +10,7 @@ use steno_models::{Format, JobStatus, Problem, Status, TranscribeRequest, render
 
 use crate::connection::Connection;
 use crate::extract;
-use crate::openapi::ViewQuery;
+use crate::openapi::{GoneProblem, JobAnswer, ViewQuery};
 use crate::problem::ApiError;
 use crate::retrieval::Delivery;
 use crate::state::ApiState;
@@ -36,8 +36,7 @@ const RETRY_AFTER_S: u32 = 1;
     responses(
         (status = 200, description = "The status, with the result of a completed job; or the result in the format asked for",
             content(
-                (JobStatus = "application/json"),
-                (steno_models::openai::VerboseTranscription = "application/json"),
+                (JobAnswer = "application/json"),
                 (String = "text/plain"),
                 (String = "application/x-subrip"),
                 (String = "text/vtt"),
@@ -48,7 +47,7 @@ const RETRY_AFTER_S: u32 = 1;
         (status = 304, description = "You have this result"),
         (status = 400, description = "`malformed`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "`gone`, with what is left of the job", body = Problem,
+        (status = 410, description = "`gone`, with what is left of the job", body = GoneProblem,
             content_type = "application/problem+json"),
         (status = 422, description = "`invalid_options`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`not_ready`", body = Problem, content_type = "application/problem+json"),

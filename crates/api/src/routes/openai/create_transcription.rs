@@ -12,7 +12,7 @@ use steno_store::{NewJob, Submission};
 use super::request::{self, Request, ResponseFormat};
 use super::stream;
 use crate::connection::Connection;
-use crate::openapi::TranscriptionForm;
+use crate::openapi::{StreamMessage, TranscriptionAnswer, TranscriptionForm};
 use crate::problem::ApiError;
 use crate::retrieval::Delivery;
 use crate::state::ApiState;
@@ -33,12 +33,11 @@ const X_JOB_ID: HeaderName = HeaderName::from_static("x-job-id");
     request_body(content = TranscriptionForm, content_type = "multipart/form-data"),
     responses(
         (status = 200, description = "The transcript, in the format asked for", content(
-            (Transcription = "application/json"),
-            (VerboseTranscription = "application/json"),
+            (TranscriptionAnswer = "application/json"),
             (String = "text/plain"),
             (String = "application/x-subrip"),
             (String = "text/vtt"),
-            (steno_models::openai::StreamEvent = "text/event-stream"),
+            (StreamMessage = "text/event-stream"),
         ), headers(("X-Job-Id" = String, description = "The job behind the answer"))),
         (status = 400, description = "A field or the recording is not valid", body = ErrorBody),
         (status = 404, description = "`model_not_found`", body = ErrorBody),
@@ -68,12 +67,11 @@ pub(crate) async fn create_transcription(
     request_body(content = TranscriptionForm, content_type = "multipart/form-data"),
     responses(
         (status = 200, description = "The translation, in the format asked for", content(
-            (Transcription = "application/json"),
-            (VerboseTranscription = "application/json"),
+            (TranscriptionAnswer = "application/json"),
             (String = "text/plain"),
             (String = "application/x-subrip"),
             (String = "text/vtt"),
-            (steno_models::openai::StreamEvent = "text/event-stream"),
+            (StreamMessage = "text/event-stream"),
         ), headers(("X-Job-Id" = String, description = "The job behind the answer"))),
         (status = 400, description = "A field or the recording is not valid", body = ErrorBody),
         (status = 404, description = "`model_not_found`", body = ErrorBody),

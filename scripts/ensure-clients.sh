@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Installs the foreign clients that the end-to-end tests call the api with, below target/clients. Called by scripts/test.sh.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+folder=target/clients
+mkdir -p "$folder"
+if ! cmp -s tests/clients/requirements.txt "$folder/requirements.txt"; then
+  rm -rf "$folder/python"
+  python3 -m venv "$folder/python"
+  "$folder/python/bin/pip" install --quiet --disable-pip-version-check --requirement tests/clients/requirements.txt
+  cp tests/clients/requirements.txt "$folder/requirements.txt"
+fi
+if ! cmp -s tests/clients/package.json "$folder/package.json"; then
+  rm -rf "$folder/node_modules"
+  cp tests/clients/package.json "$folder/package.json.new"
+  (cd "$folder" && cp package.json.new package.json && npm install --silent --no-audit --no-fund --no-package-lock)
+fi
