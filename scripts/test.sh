@@ -14,6 +14,8 @@ step build
 cargo build --workspace --locked
 step weights
 target/debug/steno weights pull base
+step "clients to test with"
+scripts/ensure-clients.sh
 step tests
 cargo test --workspace --locked
 step documentation

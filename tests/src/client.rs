@@ -1,13 +1,14 @@
 //! A client as scripts are: plain HTTP.
 
 use std::fs::File;
+use std::io::{BufRead as _, BufReader, Lines};
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
 use steno_models::{JobAccepted, JobId, JobStatus, Problem, Status};
 use ureq::http::Response;
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, BodyReader};
 
 /// Speaks to one server.
 #[derive(Clone)]
@@ -52,6 +53,23 @@ impl Client {
         Answer::read(request.call().unwrap())
     }
 
+    /// The events of `GET path`, after the one with the id `last` if there is one.
+    pub fn events(&self, path: &str, last: Option<&str>) -> Events {
+        let mut request = self.agent.get(self.url(path));
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let response = request.call().unwrap();
+        assert_eq!(response.status(), 200);
+        Events { lines: BufReader::new(response.into_body().into_reader()).lines() }
+    }
+
+    /// `POST path` with a recording in the field `file` and further fields.
+    pub fn post_form(&self, path: &str, file: &Path, fields: &[(&str, &str)]) -> Answer {
+        let (content_type, body) = form(file, fields);
+        self.post(path, &content_type, &body)
+    }
+
     /// `DELETE path`.
     pub fn delete(&self, path: &str) -> Answer {
         Answer::read(self.agent.delete(self.url(path)).call().unwrap())
@@ -59,7 +77,15 @@ impl Client {
 
     /// `POST path` with a body.
     pub fn post(&self, path: &str, content_type: &str, body: &[u8]) -> Answer {
-        let request = self.agent.post(self.url(path)).header("content-type", content_type);
+        self.post_with(path, &[("content-type", content_type)], body)
+    }
+
+    /// `POST path` with headers and a body.
+    pub fn post_with(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut request = self.agent.post(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         Answer::read(request.send(body).unwrap())
     }
 
@@ -104,6 +130,57 @@ impl Client {
 
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
+    }
+}
+
+/// A form with a recording in the field `file`, as a body with its content type.
+pub fn form(file: &Path, fields: &[(&str, &str)]) -> (String, Vec<u8>) {
+    let boundary = "-----------------------------steno";
+    let mut body = Vec::new();
+    for (name, value) in fields {
+        let part = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        body.extend_from_slice(part.as_bytes());
+    }
+    let head = "Content-Disposition: form-data; name=\"file\"; filename=\"recording\"";
+    body.extend_from_slice(format!("--{boundary}\r\n{head}\r\n\r\n").as_bytes());
+    body.extend_from_slice(&std::fs::read(file).unwrap());
+    body.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+    (format!("multipart/form-data; boundary={boundary}"), body)
+}
+
+/// Server-sent events as they come; ends when the server ends the stream.
+pub struct Events {
+    lines: Lines<BufReader<BodyReader<'static>>>,
+}
+
+/// One event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Its name; empty for one of data alone.
+    pub name: String,
+    /// Its id; empty if it has none.
+    pub id: String,
+    /// Its data, which has to be JSON.
+    pub data: Value,
+}
+
+impl Iterator for Events {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        let mut event = Event { name: String::new(), id: String::new(), data: Value::Null };
+        loop {
+            // A server that is killed ends the stream with an error.
+            let line = self.lines.next()?.ok()?;
+            match line.split_once(": ") {
+                Some(("event", name)) => name.clone_into(&mut event.name),
+                Some(("id", id)) => id.clone_into(&mut event.id),
+                Some(("data", data)) => event.data = serde_json::from_str(data).unwrap(),
+                None if line.is_empty() && !event.data.is_null() => return Some(event),
+                // A comment, or the empty line behind one.
+                _ => {}
+            }
+        }
     }
 }
 

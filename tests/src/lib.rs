@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use client::{Answer, Client};
+pub use client::{Answer, Client, Event, Events, form};
 pub use process::Process;
 pub use service::{Service, Settings};
 pub use words::{same_words, word_error_rate};
@@ -31,6 +31,13 @@ pub fn fixture(name: &str) -> PathBuf {
 pub fn repeated(name: &str, times: usize, folder: &Path) -> PathBuf {
     let path = folder.join(format!("{times}-times-{name}"));
     std::fs::write(&path, std::fs::read(fixture(name)).unwrap().repeat(times)).unwrap();
+    path
+}
+
+/// A program that `scripts/ensure-clients.sh` has installed, as `python/bin/python`.
+pub fn foreign_client(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/clients").join(name);
+    assert!(path.exists(), "no {}: run scripts/ensure-clients.sh first", path.display());
     path
 }
 

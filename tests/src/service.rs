@@ -91,6 +91,11 @@ impl Service {
         (output.status.code(), text(output.stdout), text(output.stderr))
     }
 
+    /// Where the api listens, as `127.0.0.1:8080`.
+    pub fn address(&self) -> &str {
+        &self.environment["STENO_BIND"]
+    }
+
     /// The data folder.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")

@@ -108,10 +108,10 @@ pub(crate) fn view(request: &HttpRequest) -> Result<View, ApiError> {
     for (name, value) in query_pairs(request)? {
         match name.as_str() {
             "wait" => {
-                let seconds: u64 = value.parse().map_err(|_| {
+                let seconds = value.parse().ok().filter(|seconds| *seconds <= MAX_WAIT_S);
+                view.wait_s = seconds.ok_or_else(|| {
                     ApiError::invalid_option("wait", format!("not a whole number of seconds from 0 to {MAX_WAIT_S}"))
                 })?;
-                view.wait_s = seconds.min(MAX_WAIT_S);
             }
             "format" => {
                 let names: Vec<_> = Format::ALL.into_iter().map(Format::as_str).collect();
@@ -171,7 +171,7 @@ mod tests {
             &[("accept", "text/plain"), ("prefer", "wait=9")],
             &View { wait_s: 5, format: Some(Format::Srt), keep: true },
         );
-        check("/?wait=100000", &[], &View { wait_s: 60, ..View::default() });
+        check("/", &[("prefer", "wait=100000")], &View { wait_s: 60, ..View::default() });
         check("/", &[("prefer", "respond-async, wait=9")], &View { wait_s: 9, ..View::default() });
         let vtt = View { format: Some(Format::Vtt), ..View::default() };
         check("/", &[("accept", "image/png, text/vtt;q=0.5, */*")], &vtt);
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn parameters_that_cannot_be_are_refused() {
-        for uri in ["/?wait=-1", "/?wait=soon", "/?format=docx", "/?keep=maybe", "/?colour=red"] {
+        for uri in ["/?wait=-1", "/?wait=61", "/?wait=soon", "/?format=docx", "/?keep=maybe", "/?colour=red"] {
             assert!(view(&TestRequest::with_uri(uri).to_http_request()).is_err(), "{uri}");
         }
     }

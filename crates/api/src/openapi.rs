@@ -180,9 +180,9 @@ pub(crate) struct TranscriptionForm {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes what extract::view reads")]
 pub(crate) struct ViewQuery {
-    /// Seconds to hold the answer back until the job ends; more than 60 counts as 60.
-    #[param(minimum = 0, example = 30)]
-    wait: Option<u64>,
+    /// Seconds to hold the answer back until the job ends.
+    #[param(minimum = 0, maximum = 60, example = 30)]
+    wait: Option<u8>,
     /// The rendering of a completed job; without it `Accept` decides. A job that has not completed is always JSON.
     #[param(inline)]
     format: Option<Format>,

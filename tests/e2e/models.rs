@@ -1,0 +1,53 @@
+//! Weights by request: every installed one can be asked for, and one that nobody has is refused at once.
+
+use std::fs;
+
+use steno_e2e::{Settings, eventually, fixture, same_words};
+use steno_models::{FailureCode, ProblemCode, Status};
+use steno_weights::Cache;
+
+#[test]
+fn a_job_is_done_with_the_weights_it_asks_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let installed = Cache::from_env().unwrap();
+    let cache = Cache::new(folder.path());
+    let import = |name| steno_weights::import(&cache, name, &installed.path("base").unwrap(), &mut |_| ()).map(drop);
+    import("base").unwrap();
+    let service = Settings::with_workers(1)
+        .set("STENO_WEIGHTS_DIR", folder.path().to_str().unwrap())
+        .set("STENO_LEASE", "5s")
+        .start();
+    let refused = service.client.upload(&fixture("clip.opus"), "model=mine").problem();
+    assert_eq!((refused.status, refused.code), (422, ProblemCode::ModelUnavailable));
+    assert!(refused.detail.contains("base"), "it says what there is: {}", refused.detail);
+    assert_eq!(service.files(), Vec::<String>::new());
+    // Installed while the worker runs.
+    import("mine").unwrap();
+    let models = || service.client.get("/v1/models").json();
+    eventually("the weights are announced", || models().to_string().contains("mine").then_some(()));
+    let job = service.client.submit(&fixture("clip.opus"), "model=mine&language=en&word_timestamps=true");
+    let ended = service.client.wait(job);
+    let result = ended.result.unwrap();
+    assert_eq!(result.model, "mine");
+    assert!(same_words(&result.text, &fs::read_to_string(fixture("clip.txt")).unwrap()), "{}", result.text);
+    assert!(result.segments.iter().all(|segment| segment.words.is_some()), "unknown weights are aligned as well");
+}
+
+#[test]
+fn weights_that_vanish_before_their_job_fail_it_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let installed = Cache::from_env().unwrap();
+    let cache = Cache::new(folder.path());
+    for name in ["base", "mine"] {
+        steno_weights::import(&cache, name, &installed.path("base").unwrap(), &mut |_| ()).unwrap();
+    }
+    let mut service = Settings::with_workers(1).set("STENO_WEIGHTS_DIR", folder.path().to_str().unwrap()).start();
+    assert!(service.workers[0].terminate().success());
+    let lost = service.client.submit(&fixture("clip.opus"), "model=mine&language=en");
+    let kept = service.client.submit(&fixture("clip.opus"), "language=en");
+    fs::remove_file(cache.path("mine").unwrap()).unwrap();
+    service.start_worker();
+    let error = service.client.wait(lost).error.unwrap();
+    assert_eq!(error.code, FailureCode::ModelUnavailable);
+    assert_eq!(service.client.wait(kept).status, Status::Completed);
+}
