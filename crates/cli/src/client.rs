@@ -1,15 +1,19 @@
 //! Calls to the server. Every command that needs one goes through [`Client`].
 
-use std::cell::Cell;
-use std::io::Read;
+use std::io::{BufReader, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use steno_models::{Format, JobAccepted, JobId, JobStatus, Problem};
+use steno_models::openai::ModelList;
+use steno_models::{Format, JobAccepted, JobId, JobList, JobStatus, Problem, ProblemCode, Status};
 use ureq::http::Response;
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, Proxy, SendBody};
+use uuid::Uuid;
+
+use crate::sse::{self, Message};
 
 /// Time to reach the server.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -23,7 +27,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 const LEAST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest pause that a server's `Retry-After` is given.
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
-/// Times an upload that was put off is tried again.
+/// Jobs of a list that the server sends at a time.
+const LONGEST_PAGE: usize = 200;
+/// Times an upload that was put off or broke off is tried again.
 const UPLOAD_RETRIES: u32 = 5;
 
 /// Speaks to one server.
@@ -31,7 +37,7 @@ pub(crate) struct Client {
     agent: Agent,
     base: String,
     /// A server that never answered is more likely not there than restarting: the user wants to know at once.
-    answered: Cell<bool>,
+    answered: AtomicBool,
 }
 
 /// Why a call yielded nothing.
@@ -80,34 +86,39 @@ impl Client {
             .timeout_connect(Some(CONNECT_LIMIT))
             .timeout_recv_response(Some(Duration::from_secs(WAIT_S) + PATIENCE))
             .build();
-        Self { agent: config.into(), base: base.trim_end_matches('/').to_owned(), answered: Cell::new(false) }
+        Self { agent: config.into(), base: base.trim_end_matches('/').to_owned(), answered: AtomicBool::new(false) }
     }
 
     /// Submits a recording of `length` bytes. `open` yields it from its start; it is called again if the server asks to
-    /// come back later.
+    /// come back later, or if a server that answered before breaks off. A key sees to it that it becomes one job.
     pub(crate) fn submit<R: Read>(
         &self,
         options: &[(&str, String)],
         length: u64,
         mut open: impl FnMut() -> std::io::Result<R>,
     ) -> anyhow::Result<JobAccepted> {
+        let key = Uuid::new_v4().to_string();
         let mut tries = 0;
         loop {
-            let mut request = self.agent.post(format!("{}/transcribe", self.base));
+            let mut request = self.agent.post(format!("{}/transcribe", self.base)).header("idempotency-key", &key);
             for (name, value) in options {
                 request = request.query(*name, value);
             }
             let mut recording = open()?;
             let request = request.header("content-type", "application/octet-stream").header("content-length", length);
-            let response = request.send(SendBody::from_reader(&mut recording)).map_err(CallError::from)?;
-            self.answered.set(true);
-            let pause = retry_after(&response).filter(|_| response.status().as_u16() >= 429);
-            match (read(response), pause) {
-                (Err(_), Some(pause)) if tries < UPLOAD_RETRIES => {
-                    tries += 1;
-                    thread::sleep(pause);
+            let sent = request.send(SendBody::from_reader(&mut recording)).map_err(CallError::from);
+            tries += 1;
+            let pause = match &sent {
+                Ok(response) => retry_after(response).filter(|_| response.status().as_u16() >= 429),
+                Err(_) => Some(PAUSE).filter(|_| self.answered.load(Ordering::Relaxed)),
+            };
+            match (sent.and_then(read), pause) {
+                (Err(_), Some(pause)) if tries <= UPLOAD_RETRIES => thread::sleep(pause),
+                (answer, _) => {
+                    let answer = answer?;
+                    self.answered.store(true, Ordering::Relaxed);
+                    return Ok(parse(&answer)?);
                 }
-                (answer, _) => return Ok(parse(&answer?)?),
             }
         }
     }
@@ -118,8 +129,13 @@ impl Client {
         self.status_after(job, 0)
     }
 
-    /// The job once it has ended. `on_change` sees it each time the server answers.
-    pub(crate) fn wait(&self, job: &JobId, mut on_change: impl FnMut(&JobStatus)) -> Result<JobStatus, CallError> {
+    /// The job once it has ended. `on_change` sees it each time the server answers; often, if somebody `is_watching`.
+    pub(crate) fn wait(
+        &self,
+        job: &JobId,
+        is_watching: bool,
+        mut on_change: impl FnMut(&JobStatus),
+    ) -> Result<JobStatus, CallError> {
         let mut wait_s = 0;
         loop {
             let asked = Instant::now();
@@ -129,7 +145,7 @@ impl Client {
                 return Ok(status);
             }
             // Short waits keep the progress fresh; the server answers at once when the job ends, and when it stops.
-            wait_s = 1;
+            wait_s = if is_watching { 1 } else { WAIT_S };
             thread::sleep(LEAST_PAUSE.saturating_sub(asked.elapsed()));
         }
     }
@@ -146,22 +162,84 @@ impl Client {
         self.patiently(|| read(self.agent.delete(&path).call()?)).map(drop)
     }
 
+    /// At most `limit` jobs, newest first.
+    pub(crate) fn list(&self, status: Option<Status>, limit: usize) -> Result<Vec<JobStatus>, CallError> {
+        let mut jobs = Vec::new();
+        let mut cursor = None;
+        while jobs.len() < limit {
+            let page = (limit - jobs.len()).min(LONGEST_PAGE).to_string();
+            let mut request = self.agent.get(format!("{}/transcribe", self.base)).query("limit", &page);
+            if let Some(status) = status {
+                request = request.query("status", status.as_str());
+            }
+            if let Some(cursor) = &cursor {
+                request = request.query("cursor", cursor);
+            }
+            let list: JobList = parse(&read(request.call()?)?)?;
+            jobs.extend(list.jobs);
+            cursor = list.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// Tells every event of a job, until one `is_last`. Comes back after a broken connection and is told the rest.
+    pub(crate) fn follow(&self, job: &JobId, mut is_last: impl FnMut(Message) -> bool) -> Result<(), CallError> {
+        let mut last_id = None::<String>;
+        loop {
+            let response = self.patiently(|| {
+                let mut request = self.agent.get(format!("{}/transcribe/{job}/events", self.base));
+                if let Some(id) = &last_id {
+                    request = request.header("last-event-id", id);
+                }
+                let response = request.call()?;
+                if response.status().is_success() { Ok(response) } else { Err(refusal(response)) }
+            })?;
+            for message in sse::messages(BufReader::new(response.into_body().into_reader())) {
+                last_id = Some(message.id.clone());
+                if is_last(message) {
+                    return Ok(());
+                }
+            }
+            thread::sleep(LEAST_PAUSE);
+        }
+    }
+
+    /// Whether the server is ready, and if not, why.
+    pub(crate) fn check_ready(&self) -> Result<(), CallError> {
+        read(self.agent.get(format!("{}/readyz", self.base)).call()?).map(drop)
+    }
+
+    /// Names of the weights a job may ask for, the default first.
+    pub(crate) fn models(&self) -> Result<Vec<String>, CallError> {
+        let list: ModelList = parse(&read(self.agent.get(format!("{}/v1/models", self.base)).call()?)?)?;
+        Ok(list.data.into_iter().map(|model| model.id).collect())
+    }
+
     fn status_after(&self, job: &JobId, wait_s: u64) -> Result<JobStatus, CallError> {
         let path = format!("{}/transcribe/{job}?keep=true&wait={wait_s}", self.base);
         parse(&read(self.agent.get(path).call()?)?)
     }
 
-    /// Calls until an answer comes: a server that answered before and restarts is waited for, the job is safe with it.
+    /// Calls until an answer comes: a server that answered before and restarts, or is too busy, is waited for; the job is safe
+    /// with it.
     fn patiently<T>(&self, call: impl Fn() -> Result<T, CallError>) -> Result<T, CallError> {
         let began = Instant::now();
         loop {
             match call() {
-                Err(CallError::Unreachable(_)) if self.answered.get() && began.elapsed() < PATIENCE => {
+                Err(CallError::Refused(problem)) if is_passing(&problem) && began.elapsed() < PATIENCE => {
+                    thread::sleep(PAUSE);
+                }
+                Err(CallError::Unreachable(_))
+                    if self.answered.load(Ordering::Relaxed) && began.elapsed() < PATIENCE =>
+                {
                     thread::sleep(PAUSE);
                 }
                 Err(CallError::Unreachable(reason)) => return Err(CallError::Unreachable(reason)),
                 outcome => {
-                    self.answered.set(true);
+                    self.answered.store(true, Ordering::Relaxed);
                     return outcome;
                 }
             }
@@ -171,15 +249,25 @@ impl Client {
 
 /// The body of an answer that says yes.
 fn read(mut response: Response<Body>) -> Result<Vec<u8>, CallError> {
-    let status = response.status();
-    let body = response.body_mut().with_config().limit(u64::MAX).read_to_vec()?;
-    if status.is_success() {
-        return Ok(body);
+    if !response.status().is_success() {
+        return Err(refusal(response));
     }
-    match serde_json::from_slice(&body) {
-        Ok(problem) => Err(CallError::Refused(Box::new(problem))),
-        Err(_) => Err(CallError::Foreign(status.as_u16())),
+    Ok(response.body_mut().with_config().limit(u64::MAX).read_to_vec()?)
+}
+
+/// What an answer says that says no.
+fn refusal(mut response: Response<Body>) -> CallError {
+    let status = response.status().as_u16();
+    match response.body_mut().read_to_vec() {
+        Ok(body) => serde_json::from_slice(&body)
+            .map_or(CallError::Foreign(status), |problem| CallError::Refused(Box::new(problem))),
+        Err(error) => error.into(),
     }
+}
+
+/// Whether the same call may succeed in a moment.
+fn is_passing(problem: &Problem) -> bool {
+    matches!(problem.code, ProblemCode::NotReady | ProblemCode::QueueFull)
 }
 
 fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, CallError> {
@@ -195,8 +283,6 @@ fn retry_after(response: &Response<Body>) -> Option<Duration> {
 mod tests {
     use std::io::Write as _;
     use std::net::TcpListener;
-
-    use steno_models::Status;
 
     use super::*;
 
@@ -246,8 +332,13 @@ mod tests {
         });
         assert_eq!(accepted.unwrap().status, Status::Pending);
         assert_eq!(opened, 2);
-        let request = &server.join().unwrap()[1];
-        assert!(request.starts_with("POST /transcribe?prompt=a%20b%26c ") && request.contains("content-length: 2"));
+        let requests = server.join().unwrap();
+        assert!(
+            requests[1].starts_with("POST /transcribe?prompt=a%20b%26c ") && requests[1].contains("content-length: 2")
+        );
+        let key =
+            |request: &str| request.lines().find(|line| line.starts_with("idempotency-key: ")).map(ToOwned::to_owned);
+        assert!(key(&requests[0]).is_some() && key(&requests[0]) == key(&requests[1]), "it stays one job");
     }
 
     #[test]
@@ -255,9 +346,34 @@ mod tests {
         let answers = vec![answer("200 OK", "", &job_json("processing")), answer("200 OK", "", &job_json("failed"))];
         let (base, server) = server(answers);
         let mut seen = Vec::new();
-        let ended = Client::new(&base).wait(&JobId::random(), |job| seen.push(job.status)).unwrap();
+        let ended = Client::new(&base).wait(&JobId::random(), true, |job| seen.push(job.status)).unwrap();
         assert_eq!((ended.status, seen), (Status::Failed, vec![Status::Processing, Status::Failed]));
         assert_eq!(server.join().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_stream_that_breaks_off_goes_on_where_it_was() {
+        let event = |id: &str| format!("event: segment\nid: {id}\ndata: {{}}\n\n");
+        let stream = |events: String| answer("200 OK", "content-type: text/event-stream\r\n", &events);
+        let (base, server) = server(vec![stream(event("2-1")), stream(event("2-2"))]);
+        let mut seen = Vec::new();
+        let followed = Client::new(&base).follow(&JobId::random(), |message| {
+            seen.push(message.id);
+            seen.len() == 2
+        });
+        assert!(followed.is_ok());
+        assert_eq!(seen, ["2-1", "2-2"]);
+        assert!(server.join().unwrap()[1].contains("last-event-id: 2-1"));
+    }
+
+    #[test]
+    fn a_server_that_is_not_ready_is_waited_for() {
+        let problem =
+            r#"{"type":"t","title":"t","status":503,"detail":"d","instance":"/","request_id":"1","code":"not_ready"}"#;
+        let answers =
+            vec![answer("503 Service Unavailable", "", problem), answer("200 OK", "", &job_json("completed"))];
+        let (base, _server) = server(answers);
+        assert_eq!(Client::new(&base).wait(&JobId::random(), true, |_| ()).unwrap().status, Status::Completed);
     }
 
     #[test]
@@ -276,7 +392,7 @@ mod tests {
             String::new(),
             answer("200 OK", "", &job_json("completed")),
         ]);
-        let ended = Client::new(&base).wait(&JobId::random(), |_| ()).unwrap();
+        let ended = Client::new(&base).wait(&JobId::random(), true, |_| ()).unwrap();
         assert_eq!(ended.status, Status::Completed);
         assert_eq!(server.join().unwrap().len(), 3, "the connection that broke was made again");
     }

@@ -8,13 +8,15 @@ use crate::ServerArguments;
 /// Arguments of `steno delete`.
 #[derive(Args, Debug)]
 pub(crate) struct DeleteArguments {
-    /// The job.
-    id: JobId,
+    /// The jobs.
+    #[arg(required = true)]
+    ids: Vec<JobId>,
     #[command(flatten)]
     server: ServerArguments,
 }
 
-/// Cancels or deletes a job.
+/// Cancels or deletes jobs.
 pub(crate) fn delete(arguments: &DeleteArguments) -> anyhow::Result<()> {
-    Ok(arguments.server.client().delete(&arguments.id)?)
+    let client = arguments.server.client();
+    Ok(arguments.ids.iter().try_for_each(|id| client.delete(id))?)
 }

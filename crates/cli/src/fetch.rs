@@ -1,44 +1,44 @@
 //! `steno fetch`, and the end of `steno transcribe`: wait, write the result, acknowledge.
 
+use std::path::Path;
+
 use anyhow::{Context, bail};
 use clap::Args;
-use steno_models::{Format, JobId, Status};
+use steno_models::{JobId, Status};
 
 use crate::ServerArguments;
 use crate::client::Client;
-use crate::output::Output;
-use crate::progress::Progress;
+use crate::formats::{FormatArguments, Target};
+use crate::progress::{Board, Progress};
 
 /// Arguments of `steno fetch`.
 #[derive(Args, Debug)]
 pub(crate) struct FetchArguments {
     /// The job.
     id: JobId,
-    /// How to write the transcript: json, `verbose_json`, text, srt or vtt.
-    #[arg(long, short, default_value = "text", value_parser = parse_format)]
-    format: Format,
-    /// File to write to; - is standard output.
-    #[arg(long, short, default_value = "-")]
-    output: String,
+    #[command(flatten)]
+    format: FormatArguments,
     #[command(flatten)]
     server: ServerArguments,
 }
 
 /// Waits for a job, writes its transcript, deletes it.
 pub(crate) fn fetch(arguments: &FetchArguments) -> anyhow::Result<()> {
-    let output = Output::from_argument(&arguments.output);
-    deliver(&arguments.server.client(), &arguments.id, arguments.format, &output, &Progress::hidden_unless_terminal())
+    let name = arguments.id.to_string();
+    let targets = arguments.format.targets(&[Path::new(&name)], false)?.remove(0);
+    let board = Board::new();
+    deliver(&arguments.server.client(), &arguments.id, &targets, &board.add(""), board.is_watched())
 }
 
 /// Waits for a job to end, writes its result, and only when that is safe deletes the job.
 pub(crate) fn deliver(
     client: &Client,
     job: &JobId,
-    format: Format,
-    output: &Output,
+    targets: &[Target],
     progress: &Progress,
+    is_watched: bool,
 ) -> anyhow::Result<()> {
-    let ended = client.wait(job, |status| progress.show_status(status))?;
+    let ended = client.wait(job, is_watched, |status| progress.show_status(status))?;
     progress.finish();
     if ended.status == Status::Failed {
         let reason =
@@ -47,13 +47,10 @@ pub(crate) fn deliver(
         let _ = client.delete(job);
         bail!("the recording could not be transcribed: {reason}");
     }
-    let result = client.result(job, format)?;
-    output.write(&result).with_context(|| format!("cannot write the transcript; fetch it again: steno fetch {job}"))?;
+    for (format, output) in targets {
+        let result = client.result(job, *format)?;
+        let failed = || format!("cannot write the transcript to {output}; fetch it again: steno fetch {job}");
+        output.write(&result).with_context(failed)?;
+    }
     Ok(client.delete(job)?)
-}
-
-/// A format by its name on the wire.
-pub(crate) fn parse_format(name: &str) -> Result<Format, String> {
-    let known = || Format::ALL.map(Format::as_str).join(", ");
-    Format::from_name(name).ok_or_else(|| format!("known are {}", known()))
 }

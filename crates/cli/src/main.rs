@@ -4,9 +4,18 @@
 
 mod client;
 mod delete;
+mod doctor;
+mod events;
 mod fetch;
+mod formats;
+mod interrupt;
+mod jobs;
 mod output;
+mod print;
 mod progress;
+mod recordings;
+mod shell;
+mod sse;
 mod status;
 mod transcribe;
 mod up;
@@ -21,7 +30,7 @@ use crate::client::{CallError, Client};
 /// Speech transcription that you run yourself.
 ///
 /// Exit codes: 0 success; 1 a job failed, or a file could not be read or written; 2 wrong usage; 3 the server cannot be reached or
-/// refused the call.
+/// refused the call; 130 interrupted with Ctrl-C; 141 nobody reads the output any more.
 #[derive(Debug, Parser)]
 #[command(name = "steno", version)]
 struct Cli {
@@ -34,15 +43,25 @@ enum Command {
     /// Run the api and workers of this machine, and restart what dies.
     Up(up::UpArguments),
     /// Upload recordings, wait, write the transcripts, delete the jobs.
-    Transcribe(transcribe::TranscribeArguments),
+    Transcribe(Box<transcribe::TranscribeArguments>),
     /// Write the transcript of a job that was submitted before, and delete the job.
     Fetch(fetch::FetchArguments),
-    /// Show where a job stands.
+    /// List jobs, newest first.
+    Jobs(jobs::JobsArguments),
+    /// Show where jobs stand.
     Status(status::StatusArguments),
-    /// Cancel or delete a job.
+    /// Show what happens to a job, as it happens.
+    Events(events::EventsArguments),
+    /// Cancel or delete jobs.
     Delete(delete::DeleteArguments),
     /// List, download, verify or import Whisper weights.
     Weights(weights::WeightsArguments),
+    /// Look for what is missing, slow or wrong, and say what to do.
+    Doctor(doctor::DoctorArguments),
+    /// Print the completions of a shell.
+    Completions(shell::CompletionsArguments),
+    /// Write the manual.
+    Man(shell::ManArguments),
 }
 
 /// Which server to speak to.
@@ -71,9 +90,14 @@ fn main() -> ExitCode {
         }
         Command::Transcribe(arguments) => transcribe::transcribe(&arguments),
         Command::Fetch(arguments) => fetch::fetch(&arguments),
+        Command::Jobs(arguments) => jobs::jobs(&arguments),
         Command::Status(arguments) => status::status(&arguments),
+        Command::Events(arguments) => events::events(&arguments),
         Command::Delete(arguments) => delete::delete(&arguments),
         Command::Weights(arguments) => weights::weights(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Completions(arguments) => shell::completions(&arguments),
+        Command::Man(arguments) => shell::man(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

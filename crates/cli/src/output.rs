@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use steno_models::Format;
 
+use crate::print;
+
 /// Where a transcript goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
@@ -18,21 +20,17 @@ pub(crate) enum Output {
 }
 
 impl Output {
-    /// A path, or `-`.
-    pub(crate) fn from_argument(argument: &str) -> Self {
-        if argument == "-" { Self::Standard } else { Self::File(PathBuf::from(argument)) }
-    }
-
-    /// For one of several recordings: as named; into the folder that is named; beside the recording if there are several; else
+    /// For one of several transcripts: as named; into the folder that is named; beside the recording if it is to be a file; else
     /// standard output.
-    pub(crate) fn choose(argument: Option<&str>, recording: &Path, recordings: usize, format: Format) -> Self {
+    pub(crate) fn choose(argument: Option<&str>, recording: &Path, to_file: bool, format: Format) -> Self {
         let beside = recording.with_extension(format.extension());
         match argument {
             Some(folder) if Path::new(folder).is_dir() => {
                 Self::File(Path::new(folder).join(beside.file_name().unwrap_or_default()))
             }
-            Some(argument) => Self::from_argument(argument),
-            None if recordings > 1 => Self::File(beside),
+            Some("-") => Self::Standard,
+            Some(argument) => Self::File(PathBuf::from(argument)),
+            None if to_file => Self::File(beside),
             None => Self::Standard,
         }
     }
@@ -40,9 +38,7 @@ impl Output {
     /// Writes the transcript so that it survives power loss.
     pub(crate) fn write(&self, transcript: &[u8]) -> io::Result<()> {
         let Self::File(path) = self else {
-            let mut standard = io::stdout().lock();
-            standard.write_all(transcript)?;
-            return standard.flush();
+            return print::bytes(transcript);
         };
         if path.metadata().is_ok_and(|there| !there.is_file()) {
             // A pipe or a device: written into, not replaced.
@@ -59,6 +55,16 @@ impl Output {
         file.as_file().sync_all()?;
         file.persist(path)?;
         std::fs::File::open(folder)?.sync_all()
+    }
+}
+
+impl Output {
+    /// The file, if it is one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Standard => None,
+            Self::File(path) => Some(path),
+        }
     }
 }
 
@@ -84,15 +90,15 @@ mod tests {
     fn outputs_are_chosen_as_people_expect() {
         let folder = tempfile::tempdir().unwrap();
         let named = folder.path().to_str().unwrap();
-        let check = |argument, recordings, expected: Option<&Path>| {
-            let output = Output::choose(argument, Path::new("talks/one.mp3"), recordings, Format::Srt);
+        let check = |argument, to_file, expected: Option<&Path>| {
+            let output = Output::choose(argument, Path::new("talks/one.mp3"), to_file, Format::Srt);
             assert_eq!(output, expected.map_or(Output::Standard, |path| Output::File(path.to_owned())));
         };
-        check(None, 1, None);
-        check(Some("-"), 1, None);
-        check(None, 2, Some(Path::new("talks/one.srt")));
-        check(Some("out.srt"), 1, Some(Path::new("out.srt")));
-        check(Some(named), 2, Some(&folder.path().join("one.srt")));
+        check(None, false, None);
+        check(Some("-"), false, None);
+        check(None, true, Some(Path::new("talks/one.srt")));
+        check(Some("out.srt"), false, Some(Path::new("out.srt")));
+        check(Some(named), true, Some(&folder.path().join("one.srt")));
     }
 
     #[test]

@@ -1,27 +1,59 @@
-//! Progress bars, for people: hidden where standard error is no terminal.
+//! Progress, for people: bars on a terminal, and a line when something changes where standard error goes elsewhere.
 
-use std::io::Read;
+use std::io::{self, IsTerminal as _, Read};
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use steno_models::{JobStatus, Status};
 
 /// Steps of the transcription's bar.
 const STEPS: u64 = 1000;
 
+/// The bars of a command.
+pub(crate) struct Board {
+    bars: MultiProgress,
+    shows_bars: bool,
+}
+
 /// The bar of one recording or download.
 pub(crate) struct Progress {
     bar: ProgressBar,
+    name: String,
+}
+
+impl Board {
+    /// Bars on standard error, if it is a terminal.
+    pub(crate) fn new() -> Self {
+        Self::with(io::stderr().is_terminal())
+    }
+
+    fn with(shows_bars: bool) -> Self {
+        let target = if shows_bars { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self { bars: MultiProgress::with_draw_target(target), shows_bars }
+    }
+
+    /// Whether somebody sees how bars grow.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.shows_bars
+    }
+
+    /// A bar of that name; an empty name is not shown.
+    pub(crate) fn add(&self, name: &str) -> Progress {
+        let name = if name.is_empty() { String::new() } else { format!("{name}: ") };
+        Progress { bar: self.bars.add(ProgressBar::no_length()), name }
+    }
+
+    /// Writes a line on standard error without tearing the bars.
+    pub(crate) fn say(&self, text: &str) {
+        self.bars.suspend(|| eprintln!("{text}"));
+    }
 }
 
 impl Progress {
-    /// indicatif draws to standard error, and only on a terminal.
-    pub(crate) fn hidden_unless_terminal() -> Self {
-        Self { bar: ProgressBar::no_length() }
-    }
-
     /// A reader that moves the bar as its bytes go out.
     pub(crate) fn upload<R: Read>(&self, reader: R, bytes: u64) -> impl Read + use<R> {
-        self.style("uploading    {bar:30} {bytes}/{total_bytes} {bytes_per_sec}");
+        self.style("{msg}uploading    {bar:30} {bytes}/{total_bytes} {bytes_per_sec}");
+        self.bar.set_message(self.name.clone());
         self.bar.set_length(bytes);
         self.bar.set_position(0);
         self.bar.wrap_read(reader)
@@ -37,10 +69,7 @@ impl Progress {
     /// Shows where a job stands.
     pub(crate) fn show_status(&self, job: &JobStatus) {
         self.style("{msg:<12} {bar:30} {percent} %");
-        self.bar.set_message(match (job.status, job.position) {
-            (Status::Pending, Some(position)) => format!("waiting, {position}."),
-            _ => "transcribing".to_owned(),
-        });
+        self.bar.set_message(format!("{}{}", self.name, describe(job)));
         self.bar.set_length(STEPS);
         self.bar.set_position((job.progress * STEPS as f64) as u64);
     }
@@ -54,5 +83,44 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style);
         }
+    }
+}
+
+fn describe(job: &JobStatus) -> String {
+    match (job.status, job.position, job.eta_seconds) {
+        (Status::Pending, Some(position), _) => format!("waiting, {position}."),
+        (Status::Pending, None, _) => "waiting".to_owned(),
+        (_, _, Some(seconds)) => format!("transcribing, about {} left", duration(seconds)),
+        _ => "transcribing".to_owned(),
+    }
+}
+
+/// A length of time as people say it.
+pub(crate) fn duration(seconds: f64) -> String {
+    let seconds = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default().as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds:02} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes:02} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_drawn_where_nobody_looks() {
+        let board = Board::with(false);
+        assert!(!board.is_watched());
+        assert!(board.add("talk.wav").bar.is_hidden());
+    }
+
+    #[test]
+    fn lengths_of_time_are_short() {
+        assert_eq!(
+            [0.4, 59.0, 61.0, 7322.0, f64::NAN].map(duration),
+            ["0 s", "59 s", "1 min 01 s", "2 h 02 min", "0 s"]
+        );
     }
 }

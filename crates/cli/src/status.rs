@@ -3,27 +3,32 @@
 use clap::Args;
 use steno_models::{JobId, JobStatus};
 
-use crate::ServerArguments;
+use crate::progress::duration;
+use crate::{ServerArguments, print};
 
 /// Arguments of `steno status`.
 #[derive(Args, Debug)]
 pub(crate) struct StatusArguments {
-    /// The job.
-    id: JobId,
-    /// Print the server's answer as JSON, for programs.
+    /// The jobs.
+    #[arg(required = true)]
+    ids: Vec<JobId>,
+    /// Print the server's answers as JSON, one a line, for programs.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     server: ServerArguments,
 }
 
-/// Prints where a job stands.
+/// Prints where jobs stand.
 pub(crate) fn status(arguments: &StatusArguments) -> anyhow::Result<()> {
-    let status = arguments.server.client().status(&arguments.id)?;
-    if arguments.json {
-        println!("{}", serde_json::to_string(&status)?);
-    } else {
-        println!("{}", table(&status));
+    let client = arguments.server.client();
+    for (index, id) in arguments.ids.iter().enumerate() {
+        let status = client.status(id)?;
+        if arguments.json {
+            print::line(&serde_json::to_string(&status)?);
+        } else {
+            print::line(&format!("{}{}", if index > 0 { "\n" } else { "" }, table(&status)));
+        }
     }
     Ok(())
 }
@@ -32,9 +37,9 @@ fn table(job: &JobStatus) -> String {
     let mut rows = vec![("job", job.job_id.to_string()), ("status", job.status.to_string())];
     rows.extend(job.position.map(|position| ("position", position.to_string())));
     rows.push(("progress", format!("{:.0} %", job.progress * 100.0)));
-    rows.extend(job.eta_seconds.map(|seconds| ("time left", format!("about {seconds:.0} s"))));
+    rows.extend(job.eta_seconds.map(|seconds| ("time left", format!("about {}", duration(seconds)))));
     rows.extend(job.language.clone().map(|language| ("language", language)));
-    rows.extend(job.duration_seconds.map(|seconds| ("duration", format!("{seconds:.1} s"))));
+    rows.extend(job.duration_seconds.map(|seconds| ("duration", duration(seconds))));
     rows.push(("created", job.created_at.to_string()));
     rows.extend(job.started_at.map(|time| ("started", time.to_string())));
     rows.extend(job.finished_at.map(|time| ("finished", time.to_string())));

@@ -1,40 +1,64 @@
-//! `steno transcribe`: from files to transcripts through a running server.
+//! `steno transcribe`: from recordings to transcripts through a running server.
+
+mod watch;
 
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::thread;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, ValueEnum};
-use steno_models::{Format, OptionFields};
+use serde_json::json;
+use steno_models::{JobId, OptionFields};
 
 use crate::client::{CallError, Client};
-use crate::fetch::{deliver, parse_format};
-use crate::output::{Output, folder_of};
-use crate::progress::Progress;
-use crate::{ServerArguments, exit_code};
+use crate::fetch::deliver;
+use crate::formats::{FormatArguments, Target};
+use crate::interrupt::Unfinished;
+use crate::progress::Board;
+use crate::recordings::{self, Recording};
+use crate::{ServerArguments, exit_code, print};
 
 /// Arguments of `steno transcribe`.
 #[derive(Args, Debug)]
 pub(crate) struct TranscribeArguments {
-    /// Recordings.
-    #[arg(required = true)]
-    files: Vec<PathBuf>,
-    /// How to write the transcripts: json, `verbose_json`, text, srt or vtt.
-    #[arg(long, short, default_value = "text", value_parser = parse_format)]
-    format: Format,
-    /// File or folder to write to; - is standard output. Default: standard output for one recording, files beside the recordings
-    /// for several.
-    #[arg(long, short)]
-    output: Option<String>,
+    /// Recordings: files, folders, patterns such as 'talks/*.mp3'; - is standard input.
+    #[arg(required_unless_present = "watch")]
+    recordings: Vec<PathBuf>,
+    /// Transcribe what is in this folder and what comes into it, until Ctrl-C; transcripts go beside the recordings.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "recordings")]
+    watch: Option<PathBuf>,
+    #[command(flatten)]
+    format: FormatArguments,
+    #[command(flatten)]
+    options: OptionArguments,
+    /// Recordings that are uploaded and waited for at a time.
+    #[arg(long, short, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
+    jobs: u8,
+    /// Print a line of JSON for each recording, for programs; transcripts go to files.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: ServerArguments,
+}
+
+/// What to ask of the server.
+#[derive(Args, Debug)]
+struct OptionArguments {
     /// Language spoken, as en; found out by itself if not given.
     #[arg(long)]
     language: Option<String>,
     /// Write down what is said, or translate it into English.
     #[arg(long)]
     task: Option<TaskArgument>,
+    /// The same as --task translate.
+    #[arg(long, conflicts_with = "task")]
+    translate: bool,
     /// Name of the weights; the server's default if not given.
     #[arg(id = "model_wanted", long = "model")]
     model: Option<String>,
@@ -47,11 +71,21 @@ pub(crate) struct TranscribeArguments {
     /// Beams of the search, 1 to 8.
     #[arg(long)]
     beam_size: Option<u8>,
+    /// Tell when each word is spoken (in json and `verbose_json`).
+    #[arg(long)]
+    words: bool,
+    /// Columns of a line of subtitles, 8 to 200.
+    #[arg(long)]
+    max_line_width: Option<u16>,
+    /// Lines of a subtitle, 1 to 10.
+    #[arg(long, requires = "max_line_width")]
+    max_line_count: Option<u8>,
     /// Higher goes first, -10 to 10.
     #[arg(long, allow_negative_numbers = true)]
     priority: Option<i8>,
-    #[command(flatten)]
-    server: ServerArguments,
+    /// A JSON object to keep with the job.
+    #[arg(long, value_name = "JSON")]
+    metadata: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -60,13 +94,14 @@ enum TaskArgument {
     Translate,
 }
 
-impl TranscribeArguments {
+impl OptionArguments {
     /// The options that were given, as the server takes them.
-    fn options(&self) -> Vec<(&'static str, String)> {
-        let task = self.task.map(|task| match task {
-            TaskArgument::Transcribe => "transcribe".to_owned(),
-            TaskArgument::Translate => "translate".to_owned(),
-        });
+    fn pairs(&self) -> Vec<(&'static str, String)> {
+        let task = match self.task {
+            Some(TaskArgument::Transcribe) => Some("transcribe".to_owned()),
+            Some(TaskArgument::Translate) => Some("translate".to_owned()),
+            None => self.translate.then(|| "translate".to_owned()),
+        };
         [
             ("language", self.language.clone()),
             ("task", task),
@@ -74,106 +109,138 @@ impl TranscribeArguments {
             ("prompt", self.prompt.clone()),
             ("temperature", self.temperature.map(|number| number.to_string())),
             ("beam_size", self.beam_size.map(|number| number.to_string())),
+            ("word_timestamps", self.words.then(|| "true".to_owned())),
+            ("max_line_width", self.max_line_width.map(|number| number.to_string())),
+            ("max_line_count", self.max_line_count.map(|number| number.to_string())),
             ("priority", self.priority.map(|number| number.to_string())),
+            ("metadata", self.metadata.clone()),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
         .collect()
     }
+
+    /// Ends the program if the server would refuse the options: before an upload, not after it.
+    fn check(&self) {
+        let mut fields = OptionFields::default();
+        self.pairs().iter().for_each(|(name, value)| fields.set(name, value));
+        if let Err(problems) = fields.finish() {
+            let lines: Vec<_> = problems
+                .iter()
+                .map(|problem| format!("{}: {}", problem.pointer.trim_start_matches('/'), problem.detail))
+                .collect();
+            crate::Cli::command().error(ErrorKind::InvalidValue, lines.join("; ")).exit();
+        }
+    }
 }
 
-/// Transcribes one recording after the other. One that fails does not stop the others.
+/// Transcribes recordings, several at a time. One that fails does not stop the others.
 pub(crate) fn transcribe(arguments: &TranscribeArguments) -> anyhow::Result<()> {
-    check_options(arguments);
-    let outputs = outputs(arguments)?;
-    let client = arguments.server.client();
-    let mut failed = 0;
-    for (file, output) in arguments.files.iter().zip(&outputs) {
-        let Err(error) = transcribe_file(&client, file, output, arguments) else { continue };
-        let error = error.context(file.display().to_string());
-        if arguments.files.len() == 1 || exit_code(&error) == 3 && is_unreachable(&error) {
-            return Err(error);
-        }
-        eprintln!("steno: {error:#}");
-        failed += 1;
+    arguments.options.check();
+    let runner = Runner {
+        client: arguments.server.client(),
+        options: arguments.options.pairs(),
+        board: Board::new(),
+        unfinished: Unfinished::watch()?,
+        json: arguments.json,
+        at_a_time: usize::from(arguments.jobs),
+    };
+    if let Some(folder) = &arguments.watch {
+        return watch::watch(&runner, folder, &arguments.format);
     }
-    if failed > 0 {
-        bail!("{failed} of {} recordings were not transcribed", arguments.files.len());
-    }
-    Ok(())
-}
-
-/// Ends the program if the server would refuse the options: before an upload, not after it.
-fn check_options(arguments: &TranscribeArguments) {
-    let mut fields = OptionFields::default();
-    arguments.options().iter().for_each(|(name, value)| fields.set(name, value));
-    if let Err(problems) = fields.finish() {
-        let lines: Vec<_> = problems
-            .iter()
-            .map(|problem| format!("{}: {}", problem.pointer.trim_start_matches('/'), problem.detail))
-            .collect();
-        crate::Cli::command().error(ErrorKind::InvalidValue, lines.join("; ")).exit();
+    let recordings = recordings::find(&arguments.recordings)?;
+    let paths: Vec<_> = recordings.iter().map(|recording| recording.path.as_path()).collect();
+    let targets = arguments.format.targets(&paths, arguments.json)?;
+    let count = recordings.len();
+    let mut failures = runner.run(recordings.into_iter().zip(targets).collect());
+    match failures.len() {
+        0 => Ok(()),
+        // The only one, or one that tells why all failed.
+        1 if count == 1 => Err(failures.remove(0)),
+        _ if failures.iter().all(is_unreachable) => Err(failures.remove(0)),
+        failed => bail!("{failed} of {count} recordings were not transcribed"),
     }
 }
 
-/// Where each transcript goes; no two to the same place.
-fn outputs(arguments: &TranscribeArguments) -> anyhow::Result<Vec<Output>> {
-    let count = arguments.files.len();
-    if let Some(output) = arguments.output.as_deref().filter(|output| count > 1 && !Path::new(output).is_dir()) {
-        bail!("{count} transcripts cannot all go to {output}; name a folder that exists with --output");
-    }
-    let recordings: Vec<_> = arguments.files.iter().filter_map(|file| file.canonicalize().ok()).collect();
-    let mut taken = Vec::with_capacity(count);
-    let mut outputs: Vec<Output> = Vec::with_capacity(count);
-    for file in &arguments.files {
-        let output = Output::choose(arguments.output.as_deref(), file, count, arguments.format);
-        if let Output::File(path) = &output {
-            let place = place(path).with_context(|| format!("there is no folder to write {output} to"))?;
-            if recordings.contains(&place) {
-                bail!("the transcript would replace the recording {output}; name another place with --output");
+/// What is the same for all recordings of a command.
+struct Runner {
+    client: Client,
+    options: Vec<(&'static str, String)>,
+    board: Board,
+    unfinished: Unfinished,
+    json: bool,
+    at_a_time: usize,
+}
+
+impl Runner {
+    /// Transcribes recordings; yields what went wrong, which has been told if there was more than one.
+    fn run(&self, work: Vec<(Recording, Vec<Target>)>) -> Vec<anyhow::Error> {
+        let is_single = work.len() == 1;
+        let threads = self.at_a_time.min(work.len());
+        let queue = Mutex::new(work.into_iter());
+        let failures = Mutex::new(Vec::new());
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    loop {
+                        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                        let Some((recording, targets)) = next else { break };
+                        let Err(error) = self.run_one(&recording, &targets) else { continue };
+                        let error = error.context(recording.path.display().to_string());
+                        if !is_single {
+                            self.board.say(&format!("steno: {error:#}"));
+                        }
+                        failures.lock().unwrap_or_else(PoisonError::into_inner).push(error);
+                    }
+                });
             }
-            if taken.contains(&place) {
-                bail!(
-                    "the transcripts of two recordings would both be {output}; transcribe them one by one with --output"
-                );
-            }
-            taken.push(place);
+        });
+        failures.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run_one(&self, recording: &Recording, targets: &[Target]) -> anyhow::Result<()> {
+        let mut job = None;
+        let outcome = self.transcribe(recording, targets, &mut job);
+        if self.json {
+            let files: Vec<_> = targets.iter().filter_map(|(_, output)| output.path()).collect();
+            print::line(
+                &json!({
+                    "file": recording.path,
+                    "job_id": job,
+                    "status": if outcome.is_ok() { "completed" } else { "failed" },
+                    "outputs": if outcome.is_ok() { files } else { Vec::new() },
+                    "error": outcome.as_ref().err().map(|error| format!("{error:#}")),
+                })
+                .to_string(),
+            );
         }
-        outputs.push(output);
+        outcome
     }
-    Ok(outputs)
-}
 
-/// The one spelling of a path whose file need not exist, so that `a.txt` and `./a.txt` are the same.
-fn place(path: &Path) -> io::Result<PathBuf> {
-    let folder = || Ok(folder_of(path).canonicalize()?.join(path.file_name().unwrap_or_default()));
-    path.canonicalize().or_else(|_| folder())
-}
-
-fn transcribe_file(
-    client: &Client,
-    file: &Path,
-    output: &Output,
-    arguments: &TranscribeArguments,
-) -> anyhow::Result<()> {
-    let progress = Progress::hidden_unless_terminal();
-    let metadata = file.metadata().context("cannot read the recording")?;
-    if !metadata.is_file() {
-        bail!("cannot read the recording: it is no regular file");
-    }
-    let length = metadata.len();
-    let problem = RefCell::new(None);
-    let open = || Ok(progress.upload(WholeFile { file: File::open(file)?, left: length, problem: &problem }, length));
-    let submitted = client.submit(&arguments.options(), length, open);
-    // Otherwise it would look as if the server had gone away.
-    if let Some(problem) = problem.take() {
+    fn transcribe(&self, recording: &Recording, targets: &[Target], job: &mut Option<JobId>) -> anyhow::Result<()> {
+        let name = recording.path.display().to_string();
+        let progress = self.board.add(&name);
+        let (_, length) = recording.open().map_err(|error| anyhow::anyhow!("cannot read the recording: {error}"))?;
+        let problem = RefCell::new(None);
+        let open = || {
+            let (file, _) = recording.open()?;
+            Ok(progress.upload(WholeFile { file, left: length, problem: &problem }, length))
+        };
+        let submitted = self.client.submit(&self.options, length, open);
+        // Otherwise it would look as if the server had gone away.
+        if let Some(problem) = problem.take() {
+            progress.finish();
+            bail!("cannot read the recording: {problem}");
+        }
+        let id = submitted?.job_id;
+        *job = Some(id);
+        self.unfinished.begin(id, &name);
+        self.board.say(&format!("{name}: job {id}"));
+        let delivered = deliver(&self.client, &id, targets, &progress, self.board.is_watched());
         progress.finish();
-        bail!("cannot read the recording: {problem}");
+        self.unfinished.end(&id);
+        delivered
     }
-    let accepted = submitted?;
-    let job = accepted.job_id;
-    eprintln!("{}: job {job}", file.display());
-    deliver(client, &job, arguments.format, output, &progress)
 }
 
 /// A file that must not end before the length that was announced for it.
@@ -199,9 +266,9 @@ impl Read for WholeFile<'_> {
     }
 }
 
-/// Whether the next recording would fare no better.
+/// Whether no recording would fare better.
 fn is_unreachable(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(CallError::Unreachable(_) | CallError::Foreign(_)))
+    exit_code(error) == 3 && matches!(error.downcast_ref(), Some(CallError::Unreachable(_) | CallError::Foreign(_)))
 }
 
 #[cfg(test)]
@@ -210,33 +277,42 @@ mod tests {
 
     use super::*;
 
-    fn arguments(words: &[&str]) -> TranscribeArguments {
+    fn arguments(words: &[&str]) -> Result<TranscribeArguments, clap::Error> {
         let words = ["steno", "transcribe"].iter().chain(words);
-        match crate::Cli::try_parse_from(words).unwrap().command {
-            crate::Command::Transcribe(arguments) => arguments,
+        match crate::Cli::try_parse_from(words)?.command {
+            crate::Command::Transcribe(arguments) => Ok(*arguments),
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn no_two_transcripts_go_to_the_same_place() {
-        assert!(outputs(&arguments(&["talk.opus", "talk.wav"])).is_err());
-        assert!(outputs(&arguments(&["a.wav", "b.wav", "-o", "all.txt"])).is_err());
-        assert!(outputs(&arguments(&["a.wav", "b.wav", "-o", "-"])).is_err());
-        assert_eq!(outputs(&arguments(&["a.wav", "b.wav"])).unwrap().len(), 2);
+    fn options_are_those_of_the_server() {
+        let words =
+            ["a.wav", "--translate", "--words", "--max-line-width", "42", "--max-line-count", "2", "-f", "srt,vtt"];
+        let arguments = arguments(&words).unwrap();
+        let pairs = arguments.options.pairs();
+        let names: Vec<_> = pairs.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["task", "word_timestamps", "max_line_width", "max_line_count"]);
+        assert_eq!(arguments.format.formats.len(), 2);
+        let mut fields = OptionFields::default();
+        for (name, value) in pairs {
+            fields.set(name, &value);
+        }
+        assert!(fields.finish().is_ok());
     }
 
     #[test]
-    fn what_would_destroy_something_is_refused_before_the_upload() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name).display().to_string();
-        std::fs::write(path("talk.wav"), "recording").unwrap();
-        std::fs::write(path("talk.txt"), "recording").unwrap();
-        let check = |words: &[&str]| outputs(&arguments(words)).unwrap_err().to_string();
-        assert!(check(&[&path("talk.wav"), "-o", &path("./talk.wav")]).contains("replace the recording"));
-        assert!(check(&[&path("talk.txt"), &path("other.wav")]).contains("replace the recording"));
-        assert!(check(&[&path("a.wav"), &path("./a.opus")]).contains("would both be"));
-        assert!(check(&[&path("a.wav"), "-o", &path("no/folder/a.txt")]).contains("no folder"));
+    fn arguments_that_contradict_each_other_are_refused() {
+        for words in [
+            &[][..],
+            &["a.wav", "--translate", "--task", "transcribe"],
+            &["a.wav", "--watch", "folder"],
+            &["a.wav", "--max-line-count", "2"],
+            &["a.wav", "--format", "docx"],
+            &["a.wav", "--jobs", "0"],
+        ] {
+            assert!(arguments(words).is_err(), "{words:?}");
+        }
     }
 
     #[test]

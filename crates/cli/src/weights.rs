@@ -6,7 +6,8 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use steno_weights::{Cache, Installed, Stage, Verdict, catalogue};
 
-use crate::progress::Progress;
+use crate::print;
+use crate::progress::{Board, Progress};
 
 /// Arguments of `steno weights`.
 #[derive(Args, Debug)]
@@ -46,13 +47,13 @@ pub(crate) fn weights(arguments: &WeightsArguments) -> anyhow::Result<()> {
     let cache = cache(arguments.weights_dir.as_ref())?;
     match &arguments.command {
         WeightsCommand::List => list(&cache),
-        WeightsCommand::Pull { name } => pull(&cache, name).map(|installed| println!("{}", describe(&installed))),
+        WeightsCommand::Pull { name } => pull(&cache, name).map(|installed| print::line(&describe(&installed))),
         WeightsCommand::Verify { name } => verify(&cache, name.as_deref()),
         WeightsCommand::Import { name, path } => {
-            let progress = Progress::hidden_unless_terminal();
+            let progress = Board::new().add("");
             let installed = steno_weights::import(&cache, name, path, &mut |step| show(&progress, step));
             progress.finish();
-            println!("{}", describe(&installed?));
+            print::line(&describe(&installed?));
             Ok(())
         }
     }
@@ -73,7 +74,7 @@ pub(crate) fn is_installed(cache: &Cache, name: &str) -> anyhow::Result<bool> {
 
 /// Installs weights unless they are in order, with a bar.
 pub(crate) fn pull(cache: &Cache, name: &str) -> anyhow::Result<Installed> {
-    let progress = Progress::hidden_unless_terminal();
+    let progress = Board::new().add("");
     let installed = steno_weights::pull(cache, name, &mut |step| show(&progress, step));
     progress.finish();
     Ok(installed?)
@@ -93,12 +94,12 @@ fn list(cache: &Cache) -> anyhow::Result<()> {
     for entry in catalogue::entries() {
         let here = installed.iter().any(|weights| weights.name == entry.name);
         let megabytes = entry.size_bytes / 1_000_000;
-        println!("{:<24}{megabytes:>6} MB  {}", entry.name, if here { "installed" } else { "" });
+        print::line(&format!("{:<24}{megabytes:>6} MB  {}", entry.name, if here { "installed" } else { "" }));
     }
     for own in installed.iter().filter(|weights| catalogue::find(&weights.name).is_none()) {
-        println!("{:<24}{:>6} MB  installed, your own", own.name, own.size_bytes / 1_000_000);
+        print::line(&format!("{:<24}{:>6} MB  installed, your own", own.name, own.size_bytes / 1_000_000));
     }
-    println!("\nfolder: {}", cache.folder().display());
+    print::line(&format!("\nfolder: {}", cache.folder().display()));
     Ok(())
 }
 
@@ -110,15 +111,21 @@ fn verify(cache: &Cache, name: Option<&str>) -> anyhow::Result<()> {
     let mut bad = 0;
     for name in names {
         match cache.verify(&name)? {
-            Verdict::Official { sha256 } => println!("{name}: the official file (sha256 {sha256})"),
-            Verdict::Recorded { sha256, source } => println!("{name}: as installed, {source} (sha256 {sha256})"),
+            Verdict::Official { sha256 } => print::line(&format!("{name}: the official file (sha256 {sha256})")),
+            Verdict::Recorded { sha256, source } => {
+                print::line(&format!("{name}: as installed, {source} (sha256 {sha256})"));
+            }
             Verdict::Changed { expected, found } => {
                 bad += 1;
-                println!("{name}: CHANGED since it was installed (sha256 {found}, not {expected}); pull it again");
+                print::line(&format!(
+                    "{name}: CHANGED since it was installed (sha256 {found}, not {expected}); pull it again"
+                ));
             }
             Verdict::Unrecorded { sha256 } => {
                 bad += 1;
-                println!("{name}: of unknown origin (sha256 {sha256}); install it with steno weights import");
+                print::line(&format!(
+                    "{name}: of unknown origin (sha256 {sha256}); install it with steno weights import"
+                ));
             }
         }
     }

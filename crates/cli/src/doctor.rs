@@ -1,0 +1,219 @@
+//! `steno doctor`: what is installed here, what is slow, what is wrong, and what to do about it.
+
+use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
+
+use anyhow::bail;
+use clap::Args;
+use serde::Serialize;
+use steno_weights::{Cache, Verdict};
+
+use crate::client::CallError;
+use crate::{ServerArguments, print, weights};
+
+/// Free space below which the api refuses uploads with its usual settings.
+const RESERVE_BYTES: u64 = 256 << 20;
+
+/// Arguments of `steno doctor`.
+#[derive(Args, Debug)]
+pub(crate) struct DoctorArguments {
+    /// Folder of the queue and the audio.
+    #[arg(long, env = "STENO_DATA", default_value = "data")]
+    data: PathBuf,
+    /// Name of the weights for jobs that name none.
+    #[arg(long, env = "STENO_MODEL", default_value = "base")]
+    model: String,
+    /// Folder of the weights [default: ~/.cache/steno/weights].
+    #[arg(long, env = "STENO_WEIGHTS_DIR")]
+    weights_dir: Option<PathBuf>,
+    /// Print the findings as JSON, one a line, for programs.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: ServerArguments,
+}
+
+/// How serious a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Level {
+    Ok,
+    /// It works, but not as well as it could.
+    Warn,
+    /// It does not work.
+    Fail,
+}
+
+/// What was found.
+#[derive(Debug, Serialize)]
+struct Finding {
+    level: Level,
+    subject: &'static str,
+    found: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+}
+
+impl Finding {
+    fn ok(subject: &'static str, found: impl Into<String>) -> Self {
+        Self { level: Level::Ok, subject, found: found.into(), advice: None }
+    }
+
+    fn warn(subject: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { level: Level::Warn, subject, found: found.into(), advice: Some(advice.into()) }
+    }
+
+    fn fail(subject: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { level: Level::Fail, subject, found: found.into(), advice: Some(advice.into()) }
+    }
+}
+
+/// Looks at everything and tells what it found. An error if something does not work.
+pub(crate) fn doctor(arguments: &DoctorArguments) -> anyhow::Result<()> {
+    let mut findings = vec![programs(), processor()];
+    findings.extend(installed_weights(&weights::cache(arguments.weights_dir.as_ref())?, &arguments.model));
+    findings.push(data_folder(&arguments.data));
+    findings.push(server(arguments));
+    for finding in &findings {
+        if arguments.json {
+            print::line(&serde_json::to_string(finding)?);
+        } else {
+            let level = format!("{:?}", finding.level).to_lowercase();
+            let advice = finding.advice.as_ref().map(|advice| format!(": {advice}")).unwrap_or_default();
+            print::line(&format!("{level:<5} {:<10} {}{advice}", finding.subject, finding.found));
+        }
+    }
+    match findings.iter().filter(|finding| finding.level == Level::Fail).count() {
+        0 => Ok(()),
+        failed => bail!("{failed} of {} checks failed", findings.len()),
+    }
+}
+
+fn programs() -> Finding {
+    let folder = std::env::current_exe().ok().and_then(|own| own.parent().map(Path::to_owned)).unwrap_or_default();
+    let missing: Vec<_> =
+        ["steno-api", "steno-worker"].into_iter().filter(|name| !folder.join(name).exists()).collect();
+    if missing.is_empty() {
+        return Finding::ok("programs", format!("steno-api and steno-worker are in {}", folder.display()));
+    }
+    let found = format!("{} is not beside this program in {}", missing.join(" and "), folder.display());
+    Finding::warn("programs", found, "steno up needs it there; a client does not")
+}
+
+fn processor() -> Finding {
+    let cores = available_parallelism().map_or(1, usize::from);
+    let lacking: Vec<_> = extensions().into_iter().filter(|(_, present, _)| !present).collect();
+    let (needed, faster): (Vec<_>, Vec<_>) = lacking.iter().partition(|(_, _, is_needed)| *is_needed);
+    let names =
+        |extensions: &[&(&str, bool, bool)]| extensions.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
+    let found = format!("{cores} cores, so {cores} slots");
+    if !needed.is_empty() {
+        let found = format!("{found}; the processor lacks {}", names(&needed));
+        return Finding::warn("processor", found, "transcription takes several times as long; build on this machine");
+    }
+    if !faster.is_empty() {
+        let found = format!("{found}; the processor lacks {}", names(&faster));
+        return Finding::ok("processor", format!("{found}, with which it would be somewhat faster"));
+    }
+    Finding::ok("processor", found)
+}
+
+/// Extensions of the instruction set that ggml uses: name, whether it is there, and whether it is slow without.
+#[cfg(target_arch = "x86_64")]
+fn extensions() -> Vec<(&'static str, bool, bool)> {
+    vec![
+        ("avx2", is_x86_feature_detected!("avx2"), true),
+        ("fma", is_x86_feature_detected!("fma"), true),
+        ("f16c", is_x86_feature_detected!("f16c"), true),
+        ("avx512f", is_x86_feature_detected!("avx512f"), false),
+        ("avx512_bf16", is_x86_feature_detected!("avx512bf16"), false),
+    ]
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn extensions() -> Vec<(&'static str, bool, bool)> {
+    Vec::new()
+}
+
+fn installed_weights(cache: &Cache, model: &str) -> Vec<Finding> {
+    let names: Vec<String> = match cache.installed() {
+        Ok(installed) => installed.into_iter().map(|found| found.name).collect(),
+        Err(error) => return vec![Finding::fail("weights", error.to_string(), "correct STENO_WEIGHTS_DIR")],
+    };
+    let mut findings = Vec::new();
+    if !names.iter().any(|name| name == model) {
+        let found = format!("{model} is not in {}", cache.folder().display());
+        findings.push(Finding::warn("weights", found, format!("install it with steno weights pull {model}")));
+    }
+    for name in names {
+        let advice = format!("pull them again with steno weights pull {name}, or import your own");
+        findings.push(match cache.verify(&name) {
+            Ok(Verdict::Official { .. }) => Finding::ok("weights", format!("{name} is the official file")),
+            Ok(Verdict::Recorded { .. }) => Finding::ok("weights", format!("{name} is as it was installed")),
+            Ok(Verdict::Changed { .. }) => {
+                Finding::fail("weights", format!("{name} changed since it was installed"), advice)
+            }
+            Ok(Verdict::Unrecorded { .. }) => Finding::warn("weights", format!("{name} is of unknown origin"), advice),
+            Err(error) => Finding::fail("weights", format!("{name}: {error}"), advice),
+        });
+    }
+    findings
+}
+
+fn data_folder(folder: &Path) -> Finding {
+    let shown = folder.display();
+    if !folder.exists() {
+        return Finding::ok("data", format!("{shown} is not there yet; steno up makes it"));
+    }
+    if let Err(error) = tempfile::tempfile_in(folder) {
+        let found = format!("{shown} cannot be written ({error})");
+        return Finding::fail("data", found, "give it to the user that runs Steno, or correct STENO_DATA");
+    }
+    match rustix::fs::statvfs(folder) {
+        Ok(stat) => {
+            let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+            let found = format!("{shown} has {} MB free", free / 1_000_000);
+            if free < RESERVE_BYTES {
+                return Finding::fail("data", found, "uploads are refused; make room or set STENO_DISK_RESERVE_BYTES");
+            }
+            Finding::ok("data", found)
+        }
+        Err(error) => Finding::fail("data", format!("{shown} cannot be inspected ({error})"), "correct STENO_DATA"),
+    }
+}
+
+fn server(arguments: &DoctorArguments) -> Finding {
+    let client = arguments.server.client();
+    let url = &arguments.server.url;
+    match client.check_ready().and_then(|()| client.models()) {
+        Ok(models) => Finding::ok("server", format!("{url} is ready, with the models {}", models.join(", "))),
+        Err(CallError::Unreachable(reason)) => {
+            let found = format!("{url} does not answer ({reason})");
+            Finding::warn("server", found, "start one with steno up, or name it with --url")
+        }
+        Err(error) => Finding::fail("server", format!("{url} is not ready"), error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_found_and_comes_with_advice() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(data_folder(folder.path()).level, Level::Ok);
+        assert_eq!(data_folder(&folder.path().join("missing")).level, Level::Ok);
+        let file = folder.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        let refused = data_folder(&file);
+        assert_eq!(refused.level, Level::Fail);
+        assert!(refused.advice.unwrap().contains("STENO_DATA"));
+        let cache = Cache::new(folder.path());
+        let missing = installed_weights(&cache, "base");
+        assert_eq!((missing.len(), missing[0].level), (1, Level::Warn));
+        std::fs::write(cache.path("base").unwrap(), "no weights").unwrap();
+        assert_eq!(installed_weights(&cache, "base")[0].level, Level::Warn);
+    }
+}

@@ -1,0 +1,52 @@
+//! Ctrl-C: jobs go on without their client, which says how to get their results.
+
+use std::collections::BTreeMap;
+use std::process;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use signal_hook::consts::SIGINT;
+use signal_hook::iterator::Signals;
+use steno_models::JobId;
+
+/// Exit code of a program that was interrupted: 128 and SIGINT, as a shell reports it.
+const EXIT_INTERRUPTED: i32 = 130;
+
+/// Jobs whose results have not been written yet, with the names of their recordings.
+#[derive(Clone, Default)]
+pub(crate) struct Unfinished(Arc<Mutex<BTreeMap<JobId, String>>>);
+
+impl Unfinished {
+    /// Ends the program at Ctrl-C with a word on every unfinished job.
+    pub(crate) fn watch() -> anyhow::Result<Self> {
+        let unfinished = Self::default();
+        let mut signals = Signals::new([SIGINT])?;
+        let known = unfinished.clone();
+        thread::spawn(move || {
+            if signals.forever().next().is_some() {
+                known.explain();
+                process::exit(EXIT_INTERRUPTED);
+            }
+        });
+        Ok(unfinished)
+    }
+
+    pub(crate) fn begin(&self, job: JobId, recording: &str) {
+        self.lock().insert(job, recording.to_owned());
+    }
+
+    pub(crate) fn end(&self, job: &JobId) {
+        self.lock().remove(job);
+    }
+
+    fn explain(&self) {
+        for (job, recording) in &*self.lock() {
+            eprintln!("\n{recording}: goes on without you; fetch its transcript with: steno fetch {job}");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<JobId, String>> {
+        // The map is whole after every statement.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,152 @@
+//! Which recordings the arguments of a command mean: files, folders, patterns, and `-` for standard input.
+
+use std::fs;
+use std::io::{self, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+/// Ends of the names of recordings that are looked for in folders.
+const EXTENSIONS: [&str; 23] = [
+    "wav", "flac", "mp3", "mp2", "m4a", "m4b", "mp4", "mov", "aac", "ogg", "oga", "opus", "webm", "mkv", "mka", "aiff",
+    "aif", "aifc", "caf", "alac", "wave", "weba", "m4v",
+];
+
+/// A recording to transcribe.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    /// Where it is. Of standard input: `stdin`, in the current folder.
+    pub(crate) path: PathBuf,
+    /// What came over standard input, which has to be sent again if the server asks for it.
+    pub(crate) spooled: Option<fs::File>,
+}
+
+impl Recording {
+    fn at(path: PathBuf) -> Self {
+        Self { path, spooled: None }
+    }
+
+    /// Opens it at its start; yields its length, too.
+    pub(crate) fn open(&self) -> io::Result<(fs::File, u64)> {
+        let file = match &self.spooled {
+            Some(spooled) => {
+                let mut file = spooled.try_clone()?;
+                file.seek(SeekFrom::Start(0))?;
+                file
+            }
+            None => fs::File::open(&self.path)?,
+        };
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        Ok((file, metadata.len()))
+    }
+}
+
+/// The recordings that the arguments mean, in order, each once.
+pub(crate) fn find(arguments: &[PathBuf]) -> anyhow::Result<Vec<Recording>> {
+    let mut found: Vec<Recording> = Vec::new();
+    for argument in arguments {
+        if argument.as_os_str() == "-" {
+            found.push(read_standard_input()?);
+        } else if argument.is_dir() {
+            let inside =
+                in_folder(argument).with_context(|| format!("cannot list the folder {}", argument.display()))?;
+            if inside.is_empty() {
+                bail!("there is no recording in the folder {}", argument.display());
+            }
+            found.extend(inside.into_iter().map(Recording::at));
+        } else if argument.exists() {
+            found.push(Recording::at(argument.clone()));
+        } else {
+            found.extend(matching(argument)?.into_iter().map(Recording::at));
+        }
+    }
+    let mut seen = Vec::new();
+    found.retain(|recording| {
+        let is_new = !seen.contains(&recording.path);
+        seen.push(recording.path.clone());
+        is_new
+    });
+    Ok(found)
+}
+
+/// Recordings in a folder and the folders in it, by name.
+pub(crate) fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut entries: Vec<_> = fs::read_dir(folder)?.collect::<Result<_, _>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.path();
+        // A link to a folder may lead in circles.
+        if entry.file_type()?.is_dir() {
+            found.extend(in_folder(&path)?);
+        } else if is_recording(&path) && path.is_file() {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+fn is_recording(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
+}
+
+/// Files that match a pattern which the shell has left alone. A name without a pattern in it is a file that is missing.
+fn matching(argument: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let pattern = argument.to_str().filter(|pattern| pattern.contains(['*', '?', '[']));
+    let Some(pattern) = pattern else { return Ok(vec![argument.to_owned()]) };
+    let paths = glob::glob(pattern).with_context(|| format!("{pattern} is no pattern"))?;
+    let files: Vec<_> = paths.filter_map(Result::ok).filter(|path| path.is_file()).collect();
+    if files.is_empty() {
+        bail!("no file matches {pattern}");
+    }
+    Ok(files)
+}
+
+fn read_standard_input() -> anyhow::Result<Recording> {
+    let mut spooled = tempfile::tempfile().context("cannot make a temporary file")?;
+    io::copy(&mut io::stdin().lock(), &mut spooled).context("cannot read standard input")?;
+    Ok(Recording { path: PathBuf::from("stdin"), spooled: Some(spooled) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_and_patterns_mean_the_recordings_in_them() {
+        let root = tempfile::tempdir().unwrap();
+        let file = |name: &str| {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, "x").unwrap();
+            path
+        };
+        let (a, b, c) = (file("a.wav"), file("sub/b.MP3"), file("c.txt"));
+        let names = |arguments: &[PathBuf]| -> Vec<PathBuf> {
+            find(arguments).unwrap().into_iter().map(|recording| recording.path).collect()
+        };
+        assert_eq!(names(&[root.path().to_owned()]), [a.clone(), b.clone()]);
+        assert_eq!(names(&[c.clone(), root.path().join("*.wav"), a.clone()]), [c, a], "each once");
+        assert_eq!(names(&[root.path().join("missing.wav")]), [root.path().join("missing.wav")]);
+        assert!(find(&[root.path().join("*.ogg")]).is_err());
+        fs::remove_dir_all(root.path().join("sub")).unwrap();
+        fs::create_dir(root.path().join("empty")).unwrap();
+        assert!(find(&[root.path().join("empty")]).is_err());
+        let _ = b;
+    }
+
+    #[test]
+    fn what_came_over_standard_input_can_be_read_twice() {
+        let mut spooled = tempfile::tempfile().unwrap();
+        io::copy(&mut &b"hello"[..], &mut spooled).unwrap();
+        let recording = Recording { path: PathBuf::from("stdin"), spooled: Some(spooled) };
+        for _ in 0..2 {
+            let (file, length) = recording.open().unwrap();
+            assert_eq!((io::read_to_string(file).unwrap().as_str(), length), ("hello", 5));
+        }
+    }
+}
