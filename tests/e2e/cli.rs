@@ -33,6 +33,81 @@ fn transcribe_writes_the_result_and_acknowledges_it() {
 }
 
 #[test]
+fn many_recordings_in_many_formats_are_told_to_programs() {
+    let service = Settings::with_workers(1).set("STENO_SLOTS", "2").start();
+    let folder = service.scratch().join("recordings");
+    fs::create_dir_all(folder.join("inner")).unwrap();
+    fs::copy(fixture("clip.opus"), folder.join("one.opus")).unwrap();
+    fs::copy(fixture("clip.flac"), folder.join("inner/two.flac")).unwrap();
+    fs::write(folder.join("notes.txt"), "no recording").unwrap();
+    let named = folder.to_str().unwrap();
+    let words = ["transcribe", named, "--language", "en", "-f", "text,srt,json", "--words", "--json"];
+    let (code, lines, log) = service.cli(&words);
+    assert_eq!(code, Some(0), "{log}");
+    let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    assert!(lines.iter().all(|line| line["status"] == "completed" && line["outputs"].as_array().unwrap().len() == 3));
+    let job: serde_json::Value = serde_json::from_str(&fs::read_to_string(folder.join("one.json")).unwrap()).unwrap();
+    assert!(job["result"]["segments"][0]["words"][0]["end"].is_number());
+    assert!(fs::read_to_string(folder.join("inner/two.srt")).unwrap().starts_with("1\n"));
+    let (code, jobs, _) = service.cli(&["jobs", "--json"]);
+    assert_eq!((code, jobs.as_str()), (Some(0), ""), "every job was acknowledged");
+}
+
+#[test]
+fn an_interrupted_client_says_how_to_get_its_transcript_later() {
+    let mut service = Settings::with_workers(0).start();
+    let mut environment = service.environment().clone();
+    environment.insert("STENO_URL".to_owned(), format!("http://{}", service.address()));
+    let audio = fixture("clip.opus");
+    let words = ["transcribe", audio.to_str().unwrap(), "--language", "en"];
+    let mut client = Process::start("steno", &words, &environment, &service.scratch().join("client.log"));
+    client.wait_for_log("clip.opus: job ");
+    client.signal(rustix::process::Signal::INT);
+    assert_eq!(client.wait().code(), Some(130));
+    let advice = client.wait_for_log("steno fetch ");
+    let id = advice.split_whitespace().next_back().unwrap();
+    service.start_worker();
+    let (code, events, _) = service.cli(&["events", id]);
+    assert_eq!(code, Some(0));
+    assert!(events.ends_with("completed\n") && events.contains('→'), "{events}");
+    let (code, text, log) = service.cli(&["fetch", id]);
+    assert_eq!(code, Some(0), "{log}");
+    assert!(same_words(&text, &fs::read_to_string(fixture("clip.txt")).unwrap()), "{text}");
+}
+
+#[test]
+fn a_watched_folder_gets_its_transcripts_as_recordings_come() {
+    let service = Settings::with_workers(1).start();
+    let folder = service.scratch().join("incoming");
+    fs::create_dir(&folder).unwrap();
+    fs::copy(fixture("clip.opus"), folder.join("before.opus")).unwrap();
+    let mut environment = service.environment().clone();
+    environment.insert("STENO_URL".to_owned(), format!("http://{}", service.address()));
+    let words = ["transcribe", "--watch", folder.to_str().unwrap(), "--language", "en", "-f", "srt"];
+    let mut client = Process::start("steno", &words, &environment, &service.scratch().join("client.log"));
+    eventually("the first transcript", || folder.join("before.srt").exists().then_some(()));
+    fs::copy(fixture("bad/text.txt"), folder.join("broken.mp3")).unwrap();
+    client.wait_for_log("unsupported_media");
+    fs::copy(fixture("clip.flac"), folder.join("later.flac")).unwrap();
+    eventually("the second transcript", || folder.join("later.srt").exists().then_some(()));
+    client.signal(rustix::process::Signal::INT);
+    assert_eq!(client.wait().code(), Some(130));
+    assert_eq!(client.log().matches("before.opus: job").count(), 1, "nothing is transcribed twice");
+}
+
+#[test]
+fn doctor_finds_nothing_wrong_where_nothing_is() {
+    let service = Settings::with_workers(1).start();
+    let data = service.data();
+    let (code, findings, log) = service.cli(&["doctor", "--data", data.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{findings}{log}");
+    for subject in ["programs", "processor", "weights", "data", "server"] {
+        assert!(findings.lines().any(|line| line.starts_with("ok") && line.contains(subject)), "{findings}");
+    }
+}
+
+#[test]
 fn up_restarts_a_child_that_dies_and_takes_its_children_with_it() {
     let mut service = Settings::with_workers(0).set("STENO_WORKERS", "1").start();
     assert!(service.api.take().unwrap().terminate().success());

@@ -56,3 +56,37 @@ fn a_fuzzer_finds_nothing_that_the_description_does_not_say() {
         .current_dir(service.scratch())
         .env("NO_PROXY", "*"));
 }
+
+/// The fenced blocks of a page in a language.
+fn examples(page: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    let blocks = page.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
+    blocks.collect()
+}
+
+#[test]
+fn every_example_of_the_api_s_page_runs() {
+    let service = Settings::with_workers(1).start();
+    let page = std::fs::read_to_string(clients().join("../../docs/API.md")).unwrap();
+    let page = page.replace("http://127.0.0.1:8080", &url(&service));
+    let folder = foreign_client("node_modules").with_file_name("examples");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::copy(fixture("clip.mp3"), folder.join("talk.mp3")).unwrap();
+    let mut ran = 0;
+    for (language, program, name) in [
+        ("sh", std::path::PathBuf::from("bash"), "example.sh"),
+        ("python", foreign_client("python/bin/python"), "example.py"),
+        ("js", std::path::PathBuf::from("node"), "example.mjs"),
+    ] {
+        for example in examples(&page, language) {
+            // A line that fails ends a script of the shell, too.
+            let example = if language == "sh" { format!("set -euo pipefail\n{example}") } else { example };
+            std::fs::write(folder.join(name), example).unwrap();
+            let said =
+                run(Command::new(&program).arg(name).current_dir(&folder).env("NO_PROXY", "*").env("no_proxy", "*"));
+            assert!(language == "sh" || said.contains("weather"), "{said}");
+            ran += 1;
+        }
+    }
+    assert!(ran >= 10, "only {ran} examples");
+}
