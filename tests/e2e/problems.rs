@@ -43,10 +43,24 @@ fn options_that_cannot_be_are_named() {
         ("colour=red", "/colour"),
         ("language=en&language=fr", "/language"),
         ("task=sing", "/task"),
+        ("word_timestamps=perhaps", "/word_timestamps"),
+        ("max_line_width=7", "/max_line_width"),
+        ("max_line_width=20&max_line_count=11", "/max_line_count"),
+        ("max_line_count=2", "/max_line_count"),
+        ("beam_size=1.5", "/beam_size"),
+        ("temperature=", "/temperature"),
+        ("model=", "/model"),
+        ("metadata=%7B%22a%22:%22%5Cu0000%22%7D", "/metadata"),
     ] {
         let answer = client.upload(&audio, query);
         check(&answer, 422, ProblemCode::InvalidOptions);
         assert_eq!(answer.problem().errors[0].pointer, pointer, "{query}");
+    }
+    let megabyte = "x".repeat(1 << 20);
+    for name in ["prompt", "metadata", "language", "colour"] {
+        let answer = client.post_form("/transcribe", &audio, &[(name, &megabyte)]);
+        check(&answer, 422, ProblemCode::InvalidOptions);
+        assert_eq!(answer.problem().errors[0].pointer, format!("/{name}"));
     }
     check(&client.upload(&audio, "model=large-v9"), 422, ProblemCode::ModelUnavailable);
     assert_eq!(service.files(), Vec::<String>::new());
