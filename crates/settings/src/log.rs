@@ -27,10 +27,9 @@ pub enum LogFormat {
     Json,
 }
 
-/// The engine's own chatter is only of interest when something is wrong.
-const QUIET: &str = "whisper_rs=warn,symphonia=error,symphonia_core=error,symphonia_bundle_mp3=error,\
-                     symphonia_metadata=error,symphonia_format_isomp4=error,symphonia_format_ogg=error,\
-                     symphonia_format_mkv=error,symphonia_format_riff=error";
+/// The engine's own chatter is only of interest when something is wrong, and what the decoders (`symphonia_core` and its likes) call
+/// an error is a client's broken file, of which the task tells.
+const QUIET: &str = "whisper_rs=warn,symphonia=off";
 
 fn parse_filter(text: &str) -> Result<String, String> {
     EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
@@ -41,10 +40,15 @@ pub fn start_log(settings: &LogSettings) {
     let filter = EnvFilter::new(format!("{QUIET},{}", settings.log));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match settings.log_format {
-        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Text => lines.with_ansi(is_colourful()).init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),
     }
     std::panic::set_hook(Box::new(log_panic));
+}
+
+/// Whether colours are seen and wanted (<https://no-color.org>).
+fn is_colourful() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// A message that was formatted may quote data, and a transcript must not get into the log: only fixed ones are shown.

@@ -70,7 +70,11 @@ impl Library {
             match volumes.iter_mut().find(|volume| volume.key == *key) {
                 Some(Volume { whisper: Some(whisper), used, .. }) => {
                     *used = Instant::now();
-                    return Ok(Arc::clone(whisper));
+                    let whisper = Arc::clone(whisper);
+                    // A state takes as much memory as the weights of base: only those in use are worth it.
+                    let others = volumes.iter().filter(|volume| volume.key != *key);
+                    others.flat_map(|volume| &volume.whisper).for_each(|other| other.forget_idle_states());
+                    return Ok(whisper);
                 }
                 // Another slot is loading them.
                 Some(_) => {}

@@ -214,6 +214,11 @@ impl Whisper {
         Ok(segments)
     }
 
+    /// Frees the states that no run uses.
+    pub(super) fn forget_idle_states(&self) {
+        self.idle_states().clear();
+    }
+
     fn idle_states(&self) -> std::sync::MutexGuard<'_, Vec<WhisperState>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
