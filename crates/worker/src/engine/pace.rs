@@ -4,9 +4,9 @@
 use std::ops::Range;
 
 /// Share of the usual time of its letters below which a word's time is not believed.
-const TOO_FAST: f64 = 0.35;
+const TOO_FAST: f64 = 0.5;
 /// The same for the words together whose time is divided anew.
-const FAST: f64 = 0.7;
+const FAST: f64 = 0.85;
 /// Seconds of a letter in usual speech.
 const USUAL: Range<f64> = 0.04..0.3;
 

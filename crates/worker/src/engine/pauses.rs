@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn words_without_a_pause_are_divided_as_they_were_heard() {
-        check("########", &[0.123, 0.4], &[(0.0, 0.123), (0.123, 0.4)]);
+        check("########", &[0.173, 0.4], &[(0.0, 0.173), (0.173, 0.4)]);
         // The second word cannot end before it begins.
         check("####....########", &[0.2, 0.3, 0.8], &[(0.0, 0.2), (0.4, 0.6), (0.6, 0.8)]);
     }
