@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use steno_models::openai::{StreamEvent, Transcription, VerboseTranscription};
 use steno_models::{Format, JobEvent, JobStatus, Problem, Status, Task, Tombstone};
 
-use utoipa::{IntoParams, OpenApi, ToSchema};
+use utoipa::openapi::OpenApi as OpenApiDocument;
+use utoipa::{IntoParams, Modify, OpenApi, ToSchema};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::routes::{delete_job, follow_job, get_job, health, list_jobs, openai, submit_job};
@@ -34,6 +35,7 @@ use crate::routes::{delete_job, follow_job, get_job, health, list_jobs, openai, 
         health::get_readiness,
     ),
     components(schemas(JobEvent, StreamEvent)),
+    modifiers(&TranslationAnswers),
     tags(
         (name = "jobs", description = "Recordings, their status and their transcripts"),
         (name = "openai", description = "The calls of OpenAI's audio API, for its clients"),
@@ -41,6 +43,20 @@ use crate::routes::{delete_job, follow_job, get_job, health, list_jobs, openai, 
     ),
 )]
 pub(crate) struct ApiDoc;
+
+/// A translation is answered as a transcription is.
+struct TranslationAnswers;
+
+impl Modify for TranslationAnswers {
+    fn modify(&self, document: &mut OpenApiDocument) {
+        let post = |path: &str| document.paths.paths.get(path).and_then(|item| item.post.as_ref());
+        let answers = post("/v1/audio/transcriptions").map(|operation| operation.responses.clone());
+        let translations = document.paths.paths.get_mut("/v1/audio/translations");
+        if let (Some(answers), Some(operation)) = (answers, translations.and_then(|item| item.post.as_mut())) {
+            operation.responses = answers;
+        }
+    }
+}
 
 /// Registers `/openapi.json` and `/docs`.
 pub(crate) fn configure(app: &mut web::ServiceConfig) {

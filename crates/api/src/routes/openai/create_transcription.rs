@@ -65,23 +65,6 @@ pub(crate) async fn create_transcription(
     path = "/v1/audio/translations",
     tag = "openai",
     request_body(content = TranscriptionForm, content_type = "multipart/form-data"),
-    responses(
-        (status = 200, description = "The translation, in the format asked for", content(
-            (TranscriptionAnswer = "application/json"),
-            (String = "text/plain"),
-            (String = "application/x-subrip"),
-            (String = "text/vtt"),
-            (StreamMessage = "text/event-stream"),
-        ), headers(("X-Job-Id" = String, description = "The job behind the answer"))),
-        (status = 400, description = "A field or the recording is not valid", body = ErrorBody),
-        (status = 404, description = "`model_not_found`", body = ErrorBody),
-        (status = 408, description = "`request_timeout`", body = ErrorBody),
-        (status = 413, description = "`upload_too_large`", body = ErrorBody),
-        (status = 415, description = "`unsupported_media_type`", body = ErrorBody),
-        (status = 500, description = "The engine failed on this recording", body = ErrorBody),
-        (status = 503, description = "`queue_full`, `not_ready`", body = ErrorBody),
-        (status = 507, description = "`disk_reserve`", body = ErrorBody),
-    ),
 )]
 pub(crate) async fn create_translation(
     request: HttpRequest,
