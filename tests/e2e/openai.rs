@@ -54,6 +54,20 @@ fn a_client_that_leaves_loses_nothing_and_nothing_is_computed_twice() {
 }
 
 #[test]
+fn a_stream_is_a_retrieval_when_it_ends() {
+    let service = Settings::with_workers(1).set("STENO_SLOTS", "2").set("STENO_RETRIEVAL_GRACE", "60s").start();
+    let fields = [("model", "whisper-1"), ("language", "en"), ("stream", "true")];
+    let answer = service.client.post_form(TRANSCRIPTIONS, &fixture("long.opus"), &fields);
+    let job = job_of(&answer);
+    let deltas = answer.text().matches("transcript.text.delta").count();
+    assert!(deltas > 5, "it came in {deltas} pieces");
+    let status = eventually("the retrieval is noted", || {
+        Some(service.client.status(job)).filter(|job| job.retrieved_at.is_some())
+    });
+    assert!(status.retrieved_at >= status.finished_at, "{status:?}");
+}
+
+#[test]
 fn a_long_poll_whose_client_has_left_is_no_retrieval() {
     let mut service = Settings::with_workers(0).start();
     let job = service.client.submit(&fixture("clip.opus"), "language=en");

@@ -107,6 +107,12 @@ impl ApiError {
 
     /// The same as OpenAI's clients read it.
     pub(crate) fn into_openai_response(self) -> HttpResponse {
+        let (status, body) = self.to_openai();
+        self.head(status).json(body)
+    }
+
+    /// Status and body as OpenAI's clients read them.
+    pub(crate) fn to_openai(&self) -> (StatusCode, ErrorBody) {
         let status = match self.code {
             // OpenAI knows no 422, and calls weights that are not there not found.
             ProblemCode::InvalidOptions | ProblemCode::IdempotencyKeyInUse => StatusCode::BAD_REQUEST,
@@ -126,7 +132,7 @@ impl ApiError {
         let is_of_recording = self.failure.is_some() && status.is_client_error();
         let param = field.or_else(|| is_of_recording.then(|| "file".to_owned()));
         let error = ErrorDetail { message, kind: kind.to_owned(), param, code: Some(code) };
-        self.head(status).json(ErrorBody { error })
+        (status, ErrorBody { error })
     }
 
     fn head(&self, status: StatusCode) -> HttpResponseBuilder {

@@ -8,9 +8,10 @@ use serde::Serialize;
 /// A comment, which clients ignore.
 pub(crate) const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
 
-/// An event with a name and an id.
-pub(crate) fn event(name: &str, id: &str, data: &impl Serialize) -> Bytes {
-    Bytes::from(format!("event: {name}\nid: {id}\ndata: {}\n\n", json(data)))
+/// An event with a name, and with the id that a client which comes back names.
+pub(crate) fn event(name: &str, id: Option<&str>, data: &impl Serialize) -> Bytes {
+    let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
+    Bytes::from(format!("event: {name}\n{id}data: {}\n\n", json(data)))
 }
 
 /// An event of data alone.

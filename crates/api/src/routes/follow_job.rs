@@ -120,6 +120,6 @@ impl ClientView {
 
     fn push(&mut self, event: &JobEvent) {
         let id = format!("{}-{}", self.stage, self.segments);
-        self.untold.push_back(sse::event(event.name(), &id, event));
+        self.untold.push_back(sse::event(event.name(), Some(&id), event));
     }
 }

@@ -21,27 +21,39 @@ struct Streamer {
     follower: Follower,
     text: String,
     unsent: VecDeque<Bytes>,
-    ended: bool,
+    /// How the stream ends, once that is known.
+    end: Option<End>,
+}
+
+/// How a stream ends.
+enum End {
+    /// With the whole text.
+    Whole,
+    /// With an error.
+    Broken,
 }
 
 /// Streams the text of a job; its last byte counts as retrieval.
 pub(super) async fn answer(delivery: Delivery) -> Result<HttpResponse, ApiError> {
     let job_id = delivery.job_id;
     let follower = Follower::new(delivery.state.clone(), job_id, Told::default());
-    let mut streamer = Streamer { delivery, follower, text: String::new(), unsent: VecDeque::new(), ended: false };
-    // Until there is text the status is still open: a recording that cannot be read is a plain error.
+    let mut streamer = Streamer { delivery, follower, text: String::new(), unsent: VecDeque::new(), end: None };
+    // Until there is something to send the status is open: a recording that cannot be read is a plain error.
     while streamer.unsent.is_empty() {
-        streamer.advance(true).await?;
+        streamer.advance().await?;
     }
     let events = stream::unfold(streamer, |mut streamer| async move {
-        while streamer.unsent.is_empty() && !streamer.ended {
-            if streamer.advance(false).await.is_err() {
-                // The connection ends without its `done`: the client asks again and is attached to the same job.
-                return None;
+        while streamer.unsent.is_empty() && streamer.end.is_none() {
+            if let Err(error) = streamer.advance().await {
+                // OpenAI's clients raise it. Asked again, they are attached to the same job.
+                streamer.unsent.push_back(sse::event("error", None, &error.to_openai().1));
+                streamer.end = Some(End::Broken);
             }
         }
         let Some(event) = streamer.unsent.pop_front() else {
-            streamer.delivery.mark();
+            if let Some(End::Whole) = streamer.end {
+                streamer.delivery.mark();
+            }
             return None;
         };
         Some((Ok::<_, ApiError>(event), streamer))
@@ -52,10 +64,9 @@ pub(super) async fn answer(delivery: Delivery) -> Result<HttpResponse, ApiError>
 }
 
 impl Streamer {
-    /// Waits for more. Before the answer has begun, silence is no news.
-    async fn advance(&mut self, is_before_answer: bool) -> Result<(), ApiError> {
+    /// Waits for more.
+    async fn advance(&mut self) -> Result<(), ApiError> {
         match self.follower.next().await? {
-            Step::Silence if is_before_answer => {}
             Step::Silence => self.unsent.push_back(sse::KEEP_ALIVE),
             Step::Stopping => return Err(ApiError::stopping()),
             Step::Gone(tombstone) => return Err(ApiError::gone(*tombstone)),
@@ -76,7 +87,9 @@ impl Streamer {
         if let Some(result) = &news.status.result {
             let done = StreamEvent::Done { text: result.text.clone(), usage: Usage::of(result) };
             self.unsent.push_back(sse::data(&done));
-            self.ended = true;
+            self.end = Some(End::Whole);
+            // The grace period begins now, not when the call came.
+            self.delivery.now = self.delivery.state.now();
         }
         Ok(())
     }
