@@ -4,10 +4,16 @@ ALTER TABLE inputs ADD COLUMN fingerprint BLOB CHECK (length(fingerprint) = 32);
 ALTER TABLE inputs ADD COLUMN shared INTEGER NOT NULL DEFAULT 0 CHECK (shared IN (0, 1));
 CREATE INDEX inputs_shared ON inputs (fingerprint) WHERE shared = 1;
 
+-- Name of the API key the job was submitted with; empty where the api asks for none. Another key's job is not there.
+ALTER TABLE jobs ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+ALTER TABLE tombstones ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+
 -- Names that clients gave to submissions, so that one they repeat is not a second job. They go with their job.
 CREATE TABLE idempotency_keys (
-  key TEXT PRIMARY KEY,
-  job INTEGER NOT NULL REFERENCES jobs (seq) ON DELETE CASCADE
+  owner TEXT NOT NULL,                                         -- the job's
+  key   TEXT NOT NULL,
+  job   INTEGER NOT NULL REFERENCES jobs (seq) ON DELETE CASCADE,
+  PRIMARY KEY (owner, key)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idempotency_keys_job ON idempotency_keys (job);
 

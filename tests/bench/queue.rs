@@ -43,7 +43,7 @@ impl Queue {
         let mut upload = AudioUpload::create(self.store.data(), JobId::random()).unwrap();
         upload.write(b"RIFF").unwrap();
         let (audio, options) = (upload.store().unwrap(), TranscribeRequest::default());
-        let job = NewJob { audio, options, idempotency_key: None, shared: false };
+        let job = NewJob { audio, options, owner: String::new(), idempotency_key: None, shared: false };
         match self.store.submit_job(SystemClock.now(), job).unwrap() {
             Submission::Accepted(accepted) => accepted.job_id,
             Submission::KeyInUse => unreachable!("it has no key"),
@@ -71,7 +71,7 @@ pub(crate) fn backlog() {
         queue.store.claim_task(SystemClock.now(), &queue.run).unwrap().unwrap();
         claims.push(began.elapsed().as_secs_f64() * 1000.0);
         let began = Instant::now();
-        queue.store.get_job(SystemClock.now(), newest).unwrap().unwrap();
+        queue.store.get_job(SystemClock.now(), None, newest).unwrap().unwrap();
         looks.push(began.elapsed().as_secs_f64() * 1000.0);
     }
     line("100,000 pending: claim, p50", &format!("{:.2} ms", percentile(claims.clone(), 50)), "");

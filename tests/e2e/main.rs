@@ -9,6 +9,7 @@ mod events;
 mod fairness;
 mod foreign_clients;
 mod formats;
+mod keys;
 mod lifecycle;
 mod limits;
 mod models;

@@ -51,3 +51,32 @@ fn weights_that_vanish_before_their_job_fail_it_and_no_other() {
     assert_eq!(error.code, FailureCode::ModelUnavailable);
     assert_eq!(service.client.wait(kept).status, Status::Completed);
 }
+
+#[test]
+fn weights_that_others_need_room_for_are_dropped_and_too_large_ones_are_not_offered() {
+    let folder = tempfile::tempdir().unwrap();
+    let installed = Cache::from_env().unwrap();
+    let cache = Cache::new(folder.path());
+    for name in ["base", "mine"] {
+        steno_weights::import(&cache, name, &installed.path("base").unwrap(), &mut |_| ()).unwrap();
+    }
+    let settings = |budget| {
+        Settings::with_workers(1)
+            .set("STENO_WEIGHTS_DIR", folder.path().to_str().unwrap())
+            .set("STENO_MODEL_MEMORY_BYTES", budget)
+    };
+    // Room for the default and one more.
+    let service = settings("200MB").start();
+    for query in ["model=mine", "word_timestamps=true", "model=mine", ""] {
+        let job = service.client.submit(&fixture("clip.opus"), &format!("language=en&{query}"));
+        assert_eq!(service.client.wait(job).status, Status::Completed, "{query}");
+    }
+    let log = service.workers[0].log();
+    let dropped = |name: &str| log.matches(&format!("dropping the weights {name} ")).count();
+    assert_eq!((dropped("mine"), dropped("base")), (1, 1), "the copy for word times goes, the default stays\n{log}");
+    let service = settings("100MB").start();
+    let refused = service.client.upload(&fixture("clip.opus"), "model=mine").problem();
+    assert_eq!(refused.code, ProblemCode::ModelUnavailable);
+    let job = service.client.submit(&fixture("clip.opus"), "language=en");
+    assert_eq!(service.client.wait(job).status, Status::Completed, "the default is always there");
+}

@@ -8,13 +8,15 @@ use std::time::Duration;
 use serde_json::Value;
 use steno_models::{JobAccepted, JobId, JobStatus, Problem, Status};
 use ureq::http::Response;
-use ureq::{Agent, Body, BodyReader};
+use ureq::{Agent, Body, BodyReader, RequestBuilder};
 
 /// Speaks to one server.
 #[derive(Clone)]
 pub struct Client {
     agent: Agent,
     base: String,
+    /// The `Authorization` of every call.
+    authorization: Option<String>,
 }
 
 /// An answer, read to its end.
@@ -36,7 +38,20 @@ impl Client {
             .timeout_connect(Some(Duration::from_secs(10)))
             .timeout_global(Some(Duration::from_secs(300)))
             .build();
-        Self { agent: config.into(), base: base.to_owned() }
+        Self { agent: config.into(), base: base.to_owned(), authorization: None }
+    }
+
+    /// The same with an API key.
+    #[must_use]
+    pub fn with_key(&self, key: &str) -> Self {
+        Self { authorization: Some(format!("Bearer {key}")), ..self.clone() }
+    }
+
+    fn authorized<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.authorization {
+            Some(value) => request.header("authorization", value),
+            None => request,
+        }
     }
 
     /// `GET path`.
@@ -46,7 +61,7 @@ impl Client {
 
     /// `GET path` with headers.
     pub fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
-        let mut request = self.agent.get(self.url(path));
+        let mut request = self.authorized(self.agent.get(self.url(path)));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -55,7 +70,7 @@ impl Client {
 
     /// The events of `GET path`, after the one with the id `last` if there is one.
     pub fn events(&self, path: &str, last: Option<&str>) -> Events {
-        let mut request = self.agent.get(self.url(path));
+        let mut request = self.authorized(self.agent.get(self.url(path)));
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
@@ -72,7 +87,7 @@ impl Client {
 
     /// `DELETE path`.
     pub fn delete(&self, path: &str) -> Answer {
-        Answer::read(self.agent.delete(self.url(path)).call().unwrap())
+        Answer::read(self.authorized(self.agent.delete(self.url(path))).call().unwrap())
     }
 
     /// `POST path` with a body.
@@ -82,7 +97,7 @@ impl Client {
 
     /// `POST path` with headers and a body.
     pub fn post_with(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-        let mut request = self.agent.post(self.url(path));
+        let mut request = self.authorized(self.agent.post(self.url(path)));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -91,7 +106,7 @@ impl Client {
 
     /// Uploads a recording as the body of `POST /transcribe?query`.
     pub fn upload(&self, file: &Path, query: &str) -> Answer {
-        let request = self.agent.post(self.url(&format!("/transcribe?{query}")));
+        let request = self.authorized(self.agent.post(self.url(&format!("/transcribe?{query}"))));
         let request = request.header("content-type", "application/octet-stream");
         Answer::read(request.send(File::open(file).unwrap()).unwrap())
     }

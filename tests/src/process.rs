@@ -99,7 +99,7 @@ impl Drop for Process {
 }
 
 /// Binaries lie where cargo put the one that runs this.
-pub(crate) fn binary_path(name: &str) -> PathBuf {
+pub fn binary_path(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let folder = own.ancestors().find(|folder| folder.join(name).is_file());
     folder.unwrap_or_else(|| panic!("no binary {name}: run `cargo build --workspace` first")).join(name)

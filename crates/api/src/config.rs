@@ -1,6 +1,7 @@
 //! Settings of steno-api. Parsed once in `main`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
@@ -21,7 +22,11 @@ pub struct Config {
     #[arg(long, env = "STENO_BIND", default_value = "127.0.0.1:8080")]
     pub bind: SocketAddr,
 
-    /// Name of the weights the workers load; a request for others is refused.
+    /// File of API keys, as `steno keys add` writes it; without it nobody is asked for a key. Read again at SIGHUP.
+    #[arg(long, env = "STENO_API_KEYS_FILE")]
+    pub api_keys_file: Option<PathBuf>,
+
+    /// Name of the weights for jobs that name none.
     #[arg(long, env = "STENO_MODEL", default_value = "base")]
     pub model: String,
 

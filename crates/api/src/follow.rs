@@ -7,6 +7,7 @@ use actix_web::web;
 use steno_models::{JobId, Tombstone};
 use steno_store::{Followed, Told};
 
+use crate::auth::Owner;
 use crate::job_watch::Subscription;
 use crate::problem::ApiError;
 use crate::state::ApiState;
@@ -29,6 +30,7 @@ pub(crate) enum Step {
 /// Follows one job.
 pub(crate) struct Follower {
     state: web::Data<ApiState>,
+    owner: Owner,
     job_id: JobId,
     changes: Subscription,
     told: Told,
@@ -37,9 +39,9 @@ pub(crate) struct Follower {
 
 impl Follower {
     /// Follows a job of which its client has `told` segments.
-    pub(crate) fn new(state: web::Data<ApiState>, job_id: JobId, told: Told) -> Self {
+    pub(crate) fn new(state: web::Data<ApiState>, owner: Owner, job_id: JobId, told: Told) -> Self {
         let changes = state.watch.subscribe(job_id);
-        Self { state, job_id, changes, told, is_first: true }
+        Self { state, owner, job_id, changes, told, is_first: true }
     }
 
     /// What there is now, the first time; then what follows a change.
@@ -56,7 +58,8 @@ impl Follower {
             }
         }
         let (now, job_id, told) = (self.state.now(), self.job_id, self.told);
-        match self.state.call_store(move |store| store.follow_job(now, job_id, told)).await? {
+        let owner = self.owner.clone();
+        match self.state.call_store(move |store| store.follow_job(now, owner.filter(), job_id, told)).await? {
             None => Err(ApiError::no_such_job()),
             Some(Err(tombstone)) => Ok(Step::Gone(Box::new(tombstone))),
             Some(Ok(followed)) => {

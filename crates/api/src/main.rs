@@ -35,6 +35,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let server = steno_api::bind(config, Arc::new(store), Arc::new(SystemClock))?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let reload_keys = server.reload_keys();
+    actix_web::rt::spawn(async move {
+        while hangup.recv().await.is_some() {
+            reload_keys();
+        }
+    });
     tracing::info!("listening on http://{}", server.address());
     // Without systemd this does nothing.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);

@@ -2,17 +2,18 @@
 
 use std::time::Instant;
 
-use actix_web::Error;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage as _, ResponseError as _, web};
 use steno_models::ProblemCode;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::problem::ApiError;
+use crate::state::ApiState;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -23,7 +24,10 @@ pub(crate) async fn around(request: ServiceRequest, next: Next<BoxBody>) -> Resu
     let span = tracing::info_span!("call", request.id = %id);
     let instance = request.path().to_owned();
     let method = request.method().clone();
-    let mut response = next.call(request).instrument(span.clone()).await?;
+    let mut response = match authenticate(&request) {
+        Ok(()) => next.call(request).instrument(span.clone()).await?,
+        Err(error) => request.into_response(error.error_response()),
+    };
     let route = response.request().match_pattern().unwrap_or_else(|| "unknown address".to_owned());
     let status = response.status();
     if let Some(problem) = problem_of(&mut response) {
@@ -47,6 +51,18 @@ pub(crate) async fn around(request: ServiceRequest, next: Next<BoxBody>) -> Resu
         }
     });
     Ok(response)
+}
+
+/// Notes whose call it is. What is about the server itself, everybody may ask.
+fn authenticate(request: &ServiceRequest) -> Result<(), ApiError> {
+    let path = request.path();
+    if matches!(path, "/healthz" | "/readyz" | "/openapi.json" | "/docs") || path.starts_with("/docs/") {
+        return Ok(());
+    }
+    let state = request.app_data::<web::Data<ApiState>>().ok_or_else(ApiError::stopping)?;
+    let owner = state.keys.authenticate(request.headers())?;
+    request.extensions_mut().insert(owner);
+    Ok(())
 }
 
 /// The error of an answer: ours, or made of the status of one that actix gave by itself.

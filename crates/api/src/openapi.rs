@@ -6,6 +6,7 @@ use steno_models::openai::{StreamEvent, Transcription, VerboseTranscription};
 use steno_models::{Format, JobEvent, JobStatus, Problem, Status, Task, Tombstone};
 
 use utoipa::openapi::OpenApi as OpenApiDocument;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoParams, Modify, OpenApi, ToSchema};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -35,7 +36,8 @@ use crate::routes::{delete_job, follow_job, get_job, health, list_jobs, openai, 
         health::get_readiness,
     ),
     components(schemas(JobEvent, StreamEvent)),
-    modifiers(&TranslationAnswers),
+    modifiers(&TranslationAnswers, &ApiKeySecurity),
+    security((), ("api_key" = [])),
     tags(
         (name = "jobs", description = "Recordings, their status and their transcripts"),
         (name = "openai", description = "The calls of OpenAI's audio API, for its clients"),
@@ -54,6 +56,18 @@ impl Modify for TranslationAnswers {
         let translations = document.paths.paths.get_mut("/v1/audio/translations");
         if let (Some(answers), Some(operation)) = (answers, translations.and_then(|item| item.post.as_mut())) {
             operation.responses = answers;
+        }
+    }
+}
+
+/// Where keys are asked for, they are sent as bearer tokens.
+struct ApiKeySecurity;
+
+impl Modify for ApiKeySecurity {
+    fn modify(&self, document: &mut OpenApiDocument) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        if let Some(components) = document.components.as_mut() {
+            components.add_security_scheme("api_key", SecurityScheme::Http(scheme));
         }
     }
 }

@@ -122,6 +122,7 @@ impl ApiError {
         let code = match (self.failure, self.code) {
             (Some(failure), _) => failure.as_str().to_owned(),
             (None, ProblemCode::ModelUnavailable) => "model_not_found".to_owned(),
+            (None, ProblemCode::Unauthorized) => "invalid_api_key".to_owned(),
             (None, code) => word(code),
         };
         let kind = if status.is_server_error() { "server_error" } else { "invalid_request_error" };
@@ -137,6 +138,9 @@ impl ApiError {
 
     fn head(&self, status: StatusCode) -> HttpResponseBuilder {
         let mut response = HttpResponseBuilder::new(status);
+        if self.code == ProblemCode::Unauthorized {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
         if let Some(seconds) = self.retry_after_s {
             response.insert_header((header::RETRY_AFTER, seconds));
         }

@@ -11,6 +11,7 @@ use actix_web::{App, HttpServer, web};
 use steno_store::{Clock, Store};
 use tokio::sync::watch;
 
+use crate::auth::ApiKeys;
 use crate::job_watch::{self, JobWatch};
 use crate::state::ApiState;
 use crate::{Config, connection, janitor, middleware, openapi, routes};
@@ -24,12 +25,14 @@ const SHUTDOWN_TIMEOUT_S: u64 = 15;
 pub struct Server {
     http: actix_web::dev::Server,
     address: SocketAddr,
+    keys: Arc<ApiKeys>,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 /// Sweeps what fell due while nobody was there, then listens. Returns before the first call is taken.
 pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow::Result<Server> {
+    let keys = Arc::new(ApiKeys::load(config.api_keys_file.clone())?);
     janitor::sweep(&store, &*clock);
     let (stop, stopping) = watch::channel(false);
     let jobs = Arc::new(JobWatch::default());
@@ -38,7 +41,7 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
         janitor::start(Arc::clone(&store), Arc::clone(&clock), config.queue.sweep_interval, stopping.clone()),
     ];
     let bind = config.bind;
-    let state = web::Data::new(ApiState::new(config, store, jobs, stopping, clock));
+    let state = web::Data::new(ApiState::new(config, store, jobs, Arc::clone(&keys), stopping, clock));
     let server = HttpServer::new(move || {
         App::new()
             .app_data(state.clone())
@@ -61,13 +64,19 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
         anyhow::anyhow!("cannot listen on {bind} ({error}): {hint}")
     })?;
     let address = server.addrs().first().copied().unwrap_or(bind);
-    Ok(Server { http: server.run(), address, stop, threads })
+    Ok(Server { http: server.run(), address, keys, stop, threads })
 }
 
 impl Server {
     /// The address it listens on; the port is a real one even if 0 was asked for.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Reads the file of API keys again each time the returned function is called.
+    pub fn reload_keys(&self) -> impl Fn() + 'static {
+        let keys = Arc::clone(&self.keys);
+        move || keys.reload()
     }
 
     /// Serves until `shutdown` resolves, then lets calls in progress end: waiting clients are answered at once.

@@ -8,6 +8,7 @@ use steno_store::{Clock, Now, Store, StoreError};
 use tokio::sync::watch;
 
 use crate::Config;
+use crate::auth::ApiKeys;
 use crate::job_watch::JobWatch;
 use crate::problem::ApiError;
 
@@ -19,6 +20,8 @@ pub(crate) struct ApiState {
     pub(crate) store: Arc<Store>,
     /// Tells long-polling clients that their job changed.
     pub(crate) watch: Arc<JobWatch>,
+    /// Who may call.
+    pub(crate) keys: Arc<ApiKeys>,
     /// Turns true when the server is asked to stop.
     pub(crate) stopping: watch::Receiver<bool>,
     clock: Arc<dyn Clock>,
@@ -29,10 +32,11 @@ impl ApiState {
         config: Config,
         store: Arc<Store>,
         watch: Arc<JobWatch>,
+        keys: Arc<ApiKeys>,
         stopping: watch::Receiver<bool>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { config, store, watch, stopping, clock }
+        Self { config, store, watch, keys, stopping, clock }
     }
 
     /// The present moment.

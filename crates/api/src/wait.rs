@@ -6,12 +6,14 @@ use steno_models::{JobId, JobStatus, TranscribeRequest};
 use steno_store::JobLookup;
 use tokio::time::Instant;
 
+use crate::auth::Owner;
 use crate::problem::ApiError;
 use crate::state::ApiState;
 
 /// The job once it has ended, the time is over, or the server is stopping. Without a limit for as long as it takes.
 pub(crate) async fn wait_for_end(
     state: &ApiState,
+    owner: &Owner,
     job_id: JobId,
     limit: Option<Duration>,
 ) -> Result<(JobStatus, TranscribeRequest), ApiError> {
@@ -20,7 +22,8 @@ pub(crate) async fn wait_for_end(
     let mut stopping = state.stopping.clone();
     loop {
         let now = state.now();
-        let found = state.call_store(move |store| store.get_job(now, job_id)).await?;
+        let of = owner.clone();
+        let found = state.call_store(move |store| store.get_job(now, of.filter(), job_id)).await?;
         let (status, options) = match found {
             Some(JobLookup::Job(status, options)) => (status, options),
             Some(JobLookup::Deleted(tombstone)) => return Err(ApiError::gone(tombstone)),

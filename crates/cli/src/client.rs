@@ -11,7 +11,7 @@ use steno_models::openai::ModelList;
 use steno_models::{Format, JobAccepted, JobId, JobList, JobStatus, Problem, ProblemCode, Status};
 use ureq::http::Response;
 use ureq::tls::{RootCerts, TlsConfig};
-use ureq::{Agent, Body, Proxy, SendBody};
+use ureq::{Agent, Body, Proxy, RequestBuilder, SendBody};
 use uuid::Uuid;
 
 pub(crate) use error::CallError;
@@ -39,12 +39,14 @@ const UPLOAD_RETRIES: u32 = 5;
 pub(crate) struct Client {
     agent: Agent,
     base: String,
+    /// The header that names the caller, if the server asks for keys.
+    authorization: Option<String>,
     /// A server that never answered is more likely not there than restarting: the user wants to know at once.
     answered: AtomicBool,
 }
 
 impl Client {
-    pub(crate) fn new(base: &str) -> Self {
+    pub(crate) fn new(base: &str, api_key: Option<&str>) -> Self {
         let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
         let local = ["://127.", "://localhost", "://[::1]"].iter().any(|host| base.contains(host));
         let config = Agent::config_builder()
@@ -54,7 +56,19 @@ impl Client {
             .timeout_connect(Some(CONNECT_LIMIT))
             .timeout_recv_response(Some(Duration::from_secs(WAIT_S) + PATIENCE))
             .build();
-        Self { agent: config.into(), base: base.trim_end_matches('/').to_owned(), answered: AtomicBool::new(false) }
+        Self {
+            agent: config.into(),
+            base: base.trim_end_matches('/').to_owned(),
+            authorization: api_key.map(|key| format!("Bearer {key}")),
+            answered: AtomicBool::new(false),
+        }
+    }
+
+    fn authorized<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.authorization {
+            Some(value) => request.header("authorization", value),
+            None => request,
+        }
     }
 
     /// Submits a recording of `length` bytes. `open` yields it from its start; it is called again if the server asks to
@@ -68,7 +82,8 @@ impl Client {
         let key = Uuid::new_v4().to_string();
         let mut tries = 0;
         loop {
-            let mut request = self.agent.post(format!("{}/transcribe", self.base)).header("idempotency-key", &key);
+            let mut request =
+                self.authorized(self.agent.post(format!("{}/transcribe", self.base))).header("idempotency-key", &key);
             for (name, value) in options {
                 request = request.query(*name, value);
             }
@@ -121,13 +136,13 @@ impl Client {
     /// The result in a format, without retrieving it: the acknowledgement is a delete.
     pub(crate) fn result(&self, job: &JobId, format: Format) -> Result<Vec<u8>, CallError> {
         let path = format!("{}/transcribe/{job}?keep=true&format={}", self.base, format.as_str());
-        self.patiently(|| read(self.agent.get(&path).call()?))
+        self.patiently(|| read(self.authorized(self.agent.get(&path)).call()?))
     }
 
     /// Cancels, acknowledges or deletes.
     pub(crate) fn delete(&self, job: &JobId) -> Result<(), CallError> {
         let path = format!("{}/transcribe/{job}", self.base);
-        self.patiently(|| read(self.agent.delete(&path).call()?)).map(drop)
+        self.patiently(|| read(self.authorized(self.agent.delete(&path)).call()?)).map(drop)
     }
 
     /// At most `limit` jobs, newest first.
@@ -136,7 +151,8 @@ impl Client {
         let mut cursor = None;
         while jobs.len() < limit {
             let page = (limit - jobs.len()).min(LONGEST_PAGE).to_string();
-            let mut request = self.agent.get(format!("{}/transcribe", self.base)).query("limit", &page);
+            let mut request =
+                self.authorized(self.agent.get(format!("{}/transcribe", self.base))).query("limit", &page);
             if let Some(status) = status {
                 request = request.query("status", status.as_str());
             }
@@ -158,7 +174,7 @@ impl Client {
         let mut last_id = None::<String>;
         loop {
             let response = self.patiently(|| {
-                let mut request = self.agent.get(format!("{}/transcribe/{job}/events", self.base));
+                let mut request = self.authorized(self.agent.get(format!("{}/transcribe/{job}/events", self.base)));
                 if let Some(id) = &last_id {
                     request = request.header("last-event-id", id);
                 }
@@ -177,18 +193,19 @@ impl Client {
 
     /// Whether the server is ready, and if not, why.
     pub(crate) fn check_ready(&self) -> Result<(), CallError> {
-        read(self.agent.get(format!("{}/readyz", self.base)).call()?).map(drop)
+        read(self.authorized(self.agent.get(format!("{}/readyz", self.base))).call()?).map(drop)
     }
 
     /// Names of the weights a job may ask for, the default first.
     pub(crate) fn models(&self) -> Result<Vec<String>, CallError> {
-        let list: ModelList = parse(&read(self.agent.get(format!("{}/v1/models", self.base)).call()?)?)?;
+        let list: ModelList =
+            parse(&read(self.authorized(self.agent.get(format!("{}/v1/models", self.base))).call()?)?)?;
         Ok(list.data.into_iter().map(|model| model.id).collect())
     }
 
     fn status_after(&self, job: &JobId, wait_s: u64) -> Result<JobStatus, CallError> {
         let path = format!("{}/transcribe/{job}?keep=true&wait={wait_s}", self.base);
-        parse(&read(self.agent.get(path).call()?)?)
+        parse(&read(self.authorized(self.agent.get(path)).call()?)?)
     }
 
     /// Calls until an answer comes: a server that answered before and restarts, or is too busy, is waited for; the job is safe
@@ -294,7 +311,7 @@ mod tests {
         let full = answer("503 Service Unavailable", "retry-after: 0\r\n", "{}");
         let (base, server) = server(vec![full, answer("202 Accepted", "", &job_json("pending"))]);
         let mut opened = 0;
-        let accepted = Client::new(&base).submit(&[("prompt", "a b&c".to_owned())], 2, || {
+        let accepted = Client::new(&base, None).submit(&[("prompt", "a b&c".to_owned())], 2, || {
             opened += 1;
             Ok(&b"hi"[..])
         });
@@ -314,7 +331,7 @@ mod tests {
         let answers = vec![answer("200 OK", "", &job_json("processing")), answer("200 OK", "", &job_json("failed"))];
         let (base, server) = server(answers);
         let mut seen = Vec::new();
-        let ended = Client::new(&base).wait(&JobId::random(), true, |job| seen.push(job.status)).unwrap();
+        let ended = Client::new(&base, None).wait(&JobId::random(), true, |job| seen.push(job.status)).unwrap();
         assert_eq!((ended.status, seen), (Status::Failed, vec![Status::Processing, Status::Failed]));
         assert_eq!(server.join().unwrap().len(), 2);
     }
@@ -325,7 +342,7 @@ mod tests {
         let stream = |events: String| answer("200 OK", "content-type: text/event-stream\r\n", &events);
         let (base, server) = server(vec![stream(event("2-1")), stream(event("2-2"))]);
         let mut seen = Vec::new();
-        let followed = Client::new(&base).follow(&JobId::random(), |message| {
+        let followed = Client::new(&base, None).follow(&JobId::random(), |message| {
             seen.push(message.id);
             seen.len() == 2
         });
@@ -341,7 +358,7 @@ mod tests {
         let answers =
             vec![answer("503 Service Unavailable", "", problem), answer("200 OK", "", &job_json("completed"))];
         let (base, _server) = server(answers);
-        assert_eq!(Client::new(&base).wait(&JobId::random(), true, |_| ()).unwrap().status, Status::Completed);
+        assert_eq!(Client::new(&base, None).wait(&JobId::random(), true, |_| ()).unwrap().status, Status::Completed);
     }
 
     #[test]
@@ -349,7 +366,7 @@ mod tests {
         let problem = r#"{"type":"t","title":"t","status":422,"detail":"not valid: task","instance":"/","request_id":"1",
             "code":"invalid_options","errors":[{"pointer":"/task","detail":"wrong"}]}"#;
         let (base, _server) = server(vec![answer("422 Unprocessable Entity", "", problem)]);
-        let shown = Client::new(&base).status(&JobId::random()).unwrap_err().to_string();
+        let shown = Client::new(&base, None).status(&JobId::random()).unwrap_err().to_string();
         assert_eq!(shown, "not valid: task (invalid_options)\n  /task: wrong");
     }
 
@@ -360,7 +377,7 @@ mod tests {
             String::new(),
             answer("200 OK", "", &job_json("completed")),
         ]);
-        let ended = Client::new(&base).wait(&JobId::random(), true, |_| ()).unwrap();
+        let ended = Client::new(&base, None).wait(&JobId::random(), true, |_| ()).unwrap();
         assert_eq!(ended.status, Status::Completed);
         assert_eq!(server.join().unwrap().len(), 3, "the connection that broke was made again");
     }
@@ -369,7 +386,7 @@ mod tests {
     fn a_server_that_never_answered_is_not_waited_for() {
         // A second call would succeed.
         let (base, _server) = server(vec![String::new(), answer("204 No Content", "", "")]);
-        assert!(matches!(Client::new(&base).delete(&JobId::random()), Err(CallError::Unreachable(_))));
+        assert!(matches!(Client::new(&base, None).delete(&JobId::random()), Err(CallError::Unreachable(_))));
     }
 
     #[test]
@@ -377,7 +394,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
-        let shown = Client::new(&base).status(&JobId::random()).unwrap_err().to_string();
+        let shown = Client::new(&base, None).status(&JobId::random()).unwrap_err().to_string();
         assert!(shown.starts_with("cannot reach the server"), "{shown}");
     }
 }

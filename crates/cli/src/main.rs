@@ -10,6 +10,7 @@ mod fetch;
 mod formats;
 mod interrupt;
 mod jobs;
+mod keys;
 mod output;
 mod print;
 mod progress;
@@ -56,6 +57,8 @@ enum Command {
     Delete(delete::DeleteArguments),
     /// List, download, verify or import Whisper weights.
     Weights(weights::WeightsArguments),
+    /// Make and remove API keys.
+    Keys(keys::KeysArguments),
     /// Look for what is missing, slow or wrong, and say what to do.
     Doctor(doctor::DoctorArguments),
     /// Print the completions of a shell.
@@ -70,11 +73,14 @@ struct ServerArguments {
     /// The server.
     #[arg(long, env = "STENO_URL", default_value = "http://127.0.0.1:8080")]
     url: String,
+    /// The API key, if the server asks for one. Better in the environment: others see arguments.
+    #[arg(long, env = "STENO_API_KEY", hide_env_values = true)]
+    api_key: Option<String>,
 }
 
 impl ServerArguments {
     fn client(&self) -> Client {
-        Client::new(&self.url)
+        Client::new(&self.url, self.api_key.as_deref())
     }
 }
 
@@ -95,6 +101,7 @@ fn main() -> ExitCode {
         Command::Events(arguments) => events::events(&arguments),
         Command::Delete(arguments) => delete::delete(&arguments),
         Command::Weights(arguments) => weights::weights(&arguments),
+        Command::Keys(arguments) => keys::keys(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Completions(arguments) => shell::completions(&arguments),
         Command::Man(arguments) => shell::man(&arguments),

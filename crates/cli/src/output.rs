@@ -37,6 +37,16 @@ impl Output {
 
     /// Writes the transcript so that it survives power loss.
     pub(crate) fn write(&self, transcript: &[u8]) -> io::Result<()> {
+        // A new file is as if it were created directly: what the umask leaves.
+        self.write_with(transcript, 0o666)
+    }
+
+    /// The same; a new file can be read by its owner only.
+    pub(crate) fn write_private(&self, content: &[u8]) -> io::Result<()> {
+        self.write_with(content, 0o600)
+    }
+
+    fn write_with(&self, transcript: &[u8], new_mode: u32) -> io::Result<()> {
         let Self::File(path) = self else {
             return print::bytes(transcript);
         };
@@ -48,8 +58,8 @@ impl Output {
         let there = path.canonicalize();
         let path = there.as_deref().unwrap_or(path);
         let folder = folder_of(path);
-        // A new file is as if it were created directly: what the umask leaves.
-        let permissions = path.metadata().map_or_else(|_| Permissions::from_mode(0o666), |there| there.permissions());
+        let permissions =
+            path.metadata().map_or_else(|_| Permissions::from_mode(new_mode), |there| there.permissions());
         let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(folder)?;
         file.write_all(transcript)?;
         file.as_file().sync_all()?;

@@ -13,6 +13,8 @@ use crate::Tombstone;
 pub enum ProblemCode {
     /// The request cannot be read: broken multipart, a body cut short, a bad job id.
     Malformed,
+    /// No API key, or one that is not known.
+    Unauthorized,
     /// No such job, or no such address.
     NotFound,
     /// The address is there, the method is not.
@@ -46,6 +48,7 @@ impl ProblemCode {
     pub fn status(self) -> u16 {
         match self {
             Self::Malformed => 400,
+            Self::Unauthorized => 401,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
@@ -63,6 +66,7 @@ impl ProblemCode {
     pub fn title(self) -> &'static str {
         match self {
             Self::Malformed => "The request cannot be read",
+            Self::Unauthorized => "An API key is needed",
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::RequestTimeout => "The upload stalled",

@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use steno_models::{Problem, TombstoneReason};
 
+use crate::auth::Owner;
 use crate::extract;
 use crate::problem::ApiError;
 use crate::state::ApiState;
@@ -17,6 +18,7 @@ use crate::state::ApiState;
     params(("job_id" = uuid::Uuid, Path, description = "The job", example = "7f2c1c9e-6a51-4c1b-9c58-0f3c2a1f7f10")),
     responses(
         (status = 204, description = "It is gone"),
+        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`not_ready`", body = Problem, content_type = "application/problem+json"),
         (status = 507, description = "`disk_reserve`", body = Problem, content_type = "application/problem+json"),
@@ -24,8 +26,9 @@ use crate::state::ApiState;
 )]
 pub(crate) async fn delete_job(request: HttpRequest, state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
     let job_id = extract::job_id(&request)?;
-    let now = state.now();
-    let known = state.call_store(move |store| store.delete_job(now, job_id, TombstoneReason::Deleted)).await?;
+    let (now, owner) = (state.now(), Owner::of(&request));
+    let known =
+        state.call_store(move |store| store.delete_job(now, owner.filter(), job_id, TombstoneReason::Deleted)).await?;
     if !known {
         return Err(ApiError::no_such_job());
     }

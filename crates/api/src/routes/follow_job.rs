@@ -11,6 +11,7 @@ use futures_util::stream;
 use steno_models::{JobEvent, JobProgress, Problem, Status};
 use steno_store::{Followed, Told};
 
+use crate::auth::Owner;
 use crate::follow::{Follower, Step};
 use crate::openapi::{GoneProblem, JobMessage};
 use crate::problem::ApiError;
@@ -33,6 +34,7 @@ use crate::{extract, sse};
     responses(
         (status = 200, description = "The events", body = JobMessage, content_type = "text/event-stream"),
         (status = 204, description = "You have every event"),
+        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "`gone`", body = GoneProblem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_options`", body = Problem, content_type = "application/problem+json"),
@@ -46,7 +48,7 @@ pub(crate) async fn follow_job(request: HttpRequest, state: web::Data<ApiState>)
         // Clients that reconnect by themselves stop at this (HTML, 9.2.3).
         return Ok(HttpResponse::NoContent().finish());
     }
-    let mut changes = Follower::new(state, job_id, Told { segments: view.segments, spans: 0 });
+    let mut changes = Follower::new(state, Owner::of(&request), job_id, Told { segments: view.segments, spans: 0 });
     // The first look is made before the answer begins: a job that is not there is a problem, not an empty stream.
     match changes.next().await? {
         Step::Gone(tombstone) => return Err(ApiError::gone(*tombstone)),

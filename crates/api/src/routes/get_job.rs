@@ -8,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use sha2::{Digest, Sha256};
 use steno_models::{Format, JobStatus, Problem, Status, TranscribeRequest, render};
 
+use crate::auth::Owner;
 use crate::connection::Connection;
 use crate::extract;
 use crate::openapi::{GoneProblem, JobAnswer, ViewQuery};
@@ -44,6 +45,7 @@ const RETRY_AFTER_S: u32 = 1;
             ),
             headers(("ETag" = String, description = "Of a result"),
                 ("Retry-After" = u32, description = "Seconds after which to look again, while the job has not ended"))),
+        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 304, description = "You have this result"),
         (status = 400, description = "`malformed`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = Problem, content_type = "application/problem+json"),
@@ -56,7 +58,8 @@ const RETRY_AFTER_S: u32 = 1;
 pub(crate) async fn get_job(request: HttpRequest, state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
     let job_id = extract::job_id(&request)?;
     let view = extract::view(&request)?;
-    let (mut status, options) = wait_for_end(&state, job_id, Some(Duration::from_secs(view.wait_s))).await?;
+    let (mut status, options) =
+        wait_for_end(&state, &Owner::of(&request), job_id, Some(Duration::from_secs(view.wait_s))).await?;
     if status.status != Status::Completed {
         let mut response = HttpResponse::Ok();
         if !status.status.is_terminal() {
@@ -100,6 +103,7 @@ fn body_of(status: &JobStatus, options: &TranscribeRequest, format: Format) -> S
     ),
     responses(
         (status = 200, description = "The job is there"),
+        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 304, description = "You have this result"),
         (status = 400, description = "`malformed`"),
         (status = 404, description = "`not_found`"),

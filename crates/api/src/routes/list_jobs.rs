@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use steno_models::{JobList, Problem};
 
+use crate::auth::Owner;
 use crate::extract;
 use crate::openapi::ListQuery;
 use crate::problem::ApiError;
@@ -18,6 +19,7 @@ use crate::state::ApiState;
     params(ListQuery),
     responses(
         (status = 200, description = "A page of jobs", body = JobList),
+        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 400, description = "`malformed`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_options`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`not_ready`", body = Problem, content_type = "application/problem+json"),
@@ -25,7 +27,9 @@ use crate::state::ApiState;
 )]
 pub(crate) async fn list_jobs(request: HttpRequest, state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
     let query = extract::page(&request)?;
-    let now = state.now();
-    let page = state.call_store(move |store| store.list_jobs(now, query.status, query.cursor, query.limit)).await?;
+    let (now, owner) = (state.now(), Owner::of(&request));
+    let page = state
+        .call_store(move |store| store.list_jobs(now, owner.filter(), query.status, query.cursor, query.limit))
+        .await?;
     Ok(HttpResponse::Ok().json(JobList { jobs: page.jobs, next_cursor: page.next.map(|next| next.to_string()) }))
 }

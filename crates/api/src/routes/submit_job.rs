@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use steno_models::{JobAccepted, OptionFields, Problem, ProblemCode};
 use steno_store::{NewJob, Submission};
 
+use crate::auth::Owner;
 use crate::extract;
 use crate::openapi::{RecordingForm, SubmitQuery};
 use crate::problem::ApiError;
@@ -36,6 +37,7 @@ use crate::upload::{self, Body, Upload};
             ("Location" = String, description = "Address of the job"),
             ("Retry-After" = u32, description = "Seconds after which to look at it"),
         )),
+        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 400, description = "`malformed`", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "`request_timeout`", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "`upload_too_large`", body = Problem, content_type = "application/problem+json"),
@@ -82,7 +84,7 @@ pub(crate) async fn submit_job(
     options.model = state.resolve_model(options.model).await?;
     let audio = upload.finish().await?;
     let now = state.now();
-    let job = NewJob { audio, options, idempotency_key, shared: false };
+    let job = NewJob { audio, options, owner: Owner::of(&request).into_name(), idempotency_key, shared: false };
     let Submission::Accepted(accepted) = state.call_store(move |store| store.submit_job(now, job)).await? else {
         let detail = "this Idempotency-Key belongs to another recording or to other options; send a new key";
         return Err(ApiError::new(ProblemCode::IdempotencyKeyInUse, detail));

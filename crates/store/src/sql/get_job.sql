@@ -4,4 +4,4 @@ SELECT jobs.seq AS seq, jobs.status AS status, jobs.language AS language, jobs.a
   jobs.retrieved_at AS retrieved_at, jobs.delete_after AS delete_after, jobs.ttl_deadline AS ttl_deadline,
   jobs.error_code AS error_code, jobs.error_message AS error_message, inputs.options AS options, results.body AS body
 FROM jobs JOIN inputs ON inputs.job = jobs.seq LEFT JOIN results ON results.job = jobs.seq
-WHERE jobs.id = :id
+WHERE jobs.id = :id AND (:owner IS NULL OR jobs.owner = :owner)

@@ -5,6 +5,6 @@ SELECT jobs.id AS id, jobs.seq AS seq, jobs.status AS status, jobs.language AS l
   jobs.retrieved_at AS retrieved_at, jobs.delete_after AS delete_after, jobs.ttl_deadline AS ttl_deadline,
   jobs.error_code AS error_code, jobs.error_message AS error_message, inputs.options AS options, NULL AS body
 FROM jobs JOIN inputs ON inputs.job = jobs.seq
-WHERE jobs.seq < :before AND (:status IS NULL OR jobs.status = :status)
+WHERE jobs.seq < :before AND (:owner IS NULL OR jobs.owner = :owner) AND (:status IS NULL OR jobs.status = :status)
   AND jobs.ttl_deadline > :now AND (jobs.delete_after IS NULL OR jobs.delete_after > :now)
 ORDER BY jobs.seq DESC LIMIT :limit

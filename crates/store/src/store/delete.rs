@@ -12,16 +12,24 @@ const EXPIRED_TOMBSTONE_MS: i64 = 3_600_000;
 
 impl Store {
     /// Deletes a job whatever its status; a worker on it is told to stop. Returns whether there was a job or its
-    /// tombstone, so that deleting twice is no error.
-    pub fn delete_job(&self, now: Now, job_id: JobId, reason: TombstoneReason) -> Result<bool, StoreError> {
+    /// tombstone, so that deleting twice is no error. A job of another than `owner`, if one is named, is not there.
+    pub fn delete_job(
+        &self,
+        now: Now,
+        owner: Option<&str>,
+        job_id: JobId,
+        reason: TombstoneReason,
+    ) -> Result<bool, StoreError> {
         let known = self.write(|tx, effects| {
-            let job = named_params! {":id": job_id.as_bytes()};
-            let seq = tx.prepare_cached("SELECT seq FROM jobs WHERE id = :id")?.query_row(job, |row| row.get(0));
+            let job = named_params! {":id": job_id.as_bytes(), ":owner": owner};
+            let seq = tx
+                .prepare_cached("SELECT seq FROM jobs WHERE id = :id AND (:owner IS NULL OR owner = :owner)")?
+                .query_row(job, |row| row.get(0));
             match seq {
                 Ok(seq) => bury(tx, effects, now, seq, reason, &self.settings).map(|()| true),
                 Err(rusqlite::Error::QueryReturnedNoRows) => Ok(tx
-                    .prepare_cached("SELECT 1 FROM tombstones WHERE id = :id AND forget_at > :now")?
-                    .exists(named_params! {":id": job_id.as_bytes(), ":now": now.wall.ms()})?),
+                    .prepare_cached(include_str!("../sql/get_tombstone.sql"))?
+                    .exists(named_params! {":id": job_id.as_bytes(), ":owner": owner, ":now": now.wall.ms()})?),
                 Err(error) => Err(error.into()),
             }
         })?;

@@ -34,15 +34,16 @@ pub struct Followed {
 
 impl Store {
     /// The job and its segments after those `told`; the inner error is what is left of a job that was deleted. `None` for an
-    /// id that never was or that has been forgotten.
+    /// id that never was or that has been forgotten, and for a job of another than `owner`, if one is named.
     pub fn follow_job(
         &self,
         now: Now,
+        owner: Option<&str>,
         job_id: JobId,
         told: Told,
     ) -> Result<Option<Result<Followed, steno_models::Tombstone>>, StoreError> {
         self.read(|connection| {
-            let (status, options) = match lookup(connection, now, job_id)? {
+            let (status, options) = match lookup(connection, now, owner, job_id)? {
                 None => return Ok(None),
                 Some(JobLookup::Deleted(tombstone)) => return Ok(Some(Err(tombstone))),
                 Some(JobLookup::Job(status, options)) => (status, options),

@@ -20,9 +20,10 @@ pub enum JobLookup {
 }
 
 impl Store {
-    /// The job, or what is left of it. `None` for an id that never was or that has been forgotten.
-    pub fn get_job(&self, now: Now, job_id: JobId) -> Result<Option<JobLookup>, StoreError> {
-        self.read(|connection| lookup(connection, now, job_id))
+    /// The job, or what is left of it. `None` for an id that never was or that has been forgotten, and for a job of another
+    /// than `owner`, if one is named.
+    pub fn get_job(&self, now: Now, owner: Option<&str>, job_id: JobId) -> Result<Option<JobLookup>, StoreError> {
+        self.read(|connection| lookup(connection, now, owner, job_id))
     }
 
     /// Those of `jobs` that have ended or are gone.
@@ -41,15 +42,20 @@ impl Store {
 }
 
 /// The job, or what is left of it, on an open snapshot.
-pub(super) fn lookup(connection: &Connection, now: Now, job_id: JobId) -> Result<Option<JobLookup>, StoreError> {
-    if let Some((status, options)) = load_job(connection, now, job_id)? {
+pub(super) fn lookup(
+    connection: &Connection,
+    now: Now,
+    owner: Option<&str>,
+    job_id: JobId,
+) -> Result<Option<JobLookup>, StoreError> {
+    if let Some((status, options)) = load_job(connection, now, owner, job_id)? {
         // A job past its deadline is gone even if no sweep has come by yet.
         if status.ttl_deadline > now.wall && status.delete_after.is_none_or(|end| end > now.wall) {
             return Ok(Some(JobLookup::Job(status, options)));
         }
         return Ok(Some(JobLookup::Deleted(tombstone_of(&status))));
     }
-    Ok(load_tombstone(connection, now, job_id)?.map(JobLookup::Deleted))
+    Ok(load_tombstone(connection, now, owner, job_id)?.map(JobLookup::Deleted))
 }
 
 fn tombstone_of(status: &JobStatus) -> Tombstone {
@@ -68,10 +74,11 @@ fn tombstone_of(status: &JobStatus) -> Tombstone {
 fn load_job(
     connection: &Connection,
     now: Now,
+    owner: Option<&str>,
     job_id: JobId,
 ) -> Result<Option<(JobStatus, TranscribeRequest)>, StoreError> {
     let mut statement = connection.prepare_cached(include_str!("../sql/get_job.sql"))?;
-    let mut rows = statement.query(named_params! {":id": job_id.as_bytes()})?;
+    let mut rows = statement.query(named_params! {":id": job_id.as_bytes(), ":owner": owner})?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let (mut job, options) = job_of_row(row, now, job_id)?;
     if job.status == Status::Pending {
@@ -158,9 +165,14 @@ fn is_null(row: &Row<'_>, column: &str) -> Result<bool, StoreError> {
     Ok(row.get_ref(column)? == ValueRef::Null)
 }
 
-fn load_tombstone(connection: &Connection, now: Now, job_id: JobId) -> Result<Option<Tombstone>, StoreError> {
+fn load_tombstone(
+    connection: &Connection,
+    now: Now,
+    owner: Option<&str>,
+    job_id: JobId,
+) -> Result<Option<Tombstone>, StoreError> {
     let mut statement = connection.prepare_cached(include_str!("../sql/get_tombstone.sql"))?;
-    let mut rows = statement.query(named_params! {":id": job_id.as_bytes(), ":now": now.wall.ms()})?;
+    let mut rows = statement.query(named_params! {":id": job_id.as_bytes(), ":owner": owner, ":now": now.wall.ms()})?;
     let Some(row) = rows.next()? else { return Ok(None) };
     Ok(Some(Tombstone {
         job_id,

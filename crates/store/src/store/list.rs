@@ -17,10 +17,11 @@ pub struct Page {
 }
 
 impl Store {
-    /// At most `limit` jobs, newest first, from where an earlier page ended.
+    /// At most `limit` jobs, newest first, from where an earlier page ended; only those of `owner`, if one is named.
     pub fn list_jobs(
         &self,
         now: Now,
+        owner: Option<&str>,
         status: Option<Status>,
         from: Option<i64>,
         limit: u32,
@@ -28,6 +29,7 @@ impl Store {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(include_str!("../sql/list_jobs.sql"))?;
             let mut rows = statement.query(named_params! {
+                ":owner": owner,
                 ":before": from.unwrap_or(i64::MAX),
                 ":status": status.map(Status::as_str),
                 ":now": now.wall.ms(),

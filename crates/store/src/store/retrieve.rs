@@ -21,7 +21,7 @@ impl Store {
             Ok(marked > 0)
         })?;
         if first && grace_ms == 0 {
-            self.delete_job(now, job_id, TombstoneReason::Retrieved)?;
+            self.delete_job(now, None, job_id, TombstoneReason::Retrieved)?;
         }
         Ok(())
     }

@@ -17,6 +17,8 @@ pub struct NewJob {
     pub audio: StoredAudio,
     /// What the client asked for.
     pub options: TranscribeRequest,
+    /// Name of the API key it came with; empty where none is asked for.
+    pub owner: String,
     /// The client's name for this submission: with the same one, an equal submission is not a second job.
     pub idempotency_key: Option<String>,
     /// Whether an equal submission may attach to this job, and this one to an equal job.
@@ -106,7 +108,8 @@ impl Store {
 /// The job that a submission repeats: by its key, or, where both are shared, by what it is.
 fn find_earlier(tx: &Transaction<'_>, now: Now, new: &Fingerprinted) -> Result<Option<Earlier>, StoreError> {
     if let Some(key) = &new.job.idempotency_key
-        && let Some(earlier) = find(tx, include_str!("../sql/find_job_of_key.sql"), named_params! {":key": key})?
+        && let Some(earlier) =
+            find(tx, include_str!("../sql/find_job_of_key.sql"), named_params! {":owner": new.job.owner, ":key": key})?
     {
         return Ok(Some(earlier));
     }
@@ -114,7 +117,8 @@ fn find_earlier(tx: &Transaction<'_>, now: Now, new: &Fingerprinted) -> Result<O
         return Ok(None);
     }
     let still_there_at = now.wall.plus_ms(LEAST_LIFE_MS).ms();
-    let wanted = named_params! {":fingerprint": new.fingerprint, ":still_there_at": still_there_at};
+    let wanted =
+        named_params! {":owner": new.job.owner, ":fingerprint": new.fingerprint, ":still_there_at": still_there_at};
     find(tx, include_str!("../sql/find_shared_job.sql"), wanted)
 }
 
@@ -124,11 +128,12 @@ fn insert(
     new: &Fingerprinted,
     settings: &StoreSettings,
 ) -> Result<(i64, Accepted), StoreError> {
-    let NewJob { audio, options, idempotency_key, shared } = &new.job;
+    let NewJob { audio, options, owner, idempotency_key, shared } = &new.job;
     let ttl_deadline = now.wall.plus_ms(settings.ttl.as_millis() as i64);
     let seq: i64 = tx.prepare_cached(include_str!("../sql/insert_job.sql"))?.query_row(
         named_params! {
             ":id": audio.job_id.as_bytes(),
+            ":owner": owner,
             ":priority": options.priority,
             ":created_at": now.wall.ms(),
             ":ttl_deadline": ttl_deadline.ms(),
@@ -147,8 +152,8 @@ fn insert(
     })?;
     tx.prepare_cached(include_str!("../sql/insert_prepare_task.sql"))?.execute(named_params! {":job": seq})?;
     if let Some(key) = idempotency_key {
-        tx.prepare_cached("INSERT INTO idempotency_keys (key, job) VALUES (:key, :job)")?
-            .execute(named_params! {":key": key, ":job": seq})?;
+        tx.prepare_cached("INSERT INTO idempotency_keys (owner, key, job) VALUES (:owner, :key, :job)")?
+            .execute(named_params! {":owner": owner, ":key": key, ":job": seq})?;
     }
     let (status, created_at) = (Status::Pending, now.wall);
     let accepted = Accepted { job_id: audio.job_id, status, created_at, ttl_deadline, position: None, is_new: true };

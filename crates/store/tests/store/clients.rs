@@ -1,7 +1,7 @@
 //! What clients rely on: a submission that is repeated is one job, lists have pages, followers miss nothing.
 
 use steno_models::{JobId, Segment, Status, TombstoneReason, TranscribeRequest};
-use steno_store::{Accepted, Followed, Submission, Told};
+use steno_store::{Accepted, AudioUpload, Followed, NewJob, Submission, Told};
 
 use crate::support::Fixture;
 
@@ -36,7 +36,7 @@ fn a_submission_that_is_repeated_with_its_key_is_one_job() {
 fn a_key_is_free_again_when_its_job_is_deleted() {
     let f = Fixture::new();
     let first = accepted(f.submission(b"one", french(), Some("key"), false));
-    f.store.delete_job(f.now(), first.job_id, TombstoneReason::Deleted).unwrap();
+    f.store.delete_job(f.now(), None, first.job_id, TombstoneReason::Deleted).unwrap();
     assert!(accepted(f.submission(b"two", french(), Some("key"), false)).is_new);
 }
 
@@ -49,7 +49,7 @@ fn equal_shared_submissions_are_one_job_until_it_fails_or_goes() {
     assert_ne!(first.job_id, native.job_id, "a job whose client may delete it is nobody else's");
     assert_eq!(submit(true).job_id, first.job_id);
     let run = f.worker();
-    f.store.delete_job(f.now(), native.job_id, TombstoneReason::Deleted).unwrap();
+    f.store.delete_job(f.now(), None, native.job_id, TombstoneReason::Deleted).unwrap();
     assert!(f.complete(&run, &f.claim(&run), "hello"));
     let completed = submit(true);
     assert_eq!((completed.job_id, completed.status), (first.job_id, Status::Completed));
@@ -73,14 +73,14 @@ fn equal_shared_submissions_are_one_job_until_it_fails_or_goes() {
 fn a_list_has_every_job_once_newest_first() {
     let f = Fixture::new();
     let jobs: Vec<_> = (0..5).map(|_| f.submit()).collect();
-    let page = |status, from, limit| f.store.list_jobs(f.now(), status, from, limit).unwrap();
+    let page = |status, from, limit| f.store.list_jobs(f.now(), None, status, from, limit).unwrap();
     let mut found = Vec::new();
     let mut from = None;
     loop {
         let page = page(None, from, 2);
         found.extend(page.jobs.iter().map(|job| job.job_id));
         // Jobs that come and go between pages change nothing about the others.
-        f.store.delete_job(f.now(), found[0], TombstoneReason::Deleted).unwrap();
+        f.store.delete_job(f.now(), None, found[0], TombstoneReason::Deleted).unwrap();
         let Some(next) = page.next else { break };
         from = Some(next);
     }
@@ -95,7 +95,7 @@ fn a_list_has_every_job_once_newest_first() {
 }
 
 fn follow(f: &Fixture, job: JobId, told: Told) -> Followed {
-    f.store.follow_job(f.now(), job, told).unwrap().unwrap().unwrap()
+    f.store.follow_job(f.now(), None, job, told).unwrap().unwrap().unwrap()
 }
 
 fn texts(segments: &[Segment]) -> Vec<(u32, &str)> {
@@ -124,9 +124,9 @@ fn segments_are_told_once_and_in_order_while_a_job_runs_and_after() {
         assert_eq!((rest.status.status, texts(&rest.segments)), (Status::Completed, vec![(2, "three")]));
     }
     assert_eq!(texts(&follow(&f, job, Told { segments: 99, spans: 0 }).segments), []);
-    f.store.delete_job(f.now(), job, TombstoneReason::Deleted).unwrap();
-    assert!(f.store.follow_job(f.now(), job, Told::default()).unwrap().unwrap().is_err());
-    assert!(f.store.follow_job(f.now(), JobId::random(), Told::default()).unwrap().is_none());
+    f.store.delete_job(f.now(), None, job, TombstoneReason::Deleted).unwrap();
+    assert!(f.store.follow_job(f.now(), None, job, Told::default()).unwrap().unwrap().is_err());
+    assert!(f.store.follow_job(f.now(), None, JobId::random(), Told::default()).unwrap().is_none());
 }
 
 #[test]
@@ -137,4 +137,28 @@ fn announced_weights_are_those_of_the_last_announcement() {
     assert_eq!(f.store.announced_models().unwrap(), ["base", "small"]);
     f.store.announce_models(&["base".into()]).unwrap();
     assert_eq!(f.store.announced_models().unwrap(), ["base"]);
+}
+
+#[test]
+fn the_jobs_of_another_key_are_not_there() {
+    let f = Fixture::new();
+    let submit = |owner: &str| {
+        let mut upload = AudioUpload::create(f.data(), JobId::random()).unwrap();
+        upload.write(b"one").unwrap();
+        let (audio, options) = (upload.store().unwrap(), TranscribeRequest::default());
+        let (owner, idempotency_key) = (owner.to_owned(), Some("key".to_owned()));
+        accepted(f.store.submit_job(f.now(), NewJob { audio, options, owner, idempotency_key, shared: true }).unwrap())
+    };
+    let (alice, bob) = (submit("alice"), submit("bob"));
+    assert_ne!(alice.job_id, bob.job_id, "neither key nor fingerprint leads to another's job");
+    assert_eq!(submit("alice").job_id, alice.job_id);
+    let of = |owner| f.store.get_job(f.now(), owner, alice.job_id).unwrap();
+    assert!(of(Some("alice")).is_some() && of(None).is_some() && of(Some("bob")).is_none());
+    assert!(f.store.follow_job(f.now(), Some("bob"), alice.job_id, Told::default()).unwrap().is_none());
+    let list = |owner| f.store.list_jobs(f.now(), owner, None, None, 10).unwrap().jobs.len();
+    assert_eq!((list(Some("alice")), list(Some("bob")), list(None), list(Some(""))), (1, 1, 2, 0));
+    let delete = |owner| f.store.delete_job(f.now(), owner, alice.job_id, TombstoneReason::Deleted).unwrap();
+    assert!(!delete(Some("bob")) && of(None).is_some());
+    assert!(delete(Some("alice")) && delete(Some("alice")) && !delete(Some("bob")));
+    assert!(of(Some("bob")).is_none() && of(Some("alice")).is_some(), "a tombstone has an owner, too");
 }

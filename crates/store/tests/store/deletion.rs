@@ -7,7 +7,7 @@ use steno_models::{JobId, Status, TombstoneReason, TranscribeRequest};
 use steno_store::{AudioUpload, JobLookup, SpoolFile, StoreSettings};
 
 fn tombstone_reason(f: &Fixture, job: JobId) -> Option<TombstoneReason> {
-    match f.store.get_job(f.now(), job).unwrap() {
+    match f.store.get_job(f.now(), None, job).unwrap() {
         Some(JobLookup::Deleted(tombstone)) => Some(tombstone.reason),
         Some(JobLookup::Job(..)) => panic!("the job is still there"),
         None => None,
@@ -81,13 +81,13 @@ fn delete_works_in_every_status_and_twice() {
     let waiting = f.submit();
     for job in [done, running, waiting] {
         for _ in 0..2 {
-            assert!(f.store.delete_job(f.now(), job, TombstoneReason::Deleted).unwrap());
+            assert!(f.store.delete_job(f.now(), None, job, TombstoneReason::Deleted).unwrap());
         }
         assert_eq!(tombstone_reason(&f, job), Some(TombstoneReason::Deleted));
     }
     assert!(f.store.standing_claims(&run).unwrap().is_empty());
     assert!(!f.complete(&run, &claim, "too late"));
-    assert!(!f.store.delete_job(f.now(), JobId::random(), TombstoneReason::Deleted).unwrap());
+    assert!(!f.store.delete_job(f.now(), None, JobId::random(), TombstoneReason::Deleted).unwrap());
     assert_eq!(f.files(), Vec::<String>::new());
 }
 
@@ -102,7 +102,7 @@ fn deleted_text_is_in_no_file() {
     assert!(f.finish_span(&run, &f.claim(&run), "more"));
     assert_eq!(f.status(job).status, Status::Completed);
     assert!(grep(&f, "marker-of-the-text"), "the test can see what is there");
-    f.store.delete_job(f.now(), job, TombstoneReason::Deleted).unwrap();
+    f.store.delete_job(f.now(), None, job, TombstoneReason::Deleted).unwrap();
     f.store.sweep(f.now()).unwrap();
     assert!(!grep(&f, "marker-of-the-"));
 }

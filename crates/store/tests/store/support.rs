@@ -59,7 +59,7 @@ impl Fixture {
         let mut upload = AudioUpload::create(self.data(), JobId::random()).unwrap();
         upload.write(recording).unwrap();
         let audio = upload.store().unwrap();
-        let job = NewJob { audio, options, idempotency_key: key.map(ToOwned::to_owned), shared };
+        let job = NewJob { audio, options, owner: String::new(), idempotency_key: key.map(ToOwned::to_owned), shared };
         self.store.submit_job(self.now(), job).unwrap()
     }
 
@@ -96,7 +96,7 @@ impl Fixture {
     }
 
     pub(crate) fn status(&self, job: JobId) -> JobStatus {
-        match self.store.get_job(self.now(), job).unwrap() {
+        match self.store.get_job(self.now(), None, job).unwrap() {
             Some(JobLookup::Job(status, _)) => status,
             other => panic!("job {job} is not there: {other:?}"),
         }

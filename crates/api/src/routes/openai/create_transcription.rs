@@ -11,6 +11,7 @@ use steno_store::{NewJob, Submission};
 
 use super::request::{self, Request, ResponseFormat};
 use super::stream;
+use crate::auth::Owner;
 use crate::connection::Connection;
 use crate::openapi::{StreamMessage, TranscriptionAnswer, TranscriptionForm};
 use crate::problem::ApiError;
@@ -39,6 +40,7 @@ const X_JOB_ID: HeaderName = HeaderName::from_static("x-job-id");
             (String = "text/vtt"),
             (StreamMessage = "text/event-stream"),
         ), headers(("X-Job-Id" = String, description = "The job behind the answer"))),
+        (status = 401, description = "`invalid_api_key`", body = ErrorBody),
         (status = 400, description = "A field or the recording is not valid", body = ErrorBody),
         (status = 404, description = "`model_not_found`", body = ErrorBody),
         (status = 408, description = "`request_timeout`", body = ErrorBody),
@@ -84,9 +86,9 @@ async fn create(
     let connection = Connection::of(request);
     if wanted.format == ResponseFormat::Stream {
         let delivery = Delivery { connection, job_id, now: state.now(), state };
-        return stream::answer(delivery).await;
+        return stream::answer(delivery, Owner::of(request)).await;
     }
-    let (status, _) = wait_for_end(&state, job_id, None).await?;
+    let (status, _) = wait_for_end(&state, &Owner::of(request), job_id, None).await?;
     match (status.result, status.error) {
         (Some(result), _) => {
             let delivery = Delivery { connection, job_id, now: state.now(), state };
@@ -118,7 +120,8 @@ async fn submit(
     wanted.options.model = state.resolve_model(wanted.options.model.take()).await?;
     let audio = upload.finish().await?;
     let now = state.now();
-    let job = NewJob { audio, options: wanted.options.clone(), idempotency_key: None, shared: true };
+    let (options, owner) = (wanted.options.clone(), Owner::of(request).into_name());
+    let job = NewJob { audio, options, owner, idempotency_key: None, shared: true };
     match state.call_store(move |store| store.submit_job(now, job)).await? {
         Submission::Accepted(accepted) => {
             let (job_id, verb) = (accepted.job_id, if accepted.is_new { "accepted" } else { "attached to" });

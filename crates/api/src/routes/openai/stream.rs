@@ -10,6 +10,7 @@ use steno_models::separator;
 use steno_store::{Followed, Told};
 
 use super::create_transcription::failure;
+use crate::auth::Owner;
 use crate::follow::{Follower, Step};
 use crate::problem::ApiError;
 use crate::retrieval::Delivery;
@@ -34,9 +35,9 @@ enum End {
 }
 
 /// Streams the text of a job; its last byte counts as retrieval.
-pub(super) async fn answer(delivery: Delivery) -> Result<HttpResponse, ApiError> {
+pub(super) async fn answer(delivery: Delivery, owner: Owner) -> Result<HttpResponse, ApiError> {
     let job_id = delivery.job_id;
-    let follower = Follower::new(delivery.state.clone(), job_id, Told::default());
+    let follower = Follower::new(delivery.state.clone(), owner, job_id, Told::default());
     let mut streamer = Streamer { delivery, follower, text: String::new(), unsent: VecDeque::new(), end: None };
     // Until there is something to send the status is open: a recording that cannot be read is a plain error.
     while streamer.unsent.is_empty() {

@@ -1,0 +1,113 @@
+//! `steno keys`: the file of API keys, which the server reads. Only hashes are in it.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::output::Output;
+use crate::print;
+
+/// Arguments of `steno keys`.
+#[derive(Args, Debug)]
+pub(crate) struct KeysArguments {
+    /// The file. The server reads it at start and at SIGHUP.
+    #[arg(long, env = "STENO_API_KEYS_FILE", global = true, default_value = "api-keys")]
+    api_keys_file: PathBuf,
+    #[command(subcommand)]
+    command: KeysCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    /// Make a key and print it, this once.
+    Add {
+        /// Whose it is; jobs belong to this name.
+        name: String,
+    },
+    /// Show the names of the keys.
+    List,
+    /// Remove a key.
+    Remove {
+        /// Whose it is.
+        name: String,
+    },
+}
+
+/// Runs the command.
+pub(crate) fn keys(arguments: &KeysArguments) -> anyhow::Result<()> {
+    let path = &arguments.api_keys_file;
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    let new = match &arguments.command {
+        KeysCommand::List => {
+            names(&text).for_each(print::line);
+            return Ok(());
+        }
+        KeysCommand::Add { name } => {
+            let (text, key) = add(&text, name)?;
+            print::line(&key);
+            text
+        }
+        KeysCommand::Remove { name } => remove(&text, name)?,
+    };
+    Output::File(path.clone())
+        .write_private(new.as_bytes())
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    eprintln!("the server takes this up at its next start, or at SIGHUP");
+    Ok(())
+}
+
+/// The text with a new key, and the key: 244 random bits.
+fn add(text: &str, name: &str) -> anyhow::Result<(String, String)> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '@');
+    if name.is_empty() || name.len() > 64 || !name.chars().all(is_plain) {
+        bail!("a name has 1 to 64 letters, digits, dots, dashes, underscores and at signs");
+    }
+    if names(text).any(|known| known == name) {
+        bail!("there is a key of {name}; remove it first");
+    }
+    let key = format!("steno_{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    let mut hash = String::new();
+    for byte in Sha256::digest(&key) {
+        // Writing to a String cannot fail.
+        let _ = write!(hash, "{byte:02x}");
+    }
+    let separator = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    Ok((format!("{text}{separator}{name} sha256:{hash}\n"), key))
+}
+
+fn remove(text: &str, name: &str) -> anyhow::Result<String> {
+    if !names(text).any(|known| known == name) {
+        bail!("there is no key of {name}");
+    }
+    let kept = text.lines().filter(|line| line.split_whitespace().next() != Some(name));
+    Ok(kept.flat_map(|line| [line, "\n"]).collect())
+}
+
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.trim_start().starts_with('#')).filter_map(|line| line.split_whitespace().next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_and_go_and_are_nowhere_in_the_file() {
+        let (one, alice) = add("# people", "alice").unwrap();
+        let (two, bob) = add(&one, "bob").unwrap();
+        assert_eq!(names(&two).collect::<Vec<_>>(), ["alice", "bob"]);
+        assert!(alice != bob && !two.contains(&alice) && !two.contains(&alice[6..]));
+        assert_eq!(remove(&two, "bob").unwrap(), one);
+        assert!(add(&two, "alice").is_err() && add(&two, "a b").is_err() && remove(&two, "carol").is_err());
+    }
+}

@@ -1,0 +1,113 @@
+//! With a file of API keys: nobody without one, and to each key its own jobs.
+
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::Signal;
+use steno_e2e::{Client, Service, Settings, eventually, fixture, foreign_client};
+use steno_models::{JobId, JobList, ProblemCode};
+
+/// A service with a file of keys for these names, and the keys.
+fn service_for(workers: usize, names: &[&str]) -> (Service, tempfile::TempDir, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("api-keys");
+    let keys = names.iter().map(|name| add(&file, name)).collect();
+    let service = Settings::with_workers(workers).set("STENO_API_KEYS_FILE", file.to_str().unwrap()).start();
+    (service, folder, keys)
+}
+
+fn add(file: &Path, name: &str) -> String {
+    let output =
+        Command::new(steno_e2e::binary_path("steno")).args(["keys", "add", name, "--api-keys-file"]).arg(file).output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn jobs(client: &Client) -> usize {
+    serde_json::from_slice::<JobList>(&client.get("/transcribe").body).unwrap().jobs.len()
+}
+
+#[test]
+fn a_call_without_a_known_key_gets_nowhere() {
+    let (service, _folder, keys) = service_for(0, &["alice"]);
+    let clip = fixture("clip.opus");
+    for client in [service.client.clone(), service.client.with_key("steno_wrong")] {
+        for path in ["/transcribe", "/nothing", &format!("/transcribe/{}", JobId::random())] {
+            let problem = client.get(path);
+            assert_eq!(problem.header("www-authenticate"), Some("Bearer"));
+            assert_eq!((problem.status, problem.problem().code), (401, ProblemCode::Unauthorized), "{path}");
+        }
+        assert_eq!(client.upload(&clip, "").status, 401);
+        let refused = client.post_form("/v1/audio/transcriptions", &clip, &[("model", "whisper-1")]);
+        assert_eq!((refused.status, refused.json()["error"]["code"].as_str()), (401, Some("invalid_api_key")));
+        for path in ["/healthz", "/readyz", "/openapi.json", "/docs/"] {
+            assert_eq!(client.get(path).status, 200, "{path}");
+        }
+    }
+    assert_eq!(service.files(), Vec::<String>::new());
+    assert_eq!(jobs(&service.client.with_key(&keys[0])), 0);
+}
+
+#[test]
+fn to_each_key_its_own_jobs() {
+    let (service, _folder, keys) = service_for(1, &["alice", "bob"]);
+    let [alice, bob] = [&keys[0], &keys[1]].map(|key| service.client.with_key(key));
+    let clip = fixture("clip.opus");
+    let job = alice.submit(&clip, "language=en");
+    assert_eq!((jobs(&alice), jobs(&bob)), (1, 0));
+    let path = format!("/transcribe/{job}");
+    assert_eq!(bob.get(&path).status, 404);
+    assert_eq!(bob.get(&format!("{path}/events")).status, 404);
+    assert_eq!(bob.delete(&path).status, 404);
+    alice.wait_for_text(job);
+    let fields = [("model", "whisper-1"), ("language", "en")];
+    let call = |client: &Client| client.post_form("/v1/audio/transcriptions", &clip, &fields);
+    let (of_alice, of_bob) = (call(&alice), call(&bob));
+    assert_eq!(of_alice.json(), of_bob.json());
+    assert_ne!(of_alice.header("x-job-id"), of_bob.header("x-job-id"), "nobody attaches to another's job");
+    assert_eq!(alice.delete(&path).status, 204);
+    assert_eq!((alice.get(&path).status, bob.get(&path).status), (410, 404));
+}
+
+#[test]
+fn keys_are_read_again_when_asked_and_kept_when_the_file_is_wrong() {
+    let (service, folder, keys) = service_for(0, &["alice"]);
+    let file = folder.path().join("api-keys");
+    let alice = service.client.with_key(&keys[0]);
+    let carol = service.client.with_key(&add(&file, "carol"));
+    assert_eq!(carol.get("/transcribe").status, 401, "the file is not read at every call");
+    let api = service.api.as_ref().unwrap();
+    api.signal(Signal::HUP);
+    eventually("the new key is known", || (carol.get("/transcribe").status == 200).then_some(()));
+    std::fs::write(&file, "nonsense").unwrap();
+    api.signal(Signal::HUP);
+    api.wait_for_log("the API keys stay as they were");
+    assert_eq!(alice.get("/transcribe").status, 200);
+    let log = api.log();
+    assert!(keys.iter().all(|key| !log.contains(key.as_str())), "keys are not logged");
+}
+
+#[test]
+fn openai_s_client_and_ours_send_their_key() {
+    let (service, _folder, keys) = service_for(1, &["alice"]);
+    let audio = fixture("clip.opus");
+    let words = ["transcribe", audio.to_str().unwrap(), "--language", "en"];
+    let (code, _, log) = service.cli(&words);
+    assert!(code == Some(3) && log.contains("API key"), "{log}");
+    let (code, text, log) = service.cli(&[&words[..], &["--api-key", &keys[0]]].concat());
+    assert!(code == Some(0) && text.contains("weather"), "{log}");
+    let program = "import sys, openai
+client = lambda key: openai.OpenAI(base_url=sys.argv[1], api_key=key, max_retries=0)
+try: client('wrong').models.list(); sys.exit('not refused')
+except openai.AuthenticationError as error: print(error.code)
+print(client(sys.argv[2]).models.list().data[0].id)
+";
+    let output = Command::new(foreign_client("python/bin/python"))
+        .args(["-c", program, &format!("http://{}/v1", service.address()), &keys[0]])
+        .env("NO_PROXY", "*")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said, "invalid_api_key\nbase\n", "{}", String::from_utf8_lossy(&output.stderr));
+}
