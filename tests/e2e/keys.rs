@@ -89,6 +89,40 @@ fn keys_are_read_again_when_asked_and_kept_when_the_file_is_wrong() {
 }
 
 #[test]
+fn without_keys_nobody_is_let_in_from_outside_unless_told_to() {
+    let mut service = Settings::with_workers(0).set("STENO_BIND", "0.0.0.0:0").start_nothing();
+    let mut api = service.start_process("steno-api");
+    assert_eq!(api.wait().code(), Some(78));
+    assert!(api.log().contains("STENO_API_KEYS_FILE") && api.log().contains("STENO_ALLOW_PUBLIC"), "{}", api.log());
+    let mut service =
+        Settings::with_workers(0).set("STENO_BIND", "0.0.0.0:0").set("STENO_ALLOW_PUBLIC", "true").start_nothing();
+    service.start_process("steno-api").wait_for_log("listening on http://");
+}
+
+#[test]
+fn pages_of_others_neither_read_nor_change_anything() {
+    let service = Settings::with_workers(0).set("STENO_ALLOWED_HOSTS", "steno.example.com").start();
+    let job = service.client.submit(&fixture("clip.opus"), "");
+    let path = format!("/transcribe/{job}");
+    let get = |host| service.client.get_with(&path, &[("host", host)]);
+    assert_eq!((get("evil.example").status, get("evil.example").problem().code), (403, ProblemCode::Forbidden));
+    assert_eq!((get("steno.example.com").status, get("localhost:1").status), (200, 200));
+    let clip = std::fs::read(fixture("clip.opus")).unwrap();
+    let post = |origin: &str| {
+        service.client.post_with("/transcribe", &[("content-type", "audio/ogg"), ("origin", origin)], &clip).status
+    };
+    assert_eq!((post("https://evil.example"), post("null")), (403, 403));
+    assert_eq!(post(&format!("http://{}", service.address())), 202);
+    assert_eq!(
+        service.client.get("/healthz").header("content-security-policy"),
+        Some("default-src 'none'; frame-ancestors 'none'")
+    );
+    let page = service.client.get("/docs/");
+    assert!(page.status == 200 && page.header("content-security-policy").unwrap().contains("default-src 'self'"));
+    assert!(!page.text().contains("<script>"), "a script in the page itself would be refused");
+}
+
+#[test]
 fn openai_s_client_and_ours_send_their_key() {
     let (service, _folder, keys) = service_for(1, &["alice"]);
     let audio = fixture("clip.opus");

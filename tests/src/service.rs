@@ -47,17 +47,22 @@ impl Settings {
 
     /// Starts the processes and waits until they are ready.
     pub fn start(self) -> Service {
-        let folder = tempfile::tempdir().unwrap();
-        let mut environment = self.environment;
-        environment.insert("STENO_DATA".to_owned(), folder.path().join("data").to_str().unwrap().to_owned());
-        environment.insert("STENO_BIND".to_owned(), "127.0.0.1:0".to_owned());
-        let mut service =
-            Service { client: Client::new(""), api: None, workers: Vec::new(), environment, started: 0, folder };
+        let workers = self.workers;
+        let mut service = self.start_nothing();
         service.start_api();
-        for _ in 0..self.workers {
+        for _ in 0..workers {
             service.start_worker();
         }
         service
+    }
+
+    /// A data folder and an environment, whose processes the test starts itself.
+    pub fn start_nothing(self) -> Service {
+        let folder = tempfile::tempdir().unwrap();
+        let mut environment = self.environment;
+        environment.insert("STENO_DATA".to_owned(), folder.path().join("data").to_str().unwrap().to_owned());
+        environment.entry("STENO_BIND".to_owned()).or_insert_with(|| "127.0.0.1:0".to_owned());
+        Service { client: Client::new(""), api: None, workers: Vec::new(), environment, started: 0, folder }
     }
 }
 

@@ -26,6 +26,15 @@ pub struct Config {
     #[arg(long, env = "STENO_API_KEYS_FILE")]
     pub api_keys_file: Option<PathBuf>,
 
+    /// Whether to listen beyond this machine without API keys: everybody who reaches it may read and delete every job.
+    #[arg(long, env = "STENO_ALLOW_PUBLIC", default_value_t = false, action = clap::ArgAction::Set)]
+    pub allow_public: bool,
+
+    /// Names by which the service is called besides its addresses and localhost, separated by commas. Needed only without
+    /// API keys.
+    #[arg(long, env = "STENO_ALLOWED_HOSTS", value_delimiter = ',')]
+    pub allowed_hosts: Vec<String>,
+
     /// Name of the weights for jobs that name none.
     #[arg(long, env = "STENO_MODEL", default_value = "base")]
     pub model: String,
@@ -63,6 +72,12 @@ impl Config {
         let mut problems = self.queue.problems();
         if self.upload_chunk_timeout.is_zero() {
             problems.push("STENO_UPLOAD_CHUNK_TIMEOUT must be longer than 0");
+        }
+        if !self.bind.ip().is_loopback() && self.api_keys_file.is_none() && !self.allow_public {
+            problems.push(
+                "STENO_BIND is an address that others reach, and everybody who does could read and delete every job: set \
+                 STENO_API_KEYS_FILE (steno keys add NAME), or STENO_ALLOW_PUBLIC=true if that is what you want",
+            );
         }
         problems
     }

@@ -8,6 +8,7 @@ mod config;
 mod connection;
 mod extract;
 mod follow;
+mod guard;
 mod janitor;
 mod job_watch;
 mod middleware;

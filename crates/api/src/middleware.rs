@@ -12,10 +12,17 @@ use steno_models::ProblemCode;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use crate::guard;
 use crate::problem::ApiError;
 use crate::state::ApiState;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What answers may load if a browser shows them: nothing.
+const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+/// What the pages that describe the api may load: what this server has. Swagger UI styles its elements itself.
+const DOCS_POLICY: &str =
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'";
 
 /// Wraps a call. Nothing a client sent is logged but the method: paths and queries may carry prompts.
 pub(crate) async fn around(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, Error> {
@@ -24,7 +31,7 @@ pub(crate) async fn around(request: ServiceRequest, next: Next<BoxBody>) -> Resu
     let span = tracing::info_span!("call", request.id = %id);
     let instance = request.path().to_owned();
     let method = request.method().clone();
-    let mut response = match authenticate(&request) {
+    let mut response = match admit(&request) {
         Ok(()) => next.call(request).instrument(span.clone()).await?,
         Err(error) => request.into_response(error.error_response()),
     };
@@ -42,6 +49,8 @@ pub(crate) async fn around(request: ServiceRequest, next: Next<BoxBody>) -> Resu
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let policy = if route.starts_with("/docs") { DOCS_POLICY } else { POLICY };
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     let elapsed_ms = began.elapsed().as_millis() as u64;
     span.in_scope(|| {
         if matches!(route.as_str(), "/healthz" | "/readyz") {
@@ -53,13 +62,14 @@ pub(crate) async fn around(request: ServiceRequest, next: Next<BoxBody>) -> Resu
     Ok(response)
 }
 
-/// Notes whose call it is. What is about the server itself, everybody may ask.
-fn authenticate(request: &ServiceRequest) -> Result<(), ApiError> {
+/// Keeps strangers out, and notes whose call it is. What is about the server itself, everybody may ask.
+fn admit(request: &ServiceRequest) -> Result<(), ApiError> {
+    let state = request.app_data::<web::Data<ApiState>>().ok_or_else(ApiError::stopping)?;
+    guard::check(request, &state.config.allowed_hosts, state.config.api_keys_file.is_some())?;
     let path = request.path();
     if matches!(path, "/healthz" | "/readyz" | "/openapi.json" | "/docs") || path.starts_with("/docs/") {
         return Ok(());
     }
-    let state = request.app_data::<web::Data<ApiState>>().ok_or_else(ApiError::stopping)?;
     let owner = state.keys.authenticate(request.headers())?;
     request.extensions_mut().insert(owner);
     Ok(())

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use steno_models::openai::{StreamEvent, Transcription, VerboseTranscription};
 use steno_models::{Format, JobEvent, JobStatus, Problem, Status, Task, Tombstone};
 
-use utoipa::openapi::OpenApi as OpenApiDocument;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi as OpenApiDocument, Ref, ResponseBuilder};
 use utoipa::{IntoParams, Modify, OpenApi, ToSchema};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -36,7 +36,7 @@ use crate::routes::{delete_job, follow_job, get_job, health, list_jobs, openai, 
         health::get_readiness,
     ),
     components(schemas(JobEvent, StreamEvent)),
-    modifiers(&TranslationAnswers, &ApiKeySecurity),
+    modifiers(&TranslationAnswers, &Access),
     security((), ("api_key" = [])),
     tags(
         (name = "jobs", description = "Recordings, their status and their transcripts"),
@@ -60,11 +60,33 @@ impl Modify for TranslationAnswers {
     }
 }
 
-/// Where keys are asked for, they are sent as bearer tokens.
-struct ApiKeySecurity;
+/// Where keys are asked for, they are sent as bearer tokens. Every call may be refused for who makes it.
+struct Access;
 
-impl Modify for ApiKeySecurity {
+impl Modify for Access {
     fn modify(&self, document: &mut OpenApiDocument) {
+        for (path, item) in &mut document.paths.paths {
+            let (schema, kind) = if path.starts_with("/v1/") {
+                ("ErrorBody", "application/json")
+            } else {
+                ("Problem", "application/problem+json")
+            };
+            let answer = |description: &str| {
+                let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
+                ResponseBuilder::new().description(description).content(kind, content).build()
+            };
+            let operations = [&mut item.get, &mut item.head, &mut item.post, &mut item.delete];
+            for operation in operations.into_iter().flatten() {
+                let answers = &mut operation.responses.responses;
+                answers.insert(
+                    "403".to_owned(),
+                    answer("A page of another origin, or a name that is not the server's").into(),
+                );
+                if !matches!(path.as_str(), "/healthz" | "/readyz") {
+                    answers.insert("401".to_owned(), answer("No API key, or one that is not known").into());
+                }
+            }
+        }
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
         if let Some(components) = document.components.as_mut() {
             components.add_security_scheme("api_key", SecurityScheme::Http(scheme));

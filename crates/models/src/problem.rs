@@ -15,6 +15,8 @@ pub enum ProblemCode {
     Malformed,
     /// No API key, or one that is not known.
     Unauthorized,
+    /// A web page of somebody else has made the call.
+    Forbidden,
     /// No such job, or no such address.
     NotFound,
     /// The address is there, the method is not.
@@ -49,6 +51,7 @@ impl ProblemCode {
         match self {
             Self::Malformed => 400,
             Self::Unauthorized => 401,
+            Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
@@ -67,6 +70,7 @@ impl ProblemCode {
         match self {
             Self::Malformed => "The request cannot be read",
             Self::Unauthorized => "An API key is needed",
+            Self::Forbidden => "Not allowed",
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::RequestTimeout => "The upload stalled",

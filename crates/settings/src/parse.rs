@@ -12,7 +12,9 @@ use crate::file;
 
 /// Every setting of every process: names in the file, and in upper case after `STENO_` in the environment. A file is shared,
 /// so each process accepts the keys of the others.
-pub const ALL: [&str; 25] = [
+pub const ALL: [&str; 27] = [
+    "allow_public",
+    "allowed_hosts",
     "api_key",
     "api_keys_file",
     "bind",

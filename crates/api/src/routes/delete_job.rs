@@ -18,7 +18,6 @@ use crate::state::ApiState;
     params(("job_id" = uuid::Uuid, Path, description = "The job", example = "7f2c1c9e-6a51-4c1b-9c58-0f3c2a1f7f10")),
     responses(
         (status = 204, description = "It is gone"),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`not_ready`", body = Problem, content_type = "application/problem+json"),
         (status = 507, description = "`disk_reserve`", body = Problem, content_type = "application/problem+json"),

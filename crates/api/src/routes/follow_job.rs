@@ -34,7 +34,6 @@ use crate::{extract, sse};
     responses(
         (status = 200, description = "The events", body = JobMessage, content_type = "text/event-stream"),
         (status = 204, description = "You have every event"),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "`gone`", body = GoneProblem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_options`", body = Problem, content_type = "application/problem+json"),

@@ -45,7 +45,6 @@ const RETRY_AFTER_S: u32 = 1;
             ),
             headers(("ETag" = String, description = "Of a result"),
                 ("Retry-After" = u32, description = "Seconds after which to look again, while the job has not ended"))),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 304, description = "You have this result"),
         (status = 400, description = "`malformed`", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "`not_found`", body = Problem, content_type = "application/problem+json"),
@@ -103,7 +102,6 @@ fn body_of(status: &JobStatus, options: &TranscribeRequest, format: Format) -> S
     ),
     responses(
         (status = 200, description = "The job is there"),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 304, description = "You have this result"),
         (status = 400, description = "`malformed`"),
         (status = 404, description = "`not_found`"),

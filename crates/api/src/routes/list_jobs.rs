@@ -19,7 +19,6 @@ use crate::state::ApiState;
     params(ListQuery),
     responses(
         (status = 200, description = "A page of jobs", body = JobList),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 400, description = "`malformed`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_options`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`not_ready`", body = Problem, content_type = "application/problem+json"),

@@ -37,7 +37,6 @@ use crate::upload::{self, Body, Upload};
             ("Location" = String, description = "Address of the job"),
             ("Retry-After" = u32, description = "Seconds after which to look at it"),
         )),
-        (status = 401, description = "`unauthorized`", body = Problem, content_type = "application/problem+json"),
         (status = 400, description = "`malformed`", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "`request_timeout`", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "`upload_too_large`", body = Problem, content_type = "application/problem+json"),

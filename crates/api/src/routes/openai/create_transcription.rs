@@ -40,7 +40,6 @@ const X_JOB_ID: HeaderName = HeaderName::from_static("x-job-id");
             (String = "text/vtt"),
             (StreamMessage = "text/event-stream"),
         ), headers(("X-Job-Id" = String, description = "The job behind the answer"))),
-        (status = 401, description = "`invalid_api_key`", body = ErrorBody),
         (status = 400, description = "A field or the recording is not valid", body = ErrorBody),
         (status = 404, description = "`model_not_found`", body = ErrorBody),
         (status = 408, description = "`request_timeout`", body = ErrorBody),

@@ -17,7 +17,6 @@ use crate::state::ApiState;
     tag = "openai",
     responses(
         (status = 200, description = "The weights that can be asked for", body = ModelList),
-        (status = 401, description = "`invalid_api_key`", body = ErrorBody),
         (status = 503, description = "`not_ready`", body = ErrorBody),
     ),
 )]
@@ -36,7 +35,6 @@ pub(crate) async fn list_models(state: web::Data<ApiState>) -> Result<HttpRespon
     params(("model" = String, Path, description = "Name of the weights", example = "whisper-1")),
     responses(
         (status = 200, description = "They can be asked for", body = Model),
-        (status = 401, description = "`invalid_api_key`", body = ErrorBody),
         (status = 404, description = "`model_not_found`", body = ErrorBody),
         (status = 503, description = "`not_ready`", body = ErrorBody),
     ),

@@ -1,0 +1,109 @@
+//! Keeping other people's web pages away: a browser on this machine or its network reaches the service, and does what any page says.
+//!
+//! Without API keys the name in `Host` has to be one of ours, or a page could rebind its own name to our address and read what
+//! it likes. And no page of another origin may change anything. Programs send no `Origin`, and are not concerned.
+
+use std::net::IpAddr;
+
+use actix_web::dev::ServiceRequest;
+use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::http::uri::Authority;
+use actix_web::http::{Method, Uri};
+use steno_models::ProblemCode;
+
+use crate::problem::ApiError;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Refuses calls that a page of somebody else has made. `allowed_hosts` are names of this service beside its addresses;
+/// `has_keys` tells whether callers need an API key, which no such page has.
+pub(crate) fn check(request: &ServiceRequest, allowed_hosts: &[String], has_keys: bool) -> Result<(), ApiError> {
+    let host = header_text(request.headers(), &header::HOST).or(request.uri().authority().map(Authority::as_str));
+    if !has_keys && host.is_some_and(|host| !is_ours(host, allowed_hosts)) {
+        return Err(forbidden(
+            "this name is not one of the server's; call it by its address, or add the name to STENO_ALLOWED_HOSTS",
+        ));
+    }
+    let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !is_reading && is_foreign(request.headers(), host) {
+        return Err(forbidden("pages of other origins may not change anything here"));
+    }
+    Ok(())
+}
+
+/// Addresses cannot be rebound, and `localhost` is always this machine.
+fn is_ours(host: &str, allowed_hosts: &[String]) -> bool {
+    let name = without_port(host);
+    let is_address = name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    is_address
+        || name.eq_ignore_ascii_case("localhost")
+        || allowed_hosts.iter().any(|own| own.eq_ignore_ascii_case(name))
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// Whether a browser says that the call comes from a page of another origin.
+fn is_foreign(headers: &HeaderMap, host: Option<&str>) -> bool {
+    let is_cross_site = header_text(headers, &SEC_FETCH_SITE) == Some("cross-site");
+    let other_origin = header_text(headers, &header::ORIGIN).is_some_and(|origin| {
+        let of_origin = origin.parse::<Uri>().ok();
+        of_origin.as_ref().and_then(|origin| origin.authority()).map(Authority::as_str) != host
+    });
+    is_cross_site || other_origin
+}
+
+fn header_text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or_default())
+}
+
+fn forbidden(detail: &'static str) -> ApiError {
+    ApiError::new(ProblemCode::Forbidden, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn passes(method: Method, headers: &[(&'static str, &str)], has_keys: bool) -> bool {
+        let mut request = TestRequest::default().method(method);
+        for header in headers {
+            request = request.insert_header(*header);
+        }
+        check(&request.to_srv_request(), &["steno.example.com".to_owned()], has_keys).is_ok()
+    }
+
+    #[test]
+    fn names_that_are_not_ours_are_refused_unless_keys_are_needed() {
+        for host in ["127.0.0.1:8080", "[::1]:8080", "localhost", "LOCALHOST:1", "192.168.1.7", "Steno.example.com:443"]
+        {
+            assert!(passes(Method::GET, &[("host", host)], false), "{host}");
+        }
+        for host in ["evil.example", "localhost.evil.example:8080", "127.0.0.1.evil.example", ""] {
+            assert!(!passes(Method::GET, &[("host", host)], false), "{host}");
+            assert!(passes(Method::GET, &[("host", host)], true), "{host}");
+        }
+    }
+
+    #[test]
+    fn pages_of_other_origins_change_nothing() {
+        let host = ("host", "localhost:8080");
+        assert!(passes(Method::POST, &[host], false), "a program");
+        assert!(passes(
+            Method::POST,
+            &[host, ("origin", "http://localhost:8080"), ("sec-fetch-site", "same-origin")],
+            false
+        ));
+        for foreign in [("origin", "https://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")] {
+            assert!(!passes(Method::POST, &[host, foreign], false), "{foreign:?}");
+            assert!(!passes(Method::DELETE, &[host, foreign], true), "{foreign:?}");
+            assert!(passes(Method::GET, &[host, foreign], false), "reading is the browser's own business");
+        }
+    }
+}
