@@ -22,6 +22,7 @@ step documentation
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 step licences
 if cargo deny --version >/dev/null 2>&1; then
+  cargo fetch --locked --quiet
   cargo deny --offline check bans licenses sources
 else
   echo "skipped: cargo-deny is not installed (cargo install --locked cargo-deny)"

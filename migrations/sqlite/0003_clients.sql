@@ -21,3 +21,14 @@ CREATE INDEX idempotency_keys_job ON idempotency_keys (job);
 CREATE TABLE models (
   name TEXT PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
+
+-- When a claimed task was claimed, to know how long it took.
+ALTER TABLE tasks ADD COLUMN claimed_at INTEGER;
+
+-- What has happened since the database was made, for /metrics. A name may have one label, as in deletions{reason="expired"}.
+CREATE TABLE counters (
+  name  TEXT NOT NULL,
+  label TEXT NOT NULL DEFAULT '',
+  value REAL NOT NULL,
+  PRIMARY KEY (name, label)
+) STRICT, WITHOUT ROWID;

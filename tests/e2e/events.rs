@@ -89,7 +89,7 @@ fn five_hundred_idle_followers_cost_little_and_end_with_the_server() {
         .map(|index| {
             let mut follower = TcpStream::connect(service.address()).unwrap();
             let path = events_path(jobs[index % jobs.len()]);
-            write!(follower, "GET {path} HTTP/1.1\r\nhost: steno\r\n\r\n").unwrap();
+            write!(follower, "GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
             follower
         })
         .collect();

@@ -24,7 +24,7 @@ fn a_recording_over_the_limit_is_refused_before_and_while_it_is_read() {
     let mut stream = connect(&service);
     stream
         .write_all(
-            b"POST /transcribe HTTP/1.1\r\nHost: x\r\nContent-Type: audio/wav\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"POST /transcribe HTTP/1.1\r\nHost: localhost\r\nContent-Type: audio/wav\r\nTransfer-Encoding: chunked\r\n\r\n",
         )
         .unwrap();
     for _ in 0..20 {
@@ -45,7 +45,7 @@ fn a_client_that_goes_away_in_mid_upload_leaves_no_file() {
     let mut stream = connect(&service);
     stream
         .write_all(
-            b"POST /transcribe HTTP/1.1\r\nHost: x\r\nContent-Type: audio/wav\r\nContent-Length: 9000000\r\n\r\n",
+            b"POST /transcribe HTTP/1.1\r\nHost: localhost\r\nContent-Type: audio/wav\r\nContent-Length: 9000000\r\n\r\n",
         )
         .unwrap();
     stream.write_all(&vec![1; 600_000]).unwrap();
@@ -60,7 +60,7 @@ fn a_client_that_stops_sending_is_told_so() {
     let mut stream = connect(&service);
     stream
         .write_all(
-            b"POST /transcribe HTTP/1.1\r\nHost: x\r\nContent-Type: audio/wav\r\nContent-Length: 9000\r\n\r\nabc",
+            b"POST /transcribe HTTP/1.1\r\nHost: localhost\r\nContent-Type: audio/wav\r\nContent-Length: 9000\r\n\r\nabc",
         )
         .unwrap();
     let mut answer = [0; 12];
@@ -85,4 +85,39 @@ fn a_full_queue_and_a_full_disk_are_said_honestly() {
     assert!(refused.header("retry-after").is_some());
     assert_eq!(no_room.client.get("/readyz").status, 503);
     assert_eq!(no_room.files(), Vec::<String>::new());
+}
+
+#[test]
+fn what_happens_is_counted_for_prometheus() {
+    let service = Settings::with_workers(1).start();
+    let metrics = || service.client.get("/metrics").text();
+    let value = |text: &str, series: &str| {
+        let line = text.lines().find(|line| line.split(' ').next() == Some(series));
+        line.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+    };
+    let job = service.client.submit(&fixture("clip.opus"), "language=en");
+    service.client.wait(job);
+    let bad = service.client.submit(&fixture("clip.txt"), "");
+    service.client.wait(bad);
+    service.client.delete(&format!("/transcribe/{job}"));
+    let text = metrics();
+    for (series, expected) in [
+        ("steno_jobs_submitted_total", 2.0),
+        ("steno_jobs_ended_total{how=\"completed\"}", 1.0),
+        ("steno_jobs_ended_total{how=\"unsupported_media\"}", 1.0),
+        ("steno_deletions_total{reason=\"deleted\"}", 1.0),
+        ("steno_claims_total{kind=\"prepare\"}", 2.0),
+        ("steno_jobs{status=\"failed\"}", 1.0),
+        ("steno_jobs{status=\"pending\"}", 0.0),
+        ("steno_workers", 1.0),
+    ] {
+        assert_eq!(value(&text, series), Some(expected), "{series}\n{text}");
+    }
+    assert!(value(&text, "steno_speech_seconds_total").unwrap() > 1.0, "{text}");
+    assert!(value(&text, "steno_task_seconds_total{kind=\"prepare\"}").unwrap() > 0.0, "{text}");
+    assert!(
+        text.contains("steno_http_request_seconds_bucket{method=\"POST\",route=\"/transcribe\",status=\"202\""),
+        "{text}"
+    );
+    assert!(!text.contains(&job.to_string()), "nothing of a client's is in it");
 }

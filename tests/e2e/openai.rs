@@ -23,7 +23,7 @@ fn send_and_leave(service: &Service) {
     let mut connection = TcpStream::connect(service.address()).unwrap();
     let length = body.len();
     let head = format!(
-        "POST {TRANSCRIPTIONS} HTTP/1.1\r\nhost: steno\r\ncontent-type: {content_type}\r\ncontent-length: {length}"
+        "POST {TRANSCRIPTIONS} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {content_type}\r\ncontent-length: {length}"
     );
     write!(connection, "{head}\r\n\r\n").unwrap();
     connection.write_all(&body).unwrap();
@@ -72,7 +72,7 @@ fn a_long_poll_whose_client_has_left_is_no_retrieval() {
     let mut service = Settings::with_workers(0).start();
     let job = service.client.submit(&fixture("clip.opus"), "language=en");
     let mut connection = TcpStream::connect(service.address()).unwrap();
-    write!(connection, "GET /transcribe/{job}?wait=60 HTTP/1.1\r\nhost: steno\r\n\r\n").unwrap();
+    write!(connection, "GET /transcribe/{job}?wait=60 HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
     // Another call over the same server, so that the first is surely being answered.
     assert_eq!(service.client.get("/healthz").status, 200);
     connection.shutdown(Shutdown::Both).unwrap();

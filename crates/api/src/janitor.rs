@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use steno_store::{Clock, Store, StoreError};
 use tokio::sync::watch;
 
+use crate::metrics::Metrics;
 use crate::problem::EXIT_IO_ERROR;
 
 /// Pause between two looks for dead workers, and between two signs of life.
@@ -17,6 +18,7 @@ const TICK: Duration = Duration::from_secs(1);
 pub(crate) fn start(
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
     sweep_interval: Duration,
     stopping: watch::Receiver<bool>,
 ) -> thread::JoinHandle<()> {
@@ -25,6 +27,7 @@ pub(crate) fn start(
         while !*stopping.borrow() {
             if swept.elapsed() >= sweep_interval {
                 sweep(&store, &*clock);
+                metrics.run_upkeep();
                 swept = Instant::now();
             }
             match store.reclaim_tasks(clock.now(), None) {

@@ -11,6 +11,7 @@ mod follow;
 mod guard;
 mod janitor;
 mod job_watch;
+mod metrics;
 mod middleware;
 mod openapi;
 mod problem;

@@ -51,7 +51,11 @@ pub(crate) async fn around(request: ServiceRequest, next: Next<BoxBody>) -> Resu
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     let policy = if route.starts_with("/docs") { DOCS_POLICY } else { POLICY };
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-    let elapsed_ms = began.elapsed().as_millis() as u64;
+    let elapsed = began.elapsed();
+    let elapsed_ms = elapsed.as_millis() as u64;
+    if let Some(state) = response.request().app_data::<web::Data<ApiState>>() {
+        state.metrics.note_call(method.as_str(), &route, status.as_u16(), elapsed);
+    }
     span.in_scope(|| {
         if matches!(route.as_str(), "/healthz" | "/readyz") {
             tracing::debug!(http.status = status.as_u16(), elapsed_ms, "{method} {route} answered {status}");

@@ -10,7 +10,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi as OpenApiDocument, Ref, ResponseB
 use utoipa::{IntoParams, Modify, OpenApi, ToSchema};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::routes::{delete_job, follow_job, get_job, health, list_jobs, openai, submit_job};
+use crate::routes::{delete_job, follow_job, get_job, get_metrics, health, list_jobs, openai, submit_job};
 
 /// Everything that can be called.
 #[derive(OpenApi)]
@@ -33,6 +33,7 @@ use crate::routes::{delete_job, follow_job, get_job, health, list_jobs, openai, 
         openai::models::list_models,
         openai::models::get_model,
         health::get_health,
+        get_metrics::get_metrics,
         health::get_readiness,
     ),
     components(schemas(JobEvent, StreamEvent)),

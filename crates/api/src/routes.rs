@@ -3,6 +3,7 @@
 pub(crate) mod delete_job;
 pub(crate) mod follow_job;
 pub(crate) mod get_job;
+pub(crate) mod get_metrics;
 pub(crate) mod health;
 pub(crate) mod list_jobs;
 pub(crate) mod openai;
@@ -37,6 +38,7 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
     )
     .service(resource("/v1/models", "GET").route(web::get().to(openai::models::list_models)))
     .service(resource("/v1/models/{model}", "GET").route(web::get().to(openai::models::get_model)))
+    .service(resource("/metrics", "GET").route(web::get().to(get_metrics::get_metrics)))
     .service(web::redirect("/docs", "/docs/"))
     .service(
         resource("/healthz", "GET, HEAD")

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::auth::ApiKeys;
 use crate::job_watch::{self, JobWatch};
+use crate::metrics::Metrics;
 use crate::state::ApiState;
 use crate::{Config, connection, janitor, middleware, openapi, routes};
 
@@ -32,16 +33,24 @@ pub struct Server {
 
 /// Sweeps what fell due while nobody was there, then listens. Returns before the first call is taken.
 pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow::Result<Server> {
+    let metrics = Metrics::new()?;
     let keys = Arc::new(ApiKeys::load(config.api_keys_file.clone())?);
     janitor::sweep(&store, &*clock);
     let (stop, stopping) = watch::channel(false);
     let jobs = Arc::new(JobWatch::default());
     let threads = vec![
         job_watch::start(Arc::clone(&store), Arc::clone(&jobs), stopping.clone())?,
-        janitor::start(Arc::clone(&store), Arc::clone(&clock), config.queue.sweep_interval, stopping.clone()),
+        janitor::start(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            Arc::clone(&metrics),
+            config.queue.sweep_interval,
+            stopping.clone(),
+        ),
     ];
     let bind = config.bind;
-    let state = web::Data::new(ApiState::new(config, store, jobs, Arc::clone(&keys), stopping, clock));
+    let state =
+        web::Data::new(ApiState::new(config, store, jobs, Arc::clone(&keys), Arc::clone(&metrics), stopping, clock));
     let server = HttpServer::new(move || {
         App::new()
             .app_data(state.clone())

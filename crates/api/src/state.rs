@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::Config;
 use crate::auth::ApiKeys;
 use crate::job_watch::JobWatch;
+use crate::metrics::Metrics;
 use crate::problem::ApiError;
 
 /// Shared by all handlers.
@@ -20,6 +21,8 @@ pub(crate) struct ApiState {
     pub(crate) store: Arc<Store>,
     /// Tells long-polling clients that their job changed.
     pub(crate) watch: Arc<JobWatch>,
+    /// The numbers of this process.
+    pub(crate) metrics: Arc<Metrics>,
     /// Who may call.
     pub(crate) keys: Arc<ApiKeys>,
     /// Turns true when the server is asked to stop.
@@ -33,10 +36,11 @@ impl ApiState {
         store: Arc<Store>,
         watch: Arc<JobWatch>,
         keys: Arc<ApiKeys>,
+        metrics: Arc<Metrics>,
         stopping: watch::Receiver<bool>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { config, store, watch, keys, stopping, clock }
+        Self { config, store, watch, metrics, keys, stopping, clock }
     }
 
     /// The present moment.

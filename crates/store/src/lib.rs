@@ -23,6 +23,6 @@ pub use run::WorkerRun;
 pub use spool_file::SpoolFile;
 pub use store::{
     Accepted, Claim, ClaimId, Failure, Finished, Followed, JobLookup, NewJob, Page, PlannedSpan, Prepared, Reclaimed,
-    RunSettings, SpanTask, Store, StoreSettings, Submission, Sweep, TaskKind, Told,
+    RunSettings, SpanTask, Statistics, Store, StoreSettings, Submission, Sweep, TaskKind, Told,
 };
 pub use wake::{WakeMessage, WakeSocket};

@@ -5,6 +5,7 @@
 
 mod claim;
 mod complete;
+mod counters;
 mod delete;
 mod fail;
 mod files;
@@ -30,6 +31,7 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use steno_models::JobId;
 
+pub use counters::Statistics;
 pub use follow::{Followed, Told};
 pub use get::JobLookup;
 pub use list::Page;

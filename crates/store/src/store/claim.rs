@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, named_params};
 use steno_models::JobId;
 
+use super::counters::{Counter, count};
 use super::get::json;
 use super::types::{Claim, ClaimId, SpanTask, TaskKind};
 use super::{Effects, Store};
@@ -47,13 +48,14 @@ pub(super) fn claim_next(
     tx.prepare_cached(include_str!("../sql/promote_waiting_tasks.sql"))?
         .execute(named_params! {":now": now.wall.ms()})?;
     let claim_id = ClaimId::random();
-    let claimed: Option<(i64, i64)> = tx
+    let claimed: Option<(i64, i64, String)> = tx
         .prepare_cached(include_str!("../sql/claim_task.sql"))?
-        .query_row(named_params! {":claim_id": claim_id.as_bytes(), ":run_id": run_id}, |row| {
-            Ok((row.get(0)?, row.get(1)?))
+        .query_row(named_params! {":claim_id": claim_id.as_bytes(), ":run_id": run_id, ":now": now.wall.ms()}, |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
         .optional()?;
-    let Some((task_id, job_seq)) = claimed else { return Ok(None) };
+    let Some((task_id, job_seq, kind)) = claimed else { return Ok(None) };
+    count(tx, Counter::Claims(&kind), 1.0)?;
     let started = tx
         .prepare_cached(include_str!("../sql/start_job.sql"))?
         .execute(named_params! {":job": job_seq, ":task": task_id, ":now": now.wall.ms()})?;
@@ -85,6 +87,15 @@ fn load_claim(connection: &Connection, id: ClaimId, task_id: i64, job_seq: i64) 
         task_id,
         job_seq,
     })
+}
+
+/// Counts the time that a claimed task has taken. Before its claim is cleared.
+pub(super) fn count_task(tx: &Transaction<'_>, now: Now, claim: &Claim) -> Result<(), StoreError> {
+    let (kind, since): (String, Option<i64>) = tx
+        .prepare_cached("SELECT kind, claimed_at FROM tasks WHERE id = :task")?
+        .query_row(named_params! {":task": claim.task_id}, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let ms = since.map_or(0, |since| (now.wall.ms() - since).max(0));
+    count(tx, Counter::TaskSeconds(&kind), ms as f64 / 1000.0)
 }
 
 /// Whether a claim still stands. The first thing every finish asks.

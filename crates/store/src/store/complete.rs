@@ -4,6 +4,7 @@ use rusqlite::{Transaction, named_params};
 use steno_models::{JobId, JobResult, Segment, separator};
 
 use super::Effects;
+use super::counters::{Counter, count};
 use super::types::Failure;
 use crate::{Now, StoreError};
 
@@ -21,6 +22,7 @@ pub(super) fn complete(
     ending: &Ending,
     result: &JobResult,
 ) -> Result<(), StoreError> {
+    count(tx, Counter::Ended("completed"), 1.0)?;
     let body = serde_json::to_string(result).map_err(|source| StoreError::Content { what: "result", source })?;
     list_files(tx, ending.job_seq)?;
     tx.prepare_cached("INSERT INTO results (job, body) VALUES (:job, :body)")?
@@ -37,6 +39,7 @@ pub(super) fn fail(
     ending: &Ending,
     failure: &Failure,
 ) -> Result<(), StoreError> {
+    count(tx, Counter::Ended(failure.code.as_str()), 1.0)?;
     list_files(tx, ending.job_seq)?;
     tx.prepare_cached(include_str!("../sql/fail_job.sql"))?.execute(named_params! {
         ":job": ending.job_seq,

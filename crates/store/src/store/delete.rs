@@ -4,6 +4,7 @@ use rusqlite::{Transaction, named_params};
 use steno_models::{JobId, TombstoneReason};
 
 use super::complete::{list_files, other_claims};
+use super::counters::{Counter, count};
 use super::{Effects, Store};
 use crate::{Now, StoreError};
 
@@ -50,6 +51,7 @@ pub(super) fn bury(
         TombstoneReason::Expired => EXPIRED_TOMBSTONE_MS.min(settings.ttl.as_millis() as i64),
         TombstoneReason::Retrieved | TombstoneReason::Deleted => 0,
     };
+    count(tx, Counter::Deletions(reason.as_str()), 1.0)?;
     list_files(tx, job_seq)?;
     effects.cancelled.extend(other_claims(tx, job_seq)?);
     let id: [u8; 16] = tx.prepare_cached(include_str!("../sql/insert_tombstone.sql"))?.query_row(

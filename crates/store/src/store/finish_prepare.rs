@@ -3,8 +3,9 @@
 use rusqlite::{Transaction, named_params};
 use steno_models::JobResult;
 
-use super::claim::{claim_next, stands};
+use super::claim::{claim_next, count_task, stands};
 use super::complete::{Ending, complete, join_segments};
+use super::counters::{Counter, count};
 use super::types::{Claim, Finished, Prepared};
 use super::{Effects, Store};
 use crate::{Now, StoreError, WorkerRun};
@@ -27,6 +28,8 @@ impl Store {
         self.write(|tx, effects| {
             let accepted = stands(tx, claim)?;
             if accepted {
+                count_task(tx, now, claim)?;
+                count(tx, Counter::AudioSeconds, prepared.duration_ms as f64 / 1000.0)?;
                 store_plan(tx, claim, &prepared)?;
                 match prepared.segments {
                     Some(_) => complete_at_once(tx, effects, now, claim, prepared)?,
@@ -60,6 +63,8 @@ fn complete_at_once(
     claim: &Claim,
     prepared: Prepared,
 ) -> Result<(), StoreError> {
+    let speech_ms: u64 = prepared.spans.iter().map(super::PlannedSpan::duration_ms).sum();
+    count(tx, Counter::SpeechSeconds, speech_ms as f64 / 1000.0)?;
     let (text, segments) = join_segments(vec![prepared.segments.unwrap_or_default()]);
     let result = JobResult {
         text,

@@ -4,8 +4,9 @@ use rusqlite::{Transaction, named_params};
 use steno_models::{JobResult, Segment};
 
 use super::Store;
-use super::claim::{claim_next, stands};
+use super::claim::{claim_next, count_task, stands};
 use super::complete::{Ending, complete, join_segments};
+use super::counters::{Counter, count};
 use super::types::{Claim, Finished, TaskKind};
 use crate::{Now, StoreError, WorkerRun};
 
@@ -26,6 +27,7 @@ impl Store {
         self.write(|tx, effects| {
             let accepted = stands(tx, claim)?;
             if accepted {
+                count_task(tx, now, claim)?;
                 keep_segments(tx, claim, &json)?;
                 effects.changed.insert(claim.job_id);
                 if !has_unfinished_tasks(tx, claim)? {
@@ -46,7 +48,7 @@ fn keep_segments(tx: &Transaction<'_>, claim: &Claim, json: &str) -> Result<(), 
         .execute(named_params! {":task": claim.task_id, ":segments": json})?;
     tx.prepare_cached("UPDATE jobs SET done_ms = done_ms + :ms WHERE seq = :job")?
         .execute(named_params! {":job": claim.job_seq, ":ms": task.span.duration_ms() as i64})?;
-    Ok(())
+    count(tx, Counter::SpeechSeconds, task.span.duration_ms() as f64 / 1000.0)
 }
 
 fn has_unfinished_tasks(tx: &Transaction<'_>, claim: &Claim) -> Result<bool, StoreError> {

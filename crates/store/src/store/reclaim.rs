@@ -4,6 +4,7 @@ use rusqlite::{Transaction, named_params};
 use steno_models::{FailureCode, JobId};
 
 use super::complete::{Ending, fail};
+use super::counters::{Counter, count};
 use super::types::Failure;
 use super::{BUDGET, Effects, Store};
 use crate::{Now, StoreError, run};
@@ -77,6 +78,7 @@ fn reclaim_run(
         })?
         .collect::<Result<_, _>>()?;
     for (task_id, job_seq, job_id, crashes) in tasks {
+        count(tx, Counter::Crashes, 1.0)?;
         if crashes + 1 >= BUDGET {
             let failure = Failure {
                 code: FailureCode::WorkerCrashed,

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, Transaction, named_par
 use sha2::{Digest, Sha256};
 use steno_models::{JobId, Status, Timestamp, TranscribeRequest};
 
+use super::counters::{Counter, count};
 use super::get::word;
 use crate::{Now, Store, StoreError, StoreSettings, StoredAudio};
 
@@ -128,6 +129,7 @@ fn insert(
     new: &Fingerprinted,
     settings: &StoreSettings,
 ) -> Result<(i64, Accepted), StoreError> {
+    count(tx, Counter::Submitted, 1.0)?;
     let NewJob { audio, options, owner, idempotency_key, shared } = &new.job;
     let ttl_deadline = now.wall.plus_ms(settings.ttl.as_millis() as i64);
     let seq: i64 = tx.prepare_cached(include_str!("../sql/insert_job.sql"))?.query_row(

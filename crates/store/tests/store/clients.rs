@@ -162,3 +162,34 @@ fn the_jobs_of_another_key_are_not_there() {
     assert!(delete(Some("alice")) && delete(Some("alice")) && !delete(Some("bob")));
     assert!(of(Some("bob")).is_none() && of(Some("alice")).is_some(), "a tombstone has an owner, too");
 }
+
+#[test]
+fn what_happens_is_counted_once() {
+    let f = Fixture::new();
+    let run = f.worker();
+    let job = f.submit();
+    f.plan(&run, &f.claim(&run), 2);
+    let claims = [f.claim(&run), f.claim(&run)];
+    f.clock.advance_ms(2_000);
+    assert!(f.finish_span(&run, &claims[0], "one"));
+    assert!(!f.finish_span(&run, &claims[0], "again"), "a claim ends once");
+    assert!(f.finish_span(&run, &claims[1], "two"));
+    f.submit();
+    f.store.delete_job(f.now(), None, job, TombstoneReason::Deleted).unwrap();
+    f.clock.advance_ms(3_000);
+    let statistics = f.store.statistics(f.now()).unwrap();
+    let value = |name: &str, label: &str| {
+        let found = statistics.counters.iter().find(|counter| counter.0 == name && counter.1 == label);
+        found.map_or(0.0, |counter| counter.2)
+    };
+    assert_eq!(
+        (value("jobs_submitted", ""), value("jobs_ended", "completed"), value("deletions", "deleted")),
+        (2.0, 1.0, 1.0)
+    );
+    assert_eq!((value("claims", "prepare"), value("claims", "transcribe")), (1.0, 2.0));
+    assert_eq!(
+        (value("task_seconds", "transcribe"), value("speech_seconds", ""), value("audio_seconds", "")),
+        (4.0, 2.0, 2.0)
+    );
+    assert_eq!((statistics.jobs.as_slice(), statistics.workers), (&[(Status::Pending, 1, 3.0)][..], 1));
+}

@@ -1,0 +1,109 @@
+//! Numbers for Prometheus: what the queue has counted, how it is now, and the calls of this process.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::{Label, Recorder as _, Unit};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use steno_models::Status;
+use steno_store::Statistics;
+
+/// Bounds of the histogram of calls, in seconds. A long poll or a transcription is beyond the last.
+const CALL_SECONDS: [f64; 8] = [0.005, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0, 60.0];
+const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "DELETE", "OPTIONS"];
+const CALLS: &str = "steno_http_request_seconds";
+
+/// Every counter of the store: its name there, its name here, its label, and what it counts.
+const COUNTERS: [(&str, &str, &str, &str); 8] = [
+    ("jobs_submitted", "steno_jobs_submitted_total", "", "Jobs that were submitted"),
+    ("claims", "steno_claims_total", "kind", "Tasks that were claimed"),
+    ("task_seconds", "steno_task_seconds_total", "kind", "Seconds from claim to finish of tasks"),
+    ("speech_seconds", "steno_speech_seconds_total", "", "Seconds of speech that were transcribed"),
+    ("audio_seconds", "steno_audio_seconds_total", "", "Seconds of audio that were decoded"),
+    ("jobs_ended", "steno_jobs_ended_total", "how", "Jobs that completed, or failed with a code"),
+    ("crashes", "steno_crashes_total", "", "Tasks whose worker died"),
+    ("deletions", "steno_deletions_total", "reason", "Jobs that were deleted"),
+];
+
+/// The numbers of this process.
+pub(crate) struct Metrics {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+}
+
+static METADATA: metrics::Metadata<'static> = metrics::Metadata::new("steno", metrics::Level::INFO, None);
+
+impl Metrics {
+    pub(crate) fn new() -> anyhow::Result<Arc<Self>> {
+        let builder =
+            PrometheusBuilder::new().set_buckets_for_metric(Matcher::Full(CALLS.to_owned()), &CALL_SECONDS)?;
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        recorder.describe_histogram(CALLS.into(), Some(Unit::Seconds), "Seconds that calls took".into());
+        for (_, name, _, what) in COUNTERS {
+            recorder.describe_counter(name.into(), None, what.into());
+        }
+        for (name, what) in [
+            ("steno_jobs", "Jobs there are, by status"),
+            ("steno_oldest_job_seconds", "Seconds since the oldest job of a status was submitted"),
+            ("steno_workers", "Workers that are registered"),
+        ] {
+            recorder.describe_gauge(name.into(), None, what.into());
+        }
+        Ok(Arc::new(Self { recorder, handle }))
+    }
+
+    /// Notes a call. `route` is the pattern of the address, never what a client sent.
+    pub(crate) fn note_call(&self, method: &str, route: &str, status: u16, took: Duration) {
+        // A client may send any word: each would be a series of its own.
+        let method = if METHODS.contains(&method) { method } else { "other" };
+        let labels = [("method", method), ("route", route), ("status", &status.to_string())];
+        let labels: Vec<_> =
+            labels.into_iter().map(|(name, value)| Label::new(name.to_owned(), value.to_owned())).collect();
+        let key = metrics::Key::from_parts(CALLS, labels);
+        self.recorder.register_histogram(&key, &METADATA).record(took.as_secs_f64());
+    }
+
+    /// The text that Prometheus reads.
+    pub(crate) fn render(&self, statistics: &Statistics) -> String {
+        for status in [Status::Pending, Status::Processing, Status::Completed, Status::Failed] {
+            let found = statistics.jobs.iter().find(|(known, ..)| *known == status);
+            let (count, age) = found.map_or((0, 0.0), |(_, count, age)| (*count, *age));
+            self.gauge("steno_jobs", &[("status", status.as_str())]).set(count as f64);
+            self.gauge("steno_oldest_job_seconds", &[("status", status.as_str())]).set(age);
+        }
+        self.gauge("steno_workers", &[]).set(statistics.workers as f64);
+        let mut text = self.handle.render();
+        text.push_str(&counters(statistics));
+        text
+    }
+
+    /// Lets go of what old calls have left. To be called about every ten seconds.
+    pub(crate) fn run_upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+
+    fn gauge(&self, name: &'static str, labels: &[(&'static str, &'static str)]) -> metrics::Gauge {
+        let labels: Vec<_> = labels.iter().map(|(name, value)| Label::from_static_parts(name, value)).collect();
+        self.recorder.register_gauge(&metrics::Key::from_parts(name, labels), &METADATA)
+    }
+}
+
+/// The store's counters. They have parts of seconds, which the library's counters have not.
+fn counters(statistics: &Statistics) -> String {
+    let mut text = String::new();
+    for (stored, name, label, what) in COUNTERS {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "# HELP {name} {what}\n# TYPE {name} counter");
+        let values: Vec<_> = statistics.counters.iter().filter(|(known, ..)| known == stored).collect();
+        if values.is_empty() && label.is_empty() {
+            let _ = writeln!(text, "{name} 0");
+        }
+        for (_, of, value) in values {
+            let labels = if label.is_empty() { String::new() } else { format!("{{{label}=\"{of}\"}}") };
+            let _ = writeln!(text, "{name}{labels} {value}");
+        }
+    }
+    text
+}

@@ -1,0 +1,2 @@
+INSERT INTO counters (name, label, value) VALUES (:name, :label, :value)
+ON CONFLICT (name, label) DO UPDATE SET value = value + excluded.value
