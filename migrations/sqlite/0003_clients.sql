@@ -32,3 +32,10 @@ CREATE TABLE counters (
   value REAL NOT NULL,
   PRIMARY KEY (name, label)
 ) STRICT, WITHOUT ROWID;
+
+-- How far the wall clock was ahead of the time since boot when it was last looked at. A change of it is a jump of the clock.
+CREATE TABLE clock (
+  id        INTEGER PRIMARY KEY CHECK (id = 1),
+  boot_id   TEXT NOT NULL,
+  offset_ms INTEGER NOT NULL
+) STRICT;

@@ -30,6 +30,9 @@ pub(crate) fn start(
                 metrics.run_upkeep();
                 swept = Instant::now();
             }
+            if let Err(error) = store.follow_clock(clock.now()) {
+                report(&error, "cannot follow the clock");
+            }
             match store.reclaim_tasks(clock.now(), None) {
                 Ok(reclaimed) if reclaimed.runs > 0 => {
                     tracing::warn!(?reclaimed, "returned the tasks of {} dead workers", reclaimed.runs);

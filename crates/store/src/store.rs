@@ -4,6 +4,7 @@
 //! while work runs. Messages to other processes are sent after the commit, never before.
 
 mod claim;
+mod clock_jump;
 mod complete;
 mod counters;
 mod delete;

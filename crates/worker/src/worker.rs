@@ -133,6 +133,7 @@ impl Worker {
             }
             due.heartbeat = Instant::now();
         }
+        store.follow_clock(clock.now())?;
         let reclaimed = store.reclaim_tasks(clock.now(), Some(run.id()))?;
         if reclaimed.runs > 0 {
             tracing::warn!(?reclaimed, "returned the tasks of {} dead workers", reclaimed.runs);

@@ -80,13 +80,21 @@ impl Store {
         })
     }
 
+    /// Whether this boot can be told from others.
+    pub(super) fn knows_boot(&self) -> bool {
+        self.boot_id != UNKNOWN_BOOT
+    }
+
     fn lease_end(&self, now: Now) -> i64 {
         now.boot_ms + self.settings.lease.as_millis() as i64
     }
 }
 
+/// Stands for a boot whose name cannot be read.
+const UNKNOWN_BOOT: &str = "unknown";
+
 /// The kernel's name for this boot. Where it cannot be read (`ProcSubset=pid`), leases alone tell the dead.
 pub(super) fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map_or_else(|_| String::from("unknown"), |id| id.trim().to_owned())
+        .map_or_else(|_| UNKNOWN_BOOT.to_owned(), |id| id.trim().to_owned())
 }

@@ -25,6 +25,7 @@ impl Store {
     /// Deletes every job that is due, forgets old tombstones, deletes listed and orphaned files, and empties the
     /// write-ahead log, in which deleted text would survive.
     pub fn sweep(&self, now: Now) -> Result<Sweep, StoreError> {
+        self.follow_clock(now)?;
         let expired = self.bury_due(now, TombstoneReason::Expired, include_str!("../sql/select_expired.sql"))?;
         let retrieved = self.bury_due(now, TombstoneReason::Retrieved, include_str!("../sql/select_retrieved.sql"))?;
         if self.has_forgettable_tombstones(now)? {

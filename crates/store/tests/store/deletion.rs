@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::{Fixture, settings};
 use steno_models::{JobId, Status, TombstoneReason, TranscribeRequest};
-use steno_store::{AudioUpload, JobLookup, SpoolFile, StoreSettings};
+use steno_store::{AudioUpload, JobLookup, SpoolFile, StoreSettings, Sweep};
 
 fn tombstone_reason(f: &Fixture, job: JobId) -> Option<TombstoneReason> {
     match f.store.get_job(f.now(), None, job).unwrap() {
@@ -172,4 +172,40 @@ fn files_on_the_list_are_deleted_after_a_restart() {
     assert!(!leftover.exists());
     let database = rusqlite::Connection::open(f.data().database()).unwrap();
     assert_eq!(database.query_row("SELECT count(*) FROM gc", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+}
+
+#[test]
+fn a_clock_that_jumps_deletes_nothing_early_and_keeps_nothing_longer() {
+    const HOUR_MS: i64 = 3_600_000;
+    for jump_ms in [-25 * HOUR_MS, -HOUR_MS, HOUR_MS, 25 * HOUR_MS, 10 * 365 * 24 * HOUR_MS] {
+        let f = Fixture::new();
+        f.store.sweep(f.now()).unwrap();
+        let retrieved = completed(&f, "hello");
+        let pending = f.submit();
+        f.store.mark_retrieved(f.now(), retrieved).unwrap();
+        f.clock.jump_wall_ms(jump_ms);
+        assert_eq!(f.store.sweep(f.now()).unwrap(), Sweep::default(), "{jump_ms}");
+        assert_eq!(f.status(retrieved).status, Status::Completed, "its grace goes on");
+        f.clock.advance_ms(61_000);
+        f.store.sweep(f.now()).unwrap();
+        assert_eq!(tombstone_reason(&f, retrieved), Some(TombstoneReason::Retrieved), "and ends");
+        f.clock.advance_ms(24 * HOUR_MS - 62_000);
+        assert_eq!(f.store.sweep(f.now()).unwrap(), Sweep::default());
+        f.clock.advance_ms(2_000);
+        assert_eq!(f.store.sweep(f.now()).unwrap().expired, 1, "{jump_ms}");
+        assert_eq!(tombstone_reason(&f, pending), Some(TombstoneReason::Expired));
+    }
+}
+
+#[test]
+fn small_corrections_of_the_clock_move_nothing() {
+    let f = Fixture::new();
+    f.store.sweep(f.now()).unwrap();
+    let deadline = f.status(f.submit()).ttl_deadline;
+    for _ in 0..100 {
+        f.clock.jump_wall_ms(10_000);
+        assert_eq!(f.store.follow_clock(f.now()).unwrap(), None);
+    }
+    let job = f.store.list_jobs(f.now(), None, None, None, 1).unwrap().jobs.remove(0);
+    assert_eq!(job.ttl_deadline, deadline);
 }
