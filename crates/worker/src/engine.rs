@@ -1,13 +1,13 @@
 //! Speech to text for one span of audio. Called by the tasks; never sees the store, so that it is tested from files alone.
 //!
-//! [`Library`] implements [`Engine`] with whisper.cpp.
+//! [`WeightsPool`] implements [`Engine`] with whisper.cpp.
 
 mod alignment;
 mod ggml;
 mod hook;
-mod library;
 mod pace;
 mod pauses;
+mod pool;
 mod repetition;
 mod retry;
 mod text;
@@ -16,7 +16,7 @@ mod words;
 
 use steno_models::{Segment, Task, TranscribeRequest};
 
-pub use library::{Library, LibrarySettings};
+pub use pool::{PoolSettings, WeightsPool};
 pub use whisper::{ComputeType, LoadError, Whisper};
 
 use crate::audio::Control;

@@ -1,21 +1,21 @@
 //! Getting the weights into memory: from the cache, or downloaded into it first.
 
 use anyhow::{Context, Result};
-use steno_weights::{Cache, Stage, WeightsError};
+use steno_weights::{Cache, Stage, Verified, WeightsError};
 
 use crate::Config;
-use crate::engine::{Library, LibrarySettings, Whisper};
+use crate::engine::{PoolSettings, WeightsPool, Whisper};
 
 /// Share of a download after which another line is logged.
 const LOG_EVERY_PERCENT: u64 = 10;
 
 /// Loads the engine with the weights the settings name. Pulls them if they are missing or damaged and the settings allow.
-pub fn load_engine(config: &Config) -> Result<Library> {
+pub fn load_engine(config: &Config) -> Result<WeightsPool> {
     let cache = match &config.weights_dir {
         Some(folder) => Cache::new(folder),
         None => Cache::from_env()?,
     };
-    ensure_installed(&cache, config)?;
+    let weights = verified(&cache, config)?;
     tracing::info!(whisper = whisper_rs::print_system_info(), "whisper.cpp as it was built");
     if !Whisper::has_fast_kernels() {
         tracing::warn!(
@@ -23,19 +23,19 @@ pub fn load_engine(config: &Config) -> Result<Library> {
              whose .cargo/config.toml sets it, after `cargo clean -p whisper-rs-sys`"
         );
     }
-    let settings = LibrarySettings {
+    let settings = PoolSettings {
         cache,
         model: config.model.clone(),
         compute_type: config.compute_type,
         budget_bytes: config.model_memory_bytes,
     };
-    Library::open(settings).with_context(|| format!("cannot load the weights {}", config.model))
+    WeightsPool::open(settings, &weights).with_context(|| format!("cannot load the weights {}", config.model))
 }
 
-/// Sees to it that the weights are there and that their hash is the recorded one.
-fn ensure_installed(cache: &Cache, config: &Config) -> Result<()> {
+/// Weights whose hash is the recorded one.
+fn verified(cache: &Cache, config: &Config) -> Result<Verified> {
     let missing = match cache.open_verified(&config.model) {
-        Ok(_) => return Ok(()),
+        Ok(weights) => return Ok(weights),
         Err(error @ (WeightsError::NotInstalled { .. } | WeightsError::Changed { .. })) if config.weights_pull => error,
         Err(error) => return Err(error.into()),
     };
@@ -54,5 +54,5 @@ fn ensure_installed(cache: &Cache, config: &Config) -> Result<()> {
             tracing::info!("{verb} the weights {}: {percent} %", config.model);
         }
     })?;
-    Ok(())
+    Ok(cache.open_verified(&config.model)?)
 }

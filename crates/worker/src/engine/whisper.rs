@@ -1,4 +1,4 @@
-//! whisper.cpp through whisper-rs: weights in memory, and runs over audio. The library keeps one [`Whisper`] for all slots.
+//! whisper.cpp through whisper-rs: weights in memory, and runs over audio. The pool keeps one [`Whisper`] of each weights for all slots.
 
 use std::sync::{Mutex, PoisonError};
 

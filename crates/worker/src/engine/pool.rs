@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use steno_models::Segment;
-use steno_weights::{Cache, WeightsError};
+use steno_weights::{Cache, Verified};
 
 use super::{ComputeType, DetectedLanguage, Engine, EngineError, EngineRequest, LoadError, Session, Whisper};
 use crate::audio::Control;
@@ -16,7 +16,7 @@ const ROOM_TICK: Duration = Duration::from_millis(50);
 
 /// How a worker keeps weights.
 #[derive(Clone, Debug)]
-pub struct LibrarySettings {
+pub struct PoolSettings {
     /// Where the files are.
     pub cache: Cache,
     /// Name of the weights for jobs that name none. They are never dropped.
@@ -28,14 +28,14 @@ pub struct LibrarySettings {
 }
 
 /// The weights of a worker.
-pub struct Library {
-    settings: LibrarySettings,
-    volumes: Mutex<Vec<Volume>>,
+pub struct WeightsPool {
+    settings: PoolSettings,
+    entries: Mutex<Vec<Entry>>,
     changed: Condvar,
 }
 
 /// Weights that are in memory, or on their way.
-struct Volume {
+struct Entry {
     key: Key,
     bytes: u64,
     used: Instant,
@@ -50,30 +50,32 @@ struct Key {
     aligns: bool,
 }
 
-impl Library {
-    /// A library with the default weights loaded.
-    pub fn open(settings: LibrarySettings) -> Result<Self, EngineError> {
+impl WeightsPool {
+    /// A pool with the default weights loaded, which were verified when they were looked for.
+    pub fn open(settings: PoolSettings, weights: &Verified) -> Result<Self, LoadError> {
         let key = Key { model: settings.model.clone(), aligns: false };
-        let library = Self { settings, volumes: Mutex::default(), changed: Condvar::new() };
-        library.take(&key, &|| false)?;
-        Ok(library)
+        let bytes = settings.cache.lookup(&settings.model)?.map_or(0, |installed| installed.size_bytes);
+        let pool = Self { settings, entries: Mutex::default(), changed: Condvar::new() };
+        let whisper = Some(Arc::new(pool.load_verified(&key, weights)?));
+        pool.lock().push(Entry { key, bytes, used: Instant::now(), whisper });
+        Ok(pool)
     }
 
     /// The weights, loaded if they are not there. Waits for room while other slots use what is in the way.
     fn take(&self, key: &Key, should_stop: &dyn Fn() -> bool) -> Result<Arc<Whisper>, EngineError> {
         let mut bytes = None;
-        let mut volumes = self.lock();
+        let mut entries = self.lock();
         loop {
             if should_stop() {
                 return Err(EngineError::Stopped);
             }
-            match volumes.iter_mut().find(|volume| volume.key == *key) {
-                Some(Volume { whisper: Some(whisper), used, .. }) => {
+            match entries.iter_mut().find(|entry| entry.key == *key) {
+                Some(Entry { whisper: Some(whisper), used, .. }) => {
                     *used = Instant::now();
                     let whisper = Arc::clone(whisper);
                     // A state takes as much memory as the weights of base: only those in use are worth it.
-                    let others = volumes.iter().filter(|volume| volume.key != *key);
-                    others.flat_map(|volume| &volume.whisper).for_each(|other| other.forget_idle_states());
+                    let others = entries.iter().filter(|entry| entry.key != *key);
+                    others.flat_map(|entry| &entry.whisper).for_each(|other| other.forget_idle_states());
                     return Ok(whisper);
                 }
                 // Another slot is loading them.
@@ -83,23 +85,23 @@ impl Library {
                         Some(bytes) => bytes,
                         None => *bytes.insert(self.size_of(key)?),
                     };
-                    if self.make_room(&mut volumes, key, bytes) {
-                        volumes.push(Volume { key: key.clone(), bytes, used: Instant::now(), whisper: None });
+                    if self.make_room(&mut entries, key, bytes) {
+                        entries.push(Entry { key: key.clone(), bytes, used: Instant::now(), whisper: None });
                         break;
                     }
                 }
             }
-            let waited = self.changed.wait_timeout(volumes, ROOM_TICK);
-            volumes = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let waited = self.changed.wait_timeout(entries, ROOM_TICK);
+            entries = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        drop(volumes);
+        drop(entries);
         let loaded = self.load(key);
-        let mut volumes = self.lock();
-        let at = volumes.iter().position(|volume| volume.key == *key).expect("a volume that is loaded is not dropped");
+        let mut entries = self.lock();
+        let at = entries.iter().position(|entry| entry.key == *key).expect("a entry that is loaded is not dropped");
         let loaded = match loaded {
-            Ok(whisper) => Ok(Arc::clone(volumes[at].whisper.insert(Arc::new(whisper)))),
+            Ok(whisper) => Ok(Arc::clone(entries[at].whisper.insert(Arc::new(whisper)))),
             Err(error) => {
-                volumes.swap_remove(at);
+                entries.swap_remove(at);
                 Err(error)
             }
         };
@@ -119,25 +121,25 @@ impl Library {
     }
 
     /// Drops the longest unused weights until `bytes` more fit. Whether they do.
-    fn make_room(&self, volumes: &mut Vec<Volume>, key: &Key, bytes: u64) -> bool {
+    fn make_room(&self, entries: &mut Vec<Entry>, key: &Key, bytes: u64) -> bool {
         loop {
-            let held: u64 = volumes.iter().map(|volume| volume.bytes).sum();
+            let held: u64 = entries.iter().map(|entry| entry.bytes).sum();
             // The default weights have to be there, even if the budget is too small for them.
-            let is_first = volumes.iter().all(|volume| self.is_default(&volume.key));
+            let is_first = entries.iter().all(|entry| self.is_default(&entry.key));
             if held + bytes <= self.settings.budget_bytes || (is_first && key.model == self.settings.model) {
                 return true;
             }
-            let unused = |volume: &&Volume| {
-                volume.whisper.as_ref().is_some_and(|whisper| Arc::strong_count(whisper) == 1)
-                    && !self.is_default(&volume.key)
+            let unused = |entry: &&Entry| {
+                entry.whisper.as_ref().is_some_and(|whisper| Arc::strong_count(whisper) == 1)
+                    && !self.is_default(&entry.key)
             };
-            let Some(oldest) = volumes.iter().filter(unused).min_by_key(|volume| volume.used) else {
+            let Some(oldest) = entries.iter().filter(unused).min_by_key(|entry| entry.used) else {
                 // Nothing of the others is left: what stays is the default, and the two have to share.
                 return is_first;
             };
             tracing::info!("dropping the weights {} from memory", oldest.key.model);
             let key = oldest.key.clone();
-            volumes.retain(|volume| volume.key != key);
+            entries.retain(|entry| entry.key != key);
         }
     }
 
@@ -146,21 +148,23 @@ impl Library {
     }
 
     fn load(&self, key: &Key) -> Result<Whisper, EngineError> {
-        let began = Instant::now();
-        let unavailable = |error: &(dyn std::error::Error + 'static)| {
-            tracing::error!(error, "cannot load the weights {}", key.model);
-            let reason = "the server cannot load them".to_owned();
-            EngineError::ModelUnavailable { model: key.model.clone(), reason }
-        };
-        let weights =
-            self.settings.cache.open_verified(&key.model).map_err(|error: WeightsError| unavailable(&error))?;
-        let whisper = Whisper::load(&weights, self.settings.compute_type, key.aligns.then_some(&key.model));
-        let whisper = match whisper {
-            Ok(whisper) => whisper,
+        let loaded = self.settings.cache.open_verified(&key.model).map_err(LoadError::from);
+        match loaded.and_then(|weights| self.load_verified(key, &weights)) {
+            Ok(whisper) => Ok(whisper),
             // Said as it is: it is the build that has to be mended.
-            Err(LoadError::Engine(error @ EngineError::Processor(_))) => return Err(error),
-            Err(error) => return Err(unavailable(&error)),
-        };
+            Err(LoadError::Engine(error @ EngineError::Processor(_))) => Err(error),
+            Err(error) => {
+                let error: &(dyn std::error::Error + 'static) = &error;
+                tracing::error!(error, "cannot load the weights {}", key.model);
+                let reason = "the server cannot load them".to_owned();
+                Err(EngineError::ModelUnavailable { model: key.model.clone(), reason })
+            }
+        }
+    }
+
+    fn load_verified(&self, key: &Key, weights: &Verified) -> Result<Whisper, LoadError> {
+        let began = Instant::now();
+        let whisper = Whisper::load(weights, self.settings.compute_type, key.aligns.then_some(&key.model))?;
         tracing::info!(
             model = key.model,
             sha256 = weights.sha256(),
@@ -173,13 +177,13 @@ impl Library {
         Ok(whisper)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Volume>> {
-        // The volumes is whole after every statement.
-        self.volumes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
+        // The entries is whole after every statement.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Engine for Library {
+impl Engine for WeightsPool {
     fn model(&self) -> &str {
         &self.settings.model
     }
@@ -195,15 +199,15 @@ impl Engine for Library {
     }
 
     fn session(&self) -> Box<dyn Session + '_> {
-        Box::new(LibrarySession { library: self })
+        Box::new(PoolSession { pool: self })
     }
 }
 
-struct LibrarySession<'a> {
-    library: &'a Library,
+struct PoolSession<'a> {
+    pool: &'a WeightsPool,
 }
 
-impl Session for LibrarySession<'_> {
+impl Session for PoolSession<'_> {
     fn detect_language(
         &mut self,
         samples: &[f32],
@@ -211,7 +215,7 @@ impl Session for LibrarySession<'_> {
         control: &dyn Control,
     ) -> Result<DetectedLanguage, EngineError> {
         let key = Key { model: model.to_owned(), aligns: false };
-        self.library.take(&key, &|| control.should_stop())?.detect_language(samples, control)
+        self.pool.take(&key, &|| control.should_stop())?.detect_language(samples, control)
     }
 
     fn transcribe(
@@ -221,6 +225,6 @@ impl Session for LibrarySession<'_> {
         control: &dyn Control,
     ) -> Result<Vec<Segment>, EngineError> {
         let key = Key { model: request.model.clone(), aligns: request.word_timestamps };
-        self.library.take(&key, &|| control.should_stop())?.transcribe(samples, request, control)
+        self.pool.take(&key, &|| control.should_stop())?.transcribe(samples, request, control)
     }
 }
