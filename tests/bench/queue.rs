@@ -9,8 +9,8 @@ use rusqlite::Connection;
 use steno_e2e::{Settings, fixture};
 use steno_models::{JobId, TranscribeRequest};
 use steno_store::{
-    AudioUpload, Clock, NewJob, PlannedSpan, Prepared, RunSettings, Store, StoreSettings, Submission, SystemClock,
-    WorkerRun,
+    AudioUpload, Clock, NewJob, PlannedSpan, Prepared, Quota, RunSettings, Store, StoreSettings, Submission,
+    SystemClock, WorkerRun,
 };
 
 use crate::report::{line, percentile};
@@ -35,7 +35,13 @@ impl Queue {
         };
         let store = Store::open(folder.path(), settings).unwrap();
         let run = WorkerRun::begin(store.data()).unwrap();
-        store.register_run(SystemClock.now(), &run, &RunSettings { slots: 1, model: "base".into() }).unwrap();
+        store
+            .register_run(
+                SystemClock.now(),
+                &run,
+                &RunSettings { slots: 1, model: "base".into(), version: "bench".into() },
+            )
+            .unwrap();
         Self { _folder: folder, store, run }
     }
 
@@ -43,10 +49,17 @@ impl Queue {
         let mut upload = AudioUpload::create(self.store.data(), JobId::random()).unwrap();
         upload.write(b"RIFF").unwrap();
         let (audio, options) = (upload.store().unwrap(), TranscribeRequest::default());
-        let job = NewJob { audio, options, owner: String::new(), idempotency_key: None, shared: false };
+        let job = NewJob {
+            audio,
+            options,
+            owner: String::new(),
+            idempotency_key: None,
+            shared: false,
+            quota: Quota::default(),
+        };
         match self.store.submit_job(SystemClock.now(), job).unwrap() {
             Submission::Accepted(accepted) => accepted.job_id,
-            Submission::KeyInUse => unreachable!("it has no key"),
+            other => unreachable!("{other:?}"),
         }
     }
 
@@ -98,7 +111,7 @@ pub(crate) fn span_overhead() {
         segments: None,
         model: "base".into(),
     };
-    let mut next = queue.store.finish_prepare(SystemClock.now(), &queue.run, &claim, prepared, true).unwrap().next;
+    let mut next = queue.store.finish_prepare(SystemClock.now(), &queue.run, &claim, &prepared, true).unwrap().next;
     let mut taken = Vec::new();
     let mut index = 0;
     while let Some(claim) = next {

@@ -145,3 +145,70 @@ print(client(sys.argv[2]).models.list().data[0].id)
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(said, "invalid_api_key\nbase\n", "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn a_key_has_the_limits_of_all_or_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("api-keys");
+    let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| add(&file, name));
+    let own = [("bob ", "max_jobs=3"), ("carol ", "requests_per_second=2 max_jobs=9")];
+    let text = std::fs::read_to_string(&file).unwrap();
+    let lines = text.lines().map(|line| match own.iter().find(|(name, _)| line.starts_with(name)) {
+        Some((_, limits)) => format!("{line} {limits}\n"),
+        None => format!("{line}\n"),
+    });
+    std::fs::write(&file, lines.collect::<String>()).unwrap();
+    let settings = Settings::with_workers(0).set("STENO_API_KEYS_FILE", file.to_str().unwrap());
+    let service = settings.set("STENO_KEY_MAX_JOBS", "1").set("STENO_KEY_MAX_BYTES", "100kB").start();
+    let [alice, bob, carol] = [alice, bob, carol].map(|key| service.client.with_key(&key));
+
+    let clip = fixture("clip.opus");
+    let job = alice.submit(&clip, "");
+    let refused = alice.upload(&clip, "");
+    assert_eq!((refused.status, refused.problem().code), (429, ProblemCode::QuotaExceeded));
+    assert!(refused.header("retry-after").is_some());
+    let of_sdk = alice.post_form("/v1/audio/transcriptions", &clip, &[("model", "whisper-1")]);
+    assert_eq!((of_sdk.status, of_sdk.json()["error"]["code"].as_str()), (429, Some("quota_exceeded")));
+    alice.delete(&format!("/transcribe/{job}"));
+    alice.submit(&clip, "");
+
+    for _ in 0..3 {
+        bob.submit(&clip, "");
+    }
+    assert_eq!(bob.upload(&clip, "").problem().code, ProblemCode::QuotaExceeded);
+    let large = fixture("clip.wav");
+    assert!(large.metadata().unwrap().len() > 100_000);
+    let refused = carol.upload(&large, "");
+    assert_eq!((refused.status, refused.problem().code), (429, ProblemCode::QuotaExceeded));
+    assert_eq!(service.files().len(), 4, "what is refused leaves no file");
+
+    let answers: Vec<_> = (0..10).map(|_| carol.get("/transcribe")).collect();
+    let refused = answers.iter().find(|answer| answer.status == 429).expect("ten calls at once are too many");
+    assert_eq!(refused.problem().code, ProblemCode::RateLimited);
+    let wait: u32 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=2).contains(&wait), "{wait}");
+    assert_eq!(alice.get("/transcribe").status, 200, "others are not concerned");
+    eventually("its time comes again", || (carol.get("/transcribe").status == 200).then_some(()));
+}
+
+#[test]
+fn pages_that_are_invited_may_call() {
+    let service = Settings::with_workers(0).set("STENO_CORS_ORIGINS", "https://app.example.com").start();
+    let url = format!("http://{}/transcribe", service.address());
+    let curl = |arguments: &[&str]| {
+        let output =
+            Command::new("curl").args(["-sS", "-i", &url]).args(arguments).env("no_proxy", "*").output().unwrap();
+        String::from_utf8(output.stdout).unwrap().to_lowercase()
+    };
+    let asks = ["-X", "OPTIONS", "-H", "Access-Control-Request-Method: POST", "-H"];
+    let invited = curl(&[&asks[..], &["Origin: https://app.example.com"]].concat());
+    assert!(invited.contains("access-control-allow-origin: https://app.example.com"), "{invited}");
+    let stranger = curl(&[&asks[..], &["Origin: https://evil.example"]].concat());
+    assert!(!stranger.contains("access-control-allow-origin"), "{stranger}");
+    let form = format!("file=@{}", fixture("clip.opus").display());
+    let post = |origin: &str| curl(&["-F", &form, "-H", origin, "-H", "Sec-Fetch-Site: cross-site"]);
+    let accepted = post("Origin: https://app.example.com");
+    assert!(accepted.starts_with("http/1.1 202") && accepted.contains("access-control-expose-headers"), "{accepted}");
+    let refused = post("Origin: https://evil.example");
+    assert!(refused.starts_with("http/1.1 403"), "{refused}");
+}

@@ -7,7 +7,8 @@ use std::time::Duration;
 use steno_e2e::{Service, Settings, eventually, fixture};
 use steno_models::ProblemCode;
 
-fn connect(service: &Service) -> TcpStream {
+/// A connection on which a test speaks HTTP as it likes.
+pub(crate) fn connect(service: &Service) -> TcpStream {
     let stream = TcpStream::connect(&service.environment()["STENO_BIND"]).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     stream

@@ -14,6 +14,8 @@ mod lifecycle;
 mod limits;
 mod models;
 mod openai;
+mod operators;
+mod overload;
 mod problems;
 mod structure;
 mod submissions;

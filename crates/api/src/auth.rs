@@ -1,7 +1,8 @@
-//! API keys: who may call, and whose a job is.
+//! API keys: who may call, how often, and whose a job is.
 //!
-//! The file has a line for each key, `name sha256:<64 hex digits>`, as `steno keys add` writes it. Without a file nobody is asked
-//! for a key. The middleware authenticates every call but those about the server itself.
+//! Without a file of keys nobody is asked for one. The middleware authenticates every call but those about the server itself.
+
+mod file;
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,29 +10,40 @@ use std::sync::{PoisonError, RwLock};
 
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpMessage as _, HttpRequest};
-use anyhow::{Context, bail};
+use anyhow::Context;
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultDirectRateLimiter, RateLimiter};
 use sha2::{Digest, Sha256};
 use steno_models::ProblemCode;
+use steno_store::Quota;
 use subtle::{Choice, ConstantTimeEq as _};
+
+pub(crate) use file::KeyLimits;
 
 use crate::problem::ApiError;
 
 /// The keys of a file.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct ApiKeys {
     path: Option<PathBuf>,
+    /// Of keys for which the file names none.
+    limits: KeyLimits,
     known: RwLock<Vec<ApiKey>>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
 struct ApiKey {
     name: String,
     sha256: [u8; 32],
+    quota: Quota,
+    limiter: Option<DefaultDirectRateLimiter>,
 }
 
 /// Whose jobs a call is about: those of a key, or everybody's where no keys are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Owner(Option<String>);
+pub(crate) struct Owner {
+    name: Option<String>,
+    quota: Quota,
+}
 
 impl Owner {
     /// Of a call that came through the middleware.
@@ -41,27 +53,34 @@ impl Owner {
 
     /// What the store is to look for.
     pub(crate) fn filter(&self) -> Option<&str> {
-        self.0.as_deref()
+        self.name.as_deref()
     }
 
-    /// What a new job is marked with.
-    pub(crate) fn into_name(self) -> String {
-        self.0.unwrap_or_default()
+    /// What its jobs are marked with.
+    pub(crate) fn mark(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
+    }
+
+    /// What it may have in the queue.
+    pub(crate) fn quota(&self) -> Quota {
+        self.quota
     }
 }
 
 impl ApiKeys {
     /// Reads the file, if one is named.
-    pub(crate) fn load(path: Option<PathBuf>) -> anyhow::Result<Self> {
+    pub(crate) fn load(path: Option<PathBuf>, limits: KeyLimits) -> anyhow::Result<Self> {
         let known = match &path {
             Some(path) => {
                 let text = fs::read_to_string(path);
                 let text = text.with_context(|| format!("cannot read {} (STENO_API_KEYS_FILE)", path.display()))?;
-                parse(&text).with_context(|| format!("in {} (STENO_API_KEYS_FILE)", path.display()))?
+                let entries = file::parse(&text, limits);
+                entries.with_context(|| format!("in {} (STENO_API_KEYS_FILE)", path.display()))?
             }
             None => Vec::new(),
         };
-        Ok(Self { path, known: RwLock::new(known) })
+        let known = known.into_iter().map(ApiKey::from).collect();
+        Ok(Self { path, limits, known: RwLock::new(known) })
     }
 
     /// Reads the file again. If it cannot be read the keys stay as they are.
@@ -69,7 +88,7 @@ impl ApiKeys {
         if self.path.is_none() {
             return;
         }
-        match Self::load(self.path.clone()) {
+        match Self::load(self.path.clone(), self.limits) {
             Ok(new) => {
                 let new = new.known.into_inner().unwrap_or_else(PoisonError::into_inner);
                 tracing::info!(keys = new.len(), "read the API keys again");
@@ -79,10 +98,10 @@ impl ApiKeys {
         }
     }
 
-    /// Whose call this is.
+    /// Whose call this is, if it may be made now.
     pub(crate) fn authenticate(&self, headers: &HeaderMap) -> Result<Owner, ApiError> {
         if self.path.is_none() {
-            return Ok(Owner(None));
+            return Ok(Owner::default());
         }
         let presented = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let token =
@@ -97,45 +116,37 @@ impl ApiKeys {
         for key in &*known {
             let is_equal: Choice = key.sha256.ct_eq(&presented);
             if bool::from(is_equal) {
-                owner = Some(key.name.clone());
+                owner = Some(key);
             }
         }
-        match owner {
-            Some(name) => Ok(Owner(Some(name))),
-            None => Err(ApiError::new(
-                ProblemCode::Unauthorized,
-                "this API key is not known here; ask the operator for one",
-            )),
-        }
+        let Some(key) = owner else {
+            let detail = "this API key is not known here; ask the operator for one";
+            return Err(ApiError::new(ProblemCode::Unauthorized, detail));
+        };
+        key.check_rate()?;
+        Ok(Owner { name: Some(key.name.clone()), quota: key.quota })
     }
 }
 
-fn parse(text: &str) -> anyhow::Result<Vec<ApiKey>> {
-    let mut keys: Vec<ApiKey> = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        // The line itself is not shown: somebody may have written a key into it.
-        let number = index + 1;
-        let key = parse_line(line).with_context(|| format!("line {number} is not `name sha256:<64 hex digits>`"))?;
-        if keys.iter().any(|known| known.name == key.name) {
-            bail!("line {number} has a name that is taken");
-        }
-        keys.push(key);
+impl ApiKey {
+    fn check_rate(&self) -> Result<(), ApiError> {
+        let Some(Err(refused)) = self.limiter.as_ref().map(RateLimiter::check) else { return Ok(()) };
+        let wait = refused.wait_time_from(DefaultClock::default().now());
+        let detail = "this API key has made too many calls (STENO_KEY_REQUESTS_PER_SECOND); slow down, or wait for jobs \
+                      with ?wait= instead of asking often";
+        Err(ApiError::new(ProblemCode::RateLimited, detail).retry_after(wait.as_secs() as u32 + 1))
     }
-    Ok(keys)
 }
 
-fn parse_line(line: &str) -> Option<ApiKey> {
-    let (name, hash) = line.split_once(char::is_whitespace)?;
-    let hex = hash.trim().strip_prefix("sha256:").filter(|hex| hex.len() == 64 && hex.is_ascii())?;
-    let mut sha256 = [0; 32];
-    for (byte, digits) in sha256.iter_mut().zip(hex.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
+impl From<file::Entry> for ApiKey {
+    fn from(entry: file::Entry) -> Self {
+        let rate = entry.limits.requests_per_second;
+        let limiter = rate.map(|rate| {
+            let burst = rate.saturating_add(rate.get());
+            RateLimiter::direct(governor::Quota::per_second(rate).allow_burst(burst))
+        });
+        Self { name: entry.name, sha256: entry.sha256, quota: entry.limits.quota, limiter }
     }
-    Some(ApiKey { name: name.to_owned(), sha256 })
 }
 
 #[cfg(test)]
@@ -148,8 +159,9 @@ mod tests {
     const SECRET: &str = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
 
     fn check(text: &str, authorization: Option<&str>) -> Result<Owner, String> {
-        let keys =
-            ApiKeys { path: Some(PathBuf::new()), known: RwLock::new(parse(text).map_err(|e| format!("{e:#}"))?) };
+        let entries = file::parse(text, KeyLimits::default()).unwrap();
+        let known = RwLock::new(entries.into_iter().map(ApiKey::from).collect());
+        let keys = ApiKeys { path: Some(PathBuf::new()), known, ..ApiKeys::default() };
         let mut headers = HeaderMap::new();
         if let Some(value) = authorization {
             headers.insert(header::AUTHORIZATION, HeaderValue::from_str(value).unwrap());
@@ -160,20 +172,21 @@ mod tests {
     #[test]
     fn a_key_names_its_owner() {
         let file = format!("# people\n\nalice sha256:{SECRET}\n");
-        let alice = Owner(Some("alice".to_owned()));
+        let alice = Owner { name: Some("alice".to_owned()), ..Owner::default() };
         assert_eq!(check(&file, Some("Bearer secret")), Ok(alice.clone()));
         assert_eq!(check(&file, Some("bearer  secret ")), Ok(alice));
         for wrong in [None, Some("Bearer Secret"), Some("Bearer"), Some("Basic secret"), Some("secret")] {
             assert!(check(&file, wrong).is_err(), "{wrong:?}");
         }
-        assert_eq!(ApiKeys::default().authenticate(&HeaderMap::new()).ok(), Some(Owner(None)));
+        assert_eq!(ApiKeys::default().authenticate(&HeaderMap::new()).ok(), Some(Owner::default()));
     }
 
     #[test]
-    fn a_file_that_is_wrong_says_where_and_shows_no_key() {
-        for text in ["alice secret", "alice sha256:12", "alice", &format!("a sha256:{SECRET}\na sha256:{SECRET}")] {
-            let error = check(text, None).unwrap_err();
-            assert!(error.contains("line ") && !error.contains("secret"), "{error}");
-        }
+    fn a_key_that_calls_too_often_is_told_when_to_come_again() {
+        let file = format!("alice sha256:{SECRET} requests_per_second=2\n");
+        let entries = file::parse(&file, KeyLimits::default()).unwrap();
+        let key = ApiKey::from(entries.into_iter().next().unwrap());
+        let allowed = (0..10).filter(|_| key.check_rate().is_ok()).count();
+        assert!((4..=5).contains(&allowed), "{allowed}: a burst is two seconds' worth");
     }
 }

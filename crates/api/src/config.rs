@@ -1,9 +1,11 @@
 //! Settings of steno-api. Parsed once in `main`.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use actix_web::http::Uri;
 use clap::Parser;
 use steno_settings::{LogSettings, QueueSettings, parse_bytes, parse_duration};
 use steno_store::StoreSettings;
@@ -12,7 +14,7 @@ use steno_store::StoreSettings;
 ///
 /// Every setting can be given as a flag, as an environment variable, or in the TOML file that `STENO_CONFIG` names.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "steno-api", version)]
+#[command(name = "steno-api", version = steno_settings::VERSION.as_str())]
 pub struct Config {
     /// Where the queue is and how long it keeps things.
     #[command(flatten)]
@@ -35,6 +37,26 @@ pub struct Config {
     #[arg(long, env = "STENO_ALLOWED_HOSTS", value_delimiter = ',')]
     pub allowed_hosts: Vec<String>,
 
+    /// Calls that an API key may make in a second, on average; short bursts may be twice as many [default: no limit].
+    #[arg(long, env = "STENO_KEY_REQUESTS_PER_SECOND")]
+    pub key_requests_per_second: Option<NonZeroU32>,
+
+    /// Jobs of an API key that may be unfinished at a time [default: no limit].
+    #[arg(long, env = "STENO_KEY_MAX_JOBS")]
+    pub key_max_jobs: Option<u64>,
+
+    /// Bytes of recordings that the unfinished jobs of an API key may have together [default: no limit].
+    #[arg(long, env = "STENO_KEY_MAX_BYTES", value_parser = parse_bytes)]
+    pub key_max_bytes: Option<u64>,
+
+    /// Origins whose web pages may call this server, as `https://app.example.com`, separated by commas [default: none].
+    #[arg(long, env = "STENO_CORS_ORIGINS", value_delimiter = ',')]
+    pub cors_origins: Vec<String>,
+
+    /// Connections that are served at a time; calls on further ones are refused with 503.
+    #[arg(long, env = "STENO_MAX_CONNECTIONS", default_value_t = 8192)]
+    pub max_connections: usize,
+
     /// Name of the weights for jobs that name none.
     #[arg(long, env = "STENO_MODEL", default_value = "base")]
     pub model: String,
@@ -50,6 +72,10 @@ pub struct Config {
     /// Longest pause in an upload before it is given up.
     #[arg(long, env = "STENO_UPLOAD_CHUNK_TIMEOUT", default_value = "30s", value_parser = parse_duration)]
     pub upload_chunk_timeout: Duration,
+
+    /// Bytes a second that an upload has to come with on average, after the time of `STENO_UPLOAD_CHUNK_TIMEOUT`; 0 for any.
+    #[arg(long, env = "STENO_UPLOAD_MIN_RATE", default_value = "500", value_parser = parse_bytes)]
+    pub upload_min_rate: u64,
 
     /// Free space on the disk below which uploads are refused with 507.
     #[arg(long, env = "STENO_DISK_RESERVE_BYTES", default_value = "256MiB", value_parser = parse_bytes)]
@@ -73,12 +99,41 @@ impl Config {
         if self.upload_chunk_timeout.is_zero() {
             problems.push("STENO_UPLOAD_CHUNK_TIMEOUT must be longer than 0");
         }
-        if !self.bind.ip().is_loopback() && self.api_keys_file.is_none() && !self.allow_public {
-            problems.push(
-                "STENO_BIND is an address that others reach, and everybody who does could read and delete every job: set \
-                 STENO_API_KEYS_FILE (steno keys add NAME), or STENO_ALLOW_PUBLIC=true if that is what you want",
-            );
+        if self.max_connections == 0 {
+            problems.push("STENO_MAX_CONNECTIONS must be more than 0");
         }
+        if self.cors_origins.iter().any(|origin| !is_origin(origin)) {
+            problems.push("STENO_CORS_ORIGINS must be origins, as https://app.example.com: no path, no *");
+        }
+        problems.extend(self.problem_of_address(self.bind));
         problems
+    }
+
+    /// Why it must not listen at an address.
+    pub fn problem_of_address(&self, address: SocketAddr) -> Option<&'static str> {
+        let is_open = !address.ip().is_loopback() && self.api_keys_file.is_none() && !self.allow_public;
+        is_open.then_some(
+            "STENO_BIND is an address that others reach, and everybody who does could read and delete every job: set \
+             STENO_API_KEYS_FILE (steno keys add NAME), or STENO_ALLOW_PUBLIC=true if that is what you want",
+        )
+    }
+}
+
+fn is_origin(text: &str) -> bool {
+    let has_scheme = text.starts_with("https://") || text.starts_with("http://");
+    let uri = text.parse::<Uri>().ok();
+    has_scheme && !text.ends_with('/') && uri.is_some_and(|uri| uri.path() == "/" && uri.query().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_told_from_addresses_of_pages() {
+        assert!(["https://a.example", "http://localhost:3000", "http://127.0.0.1"].into_iter().all(is_origin));
+        assert!(
+            !["*", "a.example", "https://a.example/", "https://a.example/page", "ftp://a"].into_iter().any(is_origin)
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! What is known of the connection a call came over: whether its client is still there.
+//! Connections: how many there are, and of the one a call came over, whether its client is still there.
 #![expect(
     unsafe_code,
     reason = "actix lends the socket once, when it is accepted, and names it by nothing but its number"
@@ -6,6 +6,8 @@
 
 use std::any::Any;
 use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actix_web::HttpRequest;
 use actix_web::dev::Extensions;
@@ -17,9 +19,31 @@ use rustix::net::{RecvFlags, recv};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Connection(Option<RawFd>);
 
-/// Called by actix for every connection it accepts.
-pub(crate) fn remember(connection: &dyn Any, data: &mut Extensions) {
-    data.insert(Connection(connection.downcast_ref::<TcpStream>().map(TcpStream::as_raw_fd)));
+/// How many connections are open.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OpenConnections(Arc<AtomicUsize>);
+
+/// Counts one connection for as long as it is open.
+struct Counted(OpenConnections);
+
+impl OpenConnections {
+    /// Called by actix for every connection it accepts.
+    pub(crate) fn remember(&self, connection: &dyn Any, data: &mut Extensions) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        data.insert(Counted(self.clone()));
+        data.insert(Connection(connection.downcast_ref::<TcpStream>().map(TcpStream::as_raw_fd)));
+    }
+
+    /// Their number.
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Connection {

@@ -11,13 +11,22 @@ use actix_web::http::uri::Authority;
 use actix_web::http::{Method, Uri};
 use steno_models::ProblemCode;
 
+use crate::Config;
 use crate::problem::ApiError;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Refuses calls that a page of somebody else has made. `allowed_hosts` are names of this service beside its addresses;
-/// `has_keys` tells whether callers need an API key, which no such page has.
-pub(crate) fn check(request: &ServiceRequest, allowed_hosts: &[String], has_keys: bool) -> Result<(), ApiError> {
+/// Refuses calls that a page of somebody else has made. Where callers need an API key, which no such page has, any name will do.
+pub(crate) fn check(request: &ServiceRequest, config: &Config) -> Result<(), ApiError> {
+    check_names(request, &config.allowed_hosts, &config.cors_origins, config.api_keys_file.is_some())
+}
+
+fn check_names(
+    request: &ServiceRequest,
+    allowed_hosts: &[String],
+    cors_origins: &[String],
+    has_keys: bool,
+) -> Result<(), ApiError> {
     let host = header_text(request.headers(), &header::HOST).or(request.uri().authority().map(Authority::as_str));
     if !has_keys && host.is_some_and(|host| !is_ours(host, allowed_hosts)) {
         return Err(forbidden(
@@ -25,7 +34,9 @@ pub(crate) fn check(request: &ServiceRequest, allowed_hosts: &[String], has_keys
         ));
     }
     let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
-    if !is_reading && is_foreign(request.headers(), host) {
+    let origin = header_text(request.headers(), &header::ORIGIN);
+    let is_invited = origin.is_some_and(|origin| cors_origins.iter().any(|invited| invited == origin));
+    if !is_reading && !is_invited && is_foreign(request.headers(), host) {
         return Err(forbidden("pages of other origins may not change anything here"));
     }
     Ok(())
@@ -76,7 +87,8 @@ mod tests {
         for header in headers {
             request = request.insert_header(*header);
         }
-        check(&request.to_srv_request(), &["steno.example.com".to_owned()], has_keys).is_ok()
+        let (hosts, origins) = (["steno.example.com".to_owned()], ["https://app.example.com".to_owned()]);
+        check_names(&request.to_srv_request(), &hosts, &origins, has_keys).is_ok()
     }
 
     #[test]
@@ -105,5 +117,7 @@ mod tests {
             assert!(!passes(Method::DELETE, &[host, foreign], true), "{foreign:?}");
             assert!(passes(Method::GET, &[host, foreign], false), "reading is the browser's own business");
         }
+        let invited = [host, ("origin", "https://app.example.com"), ("sec-fetch-site", "cross-site")];
+        assert!(passes(Method::POST, &invited, false));
     }
 }

@@ -6,6 +6,7 @@
 mod auth;
 mod config;
 mod connection;
+mod cors;
 mod extract;
 mod follow;
 mod guard;

@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         tracing::error!("{}", problems.join("; "));
         return ExitCode::from(EXIT_CONFIG);
     }
+    steno_settings::raise_open_files();
     match actix_web::rt::System::new().block_on(serve(config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, ResponseError as _, web};
 use steno_models::ProblemCode;
@@ -17,6 +17,9 @@ use crate::problem::ApiError;
 use crate::state::ApiState;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Seconds after which a client may come again when there were too many.
+const RETRY_CONNECTION_S: u32 = 5;
 
 /// What answers may load if a browser shows them: nothing.
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
@@ -33,7 +36,12 @@ pub(crate) async fn around(request: ServiceRequest, next: Next<BoxBody>) -> Resu
     let method = request.method().clone();
     let mut response = match admit(&request) {
         Ok(()) => next.call(request).instrument(span.clone()).await?,
-        Err(error) => request.into_response(error.error_response()),
+        Err(error) => {
+            let mut response = error.error_response();
+            // Nothing more of a body that is not wanted is read.
+            response.head_mut().set_connection_type(ConnectionType::Close);
+            request.into_response(response)
+        }
     };
     let route = response.request().match_pattern().unwrap_or_else(|| "unknown address".to_owned());
     let status = response.status();
@@ -69,8 +77,13 @@ pub(crate) async fn around(request: ServiceRequest, next: Next<BoxBody>) -> Resu
 /// Keeps strangers out, and notes whose call it is. What is about the server itself, everybody may ask.
 fn admit(request: &ServiceRequest) -> Result<(), ApiError> {
     let state = request.app_data::<web::Data<ApiState>>().ok_or_else(ApiError::stopping)?;
-    guard::check(request, &state.config.allowed_hosts, state.config.api_keys_file.is_some())?;
+    guard::check(request, &state.config)?;
     let path = request.path();
+    // Whoever watches over the server is answered also when it is full.
+    if state.connections.count() > state.config.max_connections && !matches!(path, "/healthz" | "/readyz") {
+        let detail = "the server has as many connections as it serves (STENO_MAX_CONNECTIONS); try again in a moment";
+        return Err(ApiError::new(ProblemCode::TooManyConnections, detail).retry_after(RETRY_CONNECTION_S));
+    }
     if matches!(path, "/healthz" | "/readyz" | "/openapi.json" | "/docs") || path.starts_with("/docs/") {
         return Ok(());
     }

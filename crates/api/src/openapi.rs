@@ -85,6 +85,9 @@ impl Modify for Access {
                 );
                 if !matches!(path.as_str(), "/healthz" | "/readyz") {
                     answers.insert("401".to_owned(), answer("No API key, or one that is not known").into());
+                    for (status, code) in [("429", "`rate_limited`"), ("503", "`too_many_connections`, `not_ready`")] {
+                        answers.entry(status.to_owned()).or_insert_with(|| answer(code).into());
+                    }
                 }
             }
         }
@@ -320,6 +323,29 @@ pub(crate) struct Health {
     /// `ok` or `ready`.
     #[schema(example = "ok")]
     pub(crate) status: &'static str,
+}
+
+/// Whether the server can take work, and which programs do it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Readiness {
+    /// `ready`.
+    #[schema(example = "ready")]
+    pub(crate) status: &'static str,
+    /// Of the api: release, commit, and the processor it is built for.
+    pub(crate) version: String,
+    /// Those that run now, the first started first.
+    pub(crate) workers: Vec<Worker>,
+}
+
+/// A worker.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Worker {
+    /// Tasks it works on at a time.
+    pub(crate) slots: u32,
+    /// Name of its weights for jobs that name none.
+    pub(crate) model: String,
+    /// Release, commit, and the processor it and its engine are built for.
+    pub(crate) version: String,
 }
 
 #[cfg(test)]

@@ -12,10 +12,13 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use steno_models::openai::{ErrorBody, ErrorDetail};
 use steno_models::{FailureCode, FieldProblem, JobError, Problem, ProblemCode, Tombstone};
-use steno_store::StoreError;
+use steno_store::{QuotaExceeded, StoreError};
 
 /// Exit code after a disk or database error that leaves the state unknown (`EX_IOERR` of sysexits.h).
 pub(crate) const EXIT_IO_ERROR: i32 = 74;
+
+/// Seconds after which a client may try again when the queue or the disk is full.
+pub(crate) const RETRY_FULL_S: u32 = 30;
 
 /// A problem without the call it belongs to.
 #[derive(Clone, Debug)]
@@ -73,6 +76,22 @@ impl ApiError {
         Self { allow: Some(allow), ..Self::new(ProblemCode::MethodNotAllowed, detail) }
     }
 
+    /// The API key has as much in the queue as it may.
+    pub(crate) fn quota_exceeded(exceeded: QuotaExceeded) -> Self {
+        let detail = match exceeded {
+            QuotaExceeded::Jobs(limit) => {
+                format!(
+                    "this API key may have {limit} unfinished jobs (STENO_KEY_MAX_JOBS); wait until some have ended"
+                )
+            }
+            QuotaExceeded::StoredBytes(limit) => format!(
+                "the recordings of this API key's unfinished jobs may have {limit} bytes together (STENO_KEY_MAX_BYTES); \
+                 wait until some have ended"
+            ),
+        };
+        Self::new(ProblemCode::QuotaExceeded, detail).retry_after(RETRY_FULL_S)
+    }
+
     /// The failure of a job that the call waited for.
     pub(crate) fn of_job(code: ProblemCode, error: JobError) -> Self {
         Self { failure: Some(error.code), ..Self::new(code, error.message) }
@@ -123,6 +142,7 @@ impl ApiError {
             (Some(failure), _) => failure.as_str().to_owned(),
             (None, ProblemCode::ModelUnavailable) => "model_not_found".to_owned(),
             (None, ProblemCode::Unauthorized) => "invalid_api_key".to_owned(),
+            (None, ProblemCode::RateLimited) => "rate_limit_exceeded".to_owned(),
             (None, code) => word(code),
         };
         let kind = if status.is_server_error() { "server_error" } else { "invalid_request_error" };

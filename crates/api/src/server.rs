@@ -1,24 +1,31 @@
 //! Binding and running the server, from an open store to a clean end.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, available_parallelism};
 use std::time::Duration;
 
-use actix_web::middleware::from_fn;
+use actix_web::middleware::{Condition, from_fn};
 use actix_web::{App, HttpServer, web};
-use steno_store::{Clock, Store};
+use anyhow::Context as _;
+use listenfd::ListenFd;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use steno_store::{Clock, Quota, Store};
 use tokio::sync::watch;
 
-use crate::auth::ApiKeys;
+use crate::auth::{ApiKeys, KeyLimits};
+use crate::connection::OpenConnections;
 use crate::job_watch::{self, JobWatch};
 use crate::metrics::Metrics;
 use crate::state::ApiState;
-use crate::{Config, connection, janitor, middleware, openapi, routes};
+use crate::{Config, cors, janitor, middleware, openapi, routes};
 
 /// Time to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 1024;
 /// Time for calls in progress to end after a stop.
 const SHUTDOWN_TIMEOUT_S: u64 = 15;
 
@@ -34,7 +41,10 @@ pub struct Server {
 /// Sweeps what fell due while nobody was there, then listens. Returns before the first call is taken.
 pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow::Result<Server> {
     let metrics = Metrics::new()?;
-    let keys = Arc::new(ApiKeys::load(config.api_keys_file.clone())?);
+    let quota = Quota { jobs: config.key_max_jobs, stored_bytes: config.key_max_bytes };
+    let limits = KeyLimits { requests_per_second: config.key_requests_per_second, quota };
+    let keys = Arc::new(ApiKeys::load(config.api_keys_file.clone(), limits)?);
+    let listener = listen(&config)?;
     janitor::sweep(&store, &*clock);
     let (stop, stopping) = watch::channel(false);
     let jobs = Arc::new(JobWatch::default());
@@ -48,22 +58,51 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
             stopping.clone(),
         ),
     ];
-    let bind = config.bind;
-    let state =
-        web::Data::new(ApiState::new(config, store, jobs, Arc::clone(&keys), Arc::clone(&metrics), stopping, clock));
+    let connections = OpenConnections::default();
+    let (cors_origins, counter) = (config.cors_origins.clone(), connections.clone());
+    // Beyond what is served, so that there is room to say so.
+    let most_connections = config.max_connections + config.max_connections / 8 + 64;
+    let state = web::Data::new(ApiState {
+        config,
+        store,
+        watch: jobs,
+        metrics,
+        connections,
+        keys: Arc::clone(&keys),
+        stopping,
+        clock,
+    });
+    let address = listener.local_addr()?;
+    let threads_of_server = available_parallelism().map_or(2, NonZeroUsize::get);
     let server = HttpServer::new(move || {
         App::new()
             .app_data(state.clone())
             .wrap(from_fn(middleware::around))
+            .wrap(Condition::new(!cors_origins.is_empty(), cors::allow(&cors_origins)))
             .configure(openapi::configure)
             .configure(routes::configure)
     })
-    .on_connect(connection::remember)
+    .workers(threads_of_server)
+    .max_connections(most_connections.div_ceil(threads_of_server))
+    .on_connect(move |connection, data| counter.remember(connection, data))
     .client_request_timeout(HEAD_TIMEOUT)
     .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
     .disable_signals()
-    .bind(bind)
-    .map_err(|error| {
+    .listen(listener)?;
+    Ok(Server { http: server.run(), address, keys, stop, threads })
+}
+
+/// The socket that the service manager has passed, else one at the address of the settings.
+fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    if let Some(listener) = ListenFd::from_env().take_tcp_listener(0).context("the passed socket cannot be used")? {
+        listener.set_nonblocking(true)?;
+        if let Some(problem) = config.problem_of_address(listener.local_addr()?) {
+            anyhow::bail!("{problem} (the socket was passed by the service manager)");
+        }
+        return Ok(listener);
+    }
+    let bind = config.bind;
+    listen_at(bind).map_err(|error| {
         let hint = match error.kind() {
             io::ErrorKind::AddrInUse => "another program listens there; choose another with STENO_BIND",
             io::ErrorKind::AddrNotAvailable => "this machine has no such address; correct STENO_BIND",
@@ -71,9 +110,18 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
             _ => "correct STENO_BIND",
         };
         anyhow::anyhow!("cannot listen on {bind} ({error}): {hint}")
-    })?;
-    let address = server.addrs().first().copied().unwrap_or(bind);
-    Ok(Server { http: server.run(), address, keys, stop, threads })
+    })
+}
+
+fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+    // Connections of the process before this one may still be ending.
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    rustix::net::bind(&socket, &address)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    Ok(socket.into())
 }
 
 impl Server {

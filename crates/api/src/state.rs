@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::Config;
 use crate::auth::ApiKeys;
+use crate::connection::OpenConnections;
 use crate::job_watch::JobWatch;
 use crate::metrics::Metrics;
 use crate::problem::ApiError;
@@ -23,26 +24,17 @@ pub(crate) struct ApiState {
     pub(crate) watch: Arc<JobWatch>,
     /// The numbers of this process.
     pub(crate) metrics: Arc<Metrics>,
+    /// How many connections are open.
+    pub(crate) connections: OpenConnections,
     /// Who may call.
     pub(crate) keys: Arc<ApiKeys>,
     /// Turns true when the server is asked to stop.
     pub(crate) stopping: watch::Receiver<bool>,
-    clock: Arc<dyn Clock>,
+    /// Handlers go through [`ApiState::now`].
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl ApiState {
-    pub(crate) fn new(
-        config: Config,
-        store: Arc<Store>,
-        watch: Arc<JobWatch>,
-        keys: Arc<ApiKeys>,
-        metrics: Arc<Metrics>,
-        stopping: watch::Receiver<bool>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { config, store, watch, metrics, keys, stopping, clock }
-    }
-
     /// The present moment.
     pub(crate) fn now(&self) -> Now {
         self.clock.now()

@@ -1,27 +1,28 @@
 //! Receiving a recording: from the connection to a file, one bounded buffer at a time.
 
 mod multipart;
+mod pace;
 mod raw;
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
-use actix_web::web::{self, BytesMut};
+use actix_web::web::{Bytes, BytesMut};
 use steno_models::{JobId, ProblemCode};
-use steno_store::{AudioUpload, StoreError, StoredAudio};
+use steno_store::{Accepted, AudioUpload, NewJob, StoreError, StoredAudio, Submission};
 
 pub(crate) use multipart::{Form, receive_multipart};
 pub(crate) use raw::receive_raw;
 
-use crate::problem::ApiError;
+use pace::Pace;
+
+use crate::auth::Owner;
+use crate::problem::{ApiError, RETRY_FULL_S};
 use crate::state::ApiState;
 
 /// Bytes gathered before they are written: fewer trips to a blocking thread, still little memory for each upload.
 const BUFFER_BYTES: usize = 256 * 1024;
 /// What a multipart body may have on top of its recording: other fields, boundaries, headers.
 const MULTIPART_OVERHEAD_BYTES: u64 = 1024 * 1024;
-
-/// Seconds after which a client may try again when the queue or the disk is full.
-const RETRY_FULL_S: u32 = 30;
 
 /// How a recording arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,12 +66,13 @@ pub(crate) struct Upload<'a> {
     file: Option<AudioUpload>,
     buffer: BytesMut,
     received: u64,
+    pace: Pace,
 }
 
 impl<'a> Upload<'a> {
     pub(crate) async fn begin(state: &'a ApiState) -> Result<Self, ApiError> {
         let file = state.call_store(|store| AudioUpload::create(store.data(), JobId::random())).await?;
-        Ok(Self { state, file: Some(file), buffer: BytesMut::new(), received: 0 })
+        Ok(Self { state, file: Some(file), buffer: BytesMut::new(), received: 0, pace: Pace::new(&state.config) })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -112,9 +114,14 @@ impl<'a> Upload<'a> {
 }
 
 /// Refuses before the upload what could not be kept after it.
-pub(crate) async fn check_room(state: &ApiState) -> Result<(), ApiError> {
-    let (pending, free) =
-        state.call_store(|store| Ok((store.count_pending_jobs()?, store.data().free_bytes()?))).await?;
+pub(crate) async fn check_room(state: &ApiState, owner: &Owner) -> Result<(), ApiError> {
+    let (mark, quota) = (owner.mark().to_owned(), owner.quota());
+    let (within_quota, pending, free) = state
+        .call_store(move |store| {
+            Ok((store.check_quota(&mark, quota, 1)?, store.count_pending_jobs()?, store.data().free_bytes()?))
+        })
+        .await?;
+    within_quota.map_err(ApiError::quota_exceeded)?;
     if pending >= state.config.max_pending_jobs {
         let detail = format!("{pending} jobs are waiting, and no more are taken; try again later");
         return Err(ApiError::new(ProblemCode::QueueFull, detail).retry_after(RETRY_FULL_S));
@@ -126,6 +133,23 @@ pub(crate) async fn check_room(state: &ApiState) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// Makes a stored recording a job, or finds the job it is already.
+pub(crate) async fn submit(state: &ApiState, job: NewJob) -> Result<Accepted, ApiError> {
+    let now = state.now();
+    match state.call_store(move |store| store.submit_job(now, job)).await? {
+        Submission::Accepted(accepted) => {
+            let (job_id, verb) = (accepted.job_id, if accepted.is_new { "accepted" } else { "found" });
+            tracing::info!(job.id = %job_id, "{verb} job {job_id}");
+            Ok(accepted)
+        }
+        Submission::KeyInUse => {
+            let detail = "this Idempotency-Key belongs to another recording or to other options; send a new key";
+            Err(ApiError::new(ProblemCode::IdempotencyKeyInUse, detail))
+        }
+        Submission::Refused(exceeded) => Err(ApiError::quota_exceeded(exceeded)),
+    }
+}
+
 fn disk_full(path: std::path::PathBuf) -> StoreError {
     StoreError::File { action: "write", path, source: std::io::ErrorKind::StorageFull.into() }
 }
@@ -135,22 +159,11 @@ fn too_large(max_bytes: u64) -> ApiError {
     ApiError::new(ProblemCode::UploadTooLarge, detail)
 }
 
-fn stalled(seconds: u64) -> ApiError {
-    let detail = format!("nothing came for {seconds} seconds (STENO_UPLOAD_CHUNK_TIMEOUT); send the recording again");
-    ApiError::new(ProblemCode::RequestTimeout, detail)
-}
-
 fn cut_short() -> ApiError {
     ApiError::new(ProblemCode::Malformed, "the body ended before it was complete; send the recording again")
 }
 
-/// Waits for the next item of a stream, at most as long as the settings allow.
-async fn next_within<T>(state: &ApiState, next: impl Future<Output = T>) -> Result<T, ApiError> {
-    let limit = state.config.upload_chunk_timeout;
-    tokio::time::timeout(limit, next).await.map_err(|_| stalled(limit.as_secs()))
-}
-
 /// Bytes as a text field.
-fn text_of(bytes: web::Bytes) -> Result<String, &'static str> {
+fn text_of(bytes: Bytes) -> Result<String, &'static str> {
     String::from_utf8(bytes.into()).map_err(|_| "not valid UTF-8")
 }

@@ -22,7 +22,8 @@ pub(crate) struct JobsArguments {
     server: ServerArguments,
 }
 
-fn parse_status(name: &str) -> Result<Status, String> {
+/// A status by its name.
+pub(crate) fn parse_status(name: &str) -> Result<Status, String> {
     let unknown = |_| "known are pending, processing, completed, failed".to_owned();
     serde_json::from_value(name.into()).map_err(unknown)
 }

@@ -1,7 +1,8 @@
 //! The binary steno: client of a running server, supervisor of one machine, keeper of weights.
 //!
-//! Never opens the queue: what it wants of jobs it asks the api.
+//! What it wants of jobs it asks the api; only `steno admin` opens the queue.
 
+mod admin;
 mod client;
 mod delete;
 mod doctor;
@@ -33,7 +34,7 @@ use crate::client::{CallError, Client};
 /// Exit codes: 0 success; 1 a job failed, or a file could not be read or written; 2 wrong usage; 3 the server cannot be reached or
 /// refused the call; 130 interrupted with Ctrl-C; 141 nobody reads the output any more.
 #[derive(Debug, Parser)]
-#[command(name = "steno", version)]
+#[command(name = "steno", version = steno_settings::VERSION.as_str())]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -59,6 +60,8 @@ enum Command {
     Weights(weights::WeightsArguments),
     /// Make and remove API keys.
     Keys(keys::KeysArguments),
+    /// Inspect, check, back up and purge the queue of this machine.
+    Admin(Box<admin::AdminArguments>),
     /// Look for what is missing, slow or wrong, and say what to do.
     Doctor(doctor::DoctorArguments),
     /// Print the completions of a shell.
@@ -102,6 +105,7 @@ fn main() -> ExitCode {
         Command::Delete(arguments) => delete::delete(&arguments),
         Command::Weights(arguments) => weights::weights(&arguments),
         Command::Keys(arguments) => keys::keys(&arguments),
+        Command::Admin(arguments) => admin::admin(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Completions(arguments) => shell::completions(&arguments),
         Command::Man(arguments) => shell::man(&arguments),

@@ -35,8 +35,14 @@ pub enum ProblemCode {
     ModelUnavailable,
     /// The idempotency key belongs to another submission.
     IdempotencyKeyInUse,
+    /// The API key has made too many calls in too short a time.
+    RateLimited,
+    /// The API key has as much in the queue as it may.
+    QuotaExceeded,
     /// No more jobs are taken for now.
     QueueFull,
+    /// No more connections are served for now.
+    TooManyConnections,
     /// The server is starting or its database is not writable.
     NotReady,
     /// Not enough room on the server's disk.
@@ -60,7 +66,8 @@ impl ProblemCode {
             Self::UnsupportedMediaType => 415,
             Self::InvalidOptions | Self::ModelUnavailable | Self::IdempotencyKeyInUse => 422,
             Self::Internal => 500,
-            Self::QueueFull | Self::NotReady => 503,
+            Self::RateLimited | Self::QuotaExceeded => 429,
+            Self::QueueFull | Self::TooManyConnections | Self::NotReady => 503,
             Self::DiskReserve => 507,
         }
     }
@@ -80,7 +87,10 @@ impl ProblemCode {
             Self::InvalidOptions => "Some options are not valid",
             Self::ModelUnavailable => "The model is not served here",
             Self::IdempotencyKeyInUse => "The idempotency key is in use",
+            Self::RateLimited => "Too many calls",
+            Self::QuotaExceeded => "Too much in the queue",
             Self::QueueFull => "The queue is full",
+            Self::TooManyConnections => "Too many connections",
             Self::NotReady => "The service is not ready",
             Self::DiskReserve => "Not enough disk space",
             Self::Internal => "Internal error",

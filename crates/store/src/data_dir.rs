@@ -72,6 +72,11 @@ impl DataDir {
         self.root.join("run/workers")
     }
 
+    /// Room that is kept for a full disk.
+    pub(crate) fn ballast(&self) -> PathBuf {
+        self.root.join("run/ballast")
+    }
+
     /// Held while the database is opened for the first time or migrated.
     pub(crate) fn migration_lock(&self) -> PathBuf {
         self.root.join("run/migrate.lock")

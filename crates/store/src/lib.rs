@@ -5,6 +5,7 @@
 //! told the time.
 
 mod audio_file;
+mod ballast;
 mod clock;
 mod connection;
 mod data_dir;
@@ -22,7 +23,8 @@ pub use error::StoreError;
 pub use run::WorkerRun;
 pub use spool_file::SpoolFile;
 pub use store::{
-    Accepted, Claim, ClaimId, Failure, Finished, Followed, JobLookup, NewJob, Page, PlannedSpan, Prepared, Reclaimed,
-    RunSettings, SpanTask, Statistics, Store, StoreSettings, Submission, Sweep, TaskKind, Told,
+    Accepted, Backup, Claim, ClaimId, Failure, Finished, Followed, InspectedJob, JobFilter, JobLookup, NewJob, Page,
+    PlannedSpan, Prepared, Quota, QuotaExceeded, Reclaimed, RegisteredWorker, RunSettings, SpanTask, Statistics, Store,
+    StoreSettings, Submission, Sweep, TaskKind, Told,
 };
 pub use wake::{WakeMessage, WakeSocket};

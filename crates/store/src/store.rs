@@ -3,6 +3,8 @@
 //! Writes go through one connection, in BEGIN IMMEDIATE transactions whose COMMIT is checked; no transaction is open
 //! while work runs. Messages to other processes are sent after the commit, never before.
 
+mod back_up;
+mod check;
 mod claim;
 mod clock_jump;
 mod complete;
@@ -14,7 +16,9 @@ mod finish_prepare;
 mod finish_span;
 mod follow;
 mod get;
+mod inspect;
 mod list;
+mod quota;
 mod reclaim;
 mod release;
 mod retrieve;
@@ -32,20 +36,26 @@ use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use steno_models::JobId;
 
+pub use back_up::Backup;
 pub use counters::Statistics;
 pub use follow::{Followed, Told};
 pub use get::JobLookup;
+pub use inspect::{InspectedJob, JobFilter};
 pub use list::Page;
+pub use quota::{Quota, QuotaExceeded};
 pub use reclaim::Reclaimed;
-pub use runs::RunSettings;
+pub use runs::{RegisteredWorker, RunSettings};
 pub use submit::{Accepted, NewJob, Submission};
 pub use sweep::Sweep;
 pub use types::{Claim, ClaimId, Failure, Finished, PlannedSpan, Prepared, SpanTask, TaskKind};
 
-use crate::{DataDir, StoreError, WakeMessage, connection, migrate, wake};
+use crate::{DataDir, StoreError, WakeMessage, ballast, connection, migrate, wake};
 
 /// Times a task may fail, and times a worker may die on it, before its job fails.
 const BUDGET: u32 = 3;
+
+/// Compute seconds expected for a second of speech; only orders claims, so that short jobs pass long ones.
+const EXPECTED_REAL_TIME_FACTOR: f64 = 0.2;
 
 /// Connections for reading in each process.
 const READERS: u32 = 4;
@@ -75,6 +85,7 @@ impl Store {
     pub fn open(root: &Path, settings: StoreSettings) -> Result<Self, StoreError> {
         let data = DataDir::create(root)?;
         migrate::migrate(&data)?;
+        ballast::keep(&data)?;
         let writer = connection::pool(&data.database(), 1, false)?;
         let readers = connection::pool(&data.database(), READERS, true)?;
         Ok(Self { boot_id: runs::boot_id(), data, settings, writer, readers })
@@ -108,8 +119,23 @@ impl Store {
         Ok(())
     }
 
-    /// Runs `operation` in one durable write transaction, then tells the processes concerned.
+    /// Runs `operation` in one durable write transaction, then tells the processes concerned. On a full disk, once more in the
+    /// room that the ballast has kept: what ends or deletes jobs makes room itself.
     fn write<T>(
+        &self,
+        mut operation: impl FnMut(&Transaction<'_>, &mut Effects) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match self.write_in_free_space(&mut operation) {
+            Err(error) if error.is_disk_full() && ballast::drop(&self.data) => {
+                tracing::warn!("disk full: the ballast is gone, so that jobs can still end and be deleted");
+                self.write_in_free_space(operation)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The same without the ballast: for what only makes the disk fuller.
+    fn write_in_free_space<T>(
         &self,
         operation: impl FnOnce(&Transaction<'_>, &mut Effects) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {

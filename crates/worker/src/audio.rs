@@ -3,6 +3,7 @@
 //! Called by the worker's task code: [`prepare`] once for a file, [`read_span`] once for a span. It blocks, in bounded memory, and
 //! believes nothing the file says about itself. Never sees the store, the network or whisper, and never logs a path.
 
+mod cpu_limit;
 mod decode;
 mod downmix;
 mod error;
@@ -17,6 +18,7 @@ mod spool;
 mod tests;
 
 use std::path::Path;
+use std::time::Duration;
 
 pub use error::AudioError;
 pub use span::{Span, Stretch};
@@ -32,12 +34,14 @@ pub struct Limits {
     pub max_seconds: u64,
     /// Most bytes of decoded 32-bit float samples, over all channels and before resampling.
     pub max_decoded_bytes: u64,
+    /// Processor time for a file that yields no sound; half a second more for each second of sound.
+    pub max_cpu: Duration,
 }
 
 impl Default for Limits {
-    /// Four hours, and no bound on bytes beyond what four hours of the highest rate and channel count give.
+    /// Four hours, no bound on bytes beyond what four hours of the highest rate and channel count give, and a minute.
     fn default() -> Self {
-        Self { max_seconds: 4 * 60 * 60, max_decoded_bytes: u64::MAX }
+        Self { max_seconds: 4 * 60 * 60, max_decoded_bytes: u64::MAX, max_cpu: Duration::from_secs(60) }
     }
 }
 

@@ -8,13 +8,13 @@ use clap::Parser;
 use steno_settings::{LogSettings, QueueSettings, parse_bytes, parse_duration};
 use steno_store::StoreSettings;
 
-use crate::engine::ComputeType;
+use crate::engine::{ComputeType, VERSION};
 
 /// Claims tasks from the queue and transcribes them.
 ///
 /// Every setting can be given as a flag, as an environment variable, or in the TOML file that `STENO_CONFIG` names.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "steno-worker", version)]
+#[command(name = "steno-worker", version = VERSION.as_str())]
 pub struct Config {
     /// Where the queue is and how long it keeps things.
     #[command(flatten)]

@@ -16,6 +16,7 @@ mod words;
 
 use steno_models::{Segment, Task, TranscribeRequest};
 
+pub(crate) use ggml::VERSION;
 pub use pool::{PoolSettings, WeightsPool};
 pub use whisper::{ComputeType, LoadError, Whisper};
 

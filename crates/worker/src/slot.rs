@@ -153,7 +153,7 @@ fn settle(shared: &Shared, claim: &Claim, outcome: Result<Done, TaskError>) -> R
     match outcome {
         Ok(Done::Prepared(prepared, spool)) => {
             let is_planned = prepared.segments.is_none();
-            let finished = patiently(shared, || store.finish_prepare(now(), run, claim, (*prepared).clone(), more))?;
+            let finished = patiently(shared, || store.finish_prepare(now(), run, claim, &prepared, more))?;
             if finished.accepted && is_planned {
                 spool.keep();
             }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use steno_store::{Clock, RunSettings, Store, StoreError, Sweep, WakeMessage, WakeSocket, WorkerRun};
 
 use crate::Config;
-use crate::engine::Engine;
+use crate::engine::{Engine, VERSION};
 use crate::slot::{self, Shared, SlotState};
 use crate::wakeup::Wakeup;
 
@@ -54,7 +54,8 @@ impl Worker {
         let socket = WakeSocket::bind_worker(store.data(), run.id())?;
         store.reclaim_tasks(clock.now(), Some(run.id()))?;
         store.sweep(clock.now())?;
-        let settings = RunSettings { slots: config.slots(), model: engine.model().to_owned() };
+        let settings =
+            RunSettings { slots: config.slots(), model: engine.model().to_owned(), version: VERSION.clone() };
         store.register_run(clock.now(), &run, &settings)?;
         let models = engine.models();
         store.announce_models(&models)?;
@@ -91,8 +92,9 @@ impl Worker {
                 continue;
             }
             due.tick = Instant::now();
-            if self.is_broken() {
-                return Ok(Ended::Broken);
+            let broken = self.broken_slots();
+            if !broken.is_empty() {
+                return self.abandon(&broken);
             }
             match self.look_around(&mut due) {
                 Err(error) if error.is_fatal() => return Err(error),
@@ -105,10 +107,10 @@ impl Worker {
         self.drain()
     }
 
-    /// Whether a slot has ended although nobody asked it to, or gives no sign of life.
-    fn is_broken(&self) -> bool {
+    /// Slots that have ended although nobody asked them to, or give no sign of life.
+    fn broken_slots(&self) -> Vec<&SlotState> {
         let now = self.shared.clock.now().boot_ms;
-        self.slots.iter().any(|(state, thread)| {
+        let is_broken = |(state, thread): &&Slot| {
             let silent = state.silent_for(now);
             if silent > self.config.stall_timeout {
                 tracing::error!("a slot has given no sign of life for {} s (STENO_STALL_TIMEOUT)", silent.as_secs());
@@ -117,7 +119,16 @@ impl Worker {
                 tracing::error!("a slot has ended by itself");
             }
             thread.is_finished() || silent > self.config.stall_timeout
-        })
+        };
+        self.slots.iter().filter(is_broken).map(|(state, _)| &**state).collect()
+    }
+
+    /// Ends this run: the tasks of its broken slots are charged with it, the others go back unharmed.
+    fn abandon(&self, broken: &[&SlotState]) -> Result<Ended, StoreError> {
+        let Shared { store, run, clock, .. } = &*self.shared;
+        let at_fault: Vec<_> = broken.iter().filter_map(|slot| slot.claim()).collect();
+        store.abandon_run(clock.now(), run, &at_fault)?;
+        Ok(Ended::Broken)
     }
 
     /// What is done about once a second, whatever the datagrams say.

@@ -3,8 +3,9 @@
 use actix_web::{HttpResponse, web};
 use serde_json::json;
 use steno_models::{Problem, ProblemCode};
+use steno_store::RegisteredWorker;
 
-use crate::openapi::Health;
+use crate::openapi::{Health, Readiness, Worker};
 use crate::problem::ApiError;
 use crate::state::ApiState;
 
@@ -23,22 +24,27 @@ pub(crate) async fn get_health() -> HttpResponse {
 
 /// Can it take work?
 ///
-/// The database takes writes and the disk has room. Migrations are current, or the process would not have started.
+/// The database takes writes and the disk has room. Migrations are current, or the process would not have started. Says also
+/// which programs are at work.
 #[utoipa::path(
     get,
     path = "/readyz",
     tag = "server",
     responses(
-        (status = 200, description = "Ready", body = Health, example = json!({"status": "ready"})),
+        (status = 200, description = "Ready", body = Readiness, example = json!({
+            "status": "ready",
+            "version": "0.1.0 (f0de877a1b, x86_64)",
+            "workers": [{"slots": 2, "model": "base", "version": "0.1.0 (f0de877a1b, x86_64)"}],
+        })),
         (status = 503, description = "`not_ready`", body = Problem, content_type = "application/problem+json"),
         (status = 507, description = "`disk_reserve`", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn get_readiness(state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
-    let free = state
+    let (free, workers) = state
         .call_store(|store| {
             store.check_writable()?;
-            store.data().free_bytes()
+            Ok((store.data().free_bytes()?, store.registered_workers()?))
         })
         .await?;
     if free < state.config.disk_reserve_bytes {
@@ -48,5 +54,8 @@ pub(crate) async fn get_readiness(state: web::Data<ApiState>) -> Result<HttpResp
         );
         return Err(ApiError::new(ProblemCode::NotReady, detail).retry_after(60));
     }
-    Ok(HttpResponse::Ok().json(json!({"status": "ready"})))
+    let workers =
+        workers.into_iter().map(|RegisteredWorker { slots, model, version }| Worker { slots, model, version });
+    let version = steno_settings::VERSION.clone();
+    Ok(HttpResponse::Ok().json(Readiness { status: "ready", version, workers: workers.collect() }))
 }

@@ -2,8 +2,8 @@
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use steno_models::{JobAccepted, OptionFields, Problem, ProblemCode};
-use steno_store::{NewJob, Submission};
+use steno_models::{JobAccepted, OptionFields, Problem};
+use steno_store::NewJob;
 
 use crate::auth::Owner;
 use crate::extract;
@@ -43,6 +43,8 @@ use crate::upload::{self, Body, Upload};
         (status = 415, description = "`unsupported_media_type`", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_options`, `model_unavailable`, `idempotency_key_in_use`", body = Problem,
             content_type = "application/problem+json"),
+        (status = 429, description = "`quota_exceeded`, `rate_limited`", body = Problem,
+            content_type = "application/problem+json"),
         (status = 503, description = "`queue_full`, `not_ready`", body = Problem,
             content_type = "application/problem+json"),
         (status = 507, description = "`disk_reserve`", body = Problem, content_type = "application/problem+json"),
@@ -59,7 +61,8 @@ pub(crate) async fn submit_job(
     for (name, value) in extract::query_pairs(&request)? {
         options.set(&name, &value);
     }
-    upload::check_room(&state).await?;
+    let owner = Owner::of(&request);
+    upload::check_room(&state, &owner).await?;
     let mut upload = Upload::begin(&state).await?;
     match body {
         Body::Multipart => {
@@ -82,18 +85,10 @@ pub(crate) async fn submit_job(
     let mut options = options.finish().map_err(ApiError::invalid_options)?;
     options.model = state.resolve_model(options.model).await?;
     let audio = upload.finish().await?;
-    let now = state.now();
-    let job = NewJob { audio, options, owner: Owner::of(&request).into_name(), idempotency_key, shared: false };
-    let Submission::Accepted(accepted) = state.call_store(move |store| store.submit_job(now, job)).await? else {
-        let detail = "this Idempotency-Key belongs to another recording or to other options; send a new key";
-        return Err(ApiError::new(ProblemCode::IdempotencyKeyInUse, detail));
-    };
+    let (quota, owner) = (owner.quota(), owner.mark().to_owned());
+    let accepted =
+        upload::submit(&state, NewJob { audio, options, owner, idempotency_key, shared: false, quota }).await?;
     let job_id = accepted.job_id;
-    if accepted.is_new {
-        tracing::info!(job.id = %job_id, "accepted job {job_id}");
-    } else {
-        tracing::info!(job.id = %job_id, "job {job_id} was submitted again");
-    }
     Ok(HttpResponse::Accepted()
         .insert_header((header::LOCATION, format!("/transcribe/{job_id}")))
         .insert_header((header::RETRY_AFTER, 1))

@@ -3,12 +3,10 @@
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::HttpRequest;
 use actix_web::web::{self, BytesMut};
-use futures_util::StreamExt as _;
 use steno_models::ProblemCode;
 
-use super::{Upload, cut_short, next_within, text_of};
+use super::{Upload, cut_short, text_of};
 use crate::problem::ApiError;
-use crate::state::ApiState;
 
 /// Most parts of a body.
 const MAX_PARTS: usize = 24;
@@ -32,7 +30,7 @@ pub(crate) async fn receive_multipart(
 ) -> Result<Form, ApiError> {
     let mut parts = Multipart::new(request.headers(), payload);
     let mut form = Form::default();
-    while let Some(part) = next_within(upload.state, parts.next()).await? {
+    while let Some(part) = upload.pace.next(&mut parts).await? {
         let mut part = part.map_err(|error| unreadable(&error))?;
         if form.fields.len() + form.files == MAX_PARTS {
             let detail = format!("the form has more than {MAX_PARTS} parts");
@@ -43,7 +41,7 @@ pub(crate) async fn receive_multipart(
             form.files += 1;
             receive_file(&mut part, upload, form.files == 1).await?;
         } else {
-            let value = receive_field(&mut part, upload.state).await?;
+            let value = receive_field(&mut part, upload).await?;
             form.fields.push((name, value));
         }
     }
@@ -52,8 +50,9 @@ pub(crate) async fn receive_multipart(
 
 /// Reads a recording to its end; one that is not `wanted` is dropped.
 async fn receive_file(part: &mut Field, upload: &mut Upload<'_>, wanted: bool) -> Result<(), ApiError> {
-    while let Some(chunk) = next_within(upload.state, part.next()).await? {
+    while let Some(chunk) = upload.pace.next(part).await? {
         let chunk = chunk.map_err(|error| unreadable(&error))?;
+        upload.pace.note(chunk.len())?;
         if wanted {
             upload.take(&chunk).await?;
         }
@@ -61,11 +60,12 @@ async fn receive_file(part: &mut Field, upload: &mut Upload<'_>, wanted: bool) -
     Ok(())
 }
 
-async fn receive_field(part: &mut Field, state: &ApiState) -> Result<Result<String, String>, ApiError> {
+async fn receive_field(part: &mut Field, upload: &mut Upload<'_>) -> Result<Result<String, String>, ApiError> {
     let mut value = BytesMut::new();
     let mut too_long = false;
-    while let Some(chunk) = next_within(state, part.next()).await? {
+    while let Some(chunk) = upload.pace.next(part).await? {
         let chunk = chunk.map_err(|error| unreadable(&error))?;
+        upload.pace.note(chunk.len())?;
         too_long |= value.len() + chunk.len() > MAX_FIELD_BYTES;
         if !too_long {
             value.extend_from_slice(&chunk);

@@ -1,7 +1,13 @@
--- The claim order of tasks_ready, for jobs. Three ranges of the index jobs_pending: one comparison of all three columns would
--- compute an expression for every pending job.
-SELECT (SELECT count(*) FROM jobs WHERE status = 'pending' AND priority > job.priority)
-  + (SELECT count(*) FROM jobs WHERE status = 'pending' AND priority = job.priority AND due_at < job.due_at)
-  + (SELECT count(*) FROM jobs WHERE status = 'pending' AND priority = job.priority AND due_at = job.due_at
-     AND seq < job.seq)
-FROM jobs AS job WHERE job.seq = :seq
+-- Its owner's jobs ahead of it, in the claim order of tasks_ready, and as many of each other owner, since claims take turns.
+-- Three ranges of the index jobs_pending: one comparison of all columns would compute an expression for every pending job.
+WITH job AS (SELECT owner, priority, due_at, seq FROM jobs WHERE seq = :seq),
+  own AS (
+    SELECT (SELECT count(*) FROM jobs WHERE status = 'pending' AND owner = job.owner AND priority > job.priority)
+      + (SELECT count(*) FROM jobs WHERE status = 'pending' AND owner = job.owner AND priority = job.priority
+         AND due_at < job.due_at)
+      + (SELECT count(*) FROM jobs WHERE status = 'pending' AND owner = job.owner AND priority = job.priority
+         AND due_at = job.due_at AND seq < job.seq) AS ahead
+    FROM job)
+SELECT own.ahead + (SELECT coalesce(sum(min(owners.unfinished_jobs, own.ahead)), 0) FROM owners
+  WHERE owners.unfinished_jobs > 0 AND owners.owner <> job.owner)
+FROM job, own

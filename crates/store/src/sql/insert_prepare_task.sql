@@ -1,2 +1,2 @@
-INSERT INTO tasks (job, kind, priority, due_at)
-SELECT seq, 'prepare', priority, due_at FROM jobs WHERE seq = :job
+INSERT INTO tasks (job, owner, kind, priority, due_at)
+SELECT seq, owner, 'prepare', priority, due_at FROM jobs WHERE seq = :job

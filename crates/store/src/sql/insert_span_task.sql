@@ -1,2 +1,3 @@
-INSERT INTO tasks (job, kind, span_index, start_sample, end_sample, stretches, priority, due_at)
-SELECT seq, 'transcribe', :span_index, :start_sample, :end_sample, :stretches, priority, due_at FROM jobs WHERE seq = :job
+INSERT INTO tasks (job, owner, kind, span_index, start_sample, end_sample, stretches, priority, due_at)
+SELECT seq, owner, 'transcribe', :span_index, :start_sample, :end_sample, :stretches, priority, due_at
+FROM jobs WHERE seq = :job

@@ -1,1 +1,1 @@
-UPDATE tasks SET status = 'ready', crashes = crashes + 1, claim_id = NULL, run_id = NULL WHERE id = :task
+UPDATE tasks SET status = 'ready', crashes = crashes + :crashes, claim_id = NULL, run_id = NULL WHERE id = :task

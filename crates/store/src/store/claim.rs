@@ -6,11 +6,17 @@ use steno_models::JobId;
 use super::counters::{Counter, count};
 use super::get::json;
 use super::types::{Claim, ClaimId, SpanTask, TaskKind};
-use super::{Effects, Store};
+use super::{EXPECTED_REAL_TIME_FACTOR, Effects, Store};
 use crate::{Now, StoreError, WorkerRun};
 
+/// Compute time expected of a `prepare` task, whose recording nobody has looked at.
+const PREPARE_COST_MS: i64 = 2000;
+
 impl Store {
-    /// Takes the next task for a worker's run, or `None`. By priority, then due time, then order in the recording.
+    /// Takes the next task for a worker's run, or `None`. Owners take turns by the work they were given; of an owner's tasks,
+    /// by priority, then due time, then order in the recording.
+    ///
+    /// A task on which a worker died is done alone: if its worker dies again, it is known why, and nobody else is charged.
     pub fn claim_task(&self, now: Now, run: &WorkerRun) -> Result<Option<Claim>, StoreError> {
         // A cheap look first: an idle worker must not take the write lock.
         let any = self.read(|connection| {
@@ -47,22 +53,70 @@ pub(super) fn claim_next(
     }
     tx.prepare_cached(include_str!("../sql/promote_waiting_tasks.sql"))?
         .execute(named_params! {":now": now.wall.ms()})?;
+    let Some(next) = next_task(tx)? else { return Ok(None) };
+    if must_wait(tx, run_id, next.crashes)? {
+        return Ok(None);
+    }
     let claim_id = ClaimId::random();
-    let claimed: Option<(i64, i64, String)> = tx
-        .prepare_cached(include_str!("../sql/claim_task.sql"))?
-        .query_row(named_params! {":claim_id": claim_id.as_bytes(), ":run_id": run_id, ":now": now.wall.ms()}, |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
-        .optional()?;
-    let Some((task_id, job_seq, kind)) = claimed else { return Ok(None) };
-    count(tx, Counter::Claims(&kind), 1.0)?;
+    tx.prepare_cached(include_str!("../sql/claim_task.sql"))?.execute(named_params! {
+        ":task": next.id,
+        ":claim_id": claim_id.as_bytes(),
+        ":run_id": run_id,
+        ":now": now.wall.ms(),
+    })?;
+    charge(tx, &next)?;
+    count(tx, Counter::Claims(&next.kind), 1.0)?;
     let started = tx
         .prepare_cached(include_str!("../sql/start_job.sql"))?
-        .execute(named_params! {":job": job_seq, ":task": task_id, ":now": now.wall.ms()})?;
+        .execute(named_params! {":job": next.job_seq, ":task": next.id, ":now": now.wall.ms()})?;
     debug_assert_eq!(started, 1, "a task's job exists");
-    let claim = load_claim(tx, claim_id, task_id, job_seq)?;
+    let claim = load_claim(tx, claim_id, next.id, next.job_seq)?;
     effects.changed.insert(claim.job_id);
     Ok(Some(claim))
+}
+
+struct NextTask {
+    id: i64,
+    job_seq: i64,
+    kind: String,
+    crashes: u32,
+    owner: String,
+    served_ms: i64,
+    span_ms: i64,
+}
+
+fn next_task(tx: &Transaction<'_>) -> Result<Option<NextTask>, StoreError> {
+    let next = tx.prepare_cached(include_str!("../sql/next_task.sql"))?.query_row([], |row| {
+        Ok(NextTask {
+            id: row.get("id")?,
+            job_seq: row.get("job")?,
+            kind: row.get("kind")?,
+            crashes: row.get("crashes")?,
+            owner: row.get("owner")?,
+            served_ms: row.get("served_ms")?,
+            span_ms: row.get("span_ms")?,
+        })
+    });
+    Ok(next.optional()?)
+}
+
+/// Whether a task may not begin beside what its worker has in hand: one of them has seen a worker die.
+fn must_wait(tx: &Transaction<'_>, run_id: &str, crashes: u32) -> Result<bool, StoreError> {
+    let in_hand: Option<u32> = tx
+        .prepare_cached("SELECT max(crashes) FROM tasks WHERE run_id = :run_id AND status = 'claimed'")?
+        .query_row(named_params! {":run_id": run_id}, |row| row.get(0))?;
+    Ok(in_hand.is_some_and(|of_others| crashes > 0 || of_others > 0))
+}
+
+/// Puts the work that a task is expected to be on its owner's account.
+fn charge(tx: &Transaction<'_>, next: &NextTask) -> Result<(), StoreError> {
+    let cost_ms =
+        if next.kind == "prepare" { PREPARE_COST_MS } else { (next.span_ms as f64 * EXPECTED_REAL_TIME_FACTOR) as i64 };
+    tx.prepare_cached("UPDATE owners SET served_ms = served_ms + :cost_ms WHERE owner = :owner")?
+        .execute(named_params! {":owner": next.owner, ":cost_ms": cost_ms.max(1)})?;
+    tx.prepare_cached("UPDATE fairness SET served_ms = max(served_ms, :served_ms)")?
+        .execute(named_params! {":served_ms": next.served_ms})?;
+    Ok(())
 }
 
 fn load_claim(connection: &Connection, id: ClaimId, task_id: i64, job_seq: i64) -> Result<Claim, StoreError> {
@@ -84,6 +138,7 @@ fn load_claim(connection: &Connection, id: ClaimId, task_id: i64, job_seq: i64) 
         options: json(row, "options")?,
         language: row.get("language")?,
         attempt: row.get::<_, u32>("failures")? + row.get::<_, u32>("crashes")? + 1,
+        is_alone: row.get::<_, u32>("crashes")? > 0,
         task_id,
         job_seq,
     })
@@ -99,7 +154,9 @@ pub(super) fn count_task(tx: &Transaction<'_>, now: Now, claim: &Claim) -> Resul
 }
 
 /// Whether a claim still stands. The first thing every finish asks.
-pub(super) fn stands(tx: &Transaction<'_>, claim: &Claim) -> Result<bool, StoreError> {
+pub(super) fn stands(tx: &Transaction<'_>, effects: &mut Effects, claim: &Claim) -> Result<bool, StoreError> {
+    // Its worker's other slots have waited for it.
+    effects.work |= claim.is_alone;
     Ok(tx
         .prepare_cached("SELECT 1 FROM tasks WHERE id = :task AND claim_id = :claim_id AND status = 'claimed'")?
         .exists(named_params! {":task": claim.task_id, ":claim_id": claim.id.as_bytes()})?)

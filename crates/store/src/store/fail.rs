@@ -23,7 +23,7 @@ impl Store {
         claim_more: bool,
     ) -> Result<Finished, StoreError> {
         self.write(|tx, effects| {
-            let accepted = stands(tx, claim)?;
+            let accepted = stands(tx, effects, claim)?;
             if accepted {
                 give_back(tx, effects, now, claim, failure)?;
             }

@@ -1,17 +1,14 @@
 //! Finishing a `prepare` task: its spans become tasks, or the job is done already.
 
 use rusqlite::{Transaction, named_params};
-use steno_models::JobResult;
+use steno_models::{JobResult, Segment};
 
 use super::claim::{claim_next, count_task, stands};
 use super::complete::{Ending, complete, join_segments};
 use super::counters::{Counter, count};
 use super::types::{Claim, Finished, Prepared};
-use super::{Effects, Store};
+use super::{EXPECTED_REAL_TIME_FACTOR, Effects, Store};
 use crate::{Now, StoreError, WorkerRun};
-
-/// Compute seconds expected for a second of speech; only orders claims, so that short jobs pass long ones.
-const EXPECTED_REAL_TIME_FACTOR: f64 = 0.2;
 
 impl Store {
     /// Ends a `prepare` task and, with `claim_more`, claims the next task in the same commit.
@@ -22,18 +19,18 @@ impl Store {
         now: Now,
         run: &WorkerRun,
         claim: &Claim,
-        prepared: Prepared,
+        prepared: &Prepared,
         claim_more: bool,
     ) -> Result<Finished, StoreError> {
         self.write(|tx, effects| {
-            let accepted = stands(tx, claim)?;
+            let accepted = stands(tx, effects, claim)?;
             if accepted {
                 count_task(tx, now, claim)?;
                 count(tx, Counter::AudioSeconds, prepared.duration_ms as f64 / 1000.0)?;
-                store_plan(tx, claim, &prepared)?;
-                match prepared.segments {
-                    Some(_) => complete_at_once(tx, effects, now, claim, prepared)?,
-                    None => insert_spans(tx, effects, claim, &prepared)?,
+                store_plan(tx, claim, prepared)?;
+                match &prepared.segments {
+                    Some(segments) => complete_at_once(tx, effects, now, claim, prepared, segments)?,
+                    None => insert_spans(tx, effects, claim, prepared)?,
                 }
             }
             let next = if claim_more { claim_next(tx, effects, now, run.id())? } else { None };
@@ -61,17 +58,18 @@ fn complete_at_once(
     effects: &mut Effects,
     now: Now,
     claim: &Claim,
-    prepared: Prepared,
+    prepared: &Prepared,
+    segments: &[Segment],
 ) -> Result<(), StoreError> {
     let speech_ms: u64 = prepared.spans.iter().map(super::PlannedSpan::duration_ms).sum();
     count(tx, Counter::SpeechSeconds, speech_ms as f64 / 1000.0)?;
-    let (text, segments) = join_segments(vec![prepared.segments.unwrap_or_default()]);
+    let (text, segments) = join_segments(vec![segments.to_vec()]);
     let result = JobResult {
         text,
-        language: prepared.language,
+        language: prepared.language.clone(),
         language_probability: prepared.language_probability,
         duration_seconds: prepared.duration_ms as f64 / 1000.0,
-        model: prepared.model,
+        model: prepared.model.clone(),
         segments,
     };
     complete(tx, effects, &Ending { job_seq: claim.job_seq, job_id: claim.job_id, now }, &result)

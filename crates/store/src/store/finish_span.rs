@@ -25,7 +25,7 @@ impl Store {
         let json =
             serde_json::to_string(segments).map_err(|source| StoreError::Content { what: "segments", source })?;
         self.write(|tx, effects| {
-            let accepted = stands(tx, claim)?;
+            let accepted = stands(tx, effects, claim)?;
             if accepted {
                 count_task(tx, now, claim)?;
                 keep_segments(tx, claim, &json)?;

@@ -5,9 +5,9 @@ use steno_models::{FailureCode, JobId};
 
 use super::complete::{Ending, fail};
 use super::counters::{Counter, count};
-use super::types::Failure;
+use super::types::{ClaimId, Failure};
 use super::{BUDGET, Effects, Store};
-use crate::{Now, StoreError, run};
+use crate::{Now, StoreError, WorkerRun, run};
 
 /// What a reclaim found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +18,14 @@ pub struct Reclaimed {
     pub tasks: u32,
     /// Jobs that failed because workers died on them too often.
     pub failed_jobs: u32,
+}
+
+struct TaskInHand {
+    id: i64,
+    job_seq: i64,
+    job_id: JobId,
+    crashes: u32,
+    claim: ClaimId,
 }
 
 struct Registered {
@@ -40,6 +48,13 @@ impl Store {
         Ok(reclaimed)
     }
 
+    /// Ends a run that has to die, by its own hand: only the claims at fault are charged, the others go back unharmed.
+    pub fn abandon_run(&self, now: Now, run: &WorkerRun, at_fault: &[ClaimId]) -> Result<Reclaimed, StoreError> {
+        let mut reclaimed = Reclaimed::default();
+        self.write(|tx, effects| give_tasks_back(tx, effects, now, run.id(), &Fault::Of(at_fault), &mut reclaimed))?;
+        Ok(reclaimed)
+    }
+
     fn registered_runs(&self) -> Result<Vec<Registered>, StoreError> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached("SELECT run_id, boot_id, lease_until FROM workers")?;
@@ -57,6 +72,14 @@ impl Store {
     }
 }
 
+/// Whose fault a worker's end was.
+enum Fault<'a> {
+    /// Nobody knows: of each task it had in hand.
+    Unknown,
+    /// Of these claims, as the worker itself has seen.
+    Of(&'a [ClaimId]),
+}
+
 fn reclaim_run(
     tx: &Transaction<'_>,
     effects: &mut Effects,
@@ -71,30 +94,54 @@ fn reclaim_run(
     if !same {
         return Ok(());
     }
+    give_tasks_back(tx, effects, now, &dead.run_id, &Fault::Unknown, reclaimed)
+}
+
+fn give_tasks_back(
+    tx: &Transaction<'_>,
+    effects: &mut Effects,
+    now: Now,
+    run_id: &str,
+    fault: &Fault<'_>,
+    reclaimed: &mut Reclaimed,
+) -> Result<(), StoreError> {
     let mut statement = tx.prepare_cached(include_str!("../sql/tasks_of_run.sql"))?;
-    let tasks: Vec<(i64, i64, [u8; 16], u32)> = statement
-        .query_map(named_params! {":run_id": dead.run_id}, |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+    let tasks: Vec<TaskInHand> = statement
+        .query_map(named_params! {":run_id": run_id}, |row| {
+            Ok(TaskInHand {
+                id: row.get(0)?,
+                job_seq: row.get(1)?,
+                job_id: JobId::from_bytes(row.get(2)?),
+                crashes: row.get(3)?,
+                claim: ClaimId::from_bytes(row.get(4)?),
+            })
         })?
         .collect::<Result<_, _>>()?;
-    for (task_id, job_seq, job_id, crashes) in tasks {
-        count(tx, Counter::Crashes, 1.0)?;
-        if crashes + 1 >= BUDGET {
+    for task in tasks {
+        let is_charged = match fault {
+            Fault::Unknown => true,
+            Fault::Of(claims) => claims.contains(&task.claim),
+        };
+        if is_charged {
+            count(tx, Counter::Crashes, 1.0)?;
+        }
+        if is_charged && task.crashes + 1 >= BUDGET {
             let failure = Failure {
                 code: FailureCode::WorkerCrashed,
                 message: format!("workers died {BUDGET} times while working on this recording"),
                 retryable: false,
             };
-            fail(tx, effects, &Ending { job_seq, job_id: JobId::from_bytes(job_id), now }, &failure)?;
+            fail(tx, effects, &Ending { job_seq: task.job_seq, job_id: task.job_id, now }, &failure)?;
             reclaimed.failed_jobs += 1;
         } else {
             // Nothing happens if an earlier task of this loop has failed their job.
             reclaimed.tasks += tx
                 .prepare_cached(include_str!("../sql/reclaim_task.sql"))?
-                .execute(named_params! {":task": task_id})? as u32;
+                .execute(named_params! {":task": task.id, ":crashes": u32::from(is_charged)})?
+                as u32;
         }
     }
-    tx.prepare_cached("DELETE FROM workers WHERE run_id = :run_id")?.execute(named_params! {":run_id": dead.run_id})?;
+    tx.prepare_cached("DELETE FROM workers WHERE run_id = :run_id")?.execute(named_params! {":run_id": run_id})?;
     reclaimed.runs += 1;
     effects.work = true;
     Ok(())

@@ -13,7 +13,7 @@ impl Store {
             let released = tx
                 .prepare_cached(include_str!("../sql/release_task.sql"))?
                 .execute(named_params! {":task": claim.task_id, ":claim_id": claim.id.as_bytes()})?;
-            effects.work = released > 0;
+            effects.work = released > 0 || claim.is_alone;
             Ok(released > 0)
         })
     }

@@ -12,6 +12,19 @@ pub struct RunSettings {
     pub slots: u32,
     /// Name of its weights for jobs that name none.
     pub model: String,
+    /// Which program it is.
+    pub version: String,
+}
+
+/// A worker that is registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisteredWorker {
+    /// Tasks it works on at a time.
+    pub slots: u32,
+    /// Name of its weights for jobs that name none.
+    pub model: String,
+    /// Which program it is.
+    pub version: String,
 }
 
 impl Store {
@@ -25,9 +38,22 @@ impl Store {
                 ":pid": std::process::id(),
                 ":slots": settings.slots,
                 ":model": settings.model,
+                ":version": settings.version,
                 ":now": now.wall.ms(),
             })?;
             Ok(())
+        })
+    }
+
+    /// The workers that are registered, the first started first.
+    pub fn registered_workers(&self) -> Result<Vec<RegisteredWorker>, StoreError> {
+        self.read(|connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT slots, model, version FROM workers ORDER BY started_at, run_id")?;
+            let workers = statement.query_map([], |row| {
+                Ok(RegisteredWorker { slots: row.get(0)?, model: row.get(1)?, version: row.get(2)? })
+            })?;
+            Ok(workers.collect::<Result<_, _>>()?)
         })
     }
 

@@ -6,6 +6,7 @@ use steno_models::{JobId, Status, Timestamp, TranscribeRequest};
 
 use super::counters::{Counter, count};
 use super::get::word;
+use super::quota::{Quota, QuotaExceeded, usage};
 use crate::{Now, Store, StoreError, StoreSettings, StoredAudio};
 
 /// A job that is deleted sooner is not attached to.
@@ -24,6 +25,8 @@ pub struct NewJob {
     pub idempotency_key: Option<String>,
     /// Whether an equal submission may attach to this job, and this one to an equal job.
     pub shared: bool,
+    /// What its owner may have in the queue.
+    pub quota: Quota,
 }
 
 /// What became of a submission.
@@ -33,6 +36,8 @@ pub enum Submission {
     Accepted(Accepted),
     /// Its idempotency key names a job of another recording or other options.
     KeyInUse,
+    /// Its owner has too much in the queue.
+    Refused(QuotaExceeded),
 }
 
 /// A submitted job.
@@ -76,15 +81,20 @@ impl Store {
             serde_json::to_string(&job.options).map_err(|source| StoreError::Content { what: "options", source })?;
         let fingerprint = Sha256::new().chain_update(job.audio.sha256).chain_update(&options).finalize().into();
         let new = Fingerprinted { job, options, fingerprint };
-        let submitted = self.write(|tx, effects| {
+        let submitted = self.write_in_free_space(|tx, effects| {
             if let Some(earlier) = find_earlier(tx, now, &new)? {
                 let is_equal = earlier.fingerprint == Some(new.fingerprint);
-                return Ok(is_equal.then_some((earlier.seq, earlier.accepted)));
+                let accepted = Submission::Accepted(earlier.accepted);
+                return Ok((earlier.seq, if is_equal { accepted } else { Submission::KeyInUse }));
+            }
+            if let Err(exceeded) = new.job.quota.check(usage(tx, &new.job.owner)?, new.job.audio.bytes) {
+                return Ok((0, Submission::Refused(exceeded)));
             }
             effects.work = true;
-            insert(tx, now, &new, &self.settings).map(Some)
+            let (seq, accepted) = insert(tx, now, &new, &self.settings)?;
+            Ok((seq, Submission::Accepted(accepted)))
         })?;
-        let Some((seq, mut accepted)) = submitted else { return Ok(Submission::KeyInUse) };
+        let (seq, Submission::Accepted(mut accepted)) = submitted else { return Ok(submitted.1) };
         if accepted.is_new {
             new.job.audio.committed();
         }
@@ -130,7 +140,7 @@ fn insert(
     settings: &StoreSettings,
 ) -> Result<(i64, Accepted), StoreError> {
     count(tx, Counter::Submitted, 1.0)?;
-    let NewJob { audio, options, owner, idempotency_key, shared } = &new.job;
+    let NewJob { audio, options, owner, idempotency_key, shared, .. } = &new.job;
     let ttl_deadline = now.wall.plus_ms(settings.ttl.as_millis() as i64);
     let seq: i64 = tx.prepare_cached(include_str!("../sql/insert_job.sql"))?.query_row(
         named_params! {

@@ -5,7 +5,7 @@ use steno_models::TombstoneReason;
 
 use super::Store;
 use super::delete::bury;
-use crate::{Now, StoreError};
+use crate::{Now, StoreError, ballast};
 
 /// Jobs deleted in one transaction, so that nobody waits long for the write lock.
 const BATCH: u32 = 100;
@@ -38,6 +38,7 @@ impl Store {
         self.delete_files()?;
         let orphans = self.delete_orphans()?;
         self.empty_write_ahead_log()?;
+        ballast::keep(&self.data)?;
         Ok(Sweep { expired, retrieved, orphans })
     }
 

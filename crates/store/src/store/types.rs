@@ -55,6 +55,8 @@ pub struct Claim {
     pub language: Option<String>,
     /// 1 at the first try.
     pub attempt: u32,
+    /// Whether its worker does nothing beside it.
+    pub(crate) is_alone: bool,
     pub(crate) task_id: i64,
     pub(crate) job_seq: i64,
 }

@@ -1,7 +1,7 @@
 //! What clients rely on: a submission that is repeated is one job, lists have pages, followers miss nothing.
 
 use steno_models::{JobId, Segment, Status, TombstoneReason, TranscribeRequest};
-use steno_store::{Accepted, AudioUpload, Followed, NewJob, Submission, Told};
+use steno_store::{Accepted, AudioUpload, Followed, NewJob, Quota, Submission, Told};
 
 use crate::support::Fixture;
 
@@ -12,7 +12,7 @@ fn french() -> TranscribeRequest {
 fn accepted(submission: Submission) -> Accepted {
     match submission {
         Submission::Accepted(accepted) => accepted,
-        Submission::KeyInUse => panic!("refused"),
+        other => panic!("refused: {other:?}"),
     }
 }
 
@@ -147,7 +147,14 @@ fn the_jobs_of_another_key_are_not_there() {
         upload.write(b"one").unwrap();
         let (audio, options) = (upload.store().unwrap(), TranscribeRequest::default());
         let (owner, idempotency_key) = (owner.to_owned(), Some("key".to_owned()));
-        accepted(f.store.submit_job(f.now(), NewJob { audio, options, owner, idempotency_key, shared: true }).unwrap())
+        accepted(
+            f.store
+                .submit_job(
+                    f.now(),
+                    NewJob { audio, options, owner, idempotency_key, shared: true, quota: Quota::default() },
+                )
+                .unwrap(),
+        )
     };
     let (alice, bob) = (submit("alice"), submit("bob"));
     assert_ne!(alice.job_id, bob.job_id, "neither key nor fingerprint leads to another's job");

@@ -93,3 +93,49 @@ fn a_run_that_ends_gives_its_tasks_back_without_charge() {
     f.store.end_run(&run).unwrap();
     assert_eq!(f.claim(&f.worker()).attempt, 1);
 }
+
+#[test]
+fn a_task_on_which_a_worker_died_is_done_alone_and_its_neighbours_never_fail_for_it() {
+    let f = Fixture::new();
+    let (poison, neighbour) = (f.submit(), f.submit());
+    // Nobody knows which of the two it was.
+    let first = f.worker();
+    f.claim(&first);
+    f.claim(&first);
+    drop(first);
+    f.store.reclaim_tasks(f.now(), None).unwrap();
+    for death in 2..=3 {
+        let run = f.worker();
+        assert_eq!(f.claim(&run).job_id, poison);
+        assert!(f.store.claim_task(f.now(), &run).unwrap().is_none(), "nothing is begun beside it");
+        drop(run);
+        let reclaimed = f.store.reclaim_tasks(f.now(), None).unwrap();
+        assert_eq!(reclaimed.failed_jobs, u32::from(death == 3));
+    }
+    assert_eq!(f.status(poison).error.unwrap().code, FailureCode::WorkerCrashed);
+    let run = f.worker();
+    let claim = f.claim(&run);
+    let later = f.submit();
+    assert!(f.store.claim_task(f.now(), &run).unwrap().is_none());
+    assert!(f.complete(&run, &claim, "text"));
+    assert_eq!((claim.job_id, f.status(neighbour).attempts), (neighbour, 2));
+    assert_eq!(f.claim(&run).job_id, later);
+}
+
+#[test]
+fn a_worker_that_knows_why_it_dies_charges_nobody_else() {
+    let f = Fixture::new();
+    let (hung, other) = (f.submit(), f.submit());
+    for death in 1..=3 {
+        let run = f.worker();
+        let claim = f.claim(&run);
+        assert_eq!(claim.job_id, hung);
+        let beside = f.store.claim_task(f.now(), &run).unwrap();
+        assert_eq!(beside.is_some(), death == 1);
+        f.store.abandon_run(f.now(), &run, &[claim.id]).unwrap();
+        assert!(matches!(f.store.heartbeat(f.now(), &run), Err(StoreError::RunLost)));
+    }
+    assert_eq!(f.status(hung).error.unwrap().code, FailureCode::WorkerCrashed);
+    assert_eq!(f.claim(&f.worker()).job_id, other);
+    assert_eq!(f.status(other).attempts, 1);
+}

@@ -5,5 +5,7 @@ mod clients;
 mod deletion;
 mod guards;
 mod liveness;
+mod operators;
+mod owners;
 mod queue;
 mod support;

@@ -188,7 +188,7 @@ fn the_version_changes_with_every_commit_of_any_process() {
         .register_run(
             f.now(),
             &WorkerRun::begin(f.data()).unwrap(),
-            &steno_store::RunSettings { slots: 1, model: "base".into() },
+            &steno_store::RunSettings { slots: 1, model: "base".into(), version: "1".into() },
         )
         .unwrap();
     assert_ne!(f.store.version().unwrap(), after_own);

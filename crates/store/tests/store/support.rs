@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use steno_models::{JobId, JobStatus, Segment, TranscribeRequest};
 use steno_store::{
-    AudioUpload, Claim, Clock, DataDir, JobLookup, ManualClock, NewJob, Now, PlannedSpan, Prepared, RunSettings, Store,
-    StoreSettings, Submission, TaskKind, WorkerRun,
+    AudioUpload, Claim, Clock, DataDir, JobLookup, ManualClock, NewJob, Now, PlannedSpan, Prepared, Quota, RunSettings,
+    Store, StoreSettings, Submission, TaskKind, WorkerRun,
 };
 
 pub(crate) struct Fixture {
@@ -45,7 +45,7 @@ impl Fixture {
     pub(crate) fn submit_with(&self, options: TranscribeRequest) -> JobId {
         match self.submission(b"RIFF", options, None, false) {
             Submission::Accepted(accepted) => accepted.job_id,
-            Submission::KeyInUse => panic!("it has no key"),
+            other => panic!("not accepted: {other:?}"),
         }
     }
 
@@ -59,7 +59,23 @@ impl Fixture {
         let mut upload = AudioUpload::create(self.data(), JobId::random()).unwrap();
         upload.write(recording).unwrap();
         let audio = upload.store().unwrap();
-        let job = NewJob { audio, options, owner: String::new(), idempotency_key: key.map(ToOwned::to_owned), shared };
+        let job = NewJob {
+            audio,
+            options,
+            owner: String::new(),
+            idempotency_key: key.map(ToOwned::to_owned),
+            shared,
+            quota: Quota::default(),
+        };
+        self.store.submit_job(self.now(), job).unwrap()
+    }
+
+    /// A recording of `bytes` submitted with an API key.
+    pub(crate) fn submit_as(&self, owner: &str, bytes: usize, quota: Quota) -> Submission {
+        let mut upload = AudioUpload::create(self.data(), JobId::random()).unwrap();
+        upload.write(&vec![1; bytes]).unwrap();
+        let (audio, options) = (upload.store().unwrap(), TranscribeRequest::default());
+        let job = NewJob { audio, options, owner: owner.to_owned(), idempotency_key: None, shared: false, quota };
         self.store.submit_job(self.now(), job).unwrap()
     }
 
@@ -69,7 +85,9 @@ impl Fixture {
 
     pub(crate) fn worker(&self) -> WorkerRun {
         let run = WorkerRun::begin(self.data()).unwrap();
-        self.store.register_run(self.now(), &run, &RunSettings { slots: 1, model: "base".into() }).unwrap();
+        self.store
+            .register_run(self.now(), &run, &RunSettings { slots: 1, model: "base".into(), version: "1".into() })
+            .unwrap();
         run
     }
 
@@ -82,12 +100,12 @@ impl Fixture {
         assert!(matches!(claim.task, TaskKind::Prepare { .. }));
         let prepared = Prepared { spool: spool_name(claim), ..prepared(spans, None) };
         std::fs::write(self.data().spool().join(&prepared.spool), b"pcm").unwrap();
-        assert!(self.store.finish_prepare(self.now(), run, claim, prepared, false).unwrap().accepted);
+        assert!(self.store.finish_prepare(self.now(), run, claim, &prepared, false).unwrap().accepted);
     }
 
     pub(crate) fn complete(&self, run: &WorkerRun, claim: &Claim, text: &str) -> bool {
         let prepared = prepared(1, Some(vec![segment(text, 0.0)]));
-        self.store.finish_prepare(self.now(), run, claim, prepared, false).unwrap().accepted
+        self.store.finish_prepare(self.now(), run, claim, &prepared, false).unwrap().accepted
     }
 
     pub(crate) fn finish_span(&self, run: &WorkerRun, claim: &Claim, text: &str) -> bool {

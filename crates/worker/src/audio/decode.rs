@@ -21,6 +21,7 @@ use symphonia::core::meta::MetadataOptions;
 use symphonia_adapter_libopus::OpusDecoder;
 
 use super::AudioError;
+use super::cpu_limit::CpuLimit;
 use super::signature::{self, Head, Signature};
 
 const MIN_RATE: u32 = 4_000;
@@ -79,7 +80,7 @@ pub(super) struct Decoder {
 
 impl Decoder {
     /// Finds container, track and codec.
-    pub(super) fn open(path: &Path, access: Access) -> Result<Self, AudioError> {
+    pub(super) fn open(path: &Path, access: Access, cpu: &CpuLimit) -> Result<Self, AudioError> {
         let mut file = File::open(path).map_err(AudioError::Input)?;
         let Head { signature, open_sizes_at } = signature::read(&mut file).map_err(AudioError::Input)?;
         match signature {
@@ -91,7 +92,15 @@ impl Decoder {
 
         let read_error = ReadError::default();
         let length = file.metadata().map_err(AudioError::Input)?.len();
-        let source = WatchedFile { file, access, length, position: 0, open_sizes_at, error: read_error.clone() };
+        let source = WatchedFile {
+            file,
+            access,
+            length,
+            position: 0,
+            open_sizes_at,
+            error: read_error.clone(),
+            cpu: cpu.clone(),
+        };
         let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
         let probed = guarded(|| {
             symphonia::default::get_probe().probe(
@@ -103,6 +112,9 @@ impl Decoder {
         });
         if let Some(error) = read_error.take() {
             return Err(AudioError::Input(error));
+        }
+        if cpu.is_exceeded() {
+            return Err(too_costly());
         }
         let format = match (probed, signature) {
             (Ok(format), _) => format,
@@ -190,6 +202,11 @@ impl Decoder {
     }
 }
 
+/// The file makes the decoder work without end.
+pub(super) fn too_costly() -> AudioError {
+    AudioError::CorruptAudio("it takes far too long to decode".into())
+}
+
 fn open_track(format: &dyn FormatReader) -> Result<(u32, Box<dyn AudioDecoder>), AudioError> {
     let track = format
         .default_track(TrackType::Audio)
@@ -255,10 +272,14 @@ struct WatchedFile {
     /// See [`Head::open_sizes_at`].
     open_sizes_at: Option<[u64; 2]>,
     error: ReadError,
+    cpu: CpuLimit,
 }
 
 impl Read for WatchedFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.cpu.is_exceeded() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         let count = self.file.read(buffer).map_err(|error| self.error.keep(error))?;
         for at in self.open_sizes_at.into_iter().flatten() {
             for offset in (at..at + 4).filter_map(|at| at.checked_sub(self.position)) {

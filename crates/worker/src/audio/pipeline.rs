@@ -4,8 +4,10 @@
 //! opens a file other than the two it is given.
 
 use std::path::Path;
+use std::time::Duration;
 
-use super::decode::{Access, Decoder, Shape, Step};
+use super::cpu_limit::CpuLimit;
+use super::decode::{Access, Decoder, Shape, Step, too_costly};
 use super::downmix::Downmix;
 use super::plan::plan;
 use super::resample::Resampler;
@@ -36,13 +38,17 @@ fn decode(
     control: &dyn Control,
 ) -> Result<Recording, AudioError> {
     let mut sink = Sink::new(SpoolWriter::open(spool).map_err(AudioError::Spool)?, limits);
-    let mut decoder = Decoder::open(input, access)?;
+    let cpu = CpuLimit::begin(limits.max_cpu);
+    let mut decoder = Decoder::open(input, access, &cpu)?;
     let mut block = Vec::new();
     let mut decoded_bytes: u64 = 0;
     let mut packets: u64 = 0;
     let truncated = loop {
         if control.should_stop() {
             return Err(AudioError::Stopped);
+        }
+        if cpu.is_exceeded() {
+            return Err(too_costly());
         }
         match decoder.next(&mut block)? {
             Step::Nothing => packets += 1,
@@ -52,6 +58,7 @@ fn decode(
                     return Err(AudioError::TooLong { limit_seconds: limits.max_seconds });
                 }
                 sink.push(shape, &block)?;
+                cpu.note_decoded(Duration::from_secs(sink.spool.samples() / u64::from(SAMPLE_RATE)));
             }
             Step::End { truncated } => break truncated,
         }

@@ -313,3 +313,10 @@ fn failures_of_the_disk_are_told_from_failures_of_the_file() {
     let no_folder = prepare(&input, &dir.path().join("absent/spool"), &Limits::default(), &Never);
     assert!(matches!(no_folder, Err(AudioError::Spool(_))), "{no_folder:?}");
 }
+
+#[test]
+fn processor_time_is_bounded() {
+    let limits = Limits { max_cpu: std::time::Duration::ZERO, ..Limits::default() };
+    let error = prepare_bytes(&Wav::pcm(16_000, 1).bytes(&tone(16_000, 16_000, &[1.0])), &limits).unwrap_err();
+    assert!(matches!(&error, AudioError::CorruptAudio(reason) if reason.contains("far too long")), "{error:?}");
+}

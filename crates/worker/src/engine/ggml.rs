@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "whisper-rs has no safe form of these functions")]
 
 use std::ffi::c_void;
+use std::sync::LazyLock;
 
 use steno_weights::Precision;
 use whisper_rs_sys as sys;
@@ -18,6 +19,13 @@ struct Extension {
 pub(super) fn missing_extensions() -> Vec<&'static str> {
     extensions().into_iter().filter(|found| found.built_in && !found.present).map(|found| found.name).collect()
 }
+
+/// Release and commit of this program, and what its engine was built to use.
+pub(crate) static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let built_in: Vec<_> = extensions().iter().filter(|found| found.built_in).map(|found| found.name).collect();
+    let kernels = if has_tiny_blas() { " tinyblas" } else { "" };
+    format!("{}, ggml with {}{kernels}", *steno_settings::VERSION, built_in.join(" "))
+});
 
 /// Whether both the build and the processor multiply bfloat16.
 pub(super) fn multiplies_bf16() -> bool {

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use steno_models::openai::{ErrorBody, Transcription, VerboseTranscription};
 use steno_models::{FailureCode, Format, JobError, JobId, JobResult, Layout, ProblemCode, Task, render};
-use steno_store::{NewJob, Submission};
+use steno_store::NewJob;
 
 use super::request::{self, Request, ResponseFormat};
 use super::stream;
@@ -109,7 +109,8 @@ async fn submit(
         let detail = "send multipart/form-data with the recording in the field file";
         return Err(ApiError::new(ProblemCode::UnsupportedMediaType, detail));
     }
-    upload::check_room(state).await?;
+    let owner = Owner::of(request);
+    upload::check_room(state, &owner).await?;
     let mut upload = Upload::begin(state).await?;
     let form = upload::receive_multipart(request, payload, &mut upload).await?;
     let mut wanted = request::read(form, task)?;
@@ -118,17 +119,9 @@ async fn submit(
     }
     wanted.options.model = state.resolve_model(wanted.options.model.take()).await?;
     let audio = upload.finish().await?;
-    let now = state.now();
-    let (options, owner) = (wanted.options.clone(), Owner::of(request).into_name());
-    let job = NewJob { audio, options, owner, idempotency_key: None, shared: true };
-    match state.call_store(move |store| store.submit_job(now, job)).await? {
-        Submission::Accepted(accepted) => {
-            let (job_id, verb) = (accepted.job_id, if accepted.is_new { "accepted" } else { "attached to" });
-            tracing::info!(job.id = %job_id, "{verb} job {job_id}");
-            Ok((job_id, wanted))
-        }
-        Submission::KeyInUse => Err(ApiError::stopping()),
-    }
+    let (options, quota, owner) = (wanted.options.clone(), owner.quota(), owner.mark().to_owned());
+    let job = NewJob { audio, options, owner, idempotency_key: None, shared: true, quota };
+    Ok((upload::submit(state, job).await?.job_id, wanted))
 }
 
 fn answer(delivery: Delivery, wanted: &Request, result: &JobResult) -> HttpResponse {

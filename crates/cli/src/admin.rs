@@ -1,0 +1,200 @@
+//! `steno admin`: what an operator does to the queue itself, on its machine. The one command that opens the data folder, whether
+//! the service runs or not.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use steno_models::{JobId, Status, TombstoneReason};
+use steno_settings::{QueueSettings, parse_duration};
+use steno_store::{Clock as _, InspectedJob, JobFilter, Store, StoreSettings, SystemClock};
+
+use crate::jobs::parse_status;
+use crate::print;
+
+/// Arguments of `steno admin`.
+#[derive(Args, Debug)]
+pub(crate) struct AdminArguments {
+    #[command(flatten)]
+    queue: QueueSettings,
+    #[command(subcommand)]
+    command: AdminCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum AdminCommand {
+    /// List jobs of every API key, oldest first, with their tasks; never their content.
+    Jobs {
+        #[command(flatten)]
+        which: JobSelection,
+        /// Print the jobs as JSON, one a line, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make tasks due now that wait for another try, with all their tries; those of these jobs, or of all.
+    ///
+    /// Jobs that have failed for good cannot be tried again: their recordings are deleted.
+    Retry {
+        /// The jobs.
+        ids: Vec<JobId>,
+    },
+    /// Delete jobs, whatever their status, and what is left of them in the database's log.
+    Purge {
+        #[command(flatten)]
+        which: JobSelection,
+        /// Delete every job there is.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Copy the queue to a new folder while it runs: set `STENO_DATA` to it to go on from there.
+    ///
+    /// The copy has recordings and transcripts, which no deadline deletes while no Steno runs on it.
+    Backup {
+        /// The folder, which must be empty or not there.
+        folder: PathBuf,
+    },
+    /// Look for damage, and for rows and files that do not fit together. Exit code 1 if there is any.
+    Check,
+    /// Give space that deleted jobs have left back to the file system. Calls wait meanwhile.
+    Vacuum,
+}
+
+#[derive(Args, Debug)]
+struct JobSelection {
+    /// Only this job.
+    #[arg(long)]
+    job: Option<JobId>,
+    /// Only jobs of this API key.
+    #[arg(long)]
+    owner: Option<String>,
+    /// Only jobs that stand there: pending, processing, completed or failed.
+    #[arg(long, value_parser = parse_status)]
+    status: Option<Status>,
+    /// Only jobs submitted so long ago, or before.
+    #[arg(long, value_parser = parse_duration)]
+    older_than: Option<Duration>,
+}
+
+impl JobSelection {
+    fn is_everything(&self) -> bool {
+        self.job.is_none() && self.owner.is_none() && self.status.is_none() && self.older_than.is_none()
+    }
+
+    fn filter(&self) -> JobFilter {
+        let now = SystemClock.now().wall;
+        JobFilter {
+            job_id: self.job,
+            owner: self.owner.clone(),
+            status: self.status,
+            created_by: self.older_than.map(|age| now.plus_ms(-(age.as_millis() as i64))),
+        }
+    }
+}
+
+/// Runs the command.
+pub(crate) fn admin(arguments: &AdminArguments) -> anyhow::Result<()> {
+    let store = open(&arguments.queue)?;
+    match &arguments.command {
+        AdminCommand::Jobs { which, json } => list(&store.inspect_jobs(&which.filter())?, *json),
+        AdminCommand::Retry { ids } => retry(&store, ids),
+        AdminCommand::Purge { which, all } => {
+            if which.is_everything() && !all {
+                bail!("say which jobs: --job, --owner, --status, --older-than, or --all");
+            }
+            purge(&store, &which.filter())
+        }
+        AdminCommand::Backup { folder } => {
+            let backup = store.back_up(folder)?;
+            print::line(&format!("{} has the queue and {} files", folder.display(), backup.files));
+            Ok(())
+        }
+        AdminCommand::Check => check(&store),
+        AdminCommand::Vacuum => Ok(store.vacuum()?),
+    }
+}
+
+fn open(queue: &QueueSettings) -> anyhow::Result<Store> {
+    let database = queue.data.join("steno.db");
+    if !database.exists() {
+        bail!("there is no queue at {}: name its folder with --data or STENO_DATA", queue.data.display());
+    }
+    let settings = StoreSettings { ttl: queue.ttl, retrieval_grace: queue.retrieval_grace, lease: queue.lease };
+    Store::open(&queue.data, settings).with_context(|| format!("cannot open the queue at {}", queue.data.display()))
+}
+
+fn list(jobs: &[InspectedJob], json: bool) -> anyhow::Result<()> {
+    if json {
+        for job in jobs {
+            print::line(&serde_json::to_string(job)?);
+        }
+        return Ok(());
+    }
+    let head = ["JOB", "STATUS", "OWNER", "ATTEMPTS", "WAITING", "CLAIMED", "DONE", "BYTES", "CREATED", "ERROR"];
+    print::line(&row(&head.map(ToOwned::to_owned)));
+    for job in jobs {
+        print::line(&row(&[
+            job.job_id.to_string(),
+            job.status.to_string(),
+            if job.owner.is_empty() { "-".to_owned() } else { job.owner.clone() },
+            job.attempts.to_string(),
+            job.tasks_waiting.to_string(),
+            job.tasks_claimed.to_string(),
+            job.tasks_done.to_string(),
+            job.audio_bytes.to_string(),
+            job.created_at.to_string(),
+            job.error_code.clone().unwrap_or_default(),
+        ]));
+    }
+    Ok(())
+}
+
+fn row([job, status, owner, attempts, waiting, claimed, done, bytes, created, error]: &[String; 10]) -> String {
+    let text = format!(
+        "{job:<36}  {status:<10}  {owner:<12}  {attempts:>8}  {waiting:>7}  {claimed:>7}  {done:>5}  {bytes:>11}  \
+         {created:<24}  {error}"
+    );
+    text.trim_end().to_owned()
+}
+
+fn retry(store: &Store, ids: &[JobId]) -> anyhow::Result<()> {
+    let mut retried = 0;
+    if ids.is_empty() {
+        retried = store.retry_tasks(None)?;
+    }
+    for id in ids {
+        let filter = JobFilter { job_id: Some(*id), ..JobFilter::default() };
+        match store.inspect_jobs(&filter)?.first() {
+            None => bail!("there is no job {id}"),
+            Some(job) if job.status.is_terminal() => {
+                bail!("job {id} is {}, and its recording deleted: it has to be submitted again", job.status)
+            }
+            Some(_) => retried += store.retry_tasks(Some(*id))?,
+        }
+    }
+    print::line(&format!("{retried} tasks are due now"));
+    Ok(())
+}
+
+fn purge(store: &Store, filter: &JobFilter) -> anyhow::Result<()> {
+    let jobs = store.inspect_jobs(filter)?;
+    for job in &jobs {
+        store.delete_job(SystemClock.now(), None, job.job_id, TombstoneReason::Deleted)?;
+    }
+    // Also empties the database's log, in which their text would survive until the next sweep.
+    store.sweep(SystemClock.now())?;
+    print::line(&format!("{} jobs are deleted", jobs.len()));
+    Ok(())
+}
+
+fn check(store: &Store) -> anyhow::Result<()> {
+    let problems = store.check()?;
+    for problem in &problems {
+        print::line(problem);
+    }
+    if problems.is_empty() {
+        print::line("nothing is wrong");
+        return Ok(());
+    }
+    bail!("{} things are wrong; restore a backup if the database is damaged", problems.len())
+}

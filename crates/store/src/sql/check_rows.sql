@@ -1,0 +1,15 @@
+-- What may not be, by what is wrong with it; no row where all is well.
+SELECT 'job ' || hex(id) || ' has not ended and has no task' FROM jobs
+  WHERE finished_at IS NULL AND NOT EXISTS (SELECT 1 FROM tasks WHERE job = seq)
+UNION ALL SELECT 'job ' || hex(id) || ' has ended and still has tasks' FROM jobs
+  WHERE finished_at IS NOT NULL AND EXISTS (SELECT 1 FROM tasks WHERE job = seq)
+UNION ALL SELECT 'job ' || hex(id) || ' is completed and has no result' FROM jobs
+  WHERE status = 'completed' AND NOT EXISTS (SELECT 1 FROM results WHERE job = seq)
+UNION ALL SELECT 'job ' || hex(id) || ' is not completed and has a result' FROM jobs
+  WHERE status <> 'completed' AND EXISTS (SELECT 1 FROM results WHERE job = seq)
+UNION ALL SELECT 'task ' || id || ' belongs to another owner than its job' FROM tasks
+  WHERE owner <> (SELECT owner FROM jobs WHERE seq = job)
+UNION ALL SELECT 'the queue of owner "' || owner || '" is counted wrong' FROM owners
+  WHERE unfinished_jobs <> (SELECT count(*) FROM jobs WHERE jobs.owner = owners.owner AND finished_at IS NULL)
+    OR stored_bytes <> (SELECT coalesce(sum(audio_bytes), 0) FROM jobs JOIN inputs ON inputs.job = jobs.seq
+      WHERE jobs.owner = owners.owner AND finished_at IS NULL)

@@ -1,0 +1,97 @@
+//! Backing up: a folder from which the queue can go on, made while it runs.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::Store;
+use super::check::needed_files;
+use crate::data_dir::{sync_folder, unlink};
+use crate::{DataDir, StoreError, connection};
+
+/// A job that ends while its files are copied makes the copy of the database older than that of the files: it is taken again.
+const ROUNDS: u32 = 10;
+
+/// What a backup has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backup {
+    /// Recordings and decoded recordings of unfinished jobs.
+    pub files: u64,
+}
+
+impl Store {
+    /// Copies the queue to `target`, a folder that is empty or not there: the database as of one moment, and the files that it
+    /// needs. To restore, start Steno with `STENO_DATA` set to it, or to a copy. On the same file system files are linked, not
+    /// copied: they never change.
+    pub fn back_up(&self, target: &Path) -> Result<Backup, StoreError> {
+        if fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some()) {
+            let source = std::io::Error::new(ErrorKind::AlreadyExists, "the folder is not empty");
+            return Err(StoreError::file("back up to", target)(source));
+        }
+        let copy = DataDir::create(target)?;
+        let mut copied = HashSet::new();
+        for _ in 0..ROUNDS {
+            self.copy_files(&copy, &self.read(needed_files)?, &mut copied)?;
+            self.copy_database(&copy)?;
+            let database = Connection::open(copy.database())?;
+            // Its workers are not those of the copy, and have not died on it.
+            database.execute_batch(include_str!("../sql/release_all.sql"))?;
+            let needed = needed_files(&database)?;
+            drop(database);
+            // What was submitted in between is copied now; what has ended in between is missed, and the database is taken again.
+            self.copy_files(&copy, &needed, &mut copied)?;
+            if needed.is_subset(&copied) {
+                for path in copied.difference(&needed) {
+                    unlink(&copy.root().join(path))?;
+                }
+                for folder in [copy.audio(), copy.spool(), copy.root().to_owned()] {
+                    sync_folder(&folder)?;
+                }
+                return Ok(Backup { files: needed.len() as u64 });
+            }
+        }
+        let source = std::io::Error::new(ErrorKind::ResourceBusy, "jobs end faster than they can be copied; try again");
+        Err(StoreError::file("back up to", target)(source))
+    }
+
+    fn copy_database(&self, copy: &DataDir) -> Result<(), StoreError> {
+        let path = copy.database();
+        unlink(&path)?;
+        // The pool's connections for reading may write nothing at all.
+        let source = Connection::open(self.data.database())?;
+        connection::configure(&source)?;
+        // One statement on one snapshot, in as little space as it takes; deleted rows are not in it.
+        source.execute("VACUUM INTO ?1", [path.to_string_lossy()])?;
+        let file = fs::File::open(&path).map_err(StoreError::file("open", &path))?;
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))
+            .map_err(StoreError::file("protect", &path))?;
+        file.sync_all().map_err(StoreError::file("sync", &path))
+    }
+
+    fn copy_files(
+        &self,
+        copy: &DataDir,
+        needed: &HashSet<String>,
+        copied: &mut HashSet<String>,
+    ) -> Result<(), StoreError> {
+        for path in needed {
+            if copied.contains(path) {
+                continue;
+            }
+            let (from, to) = (self.data.root().join(path), copy.root().join(path));
+            let outcome = fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).map(|_| ()));
+            match outcome {
+                Ok(()) => {
+                    copied.insert(path.clone());
+                }
+                // Its job has ended meanwhile.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(StoreError::file("copy", from)(error)),
+            }
+        }
+        Ok(())
+    }
+}

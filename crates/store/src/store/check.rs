@@ -1,0 +1,78 @@
+//! Checking: whether rows fit together, and files to rows.
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, named_params};
+
+use super::Store;
+use crate::StoreError;
+
+impl Store {
+    /// Everything that is wrong with the queue, a line each; empty if nothing is. Reads the whole database. Files that are about
+    /// to be deleted, and those of uploads in progress, are not wrong.
+    pub fn check(&self) -> Result<Vec<String>, StoreError> {
+        // The files first: what a row names later was there before its row.
+        let mut present = HashSet::new();
+        for (folder, prefix) in [(self.data.audio(), "audio/"), (self.data.spool(), "spool/")] {
+            for entry in std::fs::read_dir(&folder).map_err(StoreError::file("list", &folder))? {
+                let entry = entry.map_err(StoreError::file("list", &folder))?;
+                present.insert(format!("{prefix}{}", entry.file_name().display()));
+            }
+        }
+        self.read(|connection| {
+            let mut problems = damages(connection)?;
+            problems.extend(lines(connection, include_str!("../sql/check_rows.sql"))?);
+            let needed = needed_files(connection)?;
+            let missing = needed.difference(&present).filter(|path| !self.data.root().join(path).exists());
+            problems.extend(missing.map(|path| format!("the file {path} of a job that has not ended is missing")));
+            Ok(problems)
+        })
+    }
+
+    /// Gives space that deleted jobs have left back to the file system. Needs as much free space as the database has, and keeps
+    /// others from writing meanwhile.
+    pub fn vacuum(&self) -> Result<(), StoreError> {
+        let connection = self.writer.get()?;
+        connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")?;
+        Ok(())
+    }
+}
+
+fn damages(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut problems = lines(connection, "PRAGMA integrity_check")?;
+    problems.retain(|line| line != "ok");
+    let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
+    let strays = statement.query_map([], |row| {
+        Ok(format!(
+            "a row of {} refers to one of {} that is not there",
+            row.get::<_, String>(0)?,
+            row.get::<_, String>(2)?
+        ))
+    })?;
+    for stray in strays {
+        problems.push(stray?);
+    }
+    Ok(problems)
+}
+
+fn lines(connection: &Connection, query: &str) -> Result<Vec<String>, StoreError> {
+    let mut statement = connection.prepare(query)?;
+    let lines = statement.query_map([], |row| row.get(0))?;
+    Ok(lines.collect::<Result<_, _>>()?)
+}
+
+/// Files that jobs on a snapshot need, relative to the data folder.
+pub(super) fn needed_files(connection: &Connection) -> Result<HashSet<String>, StoreError> {
+    let mut needed = HashSet::new();
+    for (query, prefix) in [
+        (include_str!("../sql/select_audio_names.sql"), "audio/"),
+        (include_str!("../sql/select_spool_names.sql"), "spool/"),
+    ] {
+        let mut statement = connection.prepare(query)?;
+        let names = statement.query_map(named_params! {":name": None::<&str>}, |row| row.get::<_, String>(0))?;
+        for name in names {
+            needed.insert(format!("{prefix}{}", name?));
+        }
+    }
+    Ok(needed)
+}

@@ -1,0 +1,57 @@
+//! A bound on the processor time that one file may take to decode: a file that makes a decoder turn in circles ends there.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// For each second of sound that was decoded, this much more. Decoding takes about a hundredth of it.
+const SHARE_OF_SOUND: f64 = 0.5;
+
+/// Shared by those who read the file and those who count what came of it. For one thread.
+#[derive(Clone, Debug)]
+pub(super) struct CpuLimit {
+    began: Duration,
+    base: Duration,
+    decoded_ms: Arc<AtomicU64>,
+}
+
+impl CpuLimit {
+    /// Begins to count the time of this thread. `base` is for a file that yields nothing.
+    pub(super) fn begin(base: Duration) -> Self {
+        Self { began: thread_time(), base, decoded_ms: Arc::default() }
+    }
+
+    /// Notes how much sound there is by now.
+    pub(super) fn note_decoded(&self, length: Duration) {
+        self.decoded_ms.store(length.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_exceeded(&self) -> bool {
+        let decoded = Duration::from_millis(self.decoded_ms.load(Ordering::Relaxed));
+        thread_time().saturating_sub(self.began) > self.base + decoded.mul_f64(SHARE_OF_SOUND)
+    }
+}
+
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_without_sound_is_bounded_and_work_with_sound_is_not() {
+        let limit = CpuLimit::begin(Duration::from_millis(50));
+        let mut turns: u64 = 0;
+        while !limit.is_exceeded() {
+            turns += 1;
+        }
+        assert!(turns > 100, "it asked the clock {turns} times");
+        limit.note_decoded(Duration::from_secs(3600));
+        assert!(!limit.is_exceeded());
+    }
+}

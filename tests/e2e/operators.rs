@@ -1,0 +1,92 @@
+//! What operators do with `steno admin`, on a service that runs.
+
+use std::process::Command;
+
+use steno_e2e::{Service, Settings, eventually, fixture};
+use steno_models::Status;
+
+/// Runs `steno admin` on a service's folder; yields whether it succeeded, and its output.
+fn admin(service: &Service, arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(steno_e2e::binary_path("steno"))
+        .arg("admin")
+        .args(arguments)
+        .env("STENO_DATA", service.data())
+        .output()
+        .unwrap();
+    (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+}
+
+#[test]
+fn a_backup_taken_while_jobs_run_goes_on_from_there() {
+    let mut service = Settings::with_workers(1).start();
+    let long = service.client.submit(&fixture("long.opus"), "language=en");
+    let done = service.client.submit(&fixture("clip.opus"), "language=en");
+    let text = service.client.wait_for_text(done);
+    eventually("the long one has begun", || (service.client.status(long).progress > 0.0).then_some(()));
+    let pending = service.client.submit(&fixture("clip.wav"), "language=en&priority=-10");
+    let backup = service.scratch().join("backup");
+    let (made, said) = admin(&service, &["backup", backup.to_str().unwrap()]);
+    assert!(made, "{said}");
+    let expected = service.client.wait_for_text(long);
+
+    // The machine is lost. What the backup has goes on under the same ids.
+    service.workers.remove(0).kill();
+    service.api.take().unwrap().kill();
+    std::fs::remove_dir_all(service.data()).unwrap();
+    std::fs::rename(&backup, service.data()).unwrap();
+    service.start_api();
+    service.start_worker();
+    assert_eq!(service.client.wait_for_text(done), text);
+    assert_eq!(service.client.wait_for_text(long), expected);
+    service.client.wait_for_text(pending);
+    assert_eq!(service.client.status(long).attempts, 1, "a restore is no crash of its own");
+    assert_eq!(admin(&service, &["check"]), (true, "nothing is wrong\n".to_owned()));
+}
+
+#[test]
+fn jobs_are_listed_checked_and_purged() {
+    let service = Settings::with_workers(0).start();
+    let jobs: Vec<_> = (0..3).map(|_| service.client.submit(&fixture("clip.opus"), "prompt=verysecret")).collect();
+    let (listed, list) = admin(&service, &["jobs", "--status", "pending"]);
+    assert!(listed && jobs.iter().all(|job| list.contains(&job.to_string())), "{list}");
+    assert!(!list.contains("verysecret"));
+    let (_, json) = admin(&service, &["jobs", "--job", &jobs[1].to_string(), "--json"]);
+    let job: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((job["status"].as_str(), job["tasks_waiting"].as_u64()), (Some("pending"), Some(1)));
+
+    assert!(!admin(&service, &["purge"]).0, "it asks which");
+    assert_eq!(admin(&service, &["purge", "--older-than", "1h"]).1, "0 jobs are deleted\n");
+    assert_eq!(admin(&service, &["purge", "--job", &jobs[0].to_string()]).1, "1 jobs are deleted\n");
+    assert_eq!(service.client.get(&format!("/transcribe/{}", jobs[0])).status, 410);
+    assert_eq!(service.client.status(jobs[1]).status, Status::Pending);
+
+    let (checked, said) = admin(&service, &["check"]);
+    assert!(checked, "{said}");
+    std::fs::remove_file(service.data().join("audio").join(jobs[1].to_string())).unwrap();
+    let (checked, said) = admin(&service, &["check"]);
+    assert!(!checked && said.contains(&jobs[1].to_string()) && said.contains("missing"), "{said}");
+
+    assert_eq!(admin(&service, &["purge", "--all"]).1, "2 jobs are deleted\n");
+    assert!(admin(&service, &["vacuum"]).0);
+    let database = std::fs::read(service.data().join("steno.db")).unwrap();
+    assert!(!database.windows(10).any(|window| window == b"verysecret"));
+    assert!(!admin(&service, &["jobs", "--data", "/nowhere"]).0, "it makes no queue where there is none");
+}
+
+#[test]
+fn a_task_that_waits_can_be_hurried_and_an_ended_job_cannot() {
+    let service = Settings::with_workers(0).start();
+    let job = service.client.submit(&fixture("clip.opus"), "").to_string();
+    assert_eq!(admin(&service, &["retry", &job]).1, "0 tasks are due now\n");
+    assert!(!admin(&service, &["retry", &uuid_of_nobody()]).0);
+    let mut service = service;
+    service.start_worker();
+    let bad = service.client.submit(&fixture("clip.txt"), "");
+    service.client.wait(bad);
+    let (retried, said) = admin(&service, &["retry", &bad.to_string()]);
+    assert!(!retried && said.contains("submitted again"), "{said}");
+}
+
+fn uuid_of_nobody() -> String {
+    steno_models::JobId::random().to_string()
+}
