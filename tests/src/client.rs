@@ -118,6 +118,23 @@ impl Client {
         serde_json::from_slice::<JobAccepted>(&answer.body).unwrap().job_id
     }
 
+    /// `GET path`, if there is an answer.
+    pub fn try_get(&self, path: &str) -> Option<Answer> {
+        Answer::try_read(self.authorized(self.agent.get(self.url(path))).call().ok()?)
+    }
+
+    /// `DELETE path`, if there is an answer.
+    pub fn try_delete(&self, path: &str) -> Option<Answer> {
+        Answer::try_read(self.authorized(self.agent.delete(self.url(path))).call().ok()?)
+    }
+
+    /// [`Client::upload`], if there is an answer.
+    pub fn try_upload(&self, file: &Path, query: &str) -> Option<Answer> {
+        let request = self.authorized(self.agent.post(self.url(&format!("/transcribe?{query}"))));
+        let request = request.header("content-type", "application/octet-stream");
+        Answer::try_read(request.send(File::open(file).unwrap()).ok()?)
+    }
+
     /// The job as it is, without retrieving it.
     pub fn status(&self, job: JobId) -> JobStatus {
         self.status_after(job, 0)
@@ -200,11 +217,15 @@ impl Iterator for Events {
 }
 
 impl Answer {
-    fn read(mut response: Response<Body>) -> Self {
+    fn read(response: Response<Body>) -> Self {
+        Self::try_read(response).unwrap()
+    }
+
+    fn try_read(mut response: Response<Body>) -> Option<Self> {
         let headers = response.headers().iter();
         let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
-        let body = response.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap();
-        Self { status: response.status().as_u16(), headers, body }
+        let body = response.body_mut().with_config().limit(1 << 30).read_to_vec().ok()?;
+        Some(Self { status: response.status().as_u16(), headers, body })
     }
 
     /// A header's value.
@@ -220,6 +241,12 @@ impl Answer {
     /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    /// The job that was accepted, if it was.
+    pub fn accepted(&self) -> Option<JobId> {
+        let accepted = || serde_json::from_slice::<JobAccepted>(&self.body).unwrap().job_id;
+        (self.status == 202).then(accepted)
     }
 
     /// The body as a problem, whose status has to be the answer's.

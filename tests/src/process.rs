@@ -43,6 +43,21 @@ impl Process {
         })
     }
 
+    /// The same, or nothing if the process ends before.
+    pub fn wait_for_log_or_end(&mut self, text: &str) -> Option<String> {
+        eventually(&format!("`{text}` in the log of {}, or the end", self.log.display()), || {
+            let has_ended = self.has_ended();
+            let log = self.log();
+            let line = log.lines().find(|line| line.contains(text)).map(ToOwned::to_owned);
+            (line.is_some() || has_ended).then_some(line)
+        })
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -102,5 +117,7 @@ impl Drop for Process {
 pub fn binary_path(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let folder = own.ancestors().find(|folder| folder.join(name).is_file());
-    folder.unwrap_or_else(|| panic!("no binary {name}: run `cargo build --workspace` first")).join(name)
+    folder
+        .unwrap_or_else(|| panic!("no binary {name}: run `cargo build --workspace --examples --bins` first"))
+        .join(name)
 }

@@ -13,6 +13,7 @@ use crate::{Client, Process};
 pub struct Settings {
     environment: BTreeMap<String, String>,
     workers: usize,
+    has_script: bool,
 }
 
 /// An api and some workers.
@@ -24,6 +25,7 @@ pub struct Service {
     /// The workers that were started and not taken out.
     pub workers: Vec<Process>,
     environment: BTreeMap<String, String>,
+    worker_binary: &'static str,
     started: usize,
     folder: TempDir,
 }
@@ -36,6 +38,11 @@ impl Settings {
             assert!(weights.is_some(), "the weights base are not installed: run `steno weights pull base` first");
         }
         Self { workers, ..Self::default() }.set("STENO_SLOTS", "1").set("STENO_WEIGHTS_PULL", "false")
+    }
+
+    /// A service whose workers have a script for an engine (`tests/faults/scripted_worker.rs`).
+    pub fn with_scripted_workers(workers: usize) -> Self {
+        Self { workers, has_script: true, ..Self::default() }.set("STENO_SLOTS", "1")
     }
 
     /// Sets an environment variable for every process.
@@ -62,27 +69,43 @@ impl Settings {
         let mut environment = self.environment;
         environment.insert("STENO_DATA".to_owned(), folder.path().join("data").to_str().unwrap().to_owned());
         environment.entry("STENO_BIND".to_owned()).or_insert_with(|| "127.0.0.1:0".to_owned());
-        Service { client: Client::new(""), api: None, workers: Vec::new(), environment, started: 0, folder }
+        let worker_binary = if self.has_script { "examples/scripted-worker" } else { "steno-worker" };
+        let client = Client::new("");
+        Service { client, api: None, workers: Vec::new(), environment, worker_binary, started: 0, folder }
     }
 }
 
 impl Service {
     /// Starts the api; after the first time, on the same port.
     pub fn start_api(&mut self) {
-        let api = self.start_process("steno-api");
-        let line = api.wait_for_log("listening on http://");
+        assert!(self.try_start_api(&[]), "the api does not start");
+    }
+
+    /// The same with further environment variables. Returns false if it ends before it listens.
+    pub fn try_start_api(&mut self, extra: &[(&str, &str)]) -> bool {
+        let mut api = self.start_process_with("steno-api", extra);
+        let Some(line) = api.wait_for_log_or_end("listening on http://") else { return false };
         let base = &line[line.find("http://").unwrap()..];
         let base = base.split_whitespace().next().unwrap();
         self.environment.insert("STENO_BIND".to_owned(), base.trim_start_matches("http://").to_owned());
         self.client = Client::new(base);
         self.api = Some(api);
+        true
     }
 
     /// Starts one more worker.
     pub fn start_worker(&mut self) {
-        let worker = self.start_process("steno-worker");
-        worker.wait_for_log("working with");
-        self.workers.push(worker);
+        assert!(self.try_start_worker(&[]), "the worker does not start");
+    }
+
+    /// The same with further environment variables. Returns false if it ends before it works.
+    pub fn try_start_worker(&mut self, extra: &[(&str, &str)]) -> bool {
+        let mut worker = self.start_process_with(self.worker_binary, extra);
+        let works = worker.wait_for_log_or_end("working with").is_some();
+        if works {
+            self.workers.push(worker);
+        }
+        works
     }
 
     /// Runs the command line against this service; yields exit code, standard output and standard error.
@@ -125,8 +148,15 @@ impl Service {
 
     /// Starts a binary with the service's settings.
     pub fn start_process(&mut self, binary: &str) -> Process {
+        self.start_process_with(binary, &[])
+    }
+
+    /// The same with further environment variables.
+    pub fn start_process_with(&mut self, binary: &str, extra: &[(&str, &str)]) -> Process {
         self.started += 1;
-        let log = self.folder.path().join(format!("{}-{binary}.log", self.started));
-        Process::start(binary, &[], &self.environment, &log)
+        let log = self.folder.path().join(format!("{}-{}.log", self.started, binary.replace('/', "-")));
+        let mut environment = self.environment.clone();
+        environment.extend(extra.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Process::start(binary, &[], &environment, &log)
     }
 }

@@ -163,6 +163,11 @@ fn settle(shared: &Shared, claim: &Claim, outcome: Result<Done, TaskError>) -> R
             let model = model_of(shared, claim);
             patiently(shared, || store.finish_span(now(), run, claim, &segments, model, more))
         }
+        Err(error) if error.is_disk_full() => {
+            tracing::warn!(job.id = %claim.job_id, "the disk is full: {} of job {} waits", describe(claim), claim.job_id);
+            let accepted = patiently(shared, || store.postpone_task(now(), claim))?;
+            Ok(Finished { accepted, next: None })
+        }
         Err(error) => {
             let Some(failure) = error.failure() else {
                 let accepted = patiently(shared, || store.release_task(claim))?;

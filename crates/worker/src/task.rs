@@ -3,6 +3,8 @@
 mod prepare;
 mod transcribe;
 
+use std::io;
+
 use steno_models::{FailureCode, Segment};
 use steno_store::{Claim, DataDir, Failure, Prepared, SpoolFile, StoreError, TaskKind};
 
@@ -47,6 +49,17 @@ pub(crate) enum TaskError {
 }
 
 impl TaskError {
+    /// Whether the disk is full: the task can be done when there is room again.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        match self {
+            Self::File(AudioError::Input(error) | AudioError::Spool(error)) => {
+                matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            Self::Store(error) => error.is_disk_full(),
+            _ => false,
+        }
+    }
+
     /// What the client is told and whether there is another try; `None` if the task was only stopped.
     pub(crate) fn failure(&self) -> Option<Failure> {
         let (code, message, retryable) = match self {

@@ -19,14 +19,20 @@ impl Store {
                 present.insert(format!("{prefix}{}", entry.file_name().display()));
             }
         }
-        self.read(|connection| {
+        let (mut problems, needed) = self.read(|connection| {
             let mut problems = damages(connection)?;
             problems.extend(lines(connection, include_str!("../sql/check_rows.sql"))?);
-            let needed = needed_files(connection)?;
-            let missing = needed.difference(&present).filter(|path| !self.data.root().join(path).exists());
+            Ok((problems, needed_files(connection)?))
+        })?;
+        let is_there = |path: &String| present.contains(path) || self.data.root().join(path).exists();
+        let missing: HashSet<_> = needed.into_iter().filter(|path| !is_there(path)).collect();
+        if !missing.is_empty() {
+            // Its job may have ended since the look at the rows.
+            let still_needed = self.read(needed_files)?;
+            let missing = missing.intersection(&still_needed);
             problems.extend(missing.map(|path| format!("the file {path} of a job that has not ended is missing")));
-            Ok(problems)
-        })
+        }
+        Ok(problems)
     }
 
     /// Gives space that deleted jobs have left back to the file system. Needs as much free space as the database has, and keeps

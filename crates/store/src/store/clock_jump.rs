@@ -15,7 +15,7 @@ const DRIFT_MS: i64 = 1_000;
 
 impl Store {
     /// Looks whether the wall clock has jumped since somebody looked last, and moves every deadline with it. To be called
-    /// before anything is deleted, and about once a second. Yields the milliseconds it jumped by.
+    /// before a deadline is set or looked at, and about once a second. Yields the milliseconds it jumped by.
     pub fn follow_clock(&self, now: Now) -> Result<Option<i64>, StoreError> {
         if !self.knows_boot() {
             // Another boot cannot be told from a jump.

@@ -23,6 +23,7 @@ impl Store {
     /// The job, or what is left of it. `None` for an id that never was or that has been forgotten, and for a job of another
     /// than `owner`, if one is named.
     pub fn get_job(&self, now: Now, owner: Option<&str>, job_id: JobId) -> Result<Option<JobLookup>, StoreError> {
+        self.follow_clock(now)?;
         self.read(|connection| lookup(connection, now, owner, job_id))
     }
 

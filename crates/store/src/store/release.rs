@@ -1,12 +1,30 @@
-//! Releasing: a worker that is asked to stop gives its task back unharmed.
+//! Releasing: a worker that is asked to stop, or that has no room to work in, gives its task back unharmed.
 
 use rusqlite::named_params;
 
 use super::Store;
 use super::types::Claim;
-use crate::StoreError;
+use crate::{Now, StoreError};
+
+/// Pause before a postponed task is tried again.
+const POSTPONED_MS: i64 = 5_000;
 
 impl Store {
+    /// Gives a task back that can be done when the machine is better: it waits a while. Costs none of its budgets. Returns whether
+    /// the claim still stood.
+    pub fn postpone_task(&self, now: Now, claim: &Claim) -> Result<bool, StoreError> {
+        self.write(|tx, effects| {
+            let postponed =
+                tx.prepare_cached(include_str!("../sql/postpone_unharmed.sql"))?.execute(named_params! {
+                    ":task": claim.task_id,
+                    ":claim_id": claim.id.as_bytes(),
+                    ":run_at": now.wall.plus_ms(POSTPONED_MS).ms(),
+                })?;
+            effects.work = claim.is_alone;
+            Ok(postponed > 0)
+        })
+    }
+
     /// Makes a claimed task ready again. Costs none of its budgets. Returns whether the claim still stood.
     pub fn release_task(&self, claim: &Claim) -> Result<bool, StoreError> {
         self.write(|tx, effects| {

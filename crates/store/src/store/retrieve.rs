@@ -11,6 +11,7 @@ impl Store {
     /// at once.
     pub fn mark_retrieved(&self, now: Now, job_id: JobId) -> Result<(), StoreError> {
         let grace_ms = self.settings.retrieval_grace.as_millis() as i64;
+        self.follow_clock(now)?;
         let first = self.write(|tx, effects| {
             let marked = tx.prepare_cached(include_str!("../sql/mark_retrieved.sql"))?.execute(named_params! {
                 ":id": job_id.as_bytes(),

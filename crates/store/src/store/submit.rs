@@ -81,6 +81,7 @@ impl Store {
             serde_json::to_string(&job.options).map_err(|source| StoreError::Content { what: "options", source })?;
         let fingerprint = Sha256::new().chain_update(job.audio.sha256).chain_update(&options).finalize().into();
         let new = Fingerprinted { job, options, fingerprint };
+        self.follow_clock(now)?;
         let submitted = self.write_in_free_space(|tx, effects| {
             if let Some(earlier) = find_earlier(tx, now, &new)? {
                 let is_equal = earlier.fingerprint == Some(new.fingerprint);

@@ -1,0 +1,169 @@
+//! What every campaign needs: a service with scripted workers, a ledger of what was accepted, and the check of it at the end.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use steno_e2e::{Client, Process, Service, Settings, eventually, fixture};
+use steno_models::{JobId, JobStatus, Status};
+use steno_store::{JobFilter, Store, StoreSettings};
+
+/// Numbers from a seed (`SplitMix64`, <https://prng.di.unimi.it/splitmix64.c>).
+pub(crate) struct Random(u64);
+
+impl Random {
+    /// Its seed is `STENO_FAULTS_SEED`, or always the same.
+    pub(crate) fn new() -> Self {
+        let seed = std::env::var("STENO_FAULTS_SEED").map_or(1, |seed| seed.parse().unwrap());
+        Self(seed)
+    }
+
+    /// From 0 up to and without `end`.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % end
+    }
+
+    pub(crate) fn milliseconds(&mut self, from: u64, end: u64) -> Duration {
+        Duration::from_millis(from + self.below(end - from))
+    }
+}
+
+/// How often to do something: `full` with `STENO_FAULTS=full`, else `reduced`.
+pub(crate) fn scale(full: usize, reduced: usize) -> usize {
+    if std::env::var("STENO_FAULTS").is_ok_and(|scale| scale == "full") { full } else { reduced }
+}
+
+/// Prints a figure of a campaign, for the report.
+pub(crate) fn report(campaign: &str, figures: &str) {
+    println!("{campaign}: {figures}");
+}
+
+/// Jobs that were answered with 202, and what their text has to be.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    jobs: Vec<(JobId, &'static str)>,
+}
+
+/// How the jobs of a ledger ended.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) completed: usize,
+    /// Workers died on them three times.
+    pub(crate) crashed: usize,
+}
+
+/// A recording of one span, and one of several.
+pub(crate) const RECORDINGS: [&str; 2] = ["clip.opus", "minute.opus"];
+
+/// A service, and the texts its recordings have when nothing happens.
+pub(crate) struct Bed {
+    pub(crate) service: Service,
+    /// Processes that [`Bed::revive`] has started.
+    pub(crate) restarts: usize,
+    workers: usize,
+    prompt: &'static str,
+    expected: HashMap<&'static str, String>,
+}
+
+impl Bed {
+    /// Starts the service and lets it transcribe the recordings once, undisturbed. `prompt` is the script.
+    pub(crate) fn new(settings: Settings, prompt: &'static str) -> Self {
+        let service = settings.start();
+        let workers = service.workers.len();
+        let mut bed = Self { service, restarts: 0, workers, prompt, expected: HashMap::new() };
+        for name in RECORDINGS {
+            let job = bed.service.client.submit(&fixture(name), &bed.query());
+            let text = bed.service.client.wait_for_text(job);
+            assert_eq!(bed.service.client.delete(&format!("/transcribe/{job}")).status, 204);
+            bed.expected.insert(name, text);
+        }
+        bed
+    }
+
+    fn query(&self) -> String {
+        format!("language=en&prompt={}", self.prompt.replace(' ', "%20"))
+    }
+
+    /// Uploads a recording. What is not answered with 202 is no promise.
+    pub(crate) fn submit(&self, ledger: &mut Ledger, name: &'static str) -> Option<JobId> {
+        let answer = self.service.client.try_upload(&fixture(name), &self.query())?;
+        let job = answer.accepted()?;
+        ledger.jobs.push((job, name));
+        Some(job)
+    }
+
+    /// The queue as the processes see it.
+    pub(crate) fn store(&self) -> Store {
+        let hour = Duration::from_secs(3600);
+        let settings = StoreSettings { ttl: 24 * hour, retrieval_grace: hour, lease: hour };
+        Store::open(&self.service.data(), settings).unwrap()
+    }
+
+    /// Tries until it yields something, and meanwhile starts again what has ended.
+    pub(crate) fn outlast<T>(&mut self, what: &str, attempt: impl Fn(&Client) -> Option<T>) -> T {
+        eventually(what, || {
+            self.revive();
+            attempt(&self.service.client)
+        })
+    }
+
+    /// Waits until every job of the ledger has ended, compares its text, deletes it, and looks that nothing is left.
+    pub(crate) fn settle(&mut self, ledger: Ledger) -> Tally {
+        let mut tally = Tally::default();
+        for (job, name) in ledger.jobs {
+            let ended = self.outlast("a job ends", |client| ended(client, job));
+            assert!(ended.attempts <= 3, "{ended:?}");
+            if ended.status == Status::Completed {
+                assert_eq!(ended.result.unwrap().text, self.expected[name], "{job}");
+                tally.completed += 1;
+            } else {
+                let error = ended.error.unwrap();
+                assert_eq!((error.code.as_str(), ended.attempts), ("worker_crashed", 3), "{error:?}");
+                tally.crashed += 1;
+            }
+            self.outlast("it is deleted", |client| {
+                let answer = client.try_delete(&format!("/transcribe/{job}"))?;
+                (answer.status == 204).then_some(())
+            });
+        }
+        self.check_nothing_is_left();
+        tally
+    }
+
+    /// Whether the queue is sound, empties it of what nobody was told of, and looks that no row and no file stays.
+    pub(crate) fn check_nothing_is_left(&mut self) {
+        let store = self.store();
+        // A job whose 202 was cut off runs as any other.
+        for job in store.inspect_jobs(&JobFilter::default()).unwrap() {
+            self.outlast("a job that nobody was told of ends", |client| ended(client, job.job_id));
+            self.service.client.delete(&format!("/transcribe/{}", job.job_id));
+        }
+        assert_eq!(store.check().unwrap(), Vec::<String>::new());
+        assert_eq!(store.inspect_jobs(&JobFilter::default()).unwrap(), []);
+        eventually("no file is left", || self.service.files().is_empty().then_some(()));
+    }
+
+    /// Starts again whatever of the service has ended.
+    pub(crate) fn revive(&mut self) {
+        if self.service.api.as_mut().is_none_or(Process::has_ended) {
+            self.service.start_api();
+            self.restarts += 1;
+        }
+        self.service.workers.retain_mut(|worker| !worker.has_ended());
+        while self.service.workers.len() < self.workers {
+            self.service.start_worker();
+            self.restarts += 1;
+        }
+    }
+}
+
+/// The job if it has ended, as far as the api answers.
+fn ended(client: &Client, job: JobId) -> Option<JobStatus> {
+    let answer = client.try_get(&format!("/transcribe/{job}?keep=true&wait=1"))?;
+    assert!(answer.status == 200 || answer.status == 503, "{}", answer.text());
+    let status: JobStatus = serde_json::from_slice(&answer.body).ok()?;
+    status.status.is_terminal().then_some(status)
+}

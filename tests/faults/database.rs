@@ -1,0 +1,139 @@
+//! A database that is locked, read-only, damaged, too new or too old: an error that says what to do, or a recovery.
+
+use std::fs;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use steno_e2e::{Service, Settings, fixture, within};
+
+use crate::bed::{report, scale};
+
+/// Starts the api, which has to end by itself, and yields what it says.
+fn refusal(service: &mut Service) -> String {
+    let mut api = service.start_process("steno-api");
+    let status = api.wait();
+    assert!(!status.success());
+    api.log()
+}
+
+#[test]
+fn a_locked_database_is_waited_for_and_then_said() {
+    let rounds = scale(5, 1);
+    let service = Settings::with_scripted_workers(1).start();
+    let database = Connection::open(service.data().join("steno.db")).unwrap();
+    database.busy_timeout(Duration::from_secs(10)).unwrap();
+    for _ in 0..rounds {
+        let earlier = service.client.submit(&fixture("clip.opus"), "language=en&prompt=wait:500");
+        database.execute_batch("BEGIN IMMEDIATE").unwrap();
+        // Reading goes on; writing is refused after 5 s, and leaves nothing.
+        service.client.status(earlier);
+        let refused = service.client.upload(&fixture("clip.opus"), "");
+        assert_eq!(refused.status, 503, "{}", refused.text());
+        assert!(refused.header("retry-after").is_some());
+        database.execute_batch("ROLLBACK").unwrap();
+        service.client.wait_for_text(earlier);
+        service.client.delete(&format!("/transcribe/{earlier}"));
+        within(Duration::from_secs(30), "no file is left", || service.files().is_empty().then_some(()));
+    }
+    report("database locked", &format!("{rounds} times; refused after 5 s, nothing lost"));
+}
+
+#[test]
+fn a_damaged_or_foreign_database_is_refused_with_what_to_do() {
+    let rounds = scale(5, 1);
+    for round in 0..rounds {
+        let mut service = Settings::with_scripted_workers(0).start();
+        service.client.submit(&fixture("clip.opus"), "");
+        service.api.take().unwrap().terminate();
+        let path = service.data().join("steno.db");
+        let sound = fs::read(&path).unwrap();
+
+        let mut damaged = sound.clone();
+        damaged[round..100].fill(0xA5);
+        fs::write(&path, &damaged).unwrap();
+        assert!(refusal(&mut service).contains("cannot open the data folder"));
+
+        let mut damaged = sound.clone();
+        let middle = 4096 * (1 + round);
+        damaged[middle..middle + 4096].fill(0xA5);
+        fs::write(&path, &damaged).unwrap();
+        let said = refusal(&mut service);
+        assert!(said.contains("damaged") || said.contains("malformed"), "{said}");
+
+        fs::write(&path, &sound).unwrap();
+        let database = Connection::open(&path).unwrap();
+        let version: i64 = database.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        database.pragma_update(None, "user_version", 99).unwrap();
+        let said = refusal(&mut service);
+        assert!(said.contains("run a newer Steno"), "{said}");
+        database.pragma_update(None, "user_version", version).unwrap();
+        drop(database);
+
+        // As it was, it goes on.
+        service.start_api();
+        service.start_worker();
+        let job = steno_store::Store::inspect_jobs(&open(&service), &steno_store::JobFilter::default()).unwrap();
+        service.client.wait_for_text(job[0].job_id);
+    }
+    report("database damaged, too new", &format!("{rounds} times each; refused, with what to do"));
+}
+
+fn open(service: &Service) -> steno_store::Store {
+    let hour = Duration::from_secs(3600);
+    let settings = steno_store::StoreSettings { ttl: 24 * hour, retrieval_grace: hour, lease: hour };
+    steno_store::Store::open(&service.data(), settings).unwrap()
+}
+
+#[test]
+fn a_read_only_database_is_said_by_readiness_and_by_uploads() {
+    let service = Settings::with_scripted_workers(0).start();
+    let job = service.client.submit(&fixture("clip.opus"), "");
+    let database = Connection::open(service.data().join("steno.db")).unwrap();
+    // As a full quota or a remounted disk would: every write is refused by SQLite itself.
+    database
+        .execute_batch("CREATE TRIGGER refuse BEFORE INSERT ON jobs BEGIN SELECT RAISE(ABORT, 'read-only'); END")
+        .unwrap();
+    let refused = service.client.upload(&fixture("clip.opus"), "");
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert_eq!(service.client.status(job).job_id, job);
+    assert_eq!(service.files().len(), 1, "the refused recording is gone");
+    database.execute_batch("DROP TRIGGER refuse").unwrap();
+    assert_eq!(service.client.upload(&fixture("clip.opus"), "").status, 202);
+}
+
+#[test]
+fn a_database_of_an_older_steno_is_brought_up_to_date_with_its_jobs() {
+    const MIGRATIONS: [&str; 3] = ["0001_initial.sql", "0002_stretches.sql", "0003_clients.sql"];
+    for known in 1..=MIGRATIONS.len() {
+        let mut service = Settings::with_scripted_workers(0).start();
+        let job = service.client.submit(&fixture("clip.opus"), "language=en");
+        service.api.take().unwrap().terminate();
+        // The same job as an older Steno would have left it.
+        let path = service.data().join("steno.db");
+        let new = service.data().join("new.db");
+        fs::rename(&path, &new).unwrap();
+        let old = Connection::open(&path).unwrap();
+        for name in &MIGRATIONS[..known] {
+            let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/sqlite/").to_owned() + name;
+            old.execute_batch(&fs::read_to_string(file).unwrap()).unwrap();
+        }
+        old.execute_batch(&format!(
+            "PRAGMA application_id = 0x5374656E; PRAGMA user_version = {known};
+             ATTACH '{}' AS new;
+             INSERT INTO jobs (seq, id, priority, due_at, created_at, ttl_deadline, language)
+               SELECT seq, id, priority, due_at, created_at, ttl_deadline, language FROM new.jobs;
+             INSERT INTO inputs (job, options, audio, audio_bytes, audio_sha256)
+               SELECT job, options, audio, audio_bytes, audio_sha256 FROM new.inputs;
+             INSERT INTO tasks (job, kind, priority, due_at) SELECT job, kind, priority, due_at FROM new.tasks;
+             DETACH new",
+            new.display()
+        ))
+        .unwrap();
+        drop(old);
+        fs::remove_file(&new).unwrap();
+        service.start_api();
+        service.start_worker();
+        service.client.wait_for_text(job);
+        assert_eq!(open(&service).check().unwrap(), Vec::<String>::new(), "from version {known}");
+    }
+}

@@ -1,0 +1,45 @@
+//! The order in which an accepted recording becomes durable: its file, its folder, the database's log, then the answer.
+
+use std::collections::HashSet;
+
+use steno_e2e::{Settings, fixture};
+use steno_models::JobId;
+
+use crate::bed::{report, scale};
+use crate::shim::{self, Fault, Point};
+
+#[test]
+fn nothing_is_answered_before_it_is_durable() {
+    let uploads = scale(100, 20);
+    let mut service = Settings::with_scripted_workers(0).start_nothing();
+    let log = service.scratch().join("points");
+    let environment = shim::environment(&service.data(), &log, Fault::None);
+    assert!(service.try_start_api(&shim::borrowed(&environment)));
+    let jobs: HashSet<JobId> = (0..uploads).map(|_| service.client.submit(&fixture("clip.opus"), "")).collect();
+    assert_eq!(jobs.len(), uploads);
+
+    let points = shim::read(&log);
+    let answers: Vec<_> = (0..points.len()).filter(|index| points[*index].call == "answer").collect();
+    assert_eq!(answers.len(), uploads);
+    let mut begin = 0;
+    for answer in answers {
+        check_order(&points[begin..answer]);
+        begin = answer + 1;
+    }
+    report("order of durability", &format!("{uploads} uploads, always file, folder, log, answer"));
+}
+
+/// The calls of one upload, up to its answer.
+fn check_order(points: &[Point]) {
+    let find = |call: &str, end: &str, from: usize| {
+        let found = points[from..].iter().position(|point| point.call == call && point.path.ends_with(end));
+        found.unwrap_or_else(|| panic!("no {call} of {end} after {from} in {points:#?}")) + from
+    };
+    let file = find("sync", ".part", 0);
+    let renamed = points[file..].iter().position(|point| point.call == "rename").unwrap() + file;
+    let folder = find("sync", "/audio", renamed);
+    let written = find("write", "steno.db-wal", folder);
+    find("sync", "steno.db-wal", written);
+    // And nothing is written to the recording after its sync.
+    assert!(!points[file..].iter().any(|point| point.call == "write" && point.path.contains("/audio/")), "{points:#?}");
+}

@@ -1,0 +1,100 @@
+//! `kill -9` at random moments, of workers, of the api, of both.
+
+use std::thread;
+
+use steno_e2e::{Settings, eventually};
+
+use crate::bed::{Bed, Ledger, RECORDINGS, Random, report, scale};
+
+/// Jobs that are kept unfinished while processes die.
+const BACKLOG: u64 = 6;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Victim {
+    Worker,
+    Api,
+    Both,
+}
+
+/// Kills, revives, and submits all the while. Returns the ledger.
+fn torture(bed: &mut Bed, random: &mut Random, victim: Victim, kills: usize) -> Ledger {
+    let mut ledger = Ledger::default();
+    let store = bed.store();
+    for _ in 0..kills {
+        while store.count_pending_jobs().unwrap() < BACKLOG {
+            bed.submit(&mut ledger, RECORDINGS[random.below(2) as usize]).expect("the api runs");
+        }
+        // The moment is part of the fault.
+        thread::sleep(random.milliseconds(50, 900));
+        if victim != Victim::Api {
+            let index = random.below(bed.service.workers.len() as u64) as usize;
+            bed.service.workers.remove(index).kill();
+        }
+        if victim == Victim::Worker {
+            bed.service.start_worker();
+        } else {
+            kill_api_in_mid_upload(bed, random, &mut ledger);
+            if victim == Victim::Both {
+                bed.service.start_worker();
+            }
+        }
+        assert_eq!(store.check().unwrap(), Vec::<String>::new());
+    }
+    ledger
+}
+
+/// Kills the api while a client uploads; what the client was told counts.
+fn kill_api_in_mid_upload(bed: &mut Bed, random: &mut Random, ledger: &mut Ledger) {
+    let api = bed.service.api.take().unwrap();
+    let (name, wait) = (RECORDINGS[random.below(2) as usize], random.milliseconds(0, 15));
+    thread::scope(|scope| {
+        let client = scope.spawn(|| bed.submit(ledger, name));
+        thread::sleep(wait);
+        api.kill();
+        client.join().unwrap();
+    });
+    bed.service.start_api();
+}
+
+fn campaign(name: &str, victim: Victim, kills: usize) {
+    let mut bed = Bed::new(Settings::with_scripted_workers(2).set("STENO_SLOTS", "2"), "wait:5");
+    let ledger = torture(&mut bed, &mut Random::new(), victim, kills);
+    let tally = bed.settle(ledger);
+    report(name, &format!("{kills} kills, {tally:?}"));
+    assert!(tally.completed > kills / 2, "{tally:?}");
+    // A job fails if three kills hit it, and those are few.
+    assert!(tally.crashed <= 1 + tally.completed / 20, "{tally:?}");
+}
+
+#[test]
+fn kills_of_workers() {
+    campaign("kill -9 of a worker", Victim::Worker, scale(300, 12));
+}
+
+#[test]
+fn kills_of_the_api() {
+    campaign("kill -9 of the api", Victim::Api, scale(300, 12));
+}
+
+#[test]
+fn kills_of_both() {
+    campaign("kill -9 of both", Victim::Both, scale(100, 6));
+}
+
+#[test]
+fn kills_of_workers_with_the_real_engine() {
+    let kills = scale(30, 2);
+    let mut bed = Bed::new(Settings::with_workers(2), "A sentence.");
+    let (mut ledger, mut random) = (Ledger::default(), Random::new());
+    for _ in 0..kills {
+        let job = bed.submit(&mut ledger, RECORDINGS[1]).unwrap();
+        eventually("it has begun", || (bed.service.client.status(job).progress > 0.0).then_some(()));
+        thread::sleep(random.milliseconds(0, 3000));
+        let index = random.below(2) as usize;
+        bed.service.workers.remove(index).kill();
+        bed.service.start_worker();
+    }
+    let tally = bed.settle(ledger);
+    report("kill -9 of a worker, real engine", &format!("{kills} kills, {tally:?}"));
+    assert_eq!(tally.completed, kills, "{tally:?}");
+}

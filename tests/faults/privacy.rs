@@ -1,0 +1,50 @@
+//! After deletion, nothing of a job is on disk: not what was said, not what the client wrote about it.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use steno_e2e::{Settings, fixture, within};
+
+use crate::bed::{report, scale};
+
+#[test]
+fn after_deletion_nothing_of_a_job_is_on_disk() {
+    let jobs = scale(50, 10);
+    let mut service = Settings::with_scripted_workers(1).set("STENO_LOG", "debug").start();
+    let markers: Vec<_> = (0..jobs).map(|index| format!("Marker{index:03}Zanzibar")).collect();
+    for (index, marker) in markers.iter().enumerate() {
+        let metadata = format!("%7B%22note%22%3A%22{marker}%22%7D");
+        let recording = fixture(if index % 5 == 0 { "minute.opus" } else { "clip.opus" });
+        let job = service.client.submit(&recording, &format!("language=en&prompt={marker}&metadata={metadata}"));
+        let text = service.client.wait_for_text(job);
+        assert!(text.contains(marker), "it was not spoken: {text}");
+        if index % 2 == 0 {
+            service.client.delete(&format!("/transcribe/{job}"));
+        } else {
+            // Retrieval deletes as well, after the grace period; a purge stands for its end.
+            assert!(service.client.get(&format!("/transcribe/{job}?format=text")).text().contains(marker));
+            service.client.delete(&format!("/transcribe/{job}"));
+        }
+    }
+    // What was deleted is in the log of the database until the next sweep.
+    within(Duration::from_secs(60), "no marker is in any file", || {
+        let found = markers.iter().any(|marker| contains(&service.data(), marker.as_bytes()));
+        (!found).then_some(())
+    });
+    let logs = [service.api.as_ref().unwrap().log(), service.workers.remove(0).log()].concat();
+    assert!(logs.contains("accepted job") && logs.contains("ended preparation"), "{logs}");
+    assert!(!logs.contains("Zanzibar"), "what was said is in the logs");
+    report("privacy", &format!("{jobs} jobs, no marker in database, its log, folders and logs"));
+}
+
+fn contains(folder: &Path, marker: &[u8]) -> bool {
+    fs::read_dir(folder).unwrap().any(|entry| {
+        let entry = entry.unwrap();
+        let kind = entry.file_type().unwrap();
+        // A file may go while it is looked for, and sockets cannot be read.
+        let bytes = || fs::read(entry.path()).unwrap_or_default();
+        kind.is_dir() && contains(&entry.path(), marker)
+            || kind.is_file() && bytes().windows(marker.len()).any(|window| window == marker)
+    })
+}

@@ -1,0 +1,114 @@
+//! A worker whose engine says what is written in the samples and the prompt: deterministic, quick, and ill-behaved when it is told to.
+//!
+//! Everything around the engine is the real thing. The prompt's first word may be `wait:MS` (a span takes so long), `abort`, `hang`,
+//! `panic` or `fail`; the whole prompt is part of the text.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash as _, Hasher as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use steno_models::Segment;
+use steno_store::{Store, SystemClock};
+use steno_worker::audio::Control;
+use steno_worker::engine::{DetectedLanguage, Engine, EngineError, EngineRequest, Session};
+use steno_worker::{Config, Ended, Worker};
+
+const MODEL: &str = "base";
+/// Pause between two looks at the control.
+const TICK: Duration = Duration::from_millis(2);
+
+struct Script;
+
+impl Engine for Script {
+    fn model(&self) -> &str {
+        MODEL
+    }
+
+    fn models(&self) -> Vec<String> {
+        vec![MODEL.to_owned()]
+    }
+
+    fn session(&self) -> Box<dyn Session + '_> {
+        Box::new(Self)
+    }
+}
+
+impl Session for Script {
+    fn detect_language(&mut self, _: &[f32], _: &str, _: &dyn Control) -> Result<DetectedLanguage, EngineError> {
+        Ok(DetectedLanguage { code: "en".to_owned(), probability: 1.0 })
+    }
+
+    fn transcribe(
+        &mut self,
+        samples: &[f32],
+        request: &EngineRequest,
+        control: &dyn Control,
+    ) -> Result<Vec<Segment>, EngineError> {
+        let prompt = request.prompt.as_deref().unwrap_or_default();
+        match prompt.split_whitespace().next().unwrap_or_default() {
+            "abort" => std::process::abort(),
+            "panic" => panic!("as the prompt says"),
+            "hang" => loop {
+                thread::sleep(TICK);
+            },
+            "fail" => return Err(EngineError::Processor(vec!["as the prompt says"])),
+            word => {
+                let wait = word.strip_prefix("wait:").and_then(|ms| ms.parse().ok()).unwrap_or(0);
+                work(Duration::from_millis(wait), control)?;
+            }
+        }
+        let mut hasher = DefaultHasher::new();
+        for sample in samples {
+            sample.to_bits().hash(&mut hasher);
+        }
+        Ok(vec![Segment {
+            id: 0,
+            start: 0.0,
+            end: samples.len() as f64 / 16_000.0,
+            text: format!("{:x} {prompt}", hasher.finish()).trim().to_owned(),
+            avg_logprob: -0.1,
+            compression_ratio: 1.0,
+            no_speech_prob: 0.0,
+            temperature: 0.0,
+            tokens: vec![1],
+            words: None,
+        }])
+    }
+}
+
+fn work(duration: Duration, control: &dyn Control) -> Result<(), EngineError> {
+    let began = Instant::now();
+    while began.elapsed() < duration {
+        if control.should_stop() {
+            return Err(EngineError::Stopped);
+        }
+        thread::sleep(TICK);
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let config: Config = steno_settings::parse();
+    steno_settings::start_log(&config.log);
+    match run(config) {
+        Ok(Ended::Drained) => ExitCode::SUCCESS,
+        Ok(Ended::Broken) => ExitCode::from(75),
+        Err(error) => {
+            tracing::error!(error = &*error, "the worker ends");
+            ExitCode::from(75)
+        }
+    }
+}
+
+fn run(config: Config) -> Result<Ended, Box<dyn std::error::Error>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&stop))?;
+    let store = Store::open(&config.queue.data, config.store_settings())?;
+    let worker = Worker::start(config, Arc::new(store), Arc::new(Script), Arc::new(SystemClock))?;
+    tracing::info!("working with a script");
+    Ok(worker.run(&stop)?)
+}

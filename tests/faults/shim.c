@@ -1,0 +1,186 @@
+// Loaded into a process of Steno (LD_PRELOAD) to see, count and break what it asks of the system.
+//
+// A point is a call that changes a file below SHIM_ROOT, or sends a datagram there. Points are numbered from 1 in the order in which
+// they are reached. Settings, all in the environment:
+//   SHIM_ROOT   the data folder
+//   SHIM_LOG    append a line for each point and for each "202" that is sent: <sequence> <call> <path>
+//   SHIM_KILL   "before:N" or "after:N": end the process as a power cut would, at point N
+//   SHIM_FAIL   "EIO:N" or "ENOSPC:N": point N fails so, if it is a write or a sync
+//   SHIM_CLOCK  a file with seconds to add to the wall clock
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static const char *root, *clock_path;
+static size_t root_length;
+static int log_fd = -1, kill_after, fail_with;
+static long points, kill_at, fail_at;
+
+#define REAL(name) ((__typeof__(&name))real(#name))
+static void *real(const char *name) { return dlsym(RTLD_NEXT, name); }
+
+__attribute__((constructor)) static void start(void) {
+  const char *value;
+  root = getenv("SHIM_ROOT");
+  root_length = root ? strlen(root) : 0;
+  clock_path = getenv("SHIM_CLOCK");
+  if ((value = getenv("SHIM_LOG"))) log_fd = open(value, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if ((value = getenv("SHIM_KILL"))) {
+    kill_after = value[0] == 'a';
+    kill_at = atol(strchr(value, ':') + 1);
+  }
+  if ((value = getenv("SHIM_FAIL"))) {
+    fail_with = value[1] == 'I' ? EIO : ENOSPC;
+    fail_at = atol(strchr(value, ':') + 1);
+  }
+}
+
+static int below_root(const char *path) { return root && path && !strncmp(path, root, root_length); }
+
+static int path_of(int fd, char *path, size_t size) {
+  char link[64];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  ssize_t length = readlink(link, path, size - 1);
+  if (length < 0) return 0;
+  path[length] = 0;
+  return below_root(path);
+}
+
+static void note(long point, const char *call, const char *path) {
+  char line[4200];
+  int length = snprintf(line, sizeof line, "%ld %s %s\n", point, call, path);
+  if (log_fd >= 0) syscall(SYS_write, log_fd, line, length);
+}
+
+static void end_here(void) {
+  kill(getpid(), SIGKILL);
+  for (;;) pause();
+}
+
+// Reaches a point. Returns its number; *fails tells whether the call must fail with errno set.
+static long reach(const char *call, const char *path, int may_fail, int *fails) {
+  pthread_mutex_lock(&lock);
+  long point = ++points;
+  note(point, call, path);
+  pthread_mutex_unlock(&lock);
+  if (point == kill_at && !kill_after) end_here();
+  *fails = may_fail && point == fail_at;
+  if (*fails) errno = fail_with;
+  return point;
+}
+
+static void leave(long point) {
+  int saved = errno;
+  if (point == kill_at && kill_after) end_here();
+  errno = saved;
+}
+
+#define POINT(call, path, may_fail, expression)     \
+  do {                                              \
+    int fails;                                      \
+    long point = reach(call, path, may_fail, &fails); \
+    if (fails) return -1;                           \
+    __auto_type result = expression;                \
+    leave(point);                                   \
+    return result;                                  \
+  } while (0)
+
+// An answer that accepts a job is logged, but is no point.
+static void look_at(const void *bytes, size_t length) {
+  if (log_fd < 0 || length < 12 || memcmp(bytes, "HTTP/1.1 202", 12)) return;
+  pthread_mutex_lock(&lock);
+  note(points, "answer", "202");
+  pthread_mutex_unlock(&lock);
+}
+
+ssize_t write(int fd, const void *bytes, size_t length) {
+  char path[4096];
+  if (fd == log_fd || !path_of(fd, path, sizeof path)) {
+    look_at(bytes, length);
+    return REAL(write)(fd, bytes, length);
+  }
+  POINT("write", path, 1, REAL(write)(fd, bytes, length));
+}
+
+ssize_t writev(int fd, const struct iovec *parts, int count) {
+  if (count > 0) look_at(parts[0].iov_base, parts[0].iov_len);
+  return REAL(writev)(fd, parts, count);
+}
+
+ssize_t send(int fd, const void *bytes, size_t length, int flags) {
+  look_at(bytes, length);
+  return REAL(send)(fd, bytes, length, flags);
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t at) {
+  char path[4096];
+  if (!path_of(fd, path, sizeof path)) return REAL(pwrite64)(fd, bytes, length, at);
+  POINT("write", path, 1, REAL(pwrite64)(fd, bytes, length, at));
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t length, off_t at) { return pwrite64(fd, bytes, length, at); }
+
+int fsync(int fd) {
+  char path[4096];
+  if (!path_of(fd, path, sizeof path)) return REAL(fsync)(fd);
+  POINT("sync", path, 1, REAL(fsync)(fd));
+}
+
+int fdatasync(int fd) {
+  char path[4096];
+  if (!path_of(fd, path, sizeof path)) return REAL(fdatasync)(fd);
+  POINT("sync", path, 1, REAL(fdatasync)(fd));
+}
+
+int ftruncate64(int fd, off64_t length) {
+  char path[4096];
+  if (!path_of(fd, path, sizeof path)) return REAL(ftruncate64)(fd, length);
+  POINT("truncate", path, 0, REAL(ftruncate64)(fd, length));
+}
+
+int ftruncate(int fd, off_t length) { return ftruncate64(fd, length); }
+
+int rename(const char *from, const char *to) {
+  if (!below_root(from)) return REAL(rename)(from, to);
+  POINT("rename", to, 0, REAL(rename)(from, to));
+}
+
+int unlink(const char *path) {
+  if (!below_root(path)) return REAL(unlink)(path);
+  POINT("unlink", path, 0, REAL(unlink)(path));
+}
+
+ssize_t sendto(int fd, const void *bytes, size_t length, int flags, const struct sockaddr *to, socklen_t size) {
+  const struct sockaddr_un *address = (const struct sockaddr_un *)to;
+  // Steno names sockets through its open folder: their path may be too long for an address.
+  if (!root || !to || to->sa_family != AF_UNIX || strncmp(address->sun_path, "/proc/self/fd/", 14)) {
+    return REAL(sendto)(fd, bytes, length, flags, to, size);
+  }
+  POINT("datagram", address->sun_path, 0, REAL(sendto)(fd, bytes, length, flags, to, size));
+}
+
+int clock_gettime(clockid_t which, struct timespec *time) {
+  int result = (int)syscall(SYS_clock_gettime, which, time);
+  if (result || which != CLOCK_REALTIME || !clock_path) return result;
+  char text[32];
+  int fd = (int)syscall(SYS_openat, AT_FDCWD, clock_path, O_RDONLY | O_CLOEXEC, 0);
+  if (fd < 0) return result;
+  long length = syscall(SYS_read, fd, text, sizeof text - 1);
+  syscall(SYS_close, fd);
+  text[length > 0 ? length : 0] = 0;
+  time->tv_sec += atol(text);
+  return result;
+}

@@ -1,0 +1,73 @@
+//! The library that breaks a process's system calls, and what it has logged.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
+/// The shim, built once for each run of the tests.
+static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("shim.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/faults/shim.c");
+    let built =
+        Command::new("cc").args(["-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o"]).arg(&path).arg(source).status();
+    assert!(built.unwrap().success(), "cannot build {source}");
+    path
+});
+
+/// What to do to a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Only log.
+    None,
+    /// End it before this point.
+    KillBefore(usize),
+    /// End it after this point.
+    KillAfter(usize),
+    /// This point fails with EIO, if it is a write or a sync.
+    IoError(usize),
+}
+
+/// The environment that loads the shim into a process.
+pub(crate) fn environment(data: &Path, log: &Path, fault: Fault) -> Vec<(&'static str, String)> {
+    let mut environment = vec![
+        ("LD_PRELOAD", LIBRARY.to_str().unwrap().to_owned()),
+        ("SHIM_ROOT", data.to_str().unwrap().to_owned()),
+        ("SHIM_LOG", log.to_str().unwrap().to_owned()),
+    ];
+    match fault {
+        Fault::None => {}
+        Fault::KillBefore(point) => environment.push(("SHIM_KILL", format!("before:{point}"))),
+        Fault::KillAfter(point) => environment.push(("SHIM_KILL", format!("after:{point}"))),
+        Fault::IoError(point) => environment.push(("SHIM_FAIL", format!("EIO:{point}"))),
+    }
+    environment
+}
+
+/// The environment that adds to the wall clock what the file `clock` says, in seconds.
+pub(crate) fn clock_environment(clock: &Path) -> Vec<(&'static str, String)> {
+    vec![("LD_PRELOAD", LIBRARY.to_str().unwrap().to_owned()), ("SHIM_CLOCK", clock.to_str().unwrap().to_owned())]
+}
+
+/// As [`steno_e2e::Service::try_start_api`] takes it.
+pub(crate) fn borrowed<'a>(environment: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
+    environment.iter().map(|(name, value)| (*name, value.as_str())).collect()
+}
+
+/// A line of the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Point {
+    /// `write`, `sync`, `rename`, `unlink`, `truncate`, `datagram`, or `answer` for a 202.
+    pub(crate) call: String,
+    /// The file.
+    pub(crate) path: String,
+}
+
+/// What a process did, in order. Without answers, the index plus one is the number of the point.
+pub(crate) fn read(log: &Path) -> Vec<Point> {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let point = |line: &str| {
+        let mut words = line.splitn(3, ' ').skip(1).map(ToOwned::to_owned);
+        Some(Point { call: words.next()?, path: words.next()? })
+    };
+    text.lines().filter_map(point).collect()
+}
