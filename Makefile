@@ -8,7 +8,7 @@ BIND ?= 127.0.0.1:8080
 WORKERS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help tools build run test bench bench-full faults build-tests fixtures fmt
+.PHONY: help tools build run test bench bench-full faults build-tests fuzz deb deb-test fixtures fmt
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,15 @@ faults: build-tests ## kill, freeze and starve Steno for about half an hour and 
 build-tests: tools
 	cargo build --workspace --bins --examples --locked
 	target/debug/steno weights pull base
+
+fuzz: tools ## throw SECONDS (900) of broken input at each reader of strangers' bytes
+	@scripts/fuzz.sh $(or $(SECONDS),900) $(TARGETS)
+
+deb: tools ## build a Debian package that runs on any x86-64 processor of the last ten years
+	@scripts/build-deb.sh
+
+deb-test: deb ## install, upgrade, remove and purge the package in a Debian of its own (needs root and debootstrap)
+	@scripts/test-deb.sh
 
 fixtures: ## make the tests' audio again (needs flite, sox, ffmpeg)
 	tests/fixtures/make-fixtures.sh

@@ -1,5 +1,6 @@
 //! Invariant: an upload that is not accepted leaves no file, however it ends.
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -121,4 +122,16 @@ fn what_happens_is_counted_for_prometheus() {
         "{text}"
     );
     assert!(!text.contains(&job.to_string()), "nothing of a client's is in it");
+    // Dashboard and alerts ask for nothing that is not there.
+    for file in ["grafana.json", "alerts.yml"] {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/").to_owned() + file;
+        let asked = std::fs::read_to_string(path).unwrap();
+        let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+        let names = asked.split("steno_").skip(1).map(|rest| &rest[..rest.find(|c| !is_name(c)).unwrap_or(rest.len())]);
+        let names: BTreeSet<_> = names.collect();
+        assert!(names.len() > 6, "{file}: {names:?}");
+        for name in names {
+            assert!(text.contains(&format!("\nsteno_{name}")), "{file} asks for steno_{name}");
+        }
+    }
 }

@@ -48,6 +48,8 @@ impl Metrics {
             ("steno_jobs", "Jobs there are, by status"),
             ("steno_oldest_job_seconds", "Seconds since the oldest job of a status was submitted"),
             ("steno_workers", "Workers that are registered"),
+            ("steno_connections", "Open connections"),
+            ("steno_disk_free_bytes", "Free space on the disk of the data folder"),
         ] {
             recorder.describe_gauge(name.into(), None, what.into());
         }
@@ -66,7 +68,9 @@ impl Metrics {
     }
 
     /// The text that Prometheus reads.
-    pub(crate) fn render(&self, statistics: &Statistics) -> String {
+    pub(crate) fn render(&self, statistics: &Statistics, connections: usize, free_bytes: u64) -> String {
+        self.gauge("steno_connections", &[]).set(connections as f64);
+        self.gauge("steno_disk_free_bytes", &[]).set(free_bytes as f64);
         for status in [Status::Pending, Status::Processing, Status::Completed, Status::Failed] {
             let found = statistics.jobs.iter().find(|(known, ..)| *known == status);
             let (count, age) = found.map_or((0, 0.0), |(_, count, age)| (*count, *age));

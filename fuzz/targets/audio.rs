@@ -1,0 +1,32 @@
+//! Any bytes as a recording: decoding ends, in bounded time, with sound within its limits or with an error.
+#![no_main]
+
+use std::time::Duration;
+
+use libfuzzer_sys::fuzz_target;
+use steno_worker::audio::{AudioError, Control, Limits, prepare, read_span};
+
+struct GoOn;
+
+impl Control for GoOn {
+    fn should_stop(&self) -> bool {
+        false
+    }
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let folder = tempfile::tempdir_in("/dev/shm").unwrap();
+    let (input, spool) = (folder.path().join("input"), folder.path().join("spool"));
+    std::fs::write(&input, bytes).unwrap();
+    let limits = Limits { max_seconds: 30, max_cpu: Duration::from_secs(5), ..Limits::default() };
+    match prepare(&input, &spool, &limits, &GoOn) {
+        Ok(recording) => {
+            assert!(recording.duration_ms <= 30_000);
+            for span in &recording.spans {
+                let samples = read_span(&spool, span).unwrap();
+                assert!(samples.iter().all(|sample| sample.is_finite() && sample.abs() <= 1.0));
+            }
+        }
+        Err(error) => assert!(!matches!(error, AudioError::Stopped | AudioError::Input(_) | AudioError::Spool(_)), "{error:?}"),
+    }
+});

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Builds the Debian package, target/deb/steno_*.deb. Called by `make deb`. On x86-64 the engine is built for x86-64-v3 (AVX2, FMA,
+# F16C, BMI2), not for the processor of this machine; a worker refuses to start where one of these is missing, and names it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+fail() { echo "build-deb: $*" >&2; exit 1; }
+
+command -v cargo-deb >/dev/null || cargo install --locked --root target/tools cargo-deb ||
+  fail "cargo-deb cannot be installed: cargo install --locked cargo-deb"
+if [ "$(uname -m)" = x86_64 ]; then
+  export GGML_NATIVE=OFF GGML_SSE42=ON GGML_AVX=ON GGML_AVX2=ON GGML_FMA=ON GGML_F16C=ON GGML_BMI2=ON
+fi
+# Beside the ordinary build, which is for this processor.
+export CARGO_TARGET_DIR=$PWD/target/portable
+cargo build --release --locked --bins
+bin=$CARGO_TARGET_DIR/release
+out=target/deb
+rm -rf "$out"
+mkdir -p "$out/man"
+"$bin/steno" completions bash >"$out/steno.bash"
+"$bin/steno" man --output "$out/man"
+cargo deb --no-build --locked --package steno-cli --output "$out/"
+ls -l "$out"/*.deb
+"$bin/steno-worker" --version
