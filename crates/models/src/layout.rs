@@ -53,7 +53,12 @@ pub(crate) fn cues(segments: &[Segment], layout: Layout) -> Vec<Cue> {
 
 /// A cue ends at an empty line, and `-->` begins a time line: neither may stand in its text.
 fn cue_text(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").replace("-->", "->")
+    let mut text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    // Once more where a dash before it makes another: `--->`.
+    while text.contains("-->") {
+        text = text.replace("-->", "->");
+    }
+    text
 }
 
 /// Splits a segment's lines into cues. A cue starts when its first word does, if the words' times are known; else the
@@ -208,6 +213,13 @@ mod tests {
         assert_eq!(lines, expected);
         let unspaced = |text: &str| text.chars().filter(|c| *c != ' ').collect::<String>();
         assert_eq!(unspaced(&lines.concat()), unspaced(text), "nothing is lost");
+    }
+
+    #[test]
+    fn no_text_begins_a_time_line() {
+        for text in ["-->", "---->", "a\n-->\nb", "<!----->"] {
+            assert!(!cue_text(text).contains("-->"), "{text}");
+        }
     }
 
     #[test]
