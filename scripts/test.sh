@@ -5,9 +5,10 @@ cd "$(dirname "$0")/.."
 step() { echo; echo "== $*"; }
 
 step scripts
-for script in scripts/*.sh tests/fixtures/*.sh .ci/run; do bash -n "$script"; done
+for script in scripts/*.sh tests/fixtures/*.sh deploy/debian/* .ci/run; do bash -n "$script"; done
 step formatting
 cargo fmt --all --check
+cargo fmt --manifest-path fuzz/Cargo.toml --check
 step lints
 cargo clippy --workspace --all-targets --locked -- -D warnings
 step build
@@ -18,6 +19,8 @@ step "clients to test with"
 scripts/ensure-clients.sh
 step tests
 cargo test --workspace --locked
+step dashboard
+python3 -m json.tool deploy/grafana.json >/dev/null
 step documentation
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 step licences
@@ -30,7 +33,7 @@ fi
 step units
 if command -v systemd-analyze >/dev/null; then
   # The programs are not installed here: that one complaint is expected.
-  complaints=$(systemd-analyze verify deploy/*.service deploy/*.target 2>&1 |
+  complaints=$(systemd-analyze verify deploy/*.service deploy/*.socket deploy/*.target 2>&1 |
     grep -E "^/?.*deploy/|steno" | grep -v "is not executable" || true)
   [ -z "$complaints" ] || { echo "$complaints" >&2; exit 1; }
 else

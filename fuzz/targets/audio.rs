@@ -27,6 +27,8 @@ fuzz_target!(|bytes: &[u8]| {
                 assert!(samples.iter().all(|sample| sample.is_finite() && sample.abs() <= 1.0));
             }
         }
-        Err(error) => assert!(!matches!(error, AudioError::Stopped | AudioError::Input(_) | AudioError::Spool(_)), "{error:?}"),
+        Err(error) => {
+            assert!(!matches!(error, AudioError::Stopped | AudioError::Input(_) | AudioError::Spool(_)), "{error:?}")
+        }
     }
 });

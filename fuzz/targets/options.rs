@@ -31,7 +31,8 @@ fuzz_target!(|bytes: &[u8]| {
     // As a form, and as pairs without its armour.
     let form = actix_web::rt::System::new().block_on(fields(bytes));
     let text = String::from_utf8_lossy(bytes);
-    let pairs = text.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let pairs =
+        text.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned()));
     for (name, value) in form.into_iter().chain(pairs) {
         options.set(&name, &value);
     }
