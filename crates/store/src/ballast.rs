@@ -1,6 +1,8 @@
-//! Room that is kept for a full disk: a file that is given up when a job could otherwise neither end nor be deleted.
+//! Room that is kept for a full disk: a file that is given up, piece by piece, when a job could otherwise neither end nor be deleted.
+//! In pieces, because others may take what is given: who only makes the disk fuller stops at the first, who makes room goes on.
 
 use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 
 use rustix::fs::FallocateFlags;
@@ -10,6 +12,7 @@ use crate::{DataDir, StoreError};
 
 /// Enough for the write-ahead log of some deletions, each of which frees more than it needs.
 const BALLAST_BYTES: u64 = 8 << 20;
+const PIECE_BYTES: u64 = 1 << 20;
 /// It is made only where that leaves room for recordings.
 const SHARE_OF_FREE_SPACE: u64 = 4;
 
@@ -30,7 +33,18 @@ pub(crate) fn keep(data: &DataDir) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Gives its room up. Whether there was any.
-pub(crate) fn drop(data: &DataDir) -> bool {
-    unlink(&data.ballast()).unwrap_or(false)
+/// Gives up a piece of it. Whether there was any.
+pub(crate) fn give_up_piece(data: &DataDir) -> bool {
+    let path = data.ballast();
+    let Ok(file) = OpenOptions::new().write(true).open(&path) else { return false };
+    let length = file.metadata().map_or(0, |file| file.len());
+    length > 0 && file.set_len(length.saturating_sub(PIECE_BYTES)).is_ok()
+}
+
+/// Fails as a full disk does where the ballast would be needed: for work that can wait for room.
+pub(crate) fn require_room(data: &DataDir) -> Result<(), StoreError> {
+    if data.free_bytes()? < BALLAST_BYTES {
+        return Err(StoreError::file("make room in", data.root())(ErrorKind::StorageFull.into()));
+    }
+    Ok(())
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::data_dir::unlink;
-use crate::{Claim, DataDir, StoreError};
+use crate::{Claim, DataDir, StoreError, ballast};
 
 /// A spool file of one claim, empty at first. Locked (flock) while this lives, so that the orphan scan leaves it alone
 /// until a row names it. Unlinked when dropped, unless [`SpoolFile::keep`] was called.
@@ -20,8 +20,10 @@ pub struct SpoolFile {
 }
 
 impl SpoolFile {
-    /// Creates the file for a `prepare` claim.
+    /// Creates the file for a `prepare` claim. Fails as a full disk does where it is nearly full: the room that is left is for
+    /// jobs to end in.
     pub fn create(data: &DataDir, claim: &Claim) -> Result<Self, StoreError> {
+        ballast::require_room(data)?;
         let name = format!("{}.{}.pcm", claim.job_id, claim.id);
         let path = data.spool().join(&name);
         let file = OpenOptions::new()

@@ -119,18 +119,21 @@ impl Store {
         Ok(())
     }
 
-    /// Runs `operation` in one durable write transaction, then tells the processes concerned. On a full disk, once more in the
-    /// room that the ballast has kept: what ends or deletes jobs makes room itself.
+    /// Runs `operation` in one durable write transaction, then tells the processes concerned. On a full disk, again in the room
+    /// that the ballast has kept: what ends or deletes jobs makes room itself.
     fn write<T>(
         &self,
         mut operation: impl FnMut(&Transaction<'_>, &mut Effects) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        match self.write_in_free_space(&mut operation) {
-            Err(error) if error.is_disk_full() && ballast::drop(&self.data) => {
-                tracing::warn!("disk full: the ballast is gone, so that jobs can still end and be deleted");
-                self.write_in_free_space(operation)
+        loop {
+            match self.write_in_free_space(&mut operation) {
+                Err(error) if error.is_disk_full() && ballast::give_up_piece(&self.data) => {
+                    tracing::warn!(
+                        "disk full: a piece of the ballast is given up, so that jobs can end and be deleted"
+                    );
+                }
+                outcome => return outcome,
             }
-            outcome => outcome,
         }
     }
 
