@@ -14,7 +14,7 @@ export RUSTC_BOOTSTRAP=1
 corpus=fuzz/corpus
 mkdir -p "$corpus"/{audio,options,rendering,weights}
 # Small ones: an input is tried some hundred times a second.
-find tests/fixtures -type f -size -40k ! -name '*.sh' ! -name '*.md' -exec cp -t "$corpus/audio" {} +
+find tests/fixtures -type f -size -16k ! -name '*.sh' ! -name '*.md' -exec cp -t "$corpus/audio" {} +
 for file in tests/fixtures/clip.{flac,mp3,m4a,webm,mka,aac,caf,aiff,wav}; do head -c 16000 "$file" >"$corpus/audio/head-$(basename "$file")"; done
 printf -- '--b\r\nContent-Disposition: form-data; name="language"\r\n\r\nen\r\n--b--\r\n' >"$corpus/options/form"
 printf 'language=en\ntask=translate\ntemperature=0.5\nbeam_size=3\nmetadata={"a":1}\nprompt=x\npriority=1' >"$corpus/options/pairs"
@@ -35,7 +35,7 @@ for target in "${targets[@]}"; do
   echo "fuzz: $target for $seconds s"
   # 2 GiB is far more than any input needs: an allocation by what a header says falls out.
   cargo fuzz run --fuzz-dir fuzz "$target" -- -max_total_time="$seconds" -rss_limit_mb=2048 -malloc_limit_mb=1024 -timeout=20 \
-    -max_len=65536 -print_final_stats=1 2>&1 | tee "fuzz/$target.log" | grep -E "ERROR|panicked|SUMMARY|stat::number_of_executed|stat::peak|cov:.*pulse|artifact_prefix" || true
+    -max_len=16384 -print_final_stats=1 2>&1 | tee "fuzz/$target.log" | grep -E "ERROR|panicked|SUMMARY|stat::number_of_executed|stat::peak|cov:.*pulse|artifact_prefix" || true
   [ -z "$(find "fuzz/artifacts/$target" -type f 2>/dev/null)" ] || fail "see fuzz/artifacts/$target and fuzz/$target.log"
   grep -q "stat::number_of_executed_units" "fuzz/$target.log" || fail "it did not run: see fuzz/$target.log"
 done

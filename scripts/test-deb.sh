@@ -11,6 +11,7 @@ weights=${STENO_WEIGHTS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/steno/weights}
 [ -r "$weights/ggml-base.bin" ] || fail "no weights in $weights: steno weights pull base"
 
 root=$(mktemp -d)
+chmod 755 "$root"
 inside() { chroot "$root" "$@"; }
 cleanup() {
   [ ! -e "$root/pids" ] || xargs -r kill <"$root/pids" 2>/dev/null || true
@@ -18,7 +19,7 @@ cleanup() {
   rm -rf "$root"
 }
 trap cleanup EXIT
-debootstrap --variant=minbase --include=libstdc++6,libgomp1,systemd,curl,ca-certificates bookworm "$root" ${DEBIAN_MIRROR:-} >/dev/null
+debootstrap --variant=minbase --include=libstdc++6,libgomp1,systemd,passwd,procps,ca-certificates bookworm "$root" ${DEBIAN_MIRROR:-} >/dev/null
 mount -t proc proc "$root/proc"
 cp "$deb" "$root/steno.deb"
 
@@ -27,7 +28,7 @@ inside dpkg -i /steno.deb
 inside getent passwd steno >/dev/null || fail "there is no user steno"
 [ "$(inside stat -c '%U %a' /var/lib/steno)" = "steno 700" ] || fail "the data folder is not private"
 [ "$(inside stat -c '%G %a' /etc/steno/steno.env)" = "steno 640" ] || fail "the settings are not private"
-inside systemd-analyze verify /usr/lib/systemd/system/steno* || fail "units are wrong"
+inside sh -c 'systemd-analyze verify /usr/lib/systemd/system/steno*' || fail "units are wrong"
 inside steno --version
 inside man -w steno >/dev/null 2>&1 || [ -e "$root/usr/share/man/man1/steno.1.gz" ] || fail "there is no manual"
 
@@ -37,7 +38,8 @@ inside chown -R steno:steno /var/lib/steno/weights
 cp tests/fixtures/clip.opus "$root/tmp/"
 start() {
   local program=$1; shift
-  inside env STENO_DATA=/var/lib/steno STENO_WEIGHTS_DIR=/var/lib/steno/weights STENO_BIND=127.0.0.1:18080 "$@" \
+  # Not through `inside`: the process that is noted has to be the program itself.
+  chroot "$root" env STENO_DATA=/var/lib/steno STENO_WEIGHTS_DIR=/var/lib/steno/weights STENO_BIND=127.0.0.1:18080 "$@" \
     setpriv --reuid steno --regid steno --clear-groups "/usr/bin/$program" >>"$root/log" 2>&1 &
   echo $! >>"$root/pids"
 }
@@ -45,7 +47,7 @@ start steno-api
 start steno-worker
 export no_proxy='*'
 for _ in $(seq 100); do curl -sf http://127.0.0.1:18080/readyz >/dev/null && break; sleep 0.2; done
-inside env no_proxy='*' steno transcribe --url http://127.0.0.1:18080 /tmp/clip.opus --output - | grep -i job || { cat "$root/log"; fail "no text"; }
+inside env no_proxy='*' steno transcribe --url http://127.0.0.1:18080 /tmp/clip.opus --output - | grep -i weather || { cat "$root/log"; fail "no text"; }
 curl -sf http://127.0.0.1:18080/readyz; echo
 job=$(curl -sf -F "file=@tests/fixtures/clip.wav" http://127.0.0.1:18080/transcribe | grep -oE '[0-9a-f]{8}-[0-9a-f-]{27}' | head -1)
 xargs kill <"$root/pids"; rm "$root/pids"
