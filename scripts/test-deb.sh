@@ -1,67 +1,150 @@
 #!/usr/bin/env bash
-# Installs, upgrades, removes and purges the package of `make deb` in a fresh Debian, and transcribes with it. Called by
-# `make deb-test`. Needs root and debootstrap.
+# Installs, upgrades, removes and purges the package of `make deb` in a Debian of its own that runs systemd, and looks that the units
+# do what they promise there. Called by `make deb-test`. Needs root, debootstrap and systemd-container; takes some minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-fail() { echo "test-deb: $*" >&2; exit 1; }
-[ "$(id -u)" -eq 0 ] || fail "run it as root: a Debian of its own is made and entered"
-command -v debootstrap >/dev/null || fail "install debootstrap first"
+say() { echo "test-deb: $*"; }
+fail() {
+  say "$*" >&2
+  inside journalctl --no-pager --lines 40 --unit 'steno*' >&2 2>/dev/null || true
+  exit 1
+}
+[ "$(id -u)" -eq 0 ] || { say "run it as root: a Debian of its own is made and booted" >&2; exit 1; }
+for program in debootstrap systemd-nspawn nsenter; do
+  command -v "$program" >/dev/null || { say "no $program: apt-get install debootstrap systemd-container" >&2; exit 1; }
+done
 deb=$(ls target/deb/steno_*.deb)
 weights=${STENO_WEIGHTS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/steno/weights}
-[ -r "$weights/ggml-base.bin" ] || fail "no weights in $weights: steno weights pull base"
+[ -r "$weights/ggml-base.bin" ] || { say "no weights in $weights: steno weights pull base" >&2; exit 1; }
 
 root=$(mktemp -d)
 chmod 755 "$root"
-inside() { chroot "$root" "$@"; }
+leader=
+# Runs a command in the booted Debian, with its own network and processes.
+inside() { nsenter --target "$leader" --all -- env PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
 cleanup() {
-  [ ! -e "$root/pids" ] || xargs -r kill <"$root/pids" 2>/dev/null || true
-  umount "$root/proc" 2>/dev/null || true
-  rm -rf "$root"
+  [ -z "$leader" ] || inside systemctl poweroff --force --force >/dev/null 2>&1 || true
+  wait 2>/dev/null || true
+  rm -rf "$root" "$root.log"
 }
 trap cleanup EXIT
-debootstrap --variant=minbase --include=libstdc++6,libgomp1,systemd,passwd,procps,ca-certificates bookworm "$root" ${DEBIAN_MIRROR:-} >/dev/null
-mount -t proc proc "$root/proc"
-cp "$deb" "$root/steno.deb"
+# until_so SECONDS WHAT COMMAND…: waits for a condition.
+until_so() {
+  local deadline=$((SECONDS + $1)) what=$2; shift 2
+  until "$@" >/dev/null 2>&1; do
+    [ "$SECONDS" -lt "$deadline" ] || fail "$what: not so"
+    sleep 0.1
+  done
+}
+get() { inside curl --silent --fail "http://127.0.0.1:8080$1"; }
+upload() { inside curl --silent --fail -F "file=@/root/$1" "http://127.0.0.1:8080/transcribe?language=en" | grep -oE '[0-9a-f]{8}-[0-9a-f-]{27}' | head -1; }
+pid_of() { inside systemctl show --value --property MainPID "$1"; }
+is_completed() { get "/transcribe/$1?keep=true" | grep -q '"status":"completed"'; }
+has_begun() { get "/transcribe/$1?keep=true" | grep -q '"status":"processing"'; }
+# Whether a unit runs with another process than $2.
+is_another() { local now; now=$(pid_of "$1"); [ "$now" != 0 ] && [ "$now" != "$2" ] && inside systemctl is-active --quiet "$1"; }
 
-echo "test-deb: installing"
-inside dpkg -i /steno.deb
+say "making a Debian"
+debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,libstdc++6,libgomp1,passwd,procps,sudo,curl,ca-certificates \
+  bookworm "$root" ${DEBIAN_MIRROR:-} >"$root.log" || { cat "$root.log" >&2; exit 1; }
+cp "$deb" "$root/root/steno.deb"
+cp tests/fixtures/{clip,long}.opus "$root/root/"
+systemd-nspawn --quiet --directory "$root" --boot --register=no --keep-unit --private-network --console=pipe \
+  </dev/null >"$root.log" 2>&1 &
+nspawn=$!
+until_so 30 "systemd-nspawn starts a Debian" pgrep --parent "$nspawn"
+leader=$(pgrep --parent "$nspawn" | head -1)
+until_so 60 "systemd is up" inside systemctl is-active --quiet multi-user.target
+
+say "installing"
+inside dpkg -i /root/steno.deb >/dev/null
 inside getent passwd steno >/dev/null || fail "there is no user steno"
 [ "$(inside stat -c '%U %a' /var/lib/steno)" = "steno 700" ] || fail "the data folder is not private"
 [ "$(inside stat -c '%G %a' /etc/steno/steno.env)" = "steno 640" ] || fail "the settings are not private"
 inside sh -c 'systemd-analyze verify /usr/lib/systemd/system/steno*' || fail "units are wrong"
-inside steno --version
-inside man -w steno >/dev/null 2>&1 || [ -e "$root/usr/share/man/man1/steno.1.gz" ] || fail "there is no manual"
+[ -e "$root/usr/share/man/man1/steno.1.gz" ] || fail "there is no manual"
+until_so 10 "the api runs" get /readyz
+inside systemctl is-active --quiet steno-worker@1 && fail "a worker runs without weights"
 
-echo "test-deb: running"
+say "running"
 cp "$weights"/ggml-base.* "$root/var/lib/steno/weights/"
 inside chown -R steno:steno /var/lib/steno/weights
-cp tests/fixtures/clip.opus "$root/tmp/"
-start() {
-  local program=$1; shift
-  # Not through `inside`: the process that is noted has to be the program itself.
-  chroot "$root" env STENO_DATA=/var/lib/steno STENO_WEIGHTS_DIR=/var/lib/steno/weights STENO_BIND=127.0.0.1:18080 "$@" \
-    setpriv --reuid steno --regid steno --clear-groups "/usr/bin/$program" >>"$root/log" 2>&1 &
-  echo $! >>"$root/pids"
-}
-start steno-api
-start steno-worker
-export no_proxy='*'
-for _ in $(seq 100); do curl -sf http://127.0.0.1:18080/readyz >/dev/null && break; sleep 0.2; done
-inside env no_proxy='*' steno transcribe --url http://127.0.0.1:18080 /tmp/clip.opus --output - | grep -i weather || { cat "$root/log"; fail "no text"; }
-curl -sf http://127.0.0.1:18080/readyz; echo
-job=$(curl -sf -F "file=@tests/fixtures/clip.wav" http://127.0.0.1:18080/transcribe | grep -oE '[0-9a-f]{8}-[0-9a-f-]{27}' | head -1)
-xargs kill <"$root/pids"; rm "$root/pids"
+inside systemctl start steno-worker@1 || fail "the worker does not start"
+inside steno transcribe /root/clip.opus --output - | grep -qi weather || fail "no text"
+get /readyz; echo
+for unit in steno-worker@1=0.5 steno-api=1.2; do
+  score=$(inside systemd-analyze security --no-pager "${unit%=*}" | grep -oE '[0-9.]+ [A-Z]+ ' | tail -1)
+  say "exposure of ${unit%=*}: $score"
+  awk -v score="${score%% *}" -v most="${unit#*=}" 'BEGIN { exit !(score <= most) }' || fail "more than ${unit#*=}"
+done
+worker=$(pid_of steno-worker@1)
+[ "$(inside readlink "/proc/$worker/ns/net")" != "$(inside readlink /proc/1/ns/net)" ] || fail "the worker has a network"
+[ "$(inside awk '/^Seccomp:/ {print $2}' "/proc/$worker/status")" = 2 ] || fail "the worker's calls are not filtered"
 
-echo "test-deb: upgrading"
+say "killing, freezing and stopping"
+began=$(date +%s%N)
+inside kill -9 "$worker"
+until_so 10 "the worker is back after kill -9" is_another steno-worker@1 "$worker"
+say "the worker was back $((($(date +%s%N) - began) / 1000000)) ms after kill -9"
+for unit in steno-api.service steno-worker@.service; do
+  mkdir -p "$root/etc/systemd/system/$unit.d"
+  printf '[Service]\nWatchdogSec=4\nTimeoutAbortSec=2\n' >"$root/etc/systemd/system/$unit.d/quick.conf"
+done
+inside systemctl daemon-reload
+inside systemctl restart steno-api steno-worker@1
+for unit in steno-api steno-worker@1; do
+  frozen=$(pid_of "$unit")
+  inside kill -STOP "$frozen"
+  until_so 30 "the watchdog ends a frozen $unit" is_another "$unit" "$frozen"
+done
+rm -r "$root"/etc/systemd/system/steno-*.service.d
+inside systemctl daemon-reload
+inside systemctl restart steno-api steno-worker@1
+until_so 10 "the api is back" get /readyz
+job=$(upload long.opus)
+until_so 30 "a long job begins" has_begun "$job"
+inside systemctl stop steno-worker@1
+[ "$(inside systemctl show --value --property ExecMainStatus steno-worker@1)" = 0 ] || fail "the worker did not drain"
+inside systemctl start steno-worker@1
+until_so 120 "a job goes on after a stop" is_completed "$job"
+get "/transcribe/$job?keep=true" | grep -q '"attempts":1' || fail "a stop has cost an attempt"
+
+say "socket activation"
+inside systemctl stop steno-api
+inside systemctl start steno-api.socket
+get /readyz >/dev/null || fail "the first call is not answered"
+inside systemctl is-active --quiet steno-api || fail "the api was not started by the call"
+inside systemctl restart --no-block steno-api
+for _ in $(seq 50); do get /healthz >/dev/null || fail "a call was refused while the api restarted"; done
+inside systemctl stop steno-api.socket steno-api
+inside systemctl start steno-api
+
+say "keys as a credential"
+install -d -m 700 "$root/etc/credstore"
+key=$(inside steno keys add alice --api-keys-file /etc/credstore/steno.api-keys 2>/dev/null)
+inside systemctl restart steno-api
+until_so 10 "the api is back" get /readyz
+get /transcribe >/dev/null && fail "nobody is asked for a key"
+inside curl --silent --fail -H "Authorization: Bearer $key" http://127.0.0.1:8080/transcribe >/dev/null || fail "the key is not taken"
+rm "$root/etc/credstore/steno.api-keys"
+inside systemctl restart steno-api
+until_so 10 "the api is back" get /readyz
+
+say "upgrading"
+job=$(upload clip.opus)
 echo "STENO_LOG=debug" >>"$root/etc/steno/steno.env"
-dpkg-deb -R "$deb" "$root/newer" && sed -i 's/^Version: .*/&+upgrade/' "$root/newer/DEBIAN/control" && dpkg-deb -b "$root/newer" "$root/newer.deb" >/dev/null
-inside dpkg --force-confold -i /newer.deb
+dpkg-deb -R "$deb" "$root/newer" && sed -i 's/^Version: .*/&+upgrade/' "$root/newer/DEBIAN/control"
+dpkg-deb -b "$root/newer" "$root/root/newer.deb" >/dev/null
+before=$(pid_of steno-api)
+inside dpkg --force-confold -i /root/newer.deb >/dev/null
 grep -q STENO_LOG=debug "$root/etc/steno/steno.env" || fail "the upgrade has changed the settings"
-inside env STENO_DATA=/var/lib/steno steno admin jobs | grep -q "$job" || fail "the upgrade has lost a job"
+until_so 20 "the upgrade has started the api again" is_another steno-api "$before"
+until_so 60 "a job from before the upgrade ends" is_completed "$job"
 
-echo "test-deb: removing and purging"
-inside dpkg -r steno
+say "removing and purging"
+inside dpkg -r steno >/dev/null 2>&1
+[ "$(inside systemctl list-units --no-legend 'steno*' | wc -l)" = 0 ] || fail "something still runs"
 [ -e "$root/var/lib/steno/steno.db" ] || fail "removing must keep the queue"
-inside dpkg -P steno
+inside dpkg -P steno >/dev/null 2>&1
 for path in /var/lib/steno /etc/steno /usr/bin/steno; do [ ! -e "$root$path" ] || fail "$path is left"; done
-echo "test-deb: installed, ran, upgraded, removed and purged"
+say "installed, ran, upgraded, removed and purged"

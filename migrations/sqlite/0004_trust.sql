@@ -39,9 +39,19 @@ END;
 
 ALTER TABLE tasks ADD COLUMN owner TEXT NOT NULL DEFAULT '';  -- the job's
 UPDATE tasks SET owner = (SELECT owner FROM jobs WHERE jobs.seq = tasks.job);
+-- A worker of an earlier release, which may run beside this one for a while, names no owner.
+CREATE TRIGGER tasks_of_earlier_releases AFTER INSERT ON tasks
+WHEN NEW.owner IS NOT (SELECT owner FROM jobs WHERE seq = NEW.job) BEGIN
+  UPDATE tasks SET owner = (SELECT owner FROM jobs WHERE seq = NEW.job) WHERE id = NEW.id;
+END;
+-- A worker died with this task in hand, and nobody knows whether of it: it is done alone.
+ALTER TABLE tasks ADD COLUMN is_suspect INTEGER NOT NULL DEFAULT 0 CHECK (is_suspect IN (0, 1));
 DROP INDEX tasks_ready;
 CREATE INDEX tasks_ready ON tasks (owner, priority DESC, due_at, id) WHERE status = 'ready';
 DROP INDEX jobs_pending;
 CREATE INDEX jobs_pending ON jobs (owner, priority DESC, due_at, seq) WHERE status = 'pending';
 
 ALTER TABLE workers ADD COLUMN version TEXT NOT NULL DEFAULT '';  -- of the program, with what it was built for
+
+-- The call that submitted the job, by which the logs of both processes are read together. Empty before this migration.
+ALTER TABLE inputs ADD COLUMN request_id TEXT NOT NULL DEFAULT '';

@@ -27,6 +27,7 @@ fn main() {
     queue::span_overhead();
     queue::backlog();
     queue::uploads();
+    queue::status_calls();
     section("Speed");
     baseline::stages();
     speed::minute_against_whisper();

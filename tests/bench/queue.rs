@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use steno_e2e::{Settings, fixture};
+use steno_e2e::{Client, Settings, eventually, fixture, repeated};
 use steno_models::{JobId, TranscribeRequest};
 use steno_store::{
     AudioUpload, Clock, NewJob, PlannedSpan, Prepared, Quota, RunSettings, Store, StoreSettings, Submission,
@@ -17,6 +17,8 @@ use crate::report::{line, percentile};
 
 const BACKLOG: usize = 100_000;
 const CLIENTS: usize = 64;
+const STATUS_CLIENTS: usize = 16;
+const STATUS_TIME: Duration = Duration::from_secs(10);
 
 /// A store with a worker.
 struct Queue {
@@ -56,6 +58,8 @@ impl Queue {
             idempotency_key: None,
             shared: false,
             quota: Quota::default(),
+            max_pending_jobs: u64::MAX,
+            request_id: String::new(),
         };
         match self.store.submit_job(SystemClock.now(), job).unwrap() {
             Submission::Accepted(accepted) => accepted.job_id,
@@ -124,6 +128,36 @@ pub(crate) fn span_overhead() {
     }
     line("overhead of a span, p50", &format!("{:.2} ms", percentile(taken.clone(), 50)), "<= 5 ms");
     line("overhead of a span, p99", &format!("{:.2} ms", percentile(taken, 99)), "<= 25 ms");
+}
+
+/// 16 clients ask for the status of a job, over and over, while a worker has work for every core.
+pub(crate) fn status_calls() {
+    let service = Settings::with_workers(1).set("STENO_SLOTS", "").start();
+    let long = service.client.submit(&repeated("long.opus", 30, &service.scratch()), "language=en");
+    let job = service.client.submit(&fixture("clip.opus"), "priority=-10");
+    eventually("every slot is at work", || (service.client.status(long).progress > 0.0).then_some(()));
+    let latencies = Mutex::new(Vec::new());
+    let began = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..STATUS_CLIENTS {
+            scope.spawn(|| {
+                // A connection of its own, which it keeps.
+                let client = Client::new(&format!("http://{}", service.address()));
+                let mut own = Vec::new();
+                while began.elapsed() < STATUS_TIME {
+                    let began = Instant::now();
+                    assert_eq!(client.get(&format!("/transcribe/{job}")).status, 200);
+                    own.push(began.elapsed().as_secs_f64() * 1000.0);
+                }
+                latencies.lock().unwrap().extend(own);
+            });
+        }
+    });
+    let rate = latencies.lock().unwrap().len() as f64 / began.elapsed().as_secs_f64();
+    let p99 = percentile(latencies.into_inner().unwrap(), 99);
+    assert!(service.client.status(long).progress < 1.0, "the worker ran out of work");
+    line("status calls a second, all cores at work", &format!("{rate:.0}"), ">= 2000");
+    line("their p99", &format!("{p99:.1} ms"), "<= 25 ms");
 }
 
 /// 64 clients upload an 11 s clip (352 kB) over and over; each waits for its 202.

@@ -108,6 +108,38 @@ fn doctor_finds_nothing_wrong_where_nothing_is() {
 }
 
 #[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let service = Settings::with_workers(0).start();
+    let data = service.scratch().join("other");
+    let mut api = std::process::Command::new(steno_e2e::binary_path("steno-api"))
+        .env("STENO_DATA", &data)
+        .env("STENO_BIND", "127.0.0.1:0")
+        .env("STENO_LOG", "trace")
+        .stdout(full())
+        .stderr(full())
+        .spawn()
+        .unwrap();
+    eventually("it sweeps, and keeps its ballast", || {
+        assert_eq!(api.try_wait().unwrap(), None, "it has ended");
+        data.join("run/ballast").exists().then_some(())
+    });
+    api.kill().unwrap();
+    api.wait().unwrap();
+    let environment = [("STENO_URL", format!("http://{}", service.address()))];
+    let jobs = |stdout: fs::File| {
+        let command = std::process::Command::new(steno_e2e::binary_path("steno"))
+            .args(["jobs", "--status", "pending"])
+            .envs(environment.clone())
+            .stdout(stdout)
+            .stderr(full())
+            .status();
+        command.unwrap().code()
+    };
+    assert_eq!(jobs(full()), Some(1));
+}
+
+#[test]
 fn up_restarts_a_child_that_dies_and_takes_its_children_with_it() {
     let mut service = Settings::with_workers(0).set("STENO_WORKERS", "1").start();
     assert!(service.api.take().unwrap().terminate().success());

@@ -50,6 +50,18 @@ fn a_call_without_a_known_key_gets_nowhere() {
 }
 
 #[test]
+fn keys_come_as_a_credential_of_the_service_manager() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = add(&folder.path().join("steno.api-keys"), "alice");
+    let service = Settings::with_workers(0).set("CREDENTIALS_DIRECTORY", folder.path().to_str().unwrap()).start();
+    assert_eq!(service.client.get("/transcribe").status, 401);
+    assert_eq!(jobs(&service.client.with_key(&key)), 0);
+    // A folder with other credentials asks nobody for a key.
+    let service = Settings::with_workers(0).set("CREDENTIALS_DIRECTORY", "/").start();
+    assert_eq!(jobs(&service.client), 0);
+}
+
+#[test]
 fn to_each_key_its_own_jobs() {
     let (service, _folder, keys) = service_for(1, &["alice", "bob"]);
     let [alice, bob] = [&keys[0], &keys[1]].map(|key| service.client.with_key(key));
@@ -163,7 +175,10 @@ fn a_key_has_the_limits_of_all_or_its_own() {
     let [alice, bob, carol] = [alice, bob, carol].map(|key| service.client.with_key(&key));
 
     let clip = fixture("clip.opus");
-    let job = alice.submit(&clip, "");
+    let named = [("content-type", "audio/ogg"), ("idempotency-key", "mine")];
+    let recording = std::fs::read(&clip).unwrap();
+    let job = alice.post_with("/transcribe", &named, &recording).accepted().unwrap();
+    assert_eq!(alice.post_with("/transcribe", &named, &recording).accepted(), Some(job), "what is there needs no room");
     let refused = alice.upload(&clip, "");
     assert_eq!((refused.status, refused.problem().code), (429, ProblemCode::QuotaExceeded));
     assert!(refused.header("retry-after").is_some());

@@ -22,22 +22,30 @@ fn a_recording_over_the_limit_is_refused_before_and_while_it_is_read() {
     assert_eq!((announced.status, announced.problem().code), (413, ProblemCode::UploadTooLarge));
     assert!(announced.problem().detail.contains("100000"));
 
-    // Without a length the server can only count.
-    let mut stream = connect(&service);
-    stream
-        .write_all(
-            b"POST /transcribe HTTP/1.1\r\nHost: localhost\r\nContent-Type: audio/wav\r\nTransfer-Encoding: chunked\r\n\r\n",
-        )
-        .unwrap();
-    for _ in 0..20 {
-        // The server may answer and close before everything is sent.
-        if stream.write_all(format!("2710\r\n{}\r\n", "a".repeat(10_000)).as_bytes()).is_err() {
-            break;
+    // Without a length the server can only count: the recording, and parts that nobody asked for.
+    let second = "--x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n";
+    let field = "--x\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\n";
+    for (content_type, begin) in [
+        ("audio/wav", String::new()),
+        ("multipart/form-data; boundary=x", format!("{second}a\r\n{second}")),
+        ("multipart/form-data; boundary=x", field.to_owned()),
+    ] {
+        let mut stream = connect(&service);
+        let head = format!(
+            "POST /transcribe HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
+        if !begin.is_empty() {
+            stream.write_all(chunk(&begin).as_bytes()).unwrap();
         }
+        let filler = chunk(&"a".repeat(10_000));
+        // The server may answer and close before everything is sent.
+        let sent = (0..200).take_while(|_| stream.write_all(filler.as_bytes()).is_ok()).count();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).unwrap_or_else(|error| panic!("{content_type}: {error} after {sent} chunks"));
+        assert_eq!(&answer, b"HTTP/1.1 413");
     }
-    let mut answer = [0; 12];
-    stream.read_exact(&mut answer).unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 413");
     eventually("no file is left", || service.files().is_empty().then_some(()));
 }
 

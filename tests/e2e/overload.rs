@@ -1,13 +1,13 @@
 //! Many clients, slow clients and greedy clients: each gets an honest answer, and the others are served.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
-use steno_e2e::{Client, Settings, eventually, fixture, within};
+use steno_e2e::{Client, Settings, eventually, fixture, form, within};
 use steno_models::ProblemCode;
 
 use crate::limits::connect;
@@ -66,6 +66,94 @@ fn an_upload_that_trickles_is_given_up() {
     });
     assert_eq!(&answer, b"HTTP/1.1 408");
     eventually("no file is left", || service.files().is_empty().then_some(()));
+}
+
+#[test]
+fn a_client_that_reads_nothing_of_its_answers_is_given_up() {
+    let service = Settings::with_workers(0).set("STENO_SEND_TIMEOUT", "2s").start();
+    let stream = TcpStream::connect(service.address()).unwrap();
+    stream.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+    // Answers of which many fill what the kernel keeps for a connection, to a client that never reads one.
+    let calls = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(500);
+    within(Duration::from_secs(30), "its connection is ended", || {
+        (&stream).write_all(&calls).err().filter(|error| error.kind() != ErrorKind::WouldBlock)
+    });
+    let open = || {
+        let text = service.client.get("/metrics").text();
+        let line = text.lines().find(|line| line.starts_with("steno_connections ")).unwrap();
+        line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    eventually("nobody but this test is connected", || (open() <= 1.0).then_some(()));
+}
+
+#[test]
+fn a_connection_without_a_call_is_ended_whatever_it_owes() {
+    let service = Settings::with_workers(0).start();
+    let begun = [
+        // The head of a second call, never ended; the rest of a body nobody waits for.
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /hea",
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "POST /transcribe HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ];
+    let held: Vec<TcpStream> = begun
+        .iter()
+        .map(|calls| {
+            let mut stream = connect(&service);
+            stream.write_all(calls.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    for (mut stream, calls) in held.into_iter().zip(begun) {
+        // Its answer, and then the end.
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap_or_else(|error| panic!("{error}: {calls}"));
+        assert!(answer.starts_with(b"HTTP/1.1 "), "{calls}");
+    }
+}
+
+#[test]
+fn connections_that_ask_for_nothing_keep_nobody_out() {
+    let service = Settings::with_workers(0).set("STENO_MAX_CONNECTIONS", "50").start();
+    // More than are accepted at all: one eighth and some beyond those that are served.
+    let held: Vec<TcpStream> = (0..200)
+        .map(|_| {
+            let mut stream = connect(&service);
+            stream.write_all(b"GET /hea").unwrap();
+            stream
+        })
+        .collect();
+    let client = Client::new(&format!("http://{}", service.address()));
+    within(Duration::from_secs(8), "a good client is served", || {
+        client.try_get("/transcribe").filter(|answer| answer.status == 200)
+    });
+    drop(held);
+}
+
+#[test]
+fn a_call_to_change_the_protocol_is_refused() {
+    let service = Settings::with_workers(0).start();
+    let headers = [("upgrade", "websocket"), ("content-type", "audio/wav")];
+    let refused = service.client.post_with("/transcribe", &headers, b"abc");
+    assert_eq!((refused.status, refused.problem().code), (400, ProblemCode::Malformed));
+}
+
+#[test]
+fn a_call_whose_client_has_left_does_not_keep_its_connection() {
+    let service = Settings::with_workers(0).start();
+    let clip = fixture("clip.opus");
+    let (content_type, body) = form(&clip, &[("model", "whisper-1")]);
+    let mut stream = connect(&service);
+    let length = body.len();
+    let head = format!(
+        "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&body).unwrap();
+    let api = service.api.as_ref().unwrap();
+    api.wait_for_log("accepted job");
+    drop(stream);
+    // Nobody works on the job; the call ends all the same.
+    api.wait_for_log("/v1/audio/transcriptions answered");
 }
 
 #[test]

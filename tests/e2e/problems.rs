@@ -62,6 +62,14 @@ fn options_that_cannot_be_are_named() {
         check(&answer, 422, ProblemCode::InvalidOptions);
         assert_eq!(answer.problem().errors[0].pointer, format!("/{name}"));
     }
+    // What is nested deeper than any parser reads would be accepted by one, and unreadable for the next.
+    for depth in [33, 126, 127, 128, 1000] {
+        let nested = format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+        let answer = client.post_form("/transcribe", &audio, &[("metadata", &nested)]);
+        check(&answer, 422, ProblemCode::InvalidOptions);
+        assert_eq!(answer.problem().errors[0].pointer, "/metadata", "{depth} deep");
+    }
+    check(&client.upload(&audio, "prompt=%ff%fe"), 400, ProblemCode::Malformed);
     check(&client.upload(&audio, "model=large-v9"), 422, ProblemCode::ModelUnavailable);
     assert_eq!(service.files(), Vec::<String>::new());
 }

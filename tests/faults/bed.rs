@@ -47,6 +47,13 @@ pub(crate) struct Ledger {
     jobs: Vec<(JobId, &'static str)>,
 }
 
+impl Ledger {
+    /// How many were accepted.
+    pub(crate) fn len(&self) -> usize {
+        self.jobs.len()
+    }
+}
+
 /// How the jobs of a ledger ended.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -89,7 +96,12 @@ impl Bed {
 
     /// Uploads a recording. What is not answered with 202 is no promise.
     pub(crate) fn submit(&self, ledger: &mut Ledger, name: &'static str) -> Option<JobId> {
-        let answer = self.service.client.try_upload(&fixture(name), &self.query())?;
+        self.submit_as(None, ledger, name)
+    }
+
+    /// The same with an `Idempotency-Key`, by which it may be tried again.
+    pub(crate) fn submit_as(&self, key: Option<&str>, ledger: &mut Ledger, name: &'static str) -> Option<JobId> {
+        let answer = self.service.client.try_upload_as(key, &fixture(name), &self.query())?;
         let job = answer.accepted()?;
         ledger.jobs.push((job, name));
         Some(job)

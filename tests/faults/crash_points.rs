@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use steno_e2e::{Settings, eventually};
+use steno_models::JobId;
 
 use crate::bed::{Bed, Ledger, RECORDINGS, report, scale};
 use crate::shim::{self, Fault};
@@ -13,7 +14,8 @@ pub(crate) enum Victim {
     Worker,
 }
 
-/// A whole life of two jobs, with a fault in one process. Returns whether it died of it.
+/// A whole life of two jobs, with a fault in one process. Returns whether it died of it. A submission without an answer is tried
+/// again under the same key, as a careful client does: what is accepted then may be what was there before the fault.
 pub(crate) fn scenario(bed: &mut Bed, victim: Victim, log: &Path, fault: Fault) -> bool {
     let environment = shim::environment(&bed.service.data(), log, fault);
     let environment = shim::borrowed(&environment);
@@ -32,9 +34,10 @@ pub(crate) fn scenario(bed: &mut Bed, victim: Victim, log: &Path, fault: Fault) 
     let mut ledger = Ledger::default();
     for name in RECORDINGS {
         bed.revive();
+        let key = JobId::random().to_string();
         // An answer that the crash has cut off is none.
         eventually("a job is accepted", || {
-            let accepted = bed.submit(&mut ledger, name);
+            let accepted = bed.submit_as(Some(&key), &mut ledger, name);
             bed.revive();
             accepted
         });
@@ -42,11 +45,11 @@ pub(crate) fn scenario(bed: &mut Bed, victim: Victim, log: &Path, fault: Fault) 
     let tally = bed.settle(ledger);
     assert_eq!((tally.completed, tally.crashed), (RECORDINGS.len(), 0), "one crash fails no job");
     // Its last points are those of its end.
-    match victim {
+    let ended = match victim {
         Victim::Api => bed.service.api.take().unwrap().terminate(),
         Victim::Worker => bed.service.workers.remove(0).terminate(),
     };
-    let died = bed.restarts > restarts;
+    let died = bed.restarts > restarts || !ended.success();
     bed.revive();
     bed.check_nothing_is_left();
     died

@@ -1,12 +1,17 @@
 //! A database that is locked, read-only, damaged, too new or too old: an error that says what to do, or a recovery.
 
 use std::fs;
-use std::time::Duration;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use steno_e2e::{Service, Settings, fixture, within};
 
-use crate::bed::{report, scale};
+use crate::bed::{Bed, Ledger, RECORDINGS, report, scale};
+use crate::shim;
+
+/// How long somebody else keeps the database locked.
+const LOCKED: Duration = Duration::from_secs(10);
 
 /// Starts the api, which has to end by itself, and yields what it says.
 fn refusal(service: &mut Service) -> String {
@@ -18,29 +23,32 @@ fn refusal(service: &mut Service) -> String {
 
 #[test]
 fn a_locked_database_is_waited_for_and_then_said() {
-    let rounds = scale(5, 1);
+    let rounds = scale(20, 1);
     let service = Settings::with_scripted_workers(1).start();
     let database = Connection::open(service.data().join("steno.db")).unwrap();
     database.busy_timeout(Duration::from_secs(10)).unwrap();
     for _ in 0..rounds {
         let earlier = service.client.submit(&fixture("clip.opus"), "language=en&prompt=wait:500");
         database.execute_batch("BEGIN IMMEDIATE").unwrap();
-        // Reading goes on; writing is refused after 5 s, and leaves nothing.
-        service.client.status(earlier);
-        let refused = service.client.upload(&fixture("clip.opus"), "");
-        assert_eq!(refused.status, 503, "{}", refused.text());
-        assert!(refused.header("retry-after").is_some());
+        let locked = Instant::now();
+        while locked.elapsed() < LOCKED {
+            // Reading goes on; writing is refused after 5 s, and leaves nothing.
+            service.client.status(earlier);
+            let refused = service.client.upload(&fixture("clip.opus"), "");
+            assert_eq!(refused.status, 503, "{}", refused.text());
+            assert!(refused.header("retry-after").is_some());
+        }
         database.execute_batch("ROLLBACK").unwrap();
         service.client.wait_for_text(earlier);
         service.client.delete(&format!("/transcribe/{earlier}"));
         within(Duration::from_secs(30), "no file is left", || service.files().is_empty().then_some(()));
     }
-    report("database locked", &format!("{rounds} times; refused after 5 s, nothing lost"));
+    report("database locked", &format!("{rounds} times for {LOCKED:?}; refused after 5 s, nothing lost"));
 }
 
 #[test]
 fn a_damaged_or_foreign_database_is_refused_with_what_to_do() {
-    let rounds = scale(5, 1);
+    let rounds = scale(20, 1);
     for round in 0..rounds {
         let mut service = Settings::with_scripted_workers(0).start();
         service.client.submit(&fixture("clip.opus"), "");
@@ -54,7 +62,7 @@ fn a_damaged_or_foreign_database_is_refused_with_what_to_do() {
         assert!(refusal(&mut service).contains("cannot open the data folder"));
 
         let mut damaged = sound.clone();
-        let middle = 4096 * (1 + round);
+        let middle = 4096 * (1 + round % (sound.len() / 4096 - 1));
         damaged[middle..middle + 4096].fill(0xA5);
         fs::write(&path, &damaged).unwrap();
         let said = refusal(&mut service);
@@ -85,20 +93,48 @@ fn open(service: &Service) -> steno_store::Store {
 }
 
 #[test]
-fn a_read_only_database_is_said_by_readiness_and_by_uploads() {
-    let service = Settings::with_scripted_workers(0).start();
-    let job = service.client.submit(&fixture("clip.opus"), "");
-    let database = Connection::open(service.data().join("steno.db")).unwrap();
-    // As a full quota or a remounted disk would: every write is refused by SQLite itself.
-    database
-        .execute_batch("CREATE TRIGGER refuse BEFORE INSERT ON jobs BEGIN SELECT RAISE(ABORT, 'read-only'); END")
+fn a_disk_that_turns_read_only_loses_nothing() {
+    let rounds = scale(20, 2);
+    let mut bed = Bed::new(Settings::with_scripted_workers(1), "wait:100");
+    let lock = bed.service.scratch().join("lock");
+    let environment = shim::lock_environment(&bed.service.data(), &lock);
+    for round in 0..rounds {
+        bed.service.api.take().unwrap().terminate();
+        bed.service.workers.remove(0).terminate();
+        assert!(bed.service.try_start_api(&shim::borrowed(&environment)));
+        assert!(bed.service.try_start_worker(&shim::borrowed(&environment)));
+        let mut ledger = Ledger::default();
+        for name in RECORDINGS {
+            bed.submit(&mut ledger, name).unwrap();
+        }
+        fs::write(&lock, "").unwrap();
+        // It says what it is, or ends because it cannot know what is on disk; it accepts nothing.
+        if let Some(answer) = bed.service.client.try_upload(&fixture("clip.opus"), "") {
+            assert!(matches!(answer.status, 503 | 507), "{}", answer.text());
+            assert!(answer.header("retry-after").is_some());
+        }
+        assert_eq!(bed.submit(&mut ledger, RECORDINGS[round % 2]), None);
+        fs::remove_file(&lock).unwrap();
+        assert_eq!(bed.settle(ledger).crashed, 0);
+    }
+    report("disk read-only", &format!("{rounds} times, nothing accepted, nothing lost"));
+}
+
+#[test]
+fn a_read_only_folder_is_refused_with_its_name() {
+    let mut service = Settings::with_scripted_workers(0).start();
+    service.api.take().unwrap().terminate();
+    let mount =
+        "mount --bind \"$STENO_DATA\" \"$STENO_DATA\" && mount -o remount,bind,ro \"$STENO_DATA\" && exec \"$0\"";
+    let refused = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-c", mount])
+        .arg(steno_e2e::binary_path("steno-api"))
+        .envs(service.environment())
+        .output()
         .unwrap();
-    let refused = service.client.upload(&fixture("clip.opus"), "");
-    assert_eq!(refused.status, 503, "{}", refused.text());
-    assert_eq!(service.client.status(job).job_id, job);
-    assert_eq!(service.files().len(), 1, "the refused recording is gone");
-    database.execute_batch("DROP TRIGGER refuse").unwrap();
-    assert_eq!(service.client.upload(&fixture("clip.opus"), "").status, 202);
+    let said = String::from_utf8_lossy(&refused.stdout) + String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success());
+    assert!(said.contains("STENO_DATA") && said.contains("Read-only file system"), "{said}");
 }
 
 #[test]

@@ -29,6 +29,37 @@ fn nothing_is_answered_before_it_is_durable() {
     report("order of durability", &format!("{uploads} uploads, always file, folder, log, answer"));
 }
 
+#[test]
+fn a_plan_names_no_spool_that_is_not_durable() {
+    let jobs = scale(20, 3);
+    let mut service = Settings::with_scripted_workers(0).start();
+    let log = service.scratch().join("points");
+    let environment = shim::environment(&service.data(), &log, Fault::None);
+    assert!(service.try_start_worker(&shim::borrowed(&environment)));
+    for _ in 0..jobs {
+        let job = service.client.submit(&fixture("minute.opus"), "language=en");
+        service.client.wait_for_text(job);
+    }
+    let points = shim::read(&log);
+    let is = |point: &Point, call: &str, end: &str| point.call == call && point.path.ends_with(end);
+    let mut plans = 0;
+    for (index, point) in points.iter().enumerate() {
+        let next = &points[index + 1..];
+        let is_last_write = is(point, "write", ".pcm") && !next.first().is_some_and(|next| is(next, "write", ".pcm"));
+        if !is_last_write {
+            continue;
+        }
+        // A worker of one slot writes to the log of the database next when it commits the plan.
+        let committed = next.iter().position(|point| is(point, "write", "steno.db-wal")).unwrap();
+        let synced = next[..committed].iter().position(|point| is(point, "sync", ".pcm"));
+        let synced = synced.unwrap_or_else(|| panic!("the spool is not synced: {:#?}", &next[..committed]));
+        assert!(next[synced..committed].iter().any(|point| is(point, "sync", "/spool")), "its folder is not synced");
+        plans += 1;
+    }
+    assert!(plans >= jobs, "{plans}");
+    report("order of a plan's durability", &format!("{plans} plans, always spool, folder, log"));
+}
+
 /// The calls of one upload, up to its answer.
 fn check_order(points: &[Point]) {
     let find = |call: &str, end: &str, from: usize| {

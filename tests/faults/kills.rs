@@ -94,20 +94,40 @@ fn kills_of_both() {
     campaign("kill -9 of both", Victim::Both, scale(100, 6));
 }
 
-#[test]
-fn kills_of_workers_with_the_real_engine() {
-    let kills = scale(30, 2);
+/// The same under whisper, one recording for each kill, which comes after the recording has begun.
+fn real_campaign(name: &str, victim: Victim, kills: usize) {
     let mut bed = Bed::new(Settings::with_workers(2), "A sentence.");
     let (mut ledger, mut random) = (Ledger::default(), Random::new());
     for _ in 0..kills {
         let job = bed.submit(&mut ledger, RECORDINGS[1]).unwrap();
         eventually("it has begun", || (bed.service.client.status(job).progress > 0.0).then_some(()));
         thread::sleep(random.milliseconds(0, 3000));
-        let index = random.below(2) as usize;
-        bed.service.workers.remove(index).kill();
-        bed.service.start_worker();
+        if victim != Victim::Api {
+            let index = random.below(2) as usize;
+            bed.service.workers.remove(index).kill();
+        }
+        if victim != Victim::Worker {
+            kill_api_in_mid_upload(&mut bed, &mut random, &mut ledger);
+        }
+        bed.revive();
     }
+    let accepted = ledger.len();
     let tally = bed.settle(ledger);
-    report("kill -9 of a worker, real engine", &format!("{kills} kills, {tally:?}"));
-    assert_eq!(tally.completed, kills, "{tally:?}");
+    report(name, &format!("{kills} kills, {tally:?}"));
+    assert_eq!(tally.completed, accepted, "{tally:?}");
+}
+
+#[test]
+fn kills_of_workers_with_the_real_engine() {
+    real_campaign("kill -9 of a worker, real engine", Victim::Worker, scale(30, 2));
+}
+
+#[test]
+fn kills_of_the_api_with_the_real_engine() {
+    real_campaign("kill -9 of the api, real engine", Victim::Api, scale(30, 1));
+}
+
+#[test]
+fn kills_of_both_with_the_real_engine() {
+    real_campaign("kill -9 of both, real engine", Victim::Both, scale(10, 1));
 }

@@ -7,6 +7,7 @@ mod bed;
 mod clock;
 mod crash_points;
 mod database;
+mod drain;
 mod durability;
 mod frozen;
 mod full_disk;

@@ -2,16 +2,22 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use steno_e2e::{Settings, fixture, within};
 
 use crate::bed::{report, scale};
 
+/// Clients that ask for a status, over and over, while deleted text has to go.
+const READERS: usize = 8;
+
 #[test]
 fn after_deletion_nothing_of_a_job_is_on_disk() {
     let jobs = scale(50, 10);
-    let mut service = Settings::with_scripted_workers(1).set("STENO_LOG", "debug").start();
+    let settings = Settings::with_scripted_workers(1).set("STENO_LOG", "debug").set("STENO_RETRIEVAL_GRACE", "2s");
+    let mut service = settings.start();
     let markers: Vec<_> = (0..jobs).map(|index| format!("Marker{index:03}Zanzibar")).collect();
     for (index, marker) in markers.iter().enumerate() {
         let metadata = format!("%7B%22note%22%3A%22{marker}%22%7D");
@@ -19,18 +25,29 @@ fn after_deletion_nothing_of_a_job_is_on_disk() {
         let job = service.client.submit(&recording, &format!("language=en&prompt={marker}&metadata={metadata}"));
         let text = service.client.wait_for_text(job);
         assert!(text.contains(marker), "it was not spoken: {text}");
+        // By hand, or by retrieval once its grace period is over.
         if index % 2 == 0 {
             service.client.delete(&format!("/transcribe/{job}"));
         } else {
-            // Retrieval deletes as well, after the grace period; a purge stands for its end.
             assert!(service.client.get(&format!("/transcribe/{job}?format=text")).text().contains(marker));
-            service.client.delete(&format!("/transcribe/{job}"));
         }
     }
-    // What was deleted is in the log of the database until the next sweep.
-    within(Duration::from_secs(60), "no marker is in any file", || {
-        let found = markers.iter().any(|marker| contains(&service.data(), marker.as_bytes()));
-        (!found).then_some(())
+    // What was deleted is in the log of the database until a sweep empties it, also while others read all the time.
+    let over = AtomicBool::new(false);
+    let other = service.client.submit(&fixture("clip.opus"), "language=en");
+    thread::scope(|scope| {
+        for _ in 0..READERS {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    service.client.status(other);
+                }
+            });
+        }
+        within(Duration::from_secs(60), "no marker is in any file", || {
+            let found = markers.iter().any(|marker| contains(&service.data(), marker.as_bytes()));
+            (!found).then_some(())
+        });
+        over.store(true, Ordering::Relaxed);
     });
     let logs = [service.api.as_ref().unwrap().log(), service.workers.remove(0).log()].concat();
     assert!(logs.contains("accepted job") && logs.contains("ended preparation"), "{logs}");

@@ -6,6 +6,7 @@
 //   SHIM_LOG    append a line for each point and for each "202" that is sent: <sequence> <call> <path>
 //   SHIM_KILL   "before:N" or "after:N": end the process as a power cut would, at point N
 //   SHIM_FAIL   "EIO:N" or "ENOSPC:N": point N fails so, if it is a write or a sync
+//   SHIM_LOCK   while this file exists, the disk is read-only: every point fails with EROFS, except datagrams
 //   SHIM_CLOCK  a file with seconds to add to the wall clock
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -24,7 +25,7 @@
 #include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static const char *root, *clock_path;
+static const char *root, *clock_path, *lock_path;
 static size_t root_length;
 static int log_fd = -1, kill_after, fail_with;
 static long points, kill_at, fail_at;
@@ -37,6 +38,7 @@ __attribute__((constructor)) static void start(void) {
   root = getenv("SHIM_ROOT");
   root_length = root ? strlen(root) : 0;
   clock_path = getenv("SHIM_CLOCK");
+  lock_path = getenv("SHIM_LOCK");
   if ((value = getenv("SHIM_LOG"))) log_fd = open(value, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if ((value = getenv("SHIM_KILL"))) {
     kill_after = value[0] == 'a';
@@ -77,8 +79,9 @@ static long reach(const char *call, const char *path, int may_fail, int *fails) 
   note(point, call, path);
   pthread_mutex_unlock(&lock);
   if (point == kill_at && !kill_after) end_here();
-  *fails = may_fail && point == fail_at;
-  if (*fails) errno = fail_with;
+  int is_locked = lock_path && strcmp(call, "datagram") && !access(lock_path, F_OK);
+  *fails = is_locked || (may_fail && point == fail_at);
+  if (*fails) errno = is_locked ? EROFS : fail_with;
   return point;
 }
 

@@ -48,6 +48,15 @@ pub(crate) fn clock_environment(clock: &Path) -> Vec<(&'static str, String)> {
     vec![("LD_PRELOAD", LIBRARY.to_str().unwrap().to_owned()), ("SHIM_CLOCK", clock.to_str().unwrap().to_owned())]
 }
 
+/// The environment that makes the disk of a process read-only while the file `lock` exists.
+pub(crate) fn lock_environment(data: &Path, lock: &Path) -> Vec<(&'static str, String)> {
+    vec![
+        ("LD_PRELOAD", LIBRARY.to_str().unwrap().to_owned()),
+        ("SHIM_ROOT", data.to_str().unwrap().to_owned()),
+        ("SHIM_LOCK", lock.to_str().unwrap().to_owned()),
+    ]
+}
+
 /// As [`steno_e2e::Service::try_start_api`] takes it.
 pub(crate) fn borrowed<'a>(environment: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
     environment.iter().map(|(name, value)| (*name, value.as_str())).collect()

@@ -130,8 +130,16 @@ impl Client {
 
     /// [`Client::upload`], if there is an answer.
     pub fn try_upload(&self, file: &Path, query: &str) -> Option<Answer> {
+        self.try_upload_as(None, file, query)
+    }
+
+    /// The same with an `Idempotency-Key`.
+    pub fn try_upload_as(&self, key: Option<&str>, file: &Path, query: &str) -> Option<Answer> {
         let request = self.authorized(self.agent.post(self.url(&format!("/transcribe?{query}"))));
-        let request = request.header("content-type", "application/octet-stream");
+        let mut request = request.header("content-type", "application/octet-stream");
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
         Answer::try_read(request.send(File::open(file).unwrap()).ok()?)
     }
 

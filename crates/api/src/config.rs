@@ -1,14 +1,18 @@
 //! Settings of steno-api. Parsed once in `main`.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use actix_web::http::Uri;
 use clap::Parser;
 use steno_settings::{LogSettings, QueueSettings, parse_bytes, parse_duration};
 use steno_store::StoreSettings;
+
+/// The credential of systemd that is the file of API keys where no other is named.
+const KEYS_CREDENTIAL: &str = "steno.api-keys";
 
 /// Accepts recordings over HTTP, answers for jobs, deletes them.
 ///
@@ -77,6 +81,10 @@ pub struct Config {
     #[arg(long, env = "STENO_UPLOAD_MIN_RATE", default_value = "500", value_parser = parse_bytes)]
     pub upload_min_rate: u64,
 
+    /// How long a client may take nothing of what it was sent, or not answer for it, before its connection is ended.
+    #[arg(long, env = "STENO_SEND_TIMEOUT", default_value = "60s", value_parser = parse_duration)]
+    pub send_timeout: Duration,
+
     /// Free space on the disk below which uploads are refused with 507.
     #[arg(long, env = "STENO_DISK_RESERVE_BYTES", default_value = "256MiB", value_parser = parse_bytes)]
     pub disk_reserve_bytes: u64,
@@ -87,6 +95,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// With what systemd has passed in its folder of credentials (`CREDENTIALS_DIRECTORY`), where nothing else is set.
+    #[must_use]
+    pub fn with_credentials(mut self, folder: Option<&OsStr>) -> Self {
+        let credential = folder.map(|folder| Path::new(folder).join(KEYS_CREDENTIAL));
+        self.api_keys_file = self.api_keys_file.or(credential.filter(|path| path.exists()));
+        self
+    }
+
     /// What the store needs to know.
     pub fn store_settings(&self) -> StoreSettings {
         let QueueSettings { ttl, retrieval_grace, lease, .. } = self.queue;
@@ -98,6 +114,9 @@ impl Config {
         let mut problems = self.queue.problems();
         if self.upload_chunk_timeout.is_zero() {
             problems.push("STENO_UPLOAD_CHUNK_TIMEOUT must be longer than 0");
+        }
+        if self.send_timeout.is_zero() {
+            problems.push("STENO_SEND_TIMEOUT must be longer than 0");
         }
         if self.max_connections == 0 {
             problems.push("STENO_MAX_CONNECTIONS must be more than 0");

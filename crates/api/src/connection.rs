@@ -1,66 +1,195 @@
-//! Connections: how many there are, and of the one a call came over, whether its client is still there.
-#![expect(
-    unsafe_code,
-    reason = "actix lends the socket once, when it is accepted, and names it by nothing but its number"
-)]
+//! Connections: how many there are, whether a client is still there, and the end of those on which nothing goes on.
+//!
+//! actix gives a client time for its first head and for its uploads. Between two calls it has no limit of its own for one that has
+//! begun a head, or that owes the rest of a body nobody waits for.
 
 use std::any::Any;
-use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use actix_web::HttpRequest;
-use actix_web::dev::Extensions;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{Extensions, ServiceRequest};
 use actix_web::rt::net::TcpStream;
+use actix_web::web::Bytes;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, recv};
+use rustix::net::{RecvFlags, Shutdown, recv, shutdown, sockopt};
+use tokio::sync::watch;
 
-/// The connection of a call. Use it while the call is answered: its number means nothing afterwards.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Connection(Option<RawFd>);
+/// How long a connection may be without a call.
+const IDLE_LIMIT: Duration = Duration::from_secs(15);
+/// The same while there are more connections than are served: those that ask for something come first.
+const CROWDED_IDLE_LIMIT: Duration = Duration::from_secs(1);
+/// Pause between two looks for idle ones.
+const TICK: Duration = Duration::from_millis(500);
 
-/// How many connections are open.
+/// The connection of a call.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct OpenConnections(Arc<AtomicUsize>);
+pub(crate) struct Connection(Option<Arc<Socket>>);
 
-/// Counts one connection for as long as it is open.
-struct Counted(OpenConnections);
+/// A connection, by a handle of our own: actix's is known by its number alone, which means another one later.
+#[derive(Debug)]
+struct Socket {
+    handle: OwnedFd,
+    activity: Mutex<Activity>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Activity {
+    /// Calls that are not answered to the end.
+    calls: usize,
+    /// When the last of them was, or when the connection was made.
+    idle_since: Instant,
+}
+
+/// The connections that are open, and how long each may leave what it was sent.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenConnections {
+    open: Arc<Mutex<HashMap<u64, Connection>>>,
+    next_id: Arc<AtomicU64>,
+    send_timeout: Duration,
+}
+
+/// Counts one connection for as long as actix has it.
+struct Counted(OpenConnections, u64);
 
 impl OpenConnections {
+    pub(crate) fn new(send_timeout: Duration) -> Self {
+        Self { open: Arc::default(), next_id: Arc::default(), send_timeout }
+    }
+
     /// Called by actix for every connection it accepts.
     pub(crate) fn remember(&self, connection: &dyn Any, data: &mut Extensions) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        data.insert(Counted(self.clone()));
-        data.insert(Connection(connection.downcast_ref::<TcpStream>().map(TcpStream::as_raw_fd)));
+        let connection = Connection(connection.downcast_ref().and_then(|stream| self.watch_over(stream)));
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        self.lock().insert(id, connection.clone());
+        data.insert(Counted(self.clone(), id));
+        data.insert(connection);
+    }
+
+    /// A handle for a connection; `None` if there can be no more files: it is served, but not watched over.
+    fn watch_over(&self, stream: &TcpStream) -> Option<Arc<Socket>> {
+        // The kernel ends it then, also if it is there and reads nothing. Where it cannot, the connection stays as it is.
+        let timeout_ms = self.send_timeout.as_millis().try_into().unwrap_or(u32::MAX);
+        let _ = sockopt::set_tcp_user_timeout(stream, timeout_ms);
+        let handle = stream.as_fd().try_clone_to_owned().ok()?;
+        let activity = Mutex::new(Activity { calls: 0, idle_since: Instant::now() });
+        Some(Arc::new(Socket { handle, activity }))
     }
 
     /// Their number.
     pub(crate) fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.lock().len()
     }
+
+    /// Ends those that have been without a call for `limit`.
+    fn end_idle(&self, limit: Duration) {
+        for socket in self.lock().values().filter_map(|connection| connection.0.as_ref()) {
+            let activity = *socket.lock();
+            if activity.calls == 0 && activity.idle_since.elapsed() >= limit {
+                // It may have ended in this moment. actix sees the end, and lets go of it.
+                let _ = shutdown(&socket.handle, Shutdown::Both);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Connection>> {
+        // The map is whole after every statement, even if a thread died between two.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts the thread that ends idle connections. It ends soon after `stopping`.
+pub(crate) fn start_watch(
+    connections: OpenConnections,
+    most_served: usize,
+    stopping: watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    thread::spawn(move || {
+        while !*stopping.borrow() {
+            let is_crowded = connections.count() > most_served;
+            connections.end_idle(if is_crowded { CROWDED_IDLE_LIMIT } else { IDLE_LIMIT });
+            thread::sleep(TICK);
+        }
+    })
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.lock().remove(&self.1);
+    }
+}
+
+impl Socket {
+    fn lock(&self) -> MutexGuard<'_, Activity> {
+        self.activity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Connection {
     /// That of a call.
     pub(crate) fn of(request: &HttpRequest) -> Self {
-        request.conn_data::<Self>().copied().unwrap_or(Self(None))
+        request.conn_data::<Self>().cloned().unwrap_or_default()
     }
 
     /// Whether the client has not closed its end. One that has gone away without a word counts as there.
-    pub(crate) fn is_open(self) -> bool {
-        let Some(fd) = self.0 else { return true };
-        // SAFETY: actix owns the socket until the answer is written, and this is asked before that.
-        let socket = unsafe { BorrowedFd::borrow_raw(fd) };
+    pub(crate) fn is_open(&self) -> bool {
+        let Some(socket) = &self.0 else { return true };
         let mut byte = [0; 1];
-        match recv(socket, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        match recv(&socket.handle, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
             Ok((read, _)) => read > 0,
             Err(error) => error == Errno::AGAIN || error == Errno::INTR,
         }
+    }
+}
+
+/// A call that goes on, until this is dropped.
+pub(crate) struct Call(Connection);
+
+impl Call {
+    pub(crate) fn begin(request: &ServiceRequest) -> Self {
+        let connection = request.request().conn_data::<Connection>().cloned().unwrap_or_default();
+        if let Some(socket) = &connection.0 {
+            socket.lock().calls += 1;
+        }
+        Self(connection)
+    }
+
+    /// The same body, with whose end the call ends.
+    pub(crate) fn with_body(self, body: BoxBody) -> BoxBody {
+        BoxBody::new(CallBody { body, _call: self })
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if let Some(socket) = &self.0.0 {
+            let mut activity = socket.lock();
+            activity.calls -= 1;
+            activity.idle_since = Instant::now();
+        }
+    }
+}
+
+struct CallBody {
+    body: BoxBody,
+    _call: Call,
+}
+
+impl MessageBody for CallBody {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        self.body.as_pin_mut().poll_next(context)
     }
 }

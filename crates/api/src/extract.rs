@@ -35,9 +35,39 @@ pub(crate) fn job_id(request: &HttpRequest) -> Result<JobId, ApiError> {
 
 /// The query as pairs, in order.
 pub(crate) fn query_pairs(request: &HttpRequest) -> Result<Vec<(String, String)>, ApiError> {
-    Query::<Vec<(String, String)>>::from_query(request.query_string())
-        .map(Query::into_inner)
-        .map_err(|_| ApiError::new(ProblemCode::Malformed, "the query is not valid UTF-8 in percent encoding"))
+    let query = request.query_string();
+    let malformed = || ApiError::new(ProblemCode::Malformed, "the query is not valid UTF-8 in percent encoding");
+    // The parser would put other characters for what is none, and take a stray percent sign as it is.
+    if !is_percent_encoded(query) {
+        return Err(malformed());
+    }
+    Query::<Vec<(String, String)>>::from_query(query).map(Query::into_inner).map_err(|_| malformed())
+}
+
+/// The pairs of a query in which each parameter is given once at most.
+fn distinct_pairs(request: &HttpRequest) -> Result<Vec<(String, String)>, ApiError> {
+    let pairs = query_pairs(request)?;
+    for (index, (name, _)) in pairs.iter().enumerate() {
+        if pairs[..index].iter().any(|(earlier, _)| earlier == name) {
+            return Err(ApiError::invalid_option("query", "a parameter is given more than once"));
+        }
+    }
+    Ok(pairs)
+}
+
+fn is_percent_encoded(query: &str) -> bool {
+    let mut bytes = query.bytes();
+    let mut decoded = Vec::with_capacity(query.len());
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+            let (Some(high), Some(low)) = (digit(bytes.next()), digit(bytes.next())) else { return false };
+            decoded.push((high * 16 + low) as u8);
+        } else {
+            decoded.push(byte);
+        }
+    }
+    str::from_utf8(&decoded).is_ok()
 }
 
 /// The name a client gave to its submission.
@@ -78,7 +108,7 @@ pub(crate) struct PageQuery {
 /// Parameters of `GET /transcribe`.
 pub(crate) fn page(request: &HttpRequest) -> Result<PageQuery, ApiError> {
     let mut page = PageQuery { status: None, cursor: None, limit: DEFAULT_PAGE };
-    for (name, value) in query_pairs(request)? {
+    for (name, value) in distinct_pairs(request)? {
         match name.as_str() {
             "status" => {
                 let status = serde_json::from_value(value.into());
@@ -105,7 +135,7 @@ pub(crate) fn page(request: &HttpRequest) -> Result<PageQuery, ApiError> {
 /// Parameters of `GET /transcribe/{job_id}`.
 pub(crate) fn view(request: &HttpRequest) -> Result<View, ApiError> {
     let mut view = View { format: accepted_format(request), wait_s: preferred_wait(request), keep: false };
-    for (name, value) in query_pairs(request)? {
+    for (name, value) in distinct_pairs(request)? {
         match name.as_str() {
             "wait" => {
                 let seconds = value.parse().ok().filter(|seconds| *seconds <= MAX_WAIT_S);
@@ -178,8 +208,25 @@ mod tests {
     }
 
     #[test]
+    fn a_query_is_percent_encoded_utf_8() {
+        for (query, expected) in
+            [("a=%C3%A9+b", true), ("a=é", true), ("a=%ff%fe", false), ("a=%zz", false), ("a=%4", false), ("", true)]
+        {
+            assert_eq!(is_percent_encoded(query), expected, "{query}");
+        }
+    }
+
+    #[test]
     fn parameters_that_cannot_be_are_refused() {
-        for uri in ["/?wait=-1", "/?wait=61", "/?wait=soon", "/?format=docx", "/?keep=maybe", "/?colour=red"] {
+        for uri in [
+            "/?wait=-1",
+            "/?wait=61",
+            "/?wait=soon",
+            "/?format=docx",
+            "/?keep=maybe",
+            "/?colour=red",
+            "/?wait=1&wait=2",
+        ] {
             assert!(view(&TestRequest::with_uri(uri).to_http_request()).is_err(), "{uri}");
         }
     }

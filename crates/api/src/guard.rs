@@ -63,7 +63,8 @@ fn is_foreign(headers: &HeaderMap, host: Option<&str>) -> bool {
     let is_cross_site = header_text(headers, &SEC_FETCH_SITE) == Some("cross-site");
     let other_origin = header_text(headers, &header::ORIGIN).is_some_and(|origin| {
         let of_origin = origin.parse::<Uri>().ok();
-        of_origin.as_ref().and_then(|origin| origin.authority()).map(Authority::as_str) != host
+        let is_page = of_origin.as_ref().is_some_and(|origin| matches!(origin.scheme_str(), Some("http" | "https")));
+        !is_page || of_origin.as_ref().and_then(|origin| origin.authority()).map(Authority::as_str) != host
     });
     is_cross_site || other_origin
 }

@@ -1,15 +1,14 @@
 //! The api's share of the housekeeping: deletes what is due, returns tasks of dead workers, feeds systemd's watchdog.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use steno_store::{Clock, Store, StoreError};
+use steno_store::{Clock, Store};
 use tokio::sync::watch;
 
 use crate::metrics::Metrics;
-use crate::problem::EXIT_IO_ERROR;
+use crate::problem::report;
 
 /// Pause between two looks for dead workers, and between two signs of life.
 const TICK: Duration = Duration::from_secs(1);
@@ -53,12 +52,5 @@ pub(crate) fn sweep(store: &Store, clock: &dyn Clock) {
         Ok(swept) if swept != steno_store::Sweep::default() => tracing::info!(?swept, "deleted what was due"),
         Ok(_) => {}
         Err(error) => report(&error, "cannot delete what is due"),
-    }
-}
-
-fn report(error: &StoreError, what: &str) {
-    tracing::error!(error = error as &dyn Error, "{what}");
-    if error.is_fatal() {
-        std::process::exit(EXIT_IO_ERROR);
     }
 }

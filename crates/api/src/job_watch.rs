@@ -13,6 +13,8 @@ use steno_store::{Store, StoreError, WakeMessage, WakeSocket};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::problem::report;
+
 /// Pause between two looks at the database.
 const BACKSTOP: Duration = Duration::from_secs(1);
 
@@ -84,9 +86,7 @@ pub(crate) fn start(
             }
             match ended_since(&store, &watch, &mut seen) {
                 Ok(ended) => ended.into_iter().for_each(|job| watch.notify(job)),
-                Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for jobs that ended");
-                }
+                Err(error) => report(&error, "cannot look for jobs that ended"),
             }
         }
     }))

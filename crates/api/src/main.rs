@@ -13,6 +13,7 @@ const EXIT_CONFIG: u8 = 78;
 
 fn main() -> ExitCode {
     let config: Config = steno_settings::parse();
+    let config = config.with_credentials(std::env::var_os("CREDENTIALS_DIRECTORY").as_deref());
     steno_settings::start_log(&config.log);
     steno_settings::die_with_parent();
     let problems = config.problems();

@@ -78,6 +78,7 @@ impl Metrics {
             self.gauge("steno_oldest_job_seconds", &[("status", status.as_str())]).set(age);
         }
         self.gauge("steno_workers", &[]).set(statistics.workers as f64);
+        self.gauge("steno_real_time_factor", &[]).set(real_time_factor(statistics));
         let mut text = self.handle.render();
         text.push_str(&counters(statistics));
         text
@@ -92,6 +93,16 @@ impl Metrics {
         let labels: Vec<_> = labels.iter().map(|(name, value)| Label::from_static_parts(name, value)).collect();
         self.recorder.register_gauge(&metrics::Key::from_parts(name, labels), &METADATA)
     }
+}
+
+/// Seconds of a slot for each second of speech, since the database was made; 0 before anything was transcribed.
+fn real_time_factor(statistics: &Statistics) -> f64 {
+    let total = |name: &str| {
+        let values = statistics.counters.iter().filter(|(known, ..)| known == name);
+        values.map(|(.., value)| value).sum::<f64>()
+    };
+    let speech = total("speech_seconds");
+    if speech > 0.0 { total("task_seconds") / speech } else { 0.0 }
 }
 
 /// The store's counters. They have parts of seconds, which the library's counters have not.

@@ -7,11 +7,12 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage as _, ResponseError as _, web};
+use actix_web::{Error, HttpMessage as _, HttpRequest, ResponseError as _, web};
 use steno_models::ProblemCode;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use crate::connection::Call;
 use crate::guard;
 use crate::problem::ApiError;
 use crate::state::ApiState;
@@ -27,6 +28,17 @@ const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 const DOCS_POLICY: &str =
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'";
 
+/// The `x-request-id` of a call.
+#[derive(Clone)]
+pub(crate) struct RequestId(String);
+
+impl RequestId {
+    /// Of a call that came through the middleware; else nothing.
+    pub(crate) fn of(request: &HttpRequest) -> String {
+        request.extensions().get::<Self>().map_or_else(String::new, |id| id.0.clone())
+    }
+}
+
 /// Wraps a call. Nothing a client sent is logged but the method: paths and queries may carry prompts.
 pub(crate) async fn around(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, Error> {
     let began = Instant::now();
@@ -34,6 +46,8 @@ pub(crate) async fn around(request: ServiceRequest, next: Next<BoxBody>) -> Resu
     let span = tracing::info_span!("call", request.id = %id);
     let instance = request.path().to_owned();
     let method = request.method().clone();
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let call = Call::begin(&request);
     let mut response = match admit(&request) {
         Ok(()) => next.call(request).instrument(span.clone()).await?,
         Err(error) => {
@@ -44,12 +58,13 @@ pub(crate) async fn around(request: ServiceRequest, next: Next<BoxBody>) -> Resu
         }
     };
     let route = response.request().match_pattern().unwrap_or_else(|| "unknown address".to_owned());
-    let status = response.status();
     if let Some(problem) = problem_of(&mut response) {
         let is_openai = instance == "/v1" || instance.starts_with("/v1/");
         let body = if is_openai { problem.into_openai_response() } else { problem.into_response(&instance, &id) };
         response = response.into_response(body);
     }
+    // That of the answer: OpenAI's clients are told other ones than ours.
+    let status = response.status();
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert(X_REQUEST_ID, id);
@@ -71,12 +86,16 @@ pub(crate) async fn around(request: ServiceRequest, next: Next<BoxBody>) -> Resu
             tracing::info!(http.status = status.as_u16(), elapsed_ms, "{method} {route} answered {status}");
         }
     });
-    Ok(response)
+    Ok(response.map_body(|_, body| call.with_body(body)))
 }
 
 /// Keeps strangers out, and notes whose call it is. What is about the server itself, everybody may ask.
 fn admit(request: &ServiceRequest) -> Result<(), ApiError> {
     let state = request.app_data::<web::Data<ApiState>>().ok_or_else(ApiError::stopping)?;
+    if request.headers().contains_key(header::UPGRADE) {
+        // actix takes whatever follows for the new protocol, whatever the body's length is said to be.
+        return Err(ApiError::new(ProblemCode::Malformed, "this server speaks HTTP alone: send no Upgrade header"));
+    }
     guard::check(request, &state.config)?;
     let path = request.path();
     // Whoever watches over the server is answered also when it is full.

@@ -15,7 +15,7 @@ use steno_models::{FailureCode, FieldProblem, JobError, Problem, ProblemCode, To
 use steno_store::{QuotaExceeded, StoreError};
 
 /// Exit code after a disk or database error that leaves the state unknown (`EX_IOERR` of sysexits.h).
-pub(crate) const EXIT_IO_ERROR: i32 = 74;
+const EXIT_IO_ERROR: i32 = 74;
 
 /// Seconds after which a client may try again when the queue or the disk is full.
 pub(crate) const RETRY_FULL_S: u32 = 30;
@@ -171,6 +171,15 @@ impl ApiError {
     }
 }
 
+/// Logs an error of the store where no client is told, and ends the process if the state on disk is unknown: whatever it did
+/// next might be wrong.
+pub(crate) fn report(error: &StoreError, what: &str) {
+    tracing::error!(error = error as &dyn Error, "{what}");
+    if error.is_fatal() {
+        std::process::exit(EXIT_IO_ERROR);
+    }
+}
+
 /// A code as it is written.
 fn word(code: ProblemCode) -> String {
     let word = serde_json::to_value(code).unwrap_or_default();
@@ -178,17 +187,13 @@ fn word(code: ProblemCode) -> String {
 }
 
 impl From<StoreError> for ApiError {
-    /// Logs the error, where the caller would only pass it on, and ends the process if the state on disk is unknown:
-    /// an answer given now might be wrong.
+    /// Logs the error, where the caller would only pass it on, and ends the process if the state on disk is unknown.
     fn from(error: StoreError) -> Self {
         if error.is_disk_full() {
             tracing::warn!(error = &error as &dyn Error, "disk full");
             return Self::new(ProblemCode::DiskReserve, "the server's disk is full; try again later").retry_after(60);
         }
-        tracing::error!(error = &error as &dyn Error, "store operation failed");
-        if error.is_fatal() {
-            std::process::exit(EXIT_IO_ERROR);
-        }
+        report(&error, "store operation failed");
         match error {
             StoreError::Database(_) | StoreError::Pool(_) => {
                 Self::new(ProblemCode::NotReady, "the database does not answer; try again in a moment").retry_after(5)

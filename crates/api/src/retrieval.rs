@@ -1,7 +1,6 @@
 //! A body that knows when its last byte has been handed to the connection: that is what counts as retrieval.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
@@ -10,6 +9,7 @@ use steno_models::JobId;
 use steno_store::Now;
 
 use crate::connection::Connection;
+use crate::problem::report;
 use crate::state::ApiState;
 
 /// Bytes handed over at a time, so that a slow reader is noticed before the end.
@@ -67,12 +67,11 @@ impl Delivery {
         if !self.connection.is_open() {
             return;
         }
-        let (store, now, job_id) = (Arc::clone(&self.state.store), self.now, self.job_id);
-        drop(actix_web::rt::task::spawn_blocking(move || match store.mark_retrieved(now, job_id) {
-            Ok(()) => tracing::info!(job.id = %job_id, "delivered the result of job {job_id}"),
-            Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                tracing::error!(error, job.id = %job_id, "cannot note the retrieval of job {job_id}");
+        let (state, began, job_id) = (self.state.clone(), self.now.wall, self.job_id);
+        drop(actix_web::rt::task::spawn_blocking(move || {
+            match state.store.mark_retrieved(state.now(), began, job_id) {
+                Ok(()) => tracing::info!(job.id = %job_id, "delivered the result of job {job_id}"),
+                Err(error) => report(&error, &format!("cannot note the retrieval of job {job_id}")),
             }
         }));
     }

@@ -16,7 +16,7 @@ use steno_store::{Clock, Quota, Store};
 use tokio::sync::watch;
 
 use crate::auth::{ApiKeys, KeyLimits};
-use crate::connection::OpenConnections;
+use crate::connection::{self, OpenConnections};
 use crate::job_watch::{self, JobWatch};
 use crate::metrics::Metrics;
 use crate::state::ApiState;
@@ -48,6 +48,7 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
     janitor::sweep(&store, &*clock);
     let (stop, stopping) = watch::channel(false);
     let jobs = Arc::new(JobWatch::default());
+    let connections = OpenConnections::new(config.send_timeout);
     let threads = vec![
         job_watch::start(Arc::clone(&store), Arc::clone(&jobs), stopping.clone())?,
         janitor::start(
@@ -57,8 +58,8 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
             config.queue.sweep_interval,
             stopping.clone(),
         ),
+        connection::start_watch(connections.clone(), config.max_connections, stopping.clone()),
     ];
-    let connections = OpenConnections::default();
     let (cors_origins, counter) = (config.cors_origins.clone(), connections.clone());
     // Beyond what is served, so that there is room to say so.
     let most_connections = config.max_connections + config.max_connections / 8 + 64;

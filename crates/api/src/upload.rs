@@ -8,7 +8,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::{Bytes, BytesMut};
 use steno_models::{JobId, ProblemCode};
-use steno_store::{Accepted, AudioUpload, NewJob, StoreError, StoredAudio, Submission};
+use steno_store::{Accepted, AudioUpload, EarlierJob, NewJob, StoreError, StoredAudio, Submission};
 
 pub(crate) use multipart::{Form, receive_multipart};
 pub(crate) use raw::receive_raw;
@@ -79,6 +79,15 @@ impl<'a> Upload<'a> {
         self.received == 0
     }
 
+    /// Counts bytes of the body, whatever part they belong to.
+    fn note(&mut self, bytes: usize) -> Result<(), ApiError> {
+        let max_bytes = self.state.config.max_upload_bytes;
+        if self.pace.note(bytes)? > max_bytes.saturating_add(MULTIPART_OVERHEAD_BYTES) {
+            return Err(too_large(max_bytes));
+        }
+        Ok(())
+    }
+
     /// Takes a chunk; writes when enough has come together.
     async fn take(&mut self, chunk: &[u8]) -> Result<(), ApiError> {
         self.received += chunk.len() as u64;
@@ -113,18 +122,22 @@ impl<'a> Upload<'a> {
     }
 }
 
-/// Refuses before the upload what could not be kept after it.
-pub(crate) async fn check_room(state: &ApiState, owner: &Owner) -> Result<(), ApiError> {
+/// Refuses before the upload what could not be kept after it. What may turn out to be a job that is there already needs room on the
+/// disk alone.
+pub(crate) async fn check_room(state: &ApiState, owner: &Owner, earlier: EarlierJob) -> Result<(), ApiError> {
     let (mark, quota) = (owner.mark().to_owned(), owner.quota());
-    let (within_quota, pending, free) = state
+    let (may_be_there, within_quota, pending, free) = state
         .call_store(move |store| {
-            Ok((store.check_quota(&mark, quota, 1)?, store.count_pending_jobs()?, store.data().free_bytes()?))
+            let may_be_there = store.may_have_earlier(&mark, &earlier)?;
+            let within_quota = store.check_quota(&mark, quota, 1)?;
+            Ok((may_be_there, within_quota, store.count_pending_jobs()?, store.data().free_bytes()?))
         })
         .await?;
-    within_quota.map_err(ApiError::quota_exceeded)?;
-    if pending >= state.config.max_pending_jobs {
-        let detail = format!("{pending} jobs are waiting, and no more are taken; try again later");
-        return Err(ApiError::new(ProblemCode::QueueFull, detail).retry_after(RETRY_FULL_S));
+    if !may_be_there {
+        within_quota.map_err(ApiError::quota_exceeded)?;
+    }
+    if !may_be_there && pending >= state.config.max_pending_jobs {
+        return Err(queue_full(pending));
     }
     if free < state.config.disk_reserve_bytes {
         let detail = "the server's disk is nearly full; try again later";
@@ -147,7 +160,13 @@ pub(crate) async fn submit(state: &ApiState, job: NewJob) -> Result<Accepted, Ap
             Err(ApiError::new(ProblemCode::IdempotencyKeyInUse, detail))
         }
         Submission::Refused(exceeded) => Err(ApiError::quota_exceeded(exceeded)),
+        Submission::QueueFull => Err(queue_full(state.config.max_pending_jobs)),
     }
+}
+
+fn queue_full(pending: u64) -> ApiError {
+    let detail = format!("{pending} jobs are waiting, and no more are taken; try again later");
+    ApiError::new(ProblemCode::QueueFull, detail).retry_after(RETRY_FULL_S)
 }
 
 fn disk_full(path: std::path::PathBuf) -> StoreError {

@@ -2,21 +2,28 @@
 
 use std::time::Duration;
 
+use actix_web::HttpRequest;
 use steno_models::{JobId, JobStatus, TranscribeRequest};
 use steno_store::JobLookup;
 use tokio::time::Instant;
 
 use crate::auth::Owner;
+use crate::connection::Connection;
 use crate::problem::ApiError;
 use crate::state::ApiState;
 
-/// The job once it has ended, the time is over, or the server is stopping. Without a limit for as long as it takes.
+/// Pause between two looks whether the client is still there: actix does not tell a handler.
+const LOOK_AT_CLIENT: Duration = Duration::from_secs(5);
+
+/// The job once it has ended, the time is over, the server is stopping, or the client has left. Without a limit for as long as it
+/// takes.
 pub(crate) async fn wait_for_end(
     state: &ApiState,
-    owner: &Owner,
+    request: &HttpRequest,
     job_id: JobId,
     limit: Option<Duration>,
 ) -> Result<(JobStatus, TranscribeRequest), ApiError> {
+    let (owner, connection) = (Owner::of(request), Connection::of(request));
     let deadline = limit.map(|limit| Instant::now() + limit);
     let mut subscription = state.watch.subscribe(job_id);
     let mut stopping = state.stopping.clone();
@@ -33,15 +40,17 @@ pub(crate) async fn wait_for_end(
         if status.status.is_terminal() || is_over || *stopping.borrow() {
             return Ok((status, options));
         }
-        let timer = async {
-            match deadline {
-                Some(deadline) => tokio::time::sleep_until(deadline).await,
-                None => std::future::pending().await,
+        let still_there = async {
+            while connection.is_open() && deadline.is_none_or(|deadline| Instant::now() < deadline) {
+                let next = Instant::now() + LOOK_AT_CLIENT;
+                tokio::time::sleep_until(deadline.map_or(next, |deadline| deadline.min(next))).await;
             }
         };
         tokio::select! {
             () = subscription.changed() => {}
-            () = timer => {}
+            () = still_there => if !connection.is_open() {
+                return Ok((status, options));
+            },
             _ = stopping.changed() => {}
         }
     }

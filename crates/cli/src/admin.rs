@@ -54,9 +54,10 @@ enum AdminCommand {
         /// The folder, which must be empty or not there.
         folder: PathBuf,
     },
-    /// Look for damage, and for rows and files that do not fit together. Exit code 1 if there is any.
+    /// Look for damage, for rows that do not fit together, and for files that jobs need. Exit code 1 if there is any.
     Check,
-    /// Give space that deleted jobs have left back to the file system. Calls wait meanwhile.
+    /// Give space that deleted jobs have left back to the file system. Takes as much memory as the database has; calls that write
+    /// wait or are refused meanwhile.
     Vacuum,
 }
 

@@ -9,6 +9,8 @@ use signal_hook::consts::SIGINT;
 use signal_hook::iterator::Signals;
 use steno_models::JobId;
 
+use crate::print;
+
 /// Exit code of a program that was interrupted: 128 and SIGINT, as a shell reports it.
 const EXIT_INTERRUPTED: i32 = 130;
 
@@ -41,7 +43,7 @@ impl Unfinished {
 
     fn explain(&self) {
         for (job, recording) in &*self.lock() {
-            eprintln!("\n{recording}: goes on without you; fetch its transcript with: steno fetch {job}");
+            print::note(&format!("\n{recording}: goes on without you; fetch its transcript with: steno fetch {job}"));
         }
     }
 

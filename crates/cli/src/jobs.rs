@@ -1,6 +1,7 @@
 //! `steno jobs`: what the server has.
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use steno_models::{JobStatus, Status};
 
 use crate::progress::duration;
@@ -13,7 +14,7 @@ pub(crate) struct JobsArguments {
     #[arg(long, value_parser = parse_status)]
     status: Option<Status>,
     /// Most jobs to show.
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value = "50", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     limit: usize,
     /// Print the jobs as JSON, one a line, for programs.
     #[arg(long)]

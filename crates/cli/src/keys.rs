@@ -62,7 +62,7 @@ pub(crate) fn keys(arguments: &KeysArguments) -> anyhow::Result<()> {
     Output::File(path.clone())
         .write_private(new.as_bytes())
         .with_context(|| format!("cannot write {}", path.display()))?;
-    eprintln!("the server takes this up at its next start, or at SIGHUP");
+    print::note("the server takes this up at its next start, or at SIGHUP");
     Ok(())
 }
 

@@ -113,7 +113,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("steno: {error:#}");
+            print::note(&format!("steno: {error:#}"));
             ExitCode::from(exit_code(&error))
         }
     }

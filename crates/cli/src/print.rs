@@ -9,9 +9,14 @@ const EXIT_BROKEN_PIPE: i32 = 141;
 /// Prints a line. Ends the program if it cannot.
 pub(crate) fn line(text: &str) {
     if let Err(error) = bytes(format!("{text}\n").as_bytes()) {
-        eprintln!("steno: cannot write to standard output: {error}");
+        note(&format!("steno: cannot write to standard output: {error}"));
         process::exit(1);
     }
+}
+
+/// Prints a line for people to standard error. Where it cannot, nobody is there to be told.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Prints text as it is. Ends the program quietly if nobody reads it.

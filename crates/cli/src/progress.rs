@@ -6,6 +6,8 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use steno_models::{JobStatus, Status};
 
+use crate::print;
+
 /// Steps of the transcription's bar.
 const STEPS: u64 = 1000;
 
@@ -45,7 +47,7 @@ impl Board {
 
     /// Writes a line on standard error without tearing the bars.
     pub(crate) fn say(&self, text: &str) {
-        self.bars.suspend(|| eprintln!("{text}"));
+        self.bars.suspend(|| print::note(text));
     }
 }
 

@@ -13,6 +13,8 @@ use crate::{FieldProblem, Layout, language_name};
 const MAX_PROMPT_BYTES: usize = 2048;
 /// Largest `metadata` in bytes of JSON.
 const MAX_METADATA_BYTES: usize = 4096;
+/// Deepest metadata. Far below what JSON parsers read, which also have to read the answers that it is part of.
+const MAX_METADATA_DEPTH: usize = 32;
 /// Longest value shown back in an error.
 const MAX_QUOTED_CHARS: usize = 40;
 
@@ -195,9 +197,21 @@ fn parse_metadata(value: &str) -> Result<Map<String, Value>, String> {
         return Err("contains a NUL character".to_owned());
     }
     match serde_json::from_str(value) {
+        Ok(object @ Value::Object(_)) if depth(&object) > MAX_METADATA_DEPTH => {
+            Err(format!("nested more than {MAX_METADATA_DEPTH} deep"))
+        }
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err("not a JSON object".to_owned()),
         Err(error) => Err(format!("not JSON: error at line {}, column {}", error.line(), error.column())),
+    }
+}
+
+/// How deep objects and arrays lie in each other; 0 for what is neither.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        _ => 0,
     }
 }
 

@@ -28,8 +28,8 @@ pub enum LogFormat {
 }
 
 /// The engine's own chatter is only of interest when something is wrong, and what the decoders (`symphonia_core` and its likes) call
-/// an error is a client's broken file, of which the task tells.
-const QUIET: &str = "whisper_rs=warn,symphonia=off";
+/// an error is a client's broken file, of which the task tells. Neither is a client's broken connection a fault of the server.
+const QUIET: &str = "whisper_rs=warn,symphonia=off,actix_http::h1=off";
 
 fn parse_filter(text: &str) -> Result<String, String> {
     EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
@@ -39,6 +39,8 @@ fn parse_filter(text: &str) -> Result<String, String> {
 pub fn start_log(settings: &LogSettings) {
     let filter = EnvFilter::new(format!("{QUIET},{}", settings.log));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log that cannot be written is lost; saying so would go to the same place, and fail.
+    let lines = lines.log_internal_errors(false);
     match settings.log_format {
         LogFormat::Text => lines.with_ansi(is_colourful()).init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),

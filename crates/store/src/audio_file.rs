@@ -1,14 +1,13 @@
 //! A recording on its way to disk. The api writes one for each upload; what is not stored vanishes with it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 use steno_models::JobId;
 
-use crate::data_dir::{sync_folder, unlink};
+use crate::data_dir::{create_locked, sync_folder, unlink};
 use crate::{DataDir, StoreError};
 
 /// An upload that is being written to `audio/<job_id>.part`. Dropped before [`AudioUpload::store`], it leaves
@@ -34,7 +33,7 @@ pub struct StoredAudio {
     path: PathBuf,
     /// Keeps the lock until the row is committed.
     _file: File,
-    committed: bool,
+    kept: bool,
 }
 
 impl AudioUpload {
@@ -42,13 +41,7 @@ impl AudioUpload {
     pub fn create(data: &DataDir, job_id: JobId) -> Result<Self, StoreError> {
         let folder = data.audio();
         let path = folder.join(part_name(job_id));
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(StoreError::file("create", &path))?;
-        file.lock().map_err(StoreError::file("lock", &path))?;
+        let file = create_locked(&path)?;
         Ok(Self { job_id, file, folder, hash: Sha256::new(), bytes: 0, stored: false })
     }
 
@@ -81,7 +74,7 @@ impl AudioUpload {
             sha256: self.hash.clone().finalize().into(),
             path,
             _file: file,
-            committed: false,
+            kept: false,
         };
         sync_folder(&self.folder)?;
         Ok(stored)
@@ -98,15 +91,15 @@ impl Drop for AudioUpload {
 }
 
 impl StoredAudio {
-    /// The row that names the file is durable: from now on the file belongs to the job.
-    pub(crate) fn committed(mut self) {
-        self.committed = true;
+    /// A row names the file now, or may do so: it belongs to its job, and the orphan scan looks whether there is one.
+    pub(crate) fn keep(mut self) {
+        self.kept = true;
     }
 }
 
 impl Drop for StoredAudio {
     fn drop(&mut self) {
-        if !self.committed {
+        if !self.kept {
             let _ = unlink(&self.path);
         }
     }

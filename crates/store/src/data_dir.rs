@@ -1,7 +1,7 @@
 //! The data folder: where everything of one machine lies. Every other module asks here for a path.
 
-use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::StoreError;
@@ -87,6 +87,20 @@ impl DataDir {
         let stat =
             rustix::fs::statvfs(&self.root).map_err(|error| StoreError::file("inspect", &self.root)(error.into()))?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
+
+/// Creates a file of ours and locks it (flock), which tells the orphan scan that somebody is at work on it.
+pub(crate) fn create_locked(path: &Path) -> Result<File, StoreError> {
+    loop {
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create_new(true).mode(0o600).open(path);
+        let file = file.map_err(StoreError::file("create", path))?;
+        file.lock().map_err(StoreError::file("lock", path))?;
+        // A scan that came between the two has taken it for an orphan.
+        if file.metadata().map_err(StoreError::file("inspect", path))?.nlink() > 0 {
+            return Ok(file);
+        }
     }
 }
 

@@ -1,10 +1,9 @@
 //! The decoded audio of a job while a worker writes it.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::data_dir::unlink;
+use crate::data_dir::{create_locked, sync_folder, unlink};
 use crate::{Claim, DataDir, StoreError, ballast};
 
 /// A spool file of one claim, empty at first. Locked (flock) while this lives, so that the orphan scan leaves it alone
@@ -15,7 +14,8 @@ use crate::{Claim, DataDir, StoreError, ballast};
 pub struct SpoolFile {
     name: String,
     path: PathBuf,
-    _lock: File,
+    /// Holds the lock.
+    file: File,
     kept: bool,
 }
 
@@ -26,14 +26,8 @@ impl SpoolFile {
         ballast::require_room(data)?;
         let name = format!("{}.{}.pcm", claim.job_id, claim.id);
         let path = data.spool().join(&name);
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(StoreError::file("create", &path))?;
-        file.lock().map_err(StoreError::file("lock", &path))?;
-        Ok(Self { name, path, _lock: file, kept: false })
+        let file = create_locked(&path)?;
+        Ok(Self { name, path, file, kept: false })
     }
 
     /// Name in `spool/`, for [`crate::Prepared`].
@@ -46,7 +40,13 @@ impl SpoolFile {
         &self.path
     }
 
-    /// A row names the file now: it belongs to its job.
+    /// Makes what was written survive power loss. Before a row names the file: its spans are read from it as long as the job lives.
+    pub fn sync(&self, data: &DataDir) -> Result<(), StoreError> {
+        self.file.sync_all().map_err(StoreError::file("sync", &self.path))?;
+        sync_folder(&data.spool())
+    }
+
+    /// A row names the file now, or may do so: it belongs to its job.
     pub fn keep(mut self) {
         self.kept = true;
     }

@@ -27,8 +27,9 @@ mod submit;
 mod sweep;
 mod types;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use r2d2::Pool;
@@ -45,7 +46,7 @@ pub use list::Page;
 pub use quota::{Quota, QuotaExceeded};
 pub use reclaim::Reclaimed;
 pub use runs::{RegisteredWorker, RunSettings};
-pub use submit::{Accepted, NewJob, Submission};
+pub use submit::{Accepted, EarlierJob, NewJob, Submission};
 pub use sweep::Sweep;
 pub use types::{Claim, ClaimId, Failure, Finished, PlannedSpan, Prepared, SpanTask, TaskKind};
 
@@ -71,11 +72,20 @@ pub struct StoreSettings {
     pub lease: Duration,
 }
 
+impl StoreSettings {
+    /// Pause between two heartbeats of a worker.
+    pub fn heartbeat_interval(&self) -> Duration {
+        self.lease / 3
+    }
+}
+
 /// The queue and its files. Cheap to share by reference; one for each process.
 pub struct Store {
     data: DataDir,
     settings: StoreSettings,
     boot_id: String,
+    /// Leases that have run out, as run and end, with the time since boot when that was seen first.
+    overdue: Mutex<HashMap<(String, i64), i64>>,
     writer: Pool<SqliteConnectionManager>,
     readers: Pool<SqliteConnectionManager>,
 }
@@ -88,7 +98,7 @@ impl Store {
         ballast::keep(&data)?;
         let writer = connection::pool(&data.database(), 1, false)?;
         let readers = connection::pool(&data.database(), READERS, true)?;
-        Ok(Self { boot_id: runs::boot_id(), data, settings, writer, readers })
+        Ok(Self { boot_id: runs::boot_id(), overdue: Mutex::default(), data, settings, writer, readers })
     }
 
     /// The data folder.
@@ -148,7 +158,7 @@ impl Store {
         let value = operation(&transaction, &mut effects)?;
         transaction.commit()?;
         drop(connection);
-        effects.apply(self);
+        effects.apply(self)?;
         Ok(value)
     }
 
@@ -170,7 +180,8 @@ struct Effects {
 }
 
 impl Effects {
-    fn apply(self, store: &Store) {
+    /// An error is one after which the process has to end; what was committed stays.
+    fn apply(self, store: &Store) -> Result<(), StoreError> {
         if self.work {
             wake::send(&store.data, WakeMessage::Work);
         }
@@ -183,8 +194,12 @@ impl Effects {
         if self.files_to_delete
             && let Err(error) = store.delete_files()
         {
+            if error.is_fatal() && !error.is_disk_full() {
+                return Err(error);
+            }
             // They stay on the list, and the next sweep tries again.
             tracing::warn!(error = &error as &dyn std::error::Error, "files of a deleted job are left for the sweep");
         }
+        Ok(())
     }
 }

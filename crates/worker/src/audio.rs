@@ -16,6 +16,7 @@ mod speech;
 mod spool;
 #[cfg(test)]
 mod tests;
+mod watched_file;
 
 use std::path::Path;
 use std::time::Duration;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use sd_notify::NotifyState;
 use steno_store::{Clock, RunSettings, Store, StoreError, Sweep, WakeMessage, WakeSocket, WorkerRun};
 
 use crate::Config;
@@ -19,6 +20,9 @@ const TICK: Duration = Duration::from_secs(1);
 const DRAIN_TICK: Duration = Duration::from_millis(20);
 /// Time for slots to notice that they are to stop, after the time to drain is over.
 const STOP_LIMIT: Duration = Duration::from_secs(15);
+
+/// What a draining worker asks systemd for at each heartbeat.
+const STOP_EXTENSION_US: u32 = 60_000_000;
 
 /// How a worker ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +76,7 @@ impl Worker {
             .map(|_| {
                 let state = Arc::new(SlotState::new(Arc::clone(&shared.clock)));
                 let (shared, own) = (Arc::clone(&shared), Arc::clone(&state));
-                (state, thread::spawn(move || slot::run(&shared, &own)))
+                (state, thread::spawn(move || run_slot(&shared, &own)))
             })
             .collect();
         Ok(Self { config, shared, slots, socket, models })
@@ -102,7 +106,7 @@ impl Worker {
                 Ok(()) => {}
             }
             // Not under systemd, or without a watchdog, this does nothing.
-            let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+            let _ = sd_notify::notify(&[NotifyState::Watchdog]);
         }
         self.drain()
     }
@@ -134,7 +138,7 @@ impl Worker {
     /// What is done about once a second, whatever the datagrams say.
     fn look_around(&mut self, due: &mut Due) -> Result<(), StoreError> {
         let Shared { store, run, clock, engine, .. } = &*self.shared;
-        if due.heartbeat.elapsed() >= self.config.queue.lease / 3 {
+        if due.heartbeat.elapsed() >= store.settings().heartbeat_interval() {
             store.heartbeat(clock.now(), run)?;
             // Weights may be pulled while workers run.
             let models = engine.models();
@@ -180,15 +184,20 @@ impl Worker {
         Ok(())
     }
 
-    /// Lets tasks in progress end, then gives back what has not.
+    /// Lets tasks in progress end, then gives back what has not. Its claims stand meanwhile.
     fn drain(self) -> Result<Ended, StoreError> {
         let Self { config, shared, slots, .. } = self;
         tracing::info!("draining: no more claims, up to {} s for what is running", config.drain_timeout.as_secs());
         shared.draining.store(true, Ordering::SeqCst);
         shared.wakeup.wake_all();
-        let all_ended = |limit: Duration| {
+        let mut heartbeat_due = Instant::now();
+        let mut all_ended = |limit: Duration| {
             let began = Instant::now();
             while slots.iter().any(|(_, thread)| !thread.is_finished()) && began.elapsed() < limit {
+                if Instant::now() >= heartbeat_due {
+                    keep_alive(&shared);
+                    heartbeat_due = Instant::now() + shared.store.settings().heartbeat_interval();
+                }
                 thread::sleep(DRAIN_TICK);
             }
             slots.iter().all(|(_, thread)| thread.is_finished())
@@ -206,6 +215,19 @@ impl Worker {
         tracing::info!("drained");
         Ok(Ended::Drained)
     }
+}
+
+/// A slot's thread. That it has ended is noticed later; why, is said here.
+fn run_slot(shared: &Shared, state: &SlotState) -> Result<(), StoreError> {
+    slot::run(shared, state).inspect_err(|error| tracing::error!(error = error as &dyn Error, "a slot cannot go on"))
+}
+
+/// A sign of life of a worker that drains, to the queue and to systemd: the unit's `TimeoutStopSec=` is for when there is none.
+fn keep_alive(shared: &Shared) {
+    if let Err(error) = shared.store.heartbeat(shared.clock.now(), &shared.run) {
+        tracing::warn!(error = &error as &dyn Error, "cannot extend the lease while draining");
+    }
+    let _ = sd_notify::notify(&[NotifyState::Watchdog, NotifyState::ExtendTimeoutUsec(STOP_EXTENSION_US)]);
 }
 
 /// When things were last done.

@@ -27,7 +27,8 @@ pub(super) struct Entry {
 /// Reads the file's text. `limits` are those of keys that name none.
 pub(super) fn parse(text: &str, limits: KeyLimits) -> anyhow::Result<Vec<Entry>> {
     let mut entries: Vec<Entry> = Vec::new();
-    for (index, line) in text.lines().enumerate() {
+    // Some editors put a byte order mark at the start.
+    for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -43,6 +44,9 @@ pub(super) fn parse(text: &str, limits: KeyLimits) -> anyhow::Result<Vec<Entry>>
         if entries.iter().any(|known| known.name == entry.name) {
             bail!("line {number} has a name that is taken");
         }
+        if entries.iter().any(|known| known.sha256 == entry.sha256) {
+            bail!("line {number} has a key that is taken: jobs belong to one name");
+        }
         entries.push(entry);
     }
     Ok(entries)
@@ -51,6 +55,10 @@ pub(super) fn parse(text: &str, limits: KeyLimits) -> anyhow::Result<Vec<Entry>>
 fn parse_line(line: &str, mut limits: KeyLimits) -> Option<Entry> {
     let mut words = line.split_whitespace();
     let (name, hash) = (words.next()?, words.next()?);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '@');
+    if name.len() > 64 || !name.chars().all(is_plain) {
+        return None;
+    }
     let hex = hash.strip_prefix("sha256:").filter(|hex| hex.len() == 64 && hex.is_ascii())?;
     let mut sha256 = [0; 32];
     for (byte, digits) in sha256.iter_mut().zip(hex.as_bytes().chunks(2)) {
@@ -73,11 +81,12 @@ mod tests {
     use super::*;
 
     const HASH: &str = "sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+    const OTHER: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
     #[test]
     fn a_key_has_its_own_limits_or_those_of_all() {
         let all = KeyLimits { quota: Quota { jobs: Some(5), stored_bytes: None }, ..KeyLimits::default() };
-        let text = format!("# people\n\nalice {HASH}\nbob {HASH} max_jobs=9 max_bytes=1GiB requests_per_second=3\n");
+        let text = format!("# people\n\nalice {HASH}\nbob {OTHER} max_jobs=9 max_bytes=1GiB requests_per_second=3\n");
         let keys = parse(&text, all).unwrap();
         assert_eq!((keys[0].name.as_str(), keys[0].limits), ("alice", all));
         let quota = Quota { jobs: Some(9), stored_bytes: Some(1 << 30) };
@@ -90,7 +99,9 @@ mod tests {
             "alice secret",
             "alice sha256:12",
             "alice",
-            &format!("a {HASH}\na {HASH}"),
+            &format!("a {HASH}\na {OTHER}"),
+            &format!("a {HASH}\nb {HASH}"),
+            &format!("a/b {HASH}"),
             &format!("a {HASH} max_jobs=secret"),
             &format!("a {HASH} requests_per_second=0"),
             &format!("a {HASH} secret"),

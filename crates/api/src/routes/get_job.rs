@@ -8,7 +8,6 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use sha2::{Digest, Sha256};
 use steno_models::{Format, JobStatus, Problem, Status, TranscribeRequest, render};
 
-use crate::auth::Owner;
 use crate::connection::Connection;
 use crate::extract;
 use crate::openapi::{GoneProblem, JobAnswer, ViewQuery};
@@ -57,8 +56,7 @@ const RETRY_AFTER_S: u32 = 1;
 pub(crate) async fn get_job(request: HttpRequest, state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
     let job_id = extract::job_id(&request)?;
     let view = extract::view(&request)?;
-    let (mut status, options) =
-        wait_for_end(&state, &Owner::of(&request), job_id, Some(Duration::from_secs(view.wait_s))).await?;
+    let (mut status, options) = wait_for_end(&state, &request, job_id, Some(Duration::from_secs(view.wait_s))).await?;
     if status.status != Status::Completed {
         let mut response = HttpResponse::Ok();
         if !status.status.is_terminal() {

@@ -3,10 +3,11 @@
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use steno_models::{JobAccepted, OptionFields, Problem};
-use steno_store::NewJob;
+use steno_store::{EarlierJob, NewJob};
 
 use crate::auth::Owner;
 use crate::extract;
+use crate::middleware::RequestId;
 use crate::openapi::{RecordingForm, SubmitQuery};
 use crate::problem::ApiError;
 use crate::state::ApiState;
@@ -62,7 +63,8 @@ pub(crate) async fn submit_job(
         options.set(&name, &value);
     }
     let owner = Owner::of(&request);
-    upload::check_room(&state, &owner).await?;
+    let earlier = idempotency_key.clone().map_or(EarlierJob::None, EarlierJob::OfKey);
+    upload::check_room(&state, &owner, earlier).await?;
     let mut upload = Upload::begin(&state).await?;
     match body {
         Body::Multipart => {
@@ -86,8 +88,10 @@ pub(crate) async fn submit_job(
     options.model = state.resolve_model(options.model).await?;
     let audio = upload.finish().await?;
     let (quota, owner) = (owner.quota(), owner.mark().to_owned());
-    let accepted =
-        upload::submit(&state, NewJob { audio, options, owner, idempotency_key, shared: false, quota }).await?;
+    let request_id = RequestId::of(&request);
+    let max_pending_jobs = state.config.max_pending_jobs;
+    let job = NewJob { audio, options, owner, idempotency_key, shared: false, quota, max_pending_jobs, request_id };
+    let accepted = upload::submit(&state, job).await?;
     let job_id = accepted.job_id;
     Ok(HttpResponse::Accepted()
         .insert_header((header::LOCATION, format!("/transcribe/{job_id}")))

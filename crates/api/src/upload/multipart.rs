@@ -52,7 +52,7 @@ pub(crate) async fn receive_multipart(
 async fn receive_file(part: &mut Field, upload: &mut Upload<'_>, wanted: bool) -> Result<(), ApiError> {
     while let Some(chunk) = upload.pace.next(part).await? {
         let chunk = chunk.map_err(|error| unreadable(&error))?;
-        upload.pace.note(chunk.len())?;
+        upload.note(chunk.len())?;
         if wanted {
             upload.take(&chunk).await?;
         }
@@ -65,7 +65,7 @@ async fn receive_field(part: &mut Field, upload: &mut Upload<'_>) -> Result<Resu
     let mut too_long = false;
     while let Some(chunk) = upload.pace.next(part).await? {
         let chunk = chunk.map_err(|error| unreadable(&error))?;
-        upload.pace.note(chunk.len())?;
+        upload.note(chunk.len())?;
         too_long |= value.len() + chunk.len() > MAX_FIELD_BYTES;
         if !too_long {
             value.extend_from_slice(&chunk);

@@ -34,8 +34,8 @@ impl Pace {
         })
     }
 
-    /// Counts bytes that came. An error if they come too slowly.
-    pub(super) fn note(&mut self, bytes: usize) -> Result<(), ApiError> {
+    /// Counts bytes that came, and yields how many there are by now. An error if they come too slowly.
+    pub(super) fn note(&mut self, bytes: usize) -> Result<u64, ApiError> {
         self.received += bytes as u64;
         let elapsed = self.began.elapsed();
         if elapsed > self.patience && self.received < self.min_rate.saturating_mul(elapsed.as_secs()) {
@@ -45,7 +45,7 @@ impl Pace {
                  first, then send"
             )));
         }
-        Ok(())
+        Ok(self.received)
     }
 }
 

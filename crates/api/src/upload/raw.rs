@@ -9,7 +9,7 @@ use crate::problem::ApiError;
 pub(crate) async fn receive_raw(mut payload: web::Payload, upload: &mut Upload<'_>) -> Result<(), ApiError> {
     while let Some(chunk) = upload.pace.next(&mut payload).await? {
         let chunk = chunk.map_err(|_| cut_short())?;
-        upload.pace.note(chunk.len())?;
+        upload.note(chunk.len())?;
         upload.take(&chunk).await?;
     }
     Ok(())

@@ -1,2 +1,2 @@
-UPDATE jobs SET retrieved_at = :now, delete_after = min(:grace_end, ttl_deadline)
+UPDATE jobs SET retrieved_at = :began, delete_after = min(:grace_end, ttl_deadline)
 WHERE id = :id AND status = 'completed' AND retrieved_at IS NULL

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -31,7 +32,14 @@ impl Store {
             let source = std::io::Error::new(ErrorKind::AlreadyExists, "the folder is not empty");
             return Err(StoreError::file("back up to", target)(source));
         }
-        let copy = DataDir::create(target)?;
+        // As far as it is there: the rest is made below that.
+        let target = std::path::absolute(target).map_err(StoreError::file("resolve", target))?;
+        let real = |path: &Path| path.ancestors().find_map(|path| fs::canonicalize(path).ok());
+        if real(&target).is_some_and(|target| real(self.data.root()).is_some_and(|root| target.starts_with(root))) {
+            let source = std::io::Error::new(ErrorKind::InvalidInput, "it lies in the folder that is backed up");
+            return Err(StoreError::file("back up to", target)(source));
+        }
+        let copy = DataDir::create(&target)?;
         let mut copied = HashSet::new();
         for _ in 0..ROUNDS {
             self.copy_files(&copy, &self.read(needed_files)?, &mut copied)?;
@@ -66,8 +74,7 @@ impl Store {
         // One statement on one snapshot, in as little space as it takes; deleted rows are not in it.
         source.execute("VACUUM INTO ?1", [path.to_string_lossy()])?;
         let file = fs::File::open(&path).map_err(StoreError::file("open", &path))?;
-        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))
-            .map_err(StoreError::file("protect", &path))?;
+        file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(StoreError::file("protect", &path))?;
         file.sync_all().map_err(StoreError::file("sync", &path))
     }
 
@@ -82,7 +89,7 @@ impl Store {
                 continue;
             }
             let (from, to) = (self.data.root().join(path), copy.root().join(path));
-            let outcome = fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).map(|_| ()));
+            let outcome = fs::hard_link(&from, &to).or_else(|_| copy_durably(&from, &to));
             match outcome {
                 Ok(()) => {
                     copied.insert(path.clone());
@@ -94,4 +101,11 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// For another file system than the queue's.
+fn copy_durably(from: &Path, to: &Path) -> std::io::Result<()> {
+    let mut copy = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(to)?;
+    std::io::copy(&mut fs::File::open(from)?, &mut copy)?;
+    copy.sync_all()
 }

@@ -35,8 +35,8 @@ impl Store {
         Ok(problems)
     }
 
-    /// Gives space that deleted jobs have left back to the file system. Needs as much free space as the database has, and keeps
-    /// others from writing meanwhile.
+    /// Gives space that deleted jobs have left back to the file system. Needs as much memory as the database has (temporary files would
+    /// hold text), and keeps others from writing meanwhile.
     pub fn vacuum(&self) -> Result<(), StoreError> {
         let connection = self.writer.get()?;
         connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")?;

@@ -1,11 +1,12 @@
 //! Claiming: a worker takes the next task.
 
 use rusqlite::{Connection, OptionalExtension, Transaction, named_params};
-use steno_models::JobId;
+use steno_models::{FailureCode, JobId};
 
+use super::complete::{Ending, fail};
 use super::counters::{Counter, count};
 use super::get::json;
-use super::types::{Claim, ClaimId, SpanTask, TaskKind};
+use super::types::{Claim, ClaimId, Failure, SpanTask, TaskKind};
 use super::{EXPECTED_REAL_TIME_FACTOR, Effects, Store};
 use crate::{Now, StoreError, WorkerRun};
 
@@ -16,7 +17,8 @@ impl Store {
     /// Takes the next task for a worker's run, or `None`. Owners take turns by the work they were given; of an owner's tasks,
     /// by priority, then due time, then order in the recording.
     ///
-    /// A task on which a worker died is done alone: if its worker dies again, it is known why, and nobody else is charged.
+    /// A task on which a worker died without a word is done alone: if its worker dies again, it is known why, and nobody else is
+    /// charged.
     pub fn claim_task(&self, now: Now, run: &WorkerRun) -> Result<Option<Claim>, StoreError> {
         // A cheap look first: an idle worker must not take the write lock.
         let any = self.read(|connection| {
@@ -53,10 +55,26 @@ pub(super) fn claim_next(
     }
     tx.prepare_cached(include_str!("../sql/promote_waiting_tasks.sql"))?
         .execute(named_params! {":now": now.wall.ms()})?;
-    let Some(next) = next_task(tx)? else { return Ok(None) };
-    if must_wait(tx, run_id, next.crashes)? {
-        return Ok(None);
+    loop {
+        let Some(next) = next_task(tx)? else { return Ok(None) };
+        if must_wait(tx, run_id, next.is_suspect)? {
+            return Ok(None);
+        }
+        match claim(tx, effects, now, run_id, &next) {
+            Err(error @ StoreError::Content { .. }) => fail_unreadable(tx, effects, now, &next, &error)?,
+            outcome => return outcome.map(Some),
+        }
     }
+}
+
+/// Takes a task. [`StoreError::Content`] if what is stored of it cannot be read.
+fn claim(
+    tx: &Transaction<'_>,
+    effects: &mut Effects,
+    now: Now,
+    run_id: &str,
+    next: &NextTask,
+) -> Result<Claim, StoreError> {
     let claim_id = ClaimId::random();
     tx.prepare_cached(include_str!("../sql/claim_task.sql"))?.execute(named_params! {
         ":task": next.id,
@@ -64,7 +82,7 @@ pub(super) fn claim_next(
         ":run_id": run_id,
         ":now": now.wall.ms(),
     })?;
-    charge(tx, &next)?;
+    charge(tx, next)?;
     count(tx, Counter::Claims(&next.kind), 1.0)?;
     let started = tx
         .prepare_cached(include_str!("../sql/start_job.sql"))?
@@ -72,14 +90,35 @@ pub(super) fn claim_next(
     debug_assert_eq!(started, 1, "a task's job exists");
     let claim = load_claim(tx, claim_id, next.id, next.job_seq)?;
     effects.changed.insert(claim.job_id);
-    Ok(Some(claim))
+    Ok(claim)
+}
+
+/// Fails a job that nobody can do, so that it does not stand before the others for ever.
+fn fail_unreadable(
+    tx: &Transaction<'_>,
+    effects: &mut Effects,
+    now: Now,
+    next: &NextTask,
+    error: &StoreError,
+) -> Result<(), StoreError> {
+    let id = tx
+        .prepare_cached("SELECT id FROM jobs WHERE seq = :job")?
+        .query_row(named_params! {":job": next.job_seq}, |row| row.get(0))?;
+    let job_id = JobId::from_bytes(id);
+    tracing::error!(error = error as &dyn std::error::Error, job.id = %job_id, "job {job_id} cannot be done");
+    let failure = Failure {
+        code: FailureCode::EngineError,
+        message: "what is stored of this job cannot be read; submit it again".to_owned(),
+        retryable: false,
+    };
+    fail(tx, effects, &Ending { job_seq: next.job_seq, job_id, now }, &failure)
 }
 
 struct NextTask {
     id: i64,
     job_seq: i64,
     kind: String,
-    crashes: u32,
+    is_suspect: bool,
     owner: String,
     served_ms: i64,
     span_ms: i64,
@@ -91,7 +130,7 @@ fn next_task(tx: &Transaction<'_>) -> Result<Option<NextTask>, StoreError> {
             id: row.get("id")?,
             job_seq: row.get("job")?,
             kind: row.get("kind")?,
-            crashes: row.get("crashes")?,
+            is_suspect: row.get("is_suspect")?,
             owner: row.get("owner")?,
             served_ms: row.get("served_ms")?,
             span_ms: row.get("span_ms")?,
@@ -100,12 +139,12 @@ fn next_task(tx: &Transaction<'_>) -> Result<Option<NextTask>, StoreError> {
     Ok(next.optional()?)
 }
 
-/// Whether a task may not begin beside what its worker has in hand: one of them has seen a worker die.
-fn must_wait(tx: &Transaction<'_>, run_id: &str, crashes: u32) -> Result<bool, StoreError> {
-    let in_hand: Option<u32> = tx
-        .prepare_cached("SELECT max(crashes) FROM tasks WHERE run_id = :run_id AND status = 'claimed'")?
+/// Whether a task may not begin beside what its worker has in hand: one of them is suspect.
+fn must_wait(tx: &Transaction<'_>, run_id: &str, is_suspect: bool) -> Result<bool, StoreError> {
+    let has_suspect: Option<bool> = tx
+        .prepare_cached("SELECT max(is_suspect) FROM tasks WHERE run_id = :run_id AND status = 'claimed'")?
         .query_row(named_params! {":run_id": run_id}, |row| row.get(0))?;
-    Ok(in_hand.is_some_and(|of_others| crashes > 0 || of_others > 0))
+    Ok(has_suspect.is_some_and(|has_suspect| has_suspect || is_suspect))
 }
 
 /// Puts the work that a task is expected to be on its owner's account.
@@ -138,7 +177,8 @@ fn load_claim(connection: &Connection, id: ClaimId, task_id: i64, job_seq: i64) 
         options: json(row, "options")?,
         language: row.get("language")?,
         attempt: row.get::<_, u32>("failures")? + row.get::<_, u32>("crashes")? + 1,
-        is_alone: row.get::<_, u32>("crashes")? > 0,
+        request_id: row.get("request_id")?,
+        is_alone: row.get("is_suspect")?,
         task_id,
         job_seq,
     })

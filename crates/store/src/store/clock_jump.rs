@@ -48,6 +48,17 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Whether deadlines are those of this reading of the clock. Asked in the transaction that acts on them: another process may
+    /// have moved them since.
+    pub(super) fn is_clock_noted(&self, tx: &Transaction<'_>, now: Now) -> Result<bool, StoreError> {
+        let offset_ms = now.wall.ms() - now.boot_ms;
+        let is_noted =
+            |(boot_id, noted_ms): (String, i64)| boot_id == self.boot_id && (offset_ms - noted_ms).abs() < JUMP_MS;
+        Ok(!self.knows_boot() || noted(tx)?.is_some_and(is_noted))
+    }
+}
+
 fn noted(connection: &Connection) -> Result<Option<(String, i64)>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT boot_id, offset_ms FROM clock")?;
     Ok(statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
@@ -55,7 +66,8 @@ fn noted(connection: &Connection) -> Result<Option<(String, i64)>, StoreError> {
 
 fn move_deadlines(tx: &Transaction<'_>, ms: i64) -> Result<(), StoreError> {
     for statement in [
-        "UPDATE jobs SET ttl_deadline = ttl_deadline + :ms, delete_after = delete_after + :ms",
+        "UPDATE jobs SET ttl_deadline = ttl_deadline + :ms, delete_after = delete_after + :ms, due_at = due_at + :ms",
+        "UPDATE tasks SET due_at = due_at + :ms",
         "UPDATE tombstones SET forget_at = forget_at + :ms, ttl_deadline = ttl_deadline + :ms",
         "UPDATE tasks SET run_at = run_at + :ms WHERE status = 'waiting'",
     ] {

@@ -90,7 +90,11 @@ fn load_job(
 
 /// The job in a row of `get_job.sql`, without its place in the queue.
 pub(super) fn job_of_row(row: &Row<'_>, now: Now, job_id: JobId) -> Result<(JobStatus, TranscribeRequest), StoreError> {
-    let options: TranscribeRequest = json(row, "options")?;
+    let options = json(row, "options").unwrap_or_else(|error| {
+        // Its list and its status must not fail for it; a worker that cannot read it either fails the job.
+        tracing::error!(error = &error as &dyn std::error::Error, job.id = %job_id, "cannot read a part of job {job_id}");
+        TranscribeRequest::default()
+    });
     let status: Status = word(row, "status")?;
     let progress = progress(row, status)?;
     let mut job = JobStatus {

@@ -1,5 +1,9 @@
 //! Reclaiming: the tasks of a dead worker go back to the queue.
 
+use std::collections::HashMap;
+use std::ops::AddAssign;
+use std::sync::PoisonError;
+
 use rusqlite::{Transaction, named_params};
 use steno_models::{FailureCode, JobId};
 
@@ -20,6 +24,14 @@ pub struct Reclaimed {
     pub failed_jobs: u32,
 }
 
+impl AddAssign for Reclaimed {
+    fn add_assign(&mut self, other: Self) {
+        self.runs += other.runs;
+        self.tasks += other.tasks;
+        self.failed_jobs += other.failed_jobs;
+    }
+}
+
 struct TaskInHand {
     id: i64,
     job_seq: i64,
@@ -35,24 +47,29 @@ struct Registered {
 }
 
 impl Store {
-    /// Finds runs that are dead — their lock can be taken, their boot is over, or their lease has run out — and returns
-    /// their tasks. `own_run` is the caller's, which is alive by definition.
+    /// Finds runs that are dead — their lock can be taken, their boot is over, or their lease has run out for a while — and
+    /// returns their tasks. `own_run` is the caller's, which is alive by definition.
     pub fn reclaim_tasks(&self, now: Now, own_run: Option<&str>) -> Result<Reclaimed, StoreError> {
         let mut reclaimed = Reclaimed::default();
+        let mut overdue = HashMap::new();
         for registered in self.registered_runs()? {
-            if own_run == Some(&registered.run_id) || !self.is_dead(now, &registered)? {
+            if own_run == Some(&registered.run_id) {
                 continue;
             }
-            self.write(|tx, effects| reclaim_run(tx, effects, now, &registered, &mut reclaimed))?;
+            if registered.boot_id != self.boot_id
+                || run::is_dead(&self.data, &registered.run_id)?
+                || self.is_long_overdue(now, &registered, &mut overdue)?
+            {
+                reclaimed += self.write(|tx, effects| reclaim_run(tx, effects, now, &registered))?;
+            }
         }
+        *self.overdue.lock().unwrap_or_else(PoisonError::into_inner) = overdue;
         Ok(reclaimed)
     }
 
     /// Ends a run that has to die, by its own hand: only the claims at fault are charged, the others go back unharmed.
     pub fn abandon_run(&self, now: Now, run: &WorkerRun, at_fault: &[ClaimId]) -> Result<Reclaimed, StoreError> {
-        let mut reclaimed = Reclaimed::default();
-        self.write(|tx, effects| give_tasks_back(tx, effects, now, run.id(), &Fault::Of(at_fault), &mut reclaimed))?;
-        Ok(reclaimed)
+        self.write(|tx, effects| give_tasks_back(tx, effects, now, run.id(), &Fault::Of(at_fault)))
     }
 
     fn registered_runs(&self) -> Result<Vec<Registered>, StoreError> {
@@ -65,10 +82,28 @@ impl Store {
         })
     }
 
-    fn is_dead(&self, now: Now, registered: &Registered) -> Result<bool, StoreError> {
-        Ok(registered.boot_id != self.boot_id
-            || registered.lease_until < now.boot_ms
-            || run::is_dead(&self.data, &registered.run_id)?)
+    /// Whether the lease of a run ran out, and the run has not extended it since somebody could have. A run whose process is
+    /// there may have been kept from it by a locked database, or slept with its machine: it gets the time of one more
+    /// heartbeat, counted from when the database could be written to.
+    fn is_long_overdue(
+        &self,
+        now: Now,
+        registered: &Registered,
+        overdue: &mut HashMap<(String, i64), i64>,
+    ) -> Result<bool, StoreError> {
+        if registered.lease_until >= now.boot_ms {
+            return Ok(false);
+        }
+        let lease = (registered.run_id.clone(), registered.lease_until);
+        let known = self.overdue.lock().unwrap_or_else(PoisonError::into_inner).get(&lease).copied();
+        let since = if let Some(since) = known {
+            since
+        } else {
+            self.check_writable()?;
+            now.boot_ms
+        };
+        overdue.insert(lease, since);
+        Ok(now.boot_ms - since >= self.settings.heartbeat_interval().as_millis() as i64)
     }
 }
 
@@ -85,16 +120,15 @@ fn reclaim_run(
     effects: &mut Effects,
     now: Now,
     dead: &Registered,
-    reclaimed: &mut Reclaimed,
-) -> Result<(), StoreError> {
+) -> Result<Reclaimed, StoreError> {
     // The lease may have been extended, or another process may have been faster, since the look from outside.
     let same = tx
         .prepare_cached("SELECT 1 FROM workers WHERE run_id = :run_id AND lease_until = :lease_until")?
         .exists(named_params! {":run_id": dead.run_id, ":lease_until": dead.lease_until})?;
     if !same {
-        return Ok(());
+        return Ok(Reclaimed::default());
     }
-    give_tasks_back(tx, effects, now, &dead.run_id, &Fault::Unknown, reclaimed)
+    give_tasks_back(tx, effects, now, &dead.run_id, &Fault::Unknown)
 }
 
 fn give_tasks_back(
@@ -103,8 +137,8 @@ fn give_tasks_back(
     now: Now,
     run_id: &str,
     fault: &Fault<'_>,
-    reclaimed: &mut Reclaimed,
-) -> Result<(), StoreError> {
+) -> Result<Reclaimed, StoreError> {
+    let mut reclaimed = Reclaimed { runs: 1, ..Reclaimed::default() };
     let mut statement = tx.prepare_cached(include_str!("../sql/tasks_of_run.sql"))?;
     let tasks: Vec<TaskInHand> = statement
         .query_map(named_params! {":run_id": run_id}, |row| {
@@ -135,14 +169,14 @@ fn give_tasks_back(
             reclaimed.failed_jobs += 1;
         } else {
             // Nothing happens if an earlier task of this loop has failed their job.
-            reclaimed.tasks += tx
-                .prepare_cached(include_str!("../sql/reclaim_task.sql"))?
-                .execute(named_params! {":task": task.id, ":crashes": u32::from(is_charged)})?
-                as u32;
+            reclaimed.tasks += tx.prepare_cached(include_str!("../sql/reclaim_task.sql"))?.execute(named_params! {
+                ":task": task.id,
+                ":crashes": u32::from(is_charged),
+                ":is_suspect": matches!(fault, Fault::Unknown),
+            })? as u32;
         }
     }
     tx.prepare_cached("DELETE FROM workers WHERE run_id = :run_id")?.execute(named_params! {":run_id": run_id})?;
-    reclaimed.runs += 1;
     effects.work = true;
-    Ok(())
+    Ok(reclaimed)
 }

@@ -27,6 +27,21 @@ pub struct NewJob {
     pub shared: bool,
     /// What its owner may have in the queue.
     pub quota: Quota,
+    /// Jobs that may be pending, of all owners.
+    pub max_pending_jobs: u64,
+    /// The call that submits it, for the logs.
+    pub request_id: String,
+}
+
+/// Which earlier job of its owner a submission may be.
+#[derive(Clone, Debug)]
+pub enum EarlierJob {
+    /// None: it becomes a job of its own.
+    None,
+    /// The one with this idempotency key.
+    OfKey(String),
+    /// Any that may be shared.
+    Shared,
 }
 
 /// What became of a submission.
@@ -38,6 +53,8 @@ pub enum Submission {
     KeyInUse,
     /// Its owner has too much in the queue.
     Refused(QuotaExceeded),
+    /// As many jobs are pending as may be.
+    QueueFull,
 }
 
 /// A submitted job.
@@ -74,15 +91,16 @@ struct Earlier {
 }
 
 impl Store {
-    /// Inserts a job and its `prepare` task and wakes the workers. When this returns, the job is durable; when it fails,
-    /// or when the job was there before, the recording is gone as well.
+    /// Inserts a job and its `prepare` task and wakes the workers. When this returns, the job is durable; when the job was there
+    /// before, or this fails, the recording is gone as well, unless nobody can know whether the job is there: then the next start
+    /// finds out.
     pub fn submit_job(&self, now: Now, job: NewJob) -> Result<Submission, StoreError> {
         let options =
             serde_json::to_string(&job.options).map_err(|source| StoreError::Content { what: "options", source })?;
         let fingerprint = Sha256::new().chain_update(job.audio.sha256).chain_update(&options).finalize().into();
         let new = Fingerprinted { job, options, fingerprint };
         self.follow_clock(now)?;
-        let submitted = self.write_in_free_space(|tx, effects| {
+        let outcome = self.write_in_free_space(|tx, effects| {
             if let Some(earlier) = find_earlier(tx, now, &new)? {
                 let is_equal = earlier.fingerprint == Some(new.fingerprint);
                 let accepted = Submission::Accepted(earlier.accepted);
@@ -91,13 +109,26 @@ impl Store {
             if let Err(exceeded) = new.job.quota.check(usage(tx, &new.job.owner)?, new.job.audio.bytes) {
                 return Ok((0, Submission::Refused(exceeded)));
             }
+            if pending_jobs(tx)? >= new.job.max_pending_jobs {
+                return Ok((0, Submission::QueueFull));
+            }
             effects.work = true;
             let (seq, accepted) = insert(tx, now, &new, &self.settings)?;
             Ok((seq, Submission::Accepted(accepted)))
-        })?;
+        });
+        let submitted = match outcome {
+            Ok(submitted) => submitted,
+            Err(error) => {
+                if error.is_fatal() {
+                    // A commit that failed may be found whole at the next start, with this recording's name in it.
+                    new.job.audio.keep();
+                }
+                return Err(error);
+            }
+        };
         let (seq, Submission::Accepted(mut accepted)) = submitted else { return Ok(submitted.1) };
         if accepted.is_new {
-            new.job.audio.committed();
+            new.job.audio.keep();
         }
         if accepted.status == Status::Pending {
             // Counted outside the write lock: with a long backlog it takes milliseconds.
@@ -106,15 +137,33 @@ impl Store {
         Ok(Submission::Accepted(accepted))
     }
 
-    /// How many jobs are pending.
-    pub fn count_pending_jobs(&self) -> Result<u64, StoreError> {
+    /// Whether an owner has a job that a submission may turn out to be, before its recording is known.
+    pub fn may_have_earlier(&self, owner: &str, earlier: &EarlierJob) -> Result<bool, StoreError> {
         self.read(|connection| {
-            let count: i64 = connection
-                .prepare_cached("SELECT count(*) FROM jobs WHERE status = 'pending'")?
-                .query_row([], |row| row.get(0))?;
-            Ok(count as u64)
+            let found = match earlier {
+                EarlierJob::None => false,
+                EarlierJob::OfKey(key) => connection
+                    .prepare_cached(include_str!("../sql/find_job_of_key.sql"))?
+                    .exists(named_params! {":owner": owner, ":key": key})?,
+                EarlierJob::Shared => connection
+                    .prepare_cached(include_str!("../sql/any_shared_job.sql"))?
+                    .exists(named_params! {":owner": owner})?,
+            };
+            Ok(found)
         })
     }
+
+    /// How many jobs are pending.
+    pub fn count_pending_jobs(&self) -> Result<u64, StoreError> {
+        self.read(pending_jobs)
+    }
+}
+
+fn pending_jobs(connection: &Connection) -> Result<u64, StoreError> {
+    let count: i64 = connection
+        .prepare_cached("SELECT count(*) FROM jobs WHERE status = 'pending'")?
+        .query_row([], |row| row.get(0))?;
+    Ok(count as u64)
 }
 
 /// The job that a submission repeats: by its key, or, where both are shared, by what it is.
@@ -141,7 +190,7 @@ fn insert(
     settings: &StoreSettings,
 ) -> Result<(i64, Accepted), StoreError> {
     count(tx, Counter::Submitted, 1.0)?;
-    let NewJob { audio, options, owner, idempotency_key, shared, .. } = &new.job;
+    let NewJob { audio, options, owner, idempotency_key, shared, request_id, .. } = &new.job;
     let ttl_deadline = now.wall.plus_ms(settings.ttl.as_millis() as i64);
     let seq: i64 = tx.prepare_cached(include_str!("../sql/insert_job.sql"))?.query_row(
         named_params! {
@@ -162,6 +211,7 @@ fn insert(
         ":audio_sha256": audio.sha256,
         ":fingerprint": new.fingerprint,
         ":shared": shared,
+        ":request_id": request_id,
     })?;
     tx.prepare_cached(include_str!("../sql/insert_prepare_task.sql"))?.execute(named_params! {":job": seq})?;
     if let Some(key) = idempotency_key {

@@ -1,5 +1,7 @@
 //! Sweeping: what is due is deleted, whatever happened to the process that should have done it.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, named_params};
 use steno_models::TombstoneReason;
 
@@ -9,6 +11,9 @@ use crate::{Now, StoreError, ballast};
 
 /// Jobs deleted in one transaction, so that nobody waits long for the write lock.
 const BATCH: u32 = 100;
+
+/// How long emptying the log waits for readers, and keeps writers waiting.
+const PATIENCE_WITH_READERS: Duration = Duration::from_millis(200);
 
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,13 +55,21 @@ impl Store {
             if due.is_empty() {
                 return Ok(buried);
             }
-            self.write(|tx, effects| {
-                for seq in select_due(tx, now, select)? {
-                    bury(tx, effects, now, seq, reason, &self.settings)?;
-                    buried += 1;
+            let in_batch = self.write(|tx, effects| {
+                if !self.is_clock_noted(tx, now)? {
+                    return Ok(0);
                 }
-                Ok(())
+                let due = select_due(tx, now, select)?;
+                for seq in &due {
+                    bury(tx, effects, now, *seq, reason, &self.settings)?;
+                }
+                Ok(due.len() as u32)
             })?;
+            if in_batch == 0 {
+                // The clock has jumped since this sweep began, or somebody else was faster: the next one looks again.
+                return Ok(buried);
+            }
+            buried += in_batch;
         }
     }
 
@@ -75,7 +88,8 @@ impl Store {
             return Ok(());
         }
         let connection = self.writer.get()?;
-        connection.busy_handler(None)?;
+        // Readers begin on the database itself once all of the log is in it: the last on the log are soon gone.
+        connection.busy_timeout(PATIENCE_WITH_READERS)?;
         let outcome = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
         crate::connection::configure(&connection)?;
         match outcome {

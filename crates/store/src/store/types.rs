@@ -55,6 +55,8 @@ pub struct Claim {
     pub language: Option<String>,
     /// 1 at the first try.
     pub attempt: u32,
+    /// The call that submitted the job; empty where it is not known.
+    pub request_id: String,
     /// Whether its worker does nothing beside it.
     pub(crate) is_alone: bool,
     pub(crate) task_id: i64,

@@ -53,7 +53,7 @@ fn equal_shared_submissions_are_one_job_until_it_fails_or_goes() {
     assert!(f.complete(&run, &f.claim(&run), "hello"));
     let completed = submit(true);
     assert_eq!((completed.job_id, completed.status), (first.job_id, Status::Completed));
-    f.store.mark_retrieved(f.now(), first.job_id).unwrap();
+    f.store.mark_retrieved(f.now(), f.now().wall, first.job_id).unwrap();
     f.clock.advance_ms(54_000);
     assert_eq!(submit(true).job_id, first.job_id);
     f.clock.advance_ms(2_000);
@@ -151,7 +151,16 @@ fn the_jobs_of_another_key_are_not_there() {
             f.store
                 .submit_job(
                     f.now(),
-                    NewJob { audio, options, owner, idempotency_key, shared: true, quota: Quota::default() },
+                    NewJob {
+                        audio,
+                        options,
+                        owner,
+                        idempotency_key,
+                        shared: true,
+                        quota: Quota::default(),
+                        max_pending_jobs: u64::MAX,
+                        request_id: String::new(),
+                    },
                 )
                 .unwrap(),
         )

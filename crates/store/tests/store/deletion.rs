@@ -27,10 +27,10 @@ fn completed(f: &Fixture, text: &str) -> JobId {
 fn a_retrieved_job_stays_for_its_grace_period_only() {
     let f = Fixture::new();
     let job = completed(&f, "hello");
-    f.store.mark_retrieved(f.now(), job).unwrap();
+    f.store.mark_retrieved(f.now(), f.now().wall, job).unwrap();
     let retrieved_at = f.now().wall;
     f.clock.advance_ms(59_000);
-    f.store.mark_retrieved(f.now(), job).unwrap();
+    f.store.mark_retrieved(f.now(), f.now().wall, job).unwrap();
     assert_eq!(f.store.sweep(f.now()).unwrap().retrieved, 0);
     assert_eq!(f.status(job).retrieved_at, Some(retrieved_at), "only the first retrieval counts");
     f.clock.advance_ms(1_000);
@@ -45,7 +45,7 @@ fn a_retrieved_job_stays_for_its_grace_period_only() {
 fn without_grace_a_job_goes_as_its_last_byte_leaves() {
     let f = Fixture::with(StoreSettings { retrieval_grace: Duration::ZERO, ..settings() });
     let job = completed(&f, "hello");
-    f.store.mark_retrieved(f.now(), job).unwrap();
+    f.store.mark_retrieved(f.now(), f.now().wall, job).unwrap();
     assert_eq!(tombstone_reason(&f, job), Some(TombstoneReason::Retrieved));
 }
 
@@ -182,7 +182,7 @@ fn a_clock_that_jumps_deletes_nothing_early_and_keeps_nothing_longer() {
         f.store.sweep(f.now()).unwrap();
         let retrieved = completed(&f, "hello");
         let pending = f.submit();
-        f.store.mark_retrieved(f.now(), retrieved).unwrap();
+        f.store.mark_retrieved(f.now(), f.now().wall, retrieved).unwrap();
         f.clock.jump_wall_ms(jump_ms);
         assert_eq!(f.store.sweep(f.now()).unwrap(), Sweep::default(), "{jump_ms}");
         assert_eq!(f.status(retrieved).status, Status::Completed, "its grace goes on");

@@ -52,12 +52,32 @@ fn a_result_after_the_lease_is_dropped() {
     let stopped = f.worker();
     let late = f.claim(&stopped);
     f.clock.advance_ms(31_000);
+    assert_eq!(f.store.reclaim_tasks(f.now(), None).unwrap().tasks, 0, "it may have been kept from its heartbeat");
+    f.clock.advance_ms(10_000);
     assert_eq!(f.store.reclaim_tasks(f.now(), None).unwrap().tasks, 1);
     let other = f.worker();
     assert!(f.complete(&other, &f.claim(&other), "in time"));
     assert!(!f.complete(&stopped, &late, "too late"));
     assert_eq!(f.status(job).result.unwrap().text, "in time");
     assert!(matches!(f.store.heartbeat(f.now(), &stopped), Err(StoreError::RunLost)));
+}
+
+#[test]
+fn a_worker_that_was_kept_from_its_heartbeat_keeps_its_tasks() {
+    let f = Fixture::new();
+    f.submit();
+    let live = f.worker();
+    f.claim(&live);
+    // As a machine that slept, or a database that somebody has locked.
+    f.clock.advance_ms(3_600_000);
+    assert_eq!(f.store.reclaim_tasks(f.now(), None).unwrap(), Reclaimed::default());
+    f.store.heartbeat(f.now(), &live).unwrap();
+    f.clock.advance_ms(20_000);
+    assert_eq!(f.store.reclaim_tasks(f.now(), None).unwrap(), Reclaimed::default());
+    // A second time it has the same patience.
+    f.clock.advance_ms(20_000);
+    assert_eq!(f.store.reclaim_tasks(f.now(), None).unwrap(), Reclaimed::default());
+    assert_eq!(f.store.standing_claims(&live).unwrap().len(), 1);
 }
 
 #[test]
@@ -130,8 +150,10 @@ fn a_worker_that_knows_why_it_dies_charges_nobody_else() {
         let run = f.worker();
         let claim = f.claim(&run);
         assert_eq!(claim.job_id, hung);
-        let beside = f.store.claim_task(f.now(), &run).unwrap();
-        assert_eq!(beside.is_some(), death == 1);
+        assert!(
+            f.store.claim_task(f.now(), &run).unwrap().is_some(),
+            "death {death}: it is known, and need not be alone"
+        );
         f.store.abandon_run(f.now(), &run, &[claim.id]).unwrap();
         assert!(matches!(f.store.heartbeat(f.now(), &run), Err(StoreError::RunLost)));
     }

@@ -193,3 +193,20 @@ fn the_version_changes_with_every_commit_of_any_process() {
         .unwrap();
     assert_ne!(f.store.version().unwrap(), after_own);
 }
+
+#[test]
+fn a_job_that_cannot_be_read_fails_and_stands_before_nobody() {
+    let f = Fixture::new();
+    let (unreadable, next) = (f.submit(), f.submit());
+    let database = rusqlite::Connection::open(f.data().database()).unwrap();
+    let seq = "SELECT seq FROM jobs WHERE id = ?1";
+    let changed = database
+        .execute(&format!("UPDATE inputs SET options = '1' WHERE job = ({seq})"), [unreadable.as_bytes()])
+        .unwrap();
+    assert_eq!(changed, 1);
+    assert_eq!(f.store.list_jobs(f.now(), None, None, None, 10).unwrap().jobs.len(), 2, "it is listed");
+    assert_eq!(f.claim(&f.worker()).job_id, next);
+    let failed = f.status(unreadable);
+    assert_eq!((failed.status, failed.error.unwrap().code), (Status::Failed, FailureCode::EngineError));
+    assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
+}

@@ -66,6 +66,8 @@ impl Fixture {
             idempotency_key: key.map(ToOwned::to_owned),
             shared,
             quota: Quota::default(),
+            max_pending_jobs: u64::MAX,
+            request_id: String::new(),
         };
         self.store.submit_job(self.now(), job).unwrap()
     }
@@ -75,7 +77,16 @@ impl Fixture {
         let mut upload = AudioUpload::create(self.data(), JobId::random()).unwrap();
         upload.write(&vec![1; bytes]).unwrap();
         let (audio, options) = (upload.store().unwrap(), TranscribeRequest::default());
-        let job = NewJob { audio, options, owner: owner.to_owned(), idempotency_key: None, shared: false, quota };
+        let job = NewJob {
+            audio,
+            options,
+            owner: owner.to_owned(),
+            idempotency_key: None,
+            shared: false,
+            quota,
+            max_pending_jobs: u64::MAX,
+            request_id: String::new(),
+        };
         self.store.submit_job(self.now(), job).unwrap()
     }
 

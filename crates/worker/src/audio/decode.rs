@@ -4,10 +4,9 @@
 //! of a header is believed. Never skips ahead, never holds more than one packet.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::LazyLock;
 
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
@@ -16,13 +15,14 @@ use symphonia::core::codecs::registry::CodecRegistry;
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::{MediaSource, MediaSourceStream, MediaSourceStreamOptions};
+use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 use symphonia_adapter_libopus::OpusDecoder;
 
 use super::AudioError;
 use super::cpu_limit::CpuLimit;
 use super::signature::{self, Head, Signature};
+use super::watched_file::{Portion, ReadError, WatchedFile};
 
 const MIN_RATE: u32 = 4_000;
 const MAX_RATE: u32 = 384_000;
@@ -74,6 +74,7 @@ pub(super) struct Decoder {
     codec: Box<dyn AudioDecoder>,
     track_id: u32,
     read_error: ReadError,
+    portion: Portion,
     /// Shape and frames of the last good block; a bad packet after it becomes as much silence.
     last: Option<(Shape, usize)>,
 }
@@ -90,7 +91,7 @@ impl Decoder {
             Signature::Known | Signature::Unknown => {}
         }
 
-        let read_error = ReadError::default();
+        let (read_error, portion) = (ReadError::default(), Portion::default());
         let length = file.metadata().map_err(AudioError::Input)?.len();
         let source = WatchedFile {
             file,
@@ -99,6 +100,7 @@ impl Decoder {
             position: 0,
             open_sizes_at,
             error: read_error.clone(),
+            portion: portion.clone(),
             cpu: cpu.clone(),
         };
         let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
@@ -116,6 +118,7 @@ impl Decoder {
         if cpu.is_exceeded() {
             return Err(too_costly());
         }
+        portion.end()?;
         let format = match (probed, signature) {
             (Ok(format), _) => format,
             // A part that is missing is reported as unsupported too, but the kind of file is known.
@@ -126,7 +129,7 @@ impl Decoder {
             (Err(_), _) => return Err(AudioError::UnsupportedMedia("unknown format".into())),
         };
         let (track_id, codec) = open_track(format.as_ref())?;
-        Ok(Self { format, codec, track_id, read_error, last: None })
+        Ok(Self { format, codec, track_id, read_error, portion, last: None })
     }
 
     /// Decodes the next packet into `block`, interleaved, whatever the values in the file.
@@ -136,6 +139,7 @@ impl Decoder {
         if let Some(error) = self.read_error.take() {
             return Err(AudioError::Input(error));
         }
+        self.portion.end()?;
         let packet = match packet {
             Ok(Some(packet)) => packet,
             Ok(None) => return Ok(Step::End { truncated: false }),
@@ -241,72 +245,4 @@ const PANICKED: &str = "the decoder panicked";
 /// Runs a call into symphonia. After a panic the reader's state is unknown, so each caller ends the file there.
 fn guarded<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(Error::LimitError(PANICKED)))
-}
-
-/// Where [`WatchedFile`] leaves a failure of the disk. Symphonia reports broken files as I/O errors too, and only a failure
-/// of the disk is worth another try.
-#[derive(Clone, Default)]
-struct ReadError(Arc<Mutex<Option<io::Error>>>);
-
-impl ReadError {
-    fn take(&self) -> Option<io::Error> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// Keeps `error` and returns a copy of it for symphonia.
-    fn keep(&self, error: io::Error) -> io::Error {
-        let kind = error.kind();
-        if kind != io::ErrorKind::Interrupted {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-        }
-        kind.into()
-    }
-}
-
-/// The file as symphonia sees it.
-struct WatchedFile {
-    file: File,
-    access: Access,
-    length: u64,
-    position: u64,
-    /// See [`Head::open_sizes_at`].
-    open_sizes_at: Option<[u64; 2]>,
-    error: ReadError,
-    cpu: CpuLimit,
-}
-
-impl Read for WatchedFile {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.cpu.is_exceeded() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        let count = self.file.read(buffer).map_err(|error| self.error.keep(error))?;
-        for at in self.open_sizes_at.into_iter().flatten() {
-            for offset in (at..at + 4).filter_map(|at| at.checked_sub(self.position)) {
-                if let Some(byte) = buffer[..count].get_mut(offset as usize) {
-                    *byte = 0xff;
-                }
-            }
-        }
-        self.position += count as u64;
-        Ok(count)
-    }
-}
-
-impl Seek for WatchedFile {
-    // A failed seek is the file's fault, a made-up offset, and not the disk's.
-    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
-        self.position = self.file.seek(position)?;
-        Ok(self.position)
-    }
-}
-
-impl MediaSource for WatchedFile {
-    fn is_seekable(&self) -> bool {
-        self.access == Access::Seekable
-    }
-
-    fn byte_len(&self) -> Option<u64> {
-        (self.access == Access::Seekable).then_some(self.length)
-    }
 }

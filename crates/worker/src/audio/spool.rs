@@ -39,7 +39,7 @@ impl SpoolWriter {
         self.samples
     }
 
-    /// Hands everything to the operating system. A spool lives no longer than its worker, so it is not synced.
+    /// Hands everything to the operating system. Who gives the spool to others makes it durable.
     pub(super) fn finish(mut self) -> io::Result<u64> {
         self.file.flush()?;
         Ok(self.samples)

@@ -320,3 +320,24 @@ fn processor_time_is_bounded() {
     let error = prepare_bytes(&Wav::pcm(16_000, 1).bytes(&tone(16_000, 16_000, &[1.0])), &limits).unwrap_err();
     assert!(matches!(&error, AudioError::CorruptAudio(reason) if reason.contains("far too long")), "{error:?}");
 }
+
+#[test]
+fn what_is_no_sound_is_not_taken_into_memory_whatever_its_size() {
+    let mut wav = Wav::pcm(16_000, 1).bytes(&tone(16_000, 16_000, &[1.0]));
+    let with_tag = |bytes: usize, wav: &mut Vec<u8>| {
+        let mut list = b"LIST".to_vec();
+        list.extend((bytes as u32 + 12).to_le_bytes());
+        list.extend(b"INFOINAM");
+        list.extend((bytes as u32).to_le_bytes());
+        list.resize(list.len() + bytes, b'a');
+        wav.splice(12..12, list);
+        let size = wav.len() as u32 - 8;
+        wav[4..8].copy_from_slice(&size.to_le_bytes());
+    };
+    let mut small = wav.clone();
+    with_tag(1 << 20, &mut small);
+    assert_eq!(check(&small).1.len(), 16_000);
+    with_tag(80 << 20, &mut wav);
+    let error = check_error(&wav);
+    assert!(matches!(&error, AudioError::CorruptAudio(reason) if reason.contains("no sound")), "{error:?}");
+}

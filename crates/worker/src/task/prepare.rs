@@ -43,7 +43,10 @@ pub(super) fn prepare(
             let request = EngineRequest::new(&claim.options, language, context.model);
             Some(transcribe_span(spool.path(), span, &request, context, session)?)
         }
-        _ => None,
+        _ => {
+            spool.sync(context.data)?;
+            None
+        }
     };
     let prepared = Prepared {
         duration_ms: recording.duration_ms,

@@ -7,12 +7,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use steno_models::openai::{ErrorBody, Transcription, VerboseTranscription};
 use steno_models::{FailureCode, Format, JobError, JobId, JobResult, Layout, ProblemCode, Task, render};
-use steno_store::NewJob;
+use steno_store::{EarlierJob, NewJob};
 
 use super::request::{self, Request, ResponseFormat};
 use super::stream;
 use crate::auth::Owner;
 use crate::connection::Connection;
+use crate::middleware::RequestId;
 use crate::openapi::{StreamMessage, TranscriptionAnswer, TranscriptionForm};
 use crate::problem::ApiError;
 use crate::retrieval::Delivery;
@@ -87,7 +88,7 @@ async fn create(
         let delivery = Delivery { connection, job_id, now: state.now(), state };
         return stream::answer(delivery, Owner::of(request)).await;
     }
-    let (status, _) = wait_for_end(&state, &Owner::of(request), job_id, None).await?;
+    let (status, _) = wait_for_end(&state, request, job_id, None).await?;
     match (status.result, status.error) {
         (Some(result), _) => {
             let delivery = Delivery { connection, job_id, now: state.now(), state };
@@ -110,7 +111,7 @@ async fn submit(
         return Err(ApiError::new(ProblemCode::UnsupportedMediaType, detail));
     }
     let owner = Owner::of(request);
-    upload::check_room(state, &owner).await?;
+    upload::check_room(state, &owner, EarlierJob::Shared).await?;
     let mut upload = Upload::begin(state).await?;
     let form = upload::receive_multipart(request, payload, &mut upload).await?;
     let mut wanted = request::read(form, task)?;
@@ -120,7 +121,9 @@ async fn submit(
     wanted.options.model = state.resolve_model(wanted.options.model.take()).await?;
     let audio = upload.finish().await?;
     let (options, quota, owner) = (wanted.options.clone(), owner.quota(), owner.mark().to_owned());
-    let job = NewJob { audio, options, owner, idempotency_key: None, shared: true, quota };
+    let request_id = RequestId::of(request);
+    let (max_pending_jobs, idempotency_key) = (state.config.max_pending_jobs, None);
+    let job = NewJob { audio, options, owner, idempotency_key, shared: true, quota, max_pending_jobs, request_id };
     Ok((upload::submit(state, job).await?.job_id, wanted))
 }
 
