@@ -198,6 +198,10 @@ impl From<StoreError> for ApiError {
             StoreError::Database(_) | StoreError::Pool(_) => {
                 Self::new(ProblemCode::NotReady, "the database does not answer; try again in a moment").retry_after(5)
             }
+            StoreError::File { .. } => {
+                let detail = "the server cannot work with its files, and its log tells why; try again later";
+                Self::new(ProblemCode::NotReady, detail).retry_after(RETRY_FULL_S)
+            }
             _ => Self::new(ProblemCode::Internal, "the server failed; its log tells more under the request id"),
         }
     }
