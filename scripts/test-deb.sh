@@ -82,10 +82,17 @@ worker=$(pid_of steno-worker@1)
 [ "$(inside awk '/^Seccomp:/ {print $2}' "/proc/$worker/status")" = 2 ] || fail "the worker's calls are not filtered"
 
 say "killing, freezing and stopping"
-began=$(date +%s%N)
-inside kill -9 "$worker"
-until_so 10 "the worker is back after kill -9" is_another steno-worker@1 "$worker"
-say "the worker was back $((($(date +%s%N) - began) / 1000000)) ms after kill -9"
+# More often than systemd starts a unit by default.
+took=
+for _ in 1 2 3 4 5 6 7; do
+  worker=$(pid_of steno-worker@1)
+  began=$(date +%s%N)
+  inside kill -9 "$worker"
+  until_so 10 "the worker is back after kill -9" is_another steno-worker@1 "$worker"
+  took="$took $((($(date +%s%N) - began) / 1000000))"
+done
+say "the worker was back after kill -9, ms:$took"
+[ "$(tr ' ' '\n' <<<"$took" | sort -n | sed -n 5p)" -le 2000 ] || fail "half of the times it took more than 2 s"
 for unit in steno-api.service steno-worker@.service; do
   mkdir -p "$root/etc/systemd/system/$unit.d"
   printf '[Service]\nWatchdogSec=4\nTimeoutAbortSec=2\n' >"$root/etc/systemd/system/$unit.d/quick.conf"
@@ -127,6 +134,27 @@ until_so 10 "the api is back" get /readyz
 get /transcribe >/dev/null && fail "nobody is asked for a key"
 inside curl --silent --fail -H "Authorization: Bearer $key" http://127.0.0.1:8080/transcribe >/dev/null || fail "the key is not taken"
 rm "$root/etc/credstore/steno.api-keys"
+
+say "keys in a file that is read again"
+authorized() { inside curl --silent --fail -H "Authorization: Bearer $1" http://127.0.0.1:8080/transcribe; }
+add_key() {
+  inside steno keys add "$1" --api-keys-file /etc/steno/api-keys 2>/dev/null
+  inside sh -c 'chgrp steno /etc/steno/api-keys && chmod 640 /etc/steno/api-keys'
+}
+key=$(add_key bob)
+echo STENO_API_KEYS_FILE=/etc/steno/api-keys >>"$root/etc/steno/steno.env"
+inside systemctl restart steno-api
+until_so 10 "the api is back" get /readyz
+authorized "$key" >/dev/null || fail "the key is not taken"
+running=$(pid_of steno-api)
+new=$(add_key carol)
+inside steno keys remove bob --api-keys-file /etc/steno/api-keys 2>/dev/null
+inside sh -c 'chgrp steno /etc/steno/api-keys && chmod 640 /etc/steno/api-keys'
+inside systemctl reload steno-api || fail "it cannot be reloaded"
+until_so 5 "a new key is taken after a reload" authorized "$new"
+authorized "$key" >/dev/null && fail "a key that was removed is still taken"
+[ "$(pid_of steno-api)" = "$running" ] || fail "the reload has started it again"
+sed -i /STENO_API_KEYS_FILE=/d "$root/etc/steno/steno.env"
 inside systemctl restart steno-api
 until_so 10 "the api is back" get /readyz
 
@@ -147,4 +175,5 @@ inside dpkg -r steno >/dev/null 2>&1
 [ -e "$root/var/lib/steno/steno.db" ] || fail "removing must keep the queue"
 inside dpkg -P steno >/dev/null 2>&1
 for path in /var/lib/steno /etc/steno /usr/bin/steno; do [ ! -e "$root$path" ] || fail "$path is left"; done
+[ -z "$(find "$root/etc/systemd" "$root/usr/lib/systemd" -name 'steno*')" ] || fail "a unit or a link to one is left"
 say "installed, ran, upgraded, removed and purged"
