@@ -130,11 +130,13 @@ fn connections_that_ask_for_nothing_keep_nobody_out() {
 }
 
 #[test]
-fn a_call_to_change_the_protocol_is_refused() {
+fn a_call_for_a_websocket_is_refused_and_other_offers_are_left_alone() {
     let service = Settings::with_workers(0).start();
     let headers = [("upgrade", "websocket"), ("content-type", "audio/wav")];
     let refused = service.client.post_with("/transcribe", &headers, b"abc");
     assert_eq!((refused.status, refused.problem().code), (400, ProblemCode::Malformed));
+    let offered = [("upgrade", "h2c"), ("content-type", "audio/wav")];
+    assert_eq!(service.client.post_with("/transcribe", &offered, b"abc").status, 202);
 }
 
 #[test]

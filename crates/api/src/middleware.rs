@@ -92,9 +92,14 @@ pub(crate) async fn around(request: ServiceRequest, next: Next<BoxBody>) -> Resu
 /// Keeps strangers out, and notes whose call it is. What is about the server itself, everybody may ask.
 fn admit(request: &ServiceRequest) -> Result<(), ApiError> {
     let state = request.app_data::<web::Data<ApiState>>().ok_or_else(ApiError::stopping)?;
-    if request.headers().contains_key(header::UPGRADE) {
-        // actix takes whatever follows for the new protocol, whatever the body's length is said to be.
-        return Err(ApiError::new(ProblemCode::Malformed, "this server speaks HTTP alone: send no Upgrade header"));
+    if request
+        .headers()
+        .get_all(header::UPGRADE)
+        .any(|protocol| protocol.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket"))
+    {
+        // actix takes whatever follows for that protocol, whatever the body's length is said to be. Other offers (`h2c`, which some
+        // clients always make) it leaves alone.
+        return Err(ApiError::new(ProblemCode::Malformed, "this server speaks no WebSocket: send no Upgrade header"));
     }
     guard::check(request, &state.config)?;
     let path = request.path();
