@@ -18,7 +18,7 @@ target/debug/steno weights pull base
 step "clients to test with"
 scripts/ensure-clients.sh
 step tests
-cargo test --workspace --locked
+cargo test --workspace --locked --no-fail-fast
 step dashboard
 python3 -m json.tool deploy/grafana.json >/dev/null
 step documentation

@@ -88,8 +88,8 @@ fn a_running_job_is_cancelled_within_one_pass_of_the_engine() {
     assert_eq!(gone(&service, long), Some(TombstoneReason::Deleted));
     // Spans of the deleted job would go first: the other one waits behind them with its low priority.
     service.client.wait_for_text(next);
+    service.workers[0].wait_for_log(&format!("of job {long}: the claim is gone"));
     let worker_log = service.workers[0].log();
-    assert!(worker_log.contains(&format!("of job {long}: the claim is gone")), "{worker_log}");
     assert!(!worker_log.contains("claimed span 2"), "{worker_log}");
     eventually("all files are gone", || service.files().is_empty().then_some(()));
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use steno_e2e::{Settings, fixture, word_error_rate};
+use steno_e2e::{Settings, eventually, fixture, word_error_rate};
 use steno_models::Status;
 
 #[test]
@@ -78,11 +78,15 @@ fn two_workers_share_the_work_and_never_do_a_task_twice() {
     let jobs: Vec<_> = (0..6).map(|_| service.client.submit(&fixture("clip.flac"), "language=en")).collect();
     let texts: Vec<_> = jobs.iter().map(|job| service.client.wait_for_text(*job)).collect();
     assert!(texts.iter().all(|text| *text == texts[0]), "{texts:?}");
+    for job in &jobs {
+        assert_eq!(service.client.status(*job).attempts, 1);
+    }
+    // A worker logs the end after the commit that a client already sees.
+    let ends = |text: &str| service.workers.iter().map(|worker| worker.log().matches(text).count()).sum::<usize>();
+    eventually("all ends are logged", || (ends("ended preparation") >= jobs.len()).then_some(()));
     for job in jobs {
-        assert_eq!(service.client.status(job).attempts, 1);
-        let done = format!("ended preparation of job {job}");
-        let times: usize = service.workers.iter().map(|worker| worker.log().matches(&done).count()).sum();
-        assert_eq!(times, 1);
+        assert_eq!(ends(&format!("ended preparation of job {job}")), 1);
+        assert_eq!(ends(&format!("claimed preparation of job {job}")), 1);
     }
 }
 
