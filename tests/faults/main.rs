@@ -7,6 +7,7 @@ mod bed;
 mod clock;
 mod crash_points;
 mod database;
+mod decoders;
 mod drain;
 mod durability;
 mod frozen;

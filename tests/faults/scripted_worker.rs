@@ -92,6 +92,9 @@ fn work(duration: Duration, control: &dyn Control) -> Result<(), EngineError> {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = steno_worker::run_if_asked() {
+        return code;
+    }
     let config: Config = steno_settings::parse();
     steno_settings::start_log(&config.log);
     match run(config) {

@@ -1,11 +1,11 @@
 // Loaded into a process of Steno (LD_PRELOAD) to see, count and break what it asks of the system.
 //
 // A point is a call that changes a file below SHIM_ROOT, or sends a datagram there. Points are numbered from 1 in the order in which
-// they are reached. Settings, all in the environment:
+// they are reached, by the process or by one that it has started. Settings, all in the environment:
 //   SHIM_ROOT   the data folder
 //   SHIM_LOG    append a line for each point and for each "202" that is sent: <sequence> <call> <path>
 //   SHIM_KILL   "before:N" or "after:N": end the process as a power cut would, at point N
-//   SHIM_FAIL   "EIO:N" or "ENOSPC:N": point N fails so, if it is a write or a sync
+//   SHIM_FAIL   "write:N" or "sync:N": the N-th of these calls fails with EIO
 //   SHIM_LOCK   while this file exists, the disk is read-only: every point fails with EROFS, except datagrams
 //   SHIM_CLOCK  a file with seconds to add to the wall clock
 #define _GNU_SOURCE
@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -27,11 +28,26 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static const char *root, *clock_path, *lock_path;
 static size_t root_length;
-static int log_fd = -1, kill_after, fail_with;
-static long points, kill_at, fail_at;
+static int log_fd = -1, kill_after;
+static long kill_at, fail_at;
+static char fail_call[16];
+static struct { long points, failing; } *count;  // all, and those of the call that is to fail
 
 #define REAL(name) ((__typeof__(&name))real(#name))
 static void *real(const char *name) { return dlsym(RTLD_NEXT, name); }
+
+// The processes that one has started find the count of its points in a file without a name.
+static void share_count(void) {
+  const char *inherited = getenv("SHIM_COUNT");
+  int fd = inherited ? atoi(inherited) : memfd_create("points", 0);
+  if (!inherited) {
+    char number[16];
+    snprintf(number, sizeof number, "%d", fd);
+    if (fd < 0 || ftruncate(fd, sizeof *count) || setenv("SHIM_COUNT", number, 1)) abort();
+  }
+  count = mmap(NULL, sizeof *count, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (count == MAP_FAILED) abort();
+}
 
 __attribute__((constructor)) static void start(void) {
   const char *value;
@@ -39,14 +55,15 @@ __attribute__((constructor)) static void start(void) {
   root_length = root ? strlen(root) : 0;
   clock_path = getenv("SHIM_CLOCK");
   lock_path = getenv("SHIM_LOCK");
+  share_count();
   if ((value = getenv("SHIM_LOG"))) log_fd = open(value, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if ((value = getenv("SHIM_KILL"))) {
     kill_after = value[0] == 'a';
     kill_at = atol(strchr(value, ':') + 1);
   }
   if ((value = getenv("SHIM_FAIL"))) {
-    fail_with = value[1] == 'I' ? EIO : ENOSPC;
     fail_at = atol(strchr(value, ':') + 1);
+    snprintf(fail_call, sizeof fail_call, "%.*s", (int)strcspn(value, ":"), value);
   }
 }
 
@@ -73,15 +90,16 @@ static void end_here(void) {
 }
 
 // Reaches a point. Returns its number; *fails tells whether the call must fail with errno set.
-static long reach(const char *call, const char *path, int may_fail, int *fails) {
+static long reach(const char *call, const char *path, int *fails) {
   pthread_mutex_lock(&lock);
-  long point = ++points;
+  long point = __atomic_add_fetch(&count->points, 1, __ATOMIC_SEQ_CST);
+  int is_due = !strcmp(call, fail_call) && __atomic_add_fetch(&count->failing, 1, __ATOMIC_SEQ_CST) == fail_at;
   note(point, call, path);
   pthread_mutex_unlock(&lock);
   if (point == kill_at && !kill_after) end_here();
   int is_locked = lock_path && strcmp(call, "datagram") && !access(lock_path, F_OK);
-  *fails = is_locked || (may_fail && point == fail_at);
-  if (*fails) errno = is_locked ? EROFS : fail_with;
+  *fails = is_locked || is_due;
+  if (*fails) errno = is_locked ? EROFS : EIO;
   return point;
 }
 
@@ -91,10 +109,10 @@ static void leave(long point) {
   errno = saved;
 }
 
-#define POINT(call, path, may_fail, expression)     \
+#define POINT(call, path, expression)               \
   do {                                              \
     int fails;                                      \
-    long point = reach(call, path, may_fail, &fails); \
+    long point = reach(call, path, &fails);         \
     if (fails) return -1;                           \
     __auto_type result = expression;                \
     leave(point);                                   \
@@ -105,7 +123,7 @@ static void leave(long point) {
 static void look_at(const void *bytes, size_t length) {
   if (log_fd < 0 || length < 12 || memcmp(bytes, "HTTP/1.1 202", 12)) return;
   pthread_mutex_lock(&lock);
-  note(points, "answer", "202");
+  note(count->points, "answer", "202");
   pthread_mutex_unlock(&lock);
 }
 
@@ -115,7 +133,7 @@ ssize_t write(int fd, const void *bytes, size_t length) {
     look_at(bytes, length);
     return REAL(write)(fd, bytes, length);
   }
-  POINT("write", path, 1, REAL(write)(fd, bytes, length));
+  POINT("write", path, REAL(write)(fd, bytes, length));
 }
 
 ssize_t writev(int fd, const struct iovec *parts, int count) {
@@ -131,7 +149,7 @@ ssize_t send(int fd, const void *bytes, size_t length, int flags) {
 ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t at) {
   char path[4096];
   if (!path_of(fd, path, sizeof path)) return REAL(pwrite64)(fd, bytes, length, at);
-  POINT("write", path, 1, REAL(pwrite64)(fd, bytes, length, at));
+  POINT("write", path, REAL(pwrite64)(fd, bytes, length, at));
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t length, off_t at) { return pwrite64(fd, bytes, length, at); }
@@ -139,31 +157,31 @@ ssize_t pwrite(int fd, const void *bytes, size_t length, off_t at) { return pwri
 int fsync(int fd) {
   char path[4096];
   if (!path_of(fd, path, sizeof path)) return REAL(fsync)(fd);
-  POINT("sync", path, 1, REAL(fsync)(fd));
+  POINT("sync", path, REAL(fsync)(fd));
 }
 
 int fdatasync(int fd) {
   char path[4096];
   if (!path_of(fd, path, sizeof path)) return REAL(fdatasync)(fd);
-  POINT("sync", path, 1, REAL(fdatasync)(fd));
+  POINT("sync", path, REAL(fdatasync)(fd));
 }
 
 int ftruncate64(int fd, off64_t length) {
   char path[4096];
   if (!path_of(fd, path, sizeof path)) return REAL(ftruncate64)(fd, length);
-  POINT("truncate", path, 0, REAL(ftruncate64)(fd, length));
+  POINT("truncate", path, REAL(ftruncate64)(fd, length));
 }
 
 int ftruncate(int fd, off_t length) { return ftruncate64(fd, length); }
 
 int rename(const char *from, const char *to) {
   if (!below_root(from)) return REAL(rename)(from, to);
-  POINT("rename", to, 0, REAL(rename)(from, to));
+  POINT("rename", to, REAL(rename)(from, to));
 }
 
 int unlink(const char *path) {
   if (!below_root(path)) return REAL(unlink)(path);
-  POINT("unlink", path, 0, REAL(unlink)(path));
+  POINT("unlink", path, REAL(unlink)(path));
 }
 
 ssize_t sendto(int fd, const void *bytes, size_t length, int flags, const struct sockaddr *to, socklen_t size) {
@@ -172,7 +190,7 @@ ssize_t sendto(int fd, const void *bytes, size_t length, int flags, const struct
   if (!root || !to || to->sa_family != AF_UNIX || strncmp(address->sun_path, "/proc/self/fd/", 14)) {
     return REAL(sendto)(fd, bytes, length, flags, to, size);
   }
-  POINT("datagram", address->sun_path, 0, REAL(sendto)(fd, bytes, length, flags, to, size));
+  POINT("datagram", address->sun_path, REAL(sendto)(fd, bytes, length, flags, to, size));
 }
 
 int clock_gettime(clockid_t which, struct timespec *time) {

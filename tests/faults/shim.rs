@@ -23,8 +23,8 @@ pub(crate) enum Fault {
     KillBefore(usize),
     /// End it after this point.
     KillAfter(usize),
-    /// This point fails with EIO, if it is a write or a sync.
-    IoError(usize),
+    /// The n-th call of this name, `write` or `sync`, fails with EIO.
+    IoError(&'static str, usize),
 }
 
 /// The environment that loads the shim into a process.
@@ -38,7 +38,7 @@ pub(crate) fn environment(data: &Path, log: &Path, fault: Fault) -> Vec<(&'stati
         Fault::None => {}
         Fault::KillBefore(point) => environment.push(("SHIM_KILL", format!("before:{point}"))),
         Fault::KillAfter(point) => environment.push(("SHIM_KILL", format!("after:{point}"))),
-        Fault::IoError(point) => environment.push(("SHIM_FAIL", format!("EIO:{point}"))),
+        Fault::IoError(call, number) => environment.push(("SHIM_FAIL", format!("{call}:{number}"))),
     }
     environment
 }

@@ -12,7 +12,7 @@ use crate::file;
 
 /// Every setting of every process: names in the file, and in upper case after `STENO_` in the environment. A file is shared,
 /// so each process accepts the keys of the others.
-pub const ALL: [&str; 34] = [
+pub const ALL: [&str; 35] = [
     "allow_public",
     "allowed_hosts",
     "api_key",
@@ -21,6 +21,7 @@ pub const ALL: [&str; 34] = [
     "compute_type",
     "cors_origins",
     "data",
+    "decode_memory_bytes",
     "disk_reserve_bytes",
     "drain_timeout",
     "key_max_bytes",

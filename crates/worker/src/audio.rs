@@ -1,7 +1,7 @@
 //! Untrusted audio to a spool of 16 kHz mono samples and a plan of spans worth transcribing.
 //!
-//! Called by the worker's task code: [`prepare`] once for a file, [`read_span`] once for a span. It blocks, in bounded memory, and
-//! believes nothing the file says about itself. Never sees the store, the network or whisper, and never logs a path.
+//! [`prepare`] is called once for a file, in a process of its own; [`read_span`] by the task code, once for a span. It blocks, in
+//! bounded memory, and believes nothing the file says about itself. Never sees the store, the network or whisper, and never logs a path.
 
 mod cpu_limit;
 mod decode;
@@ -21,6 +21,8 @@ mod watched_file;
 use std::path::Path;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 pub use error::AudioError;
 pub use span::{Span, Stretch};
 pub use spool::read_span;
@@ -29,7 +31,7 @@ pub use spool::read_span;
 pub const SAMPLE_RATE: u32 = 16_000;
 
 /// Bounds on what one file may expand to. Both are counted while decoding, never read from a header.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Limits {
     /// Longest audio, in seconds.
     pub max_seconds: u64,
@@ -53,7 +55,7 @@ pub trait Control {
 }
 
 /// What is known of a file once it is decoded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recording {
     /// Length of the spool, in milliseconds.
     pub duration_ms: u64,

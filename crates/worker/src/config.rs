@@ -8,7 +8,12 @@ use clap::Parser;
 use steno_settings::{LogSettings, QueueSettings, parse_bytes, parse_duration};
 use steno_store::StoreSettings;
 
+use crate::audio::Limits;
+use crate::decode_process::DecodeSettings;
 use crate::engine::{ComputeType, VERSION};
+
+/// The program itself and an ordinary recording need a third of it.
+const MIN_DECODE_MEMORY: u64 = 128 << 20;
 
 /// Claims tasks from the queue and transcribes them.
 ///
@@ -48,11 +53,16 @@ pub struct Config {
     #[arg(long, env = "STENO_MAX_AUDIO_SECONDS", default_value_t = 14_400)]
     pub max_audio_seconds: u64,
 
+    /// Memory that decoding one recording may take, in a process of its own.
+    #[arg(long, env = "STENO_DECODE_MEMORY_BYTES", default_value = "512MiB", value_parser = parse_bytes)]
+    pub decode_memory_bytes: u64,
+
     /// Time for tasks in progress to end after SIGTERM; what has not ended then goes back to the queue.
     #[arg(long, env = "STENO_DRAIN_TIMEOUT", default_value = "20s", value_parser = parse_duration)]
     pub drain_timeout: Duration,
 
-    /// Time without a sign of life from a slot after which the process ends itself, to be restarted.
+    /// Time without a sign of life from a slot after which the process ends itself, to be restarted. A decoder's process is
+    /// ended after it too, and costs its own job a try.
     #[arg(long, env = "STENO_STALL_TIMEOUT", default_value = "300s", value_parser = parse_duration)]
     pub stall_timeout: Duration,
 
@@ -68,6 +78,15 @@ impl Config {
         StoreSettings { ttl, retrieval_grace, lease }
     }
 
+    /// What decoding a recording may take.
+    pub(crate) fn decode_settings(&self) -> DecodeSettings {
+        DecodeSettings {
+            limits: Limits { max_seconds: self.max_audio_seconds, ..Limits::default() },
+            memory_bytes: self.decode_memory_bytes,
+            stall_timeout: self.stall_timeout,
+        }
+    }
+
     /// Slots as asked for, or one for each core.
     pub fn slots(&self) -> u32 {
         self.slots.unwrap_or_else(|| available_parallelism().map_or(1, |cores| cores.get() as u32))
@@ -78,6 +97,9 @@ impl Config {
         let mut problems = self.queue.problems();
         if self.stall_timeout < Duration::from_secs(10) {
             problems.push("STENO_STALL_TIMEOUT must be at least 10s");
+        }
+        if self.decode_memory_bytes < MIN_DECODE_MEMORY {
+            problems.push("STENO_DECODE_MEMORY_BYTES must be at least 128MiB");
         }
         if self.max_audio_seconds == 0 {
             problems.push("STENO_MAX_AUDIO_SECONDS must be more than 0");

@@ -15,6 +15,9 @@ const EXIT_CONFIG: u8 = 78;
 const EXIT_RESTART: u8 = 75;
 
 fn main() -> ExitCode {
+    if let Some(code) = steno_worker::run_if_asked() {
+        return code;
+    }
     let config: Config = steno_settings::parse();
     steno_settings::start_log(&config.log);
     steno_settings::die_with_parent();

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{getpriority_process, setpriority_process};
 use steno_store::{Claim, ClaimId, Clock, Finished, Store, StoreError, WorkerRun};
 
-use crate::audio::{Control, Limits};
+use crate::audio::Control;
+use crate::decode_process::DecodeSettings;
 use crate::engine::{Engine, Session};
 use crate::task::{self, Done, TaskContext, TaskError};
 use crate::wakeup::Wakeup;
@@ -25,7 +26,7 @@ pub(crate) struct Shared {
     pub(crate) run: WorkerRun,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) engine: Arc<dyn Engine>,
-    pub(crate) max_audio_seconds: u64,
+    pub(crate) decode: DecodeSettings,
     pub(crate) wakeup: Wakeup,
     /// Set when the worker is asked to stop: no more claims.
     pub(crate) draining: AtomicBool,
@@ -140,7 +141,7 @@ fn work(
     state.begin(claim.id);
     let context = TaskContext {
         data: shared.store.data(),
-        limits: Limits { max_seconds: shared.max_audio_seconds, ..Limits::default() },
+        decode: &shared.decode,
         model: model_of(shared, claim),
         control: state,
     };

@@ -8,13 +8,14 @@ use std::io;
 use steno_models::{FailureCode, Segment};
 use steno_store::{Claim, DataDir, Failure, Prepared, SpoolFile, StoreError, TaskKind};
 
-use crate::audio::{AudioError, Control, Limits};
+use crate::audio::{AudioError, Control};
+use crate::decode_process::{DecodeError, DecodeSettings};
 use crate::engine::{EngineError, Session};
 
 /// What a worker needs for any task.
 pub(crate) struct TaskContext<'a> {
     pub(crate) data: &'a DataDir,
-    pub(crate) limits: Limits,
+    pub(crate) decode: &'a DecodeSettings,
     /// Name of the weights the job is done with.
     pub(crate) model: &'a str,
     pub(crate) control: &'a dyn Control,
@@ -40,6 +41,9 @@ pub(crate) enum TaskError {
     /// A file could not be read or written.
     #[error("cannot work with the files of the job")]
     File(#[source] AudioError),
+    /// The process that decodes the recording died or hung. Another try may meet a machine with more room.
+    #[error("cannot decode the recording")]
+    Decoder(#[source] DecodeError),
     /// The store could not be used.
     #[error("cannot work with the store")]
     Store(#[from] StoreError),
@@ -68,6 +72,16 @@ impl TaskError {
             Self::File(_) | Self::Store(_) => {
                 (FailureCode::EngineError, "the server could not read or write its files".to_owned(), true)
             }
+            Self::Decoder(DecodeError::Process(_)) => {
+                (FailureCode::EngineError, "the server could not start a process to decode in".to_owned(), true)
+            }
+            Self::Decoder(_) => (
+                FailureCode::WorkerCrashed,
+                "decoding the recording took all the memory or time it may have, or crashed the decoder; \
+                 convert it to FLAC or WAV and send the new file"
+                    .to_owned(),
+                true,
+            ),
             Self::Engine(EngineError::ModelUnavailable { model, reason }) => {
                 (FailureCode::ModelUnavailable, format!("the model {model} cannot be used: {reason}"), false)
             }
@@ -85,6 +99,15 @@ impl From<AudioError> for TaskError {
             AudioError::Stopped => Self::Stopped,
             AudioError::Input(_) | AudioError::Spool(_) => Self::File(error),
             _ => Self::Recording(error),
+        }
+    }
+}
+
+impl From<DecodeError> for TaskError {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::Audio(error) => error.into(),
+            _ => Self::Decoder(error),
         }
     }
 }

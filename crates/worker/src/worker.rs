@@ -68,7 +68,7 @@ impl Worker {
             run,
             clock,
             engine,
-            max_audio_seconds: config.max_audio_seconds,
+            decode: config.decode_settings(),
             wakeup: Wakeup::default(),
             draining: AtomicBool::new(false),
         });

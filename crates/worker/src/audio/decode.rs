@@ -4,6 +4,7 @@
 //! of a header is believed. Never skips ahead, never holds more than one packet.
 
 use std::fs::File;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::LazyLock;
@@ -235,6 +236,7 @@ fn open_track(format: &dyn FormatReader) -> Result<(u32, Box<dyn AudioDecoder>),
 /// Symphonia's words without its prefix, which would call damage an unsupported feature.
 fn reason(error: &Error) -> String {
     match error {
+        Error::IoError(error) if error.kind() == io::ErrorKind::OutOfMemory => "it takes far too much memory".into(),
         Error::DecodeError(reason) | Error::Unsupported(reason) | Error::LimitError(reason) => (*reason).into(),
         other => other.to_string(),
     }

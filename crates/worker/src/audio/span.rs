@@ -1,20 +1,22 @@
 //! A span: stretches of speech that are transcribed in one go, without the pauses between them, and the way back from times
 //! in it to times in the recording. Made by [`plan`](super::plan), used by the task code.
 
+use serde::{Deserialize, Serialize};
+
 use super::SAMPLE_RATE;
 
 /// Silence kept at either end of a stretch: a time this near to a cut may belong to either side of it.
 const SNAP_SECONDS: f64 = 0.3;
 
 /// Stretches of the spool, in order and disjoint. What lies between them is left out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     /// At least one.
     pub stretches: Vec<Stretch>,
 }
 
 /// A stretch of the spool, from `start_sample` up to and without `end_sample`, counted at [`SAMPLE_RATE`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stretch {
     /// First sample.
     pub start_sample: u64,

@@ -6,7 +6,8 @@ use steno_store::{Claim, PlannedSpan, Prepared, SpoolFile};
 
 use super::transcribe::transcribe_span;
 use super::{Done, TaskContext, TaskError};
-use crate::audio::{self, AudioError, SAMPLE_RATE, Span, read_span};
+use crate::audio::{AudioError, SAMPLE_RATE, Span, read_span};
+use crate::decode_process;
 use crate::engine::{DetectedLanguage, EngineRequest, Session};
 
 /// Spans that are listened to for the language of a long recording.
@@ -21,7 +22,8 @@ pub(super) fn prepare(
     session: &mut dyn Session,
 ) -> Result<Done, TaskError> {
     let spool = SpoolFile::create(context.data, claim)?;
-    let recording = audio::prepare(&context.data.audio().join(audio), spool.path(), &context.limits, context.control)?;
+    let audio = context.data.audio().join(audio);
+    let recording = decode_process::prepare(&audio, spool.path(), context.decode, context.control)?;
     if recording.truncated {
         tracing::warn!(job.id = %claim.job_id, "the recording of job {} is cut short; taking what is there", claim.job_id);
     }

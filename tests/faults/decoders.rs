@@ -1,0 +1,132 @@
+//! What happens to a process that decodes costs its own job a try; the worker and its other jobs do not notice.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use steno_e2e::{Service, Settings, eventually, fixture, repeated, within};
+use steno_models::{JobId, Status};
+
+use crate::bed::report;
+
+/// Processes that decode the recording of a job: one, or none.
+fn decoders_of(job: JobId) -> Vec<Pid> {
+    let is_decoder = |arguments: &str| arguments.contains("--decode") && arguments.contains(&job.to_string());
+    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let entry = entry.unwrap();
+        let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
+        // It may end while it is looked at.
+        let arguments = fs::read(entry.path().join("cmdline")).ok()?;
+        is_decoder(&String::from_utf8_lossy(&arguments)).then_some(pid)
+    });
+    processes.collect()
+}
+
+/// The process of the job's next attempt.
+fn next_decoder(job: JobId, earlier: &[Pid]) -> Pid {
+    eventually("the recording is decoded", || decoders_of(job).into_iter().find(|pid| !earlier.contains(pid)))
+}
+
+/// A worker of two slots, a recording that takes seconds to decode, and a job beside it.
+struct Scene {
+    service: Service,
+    worker: u32,
+    job: JobId,
+    neighbour: JobId,
+}
+
+impl Scene {
+    fn begin(settings: Settings, recording: impl Fn(&Service) -> PathBuf) -> Self {
+        let service = settings.set("STENO_SLOTS", "2").start();
+        let worker = service.workers[0].pid();
+        let neighbour = service.client.submit(&fixture("clip.opus"), "language=en&prompt=wait:5000");
+        let job = service.client.submit(&recording(&service), "language=en");
+        Self { service, worker, job, neighbour }
+    }
+
+    /// Looks that the neighbour is done at its first attempt by the same process, and that nothing is left.
+    fn end(mut self) {
+        self.service.client.wait_for_text(self.neighbour);
+        assert_eq!(self.service.client.status(self.neighbour).attempts, 1);
+        assert!(!self.service.workers[0].has_ended());
+        assert_eq!(self.service.workers[0].pid(), self.worker);
+        for job in [self.job, self.neighbour] {
+            assert_eq!(self.service.client.delete(&format!("/transcribe/{job}")).status, 204);
+        }
+        eventually("no file is left", || self.service.files().is_empty().then_some(()));
+    }
+}
+
+/// Some minutes of speech: it takes a second or more to decode.
+fn long_recording(service: &Service) -> PathBuf {
+    repeated("long.opus", 4, &service.scratch())
+}
+
+#[test]
+fn a_decoder_that_dies_costs_its_job_a_try_and_nobody_else_anything() {
+    let scene = Scene::begin(Settings::with_scripted_workers(1), long_recording);
+    let mut killed = Vec::new();
+    for signal in [Signal::ABORT, Signal::KILL, Signal::ILL] {
+        let decoder = next_decoder(scene.job, &killed);
+        kill_process(decoder, signal).unwrap();
+        killed.push(decoder);
+    }
+    let ended = scene.service.client.wait(scene.job);
+    assert_eq!((ended.status, ended.attempts), (Status::Failed, 3));
+    assert_eq!(ended.error.unwrap().code.as_str(), "worker_crashed");
+    scene.service.workers[0].wait_for_log("SIGABRT");
+    scene.end();
+    report("decoders killed", "3, the job failed, the worker and its other job did not notice");
+}
+
+#[test]
+fn a_decoder_that_hangs_is_ended_and_tried_again() {
+    let settings = Settings::with_scripted_workers(1).set("STENO_STALL_TIMEOUT", "10s");
+    let scene = Scene::begin(settings, long_recording);
+    let decoder = next_decoder(scene.job, &[]);
+    kill_process(decoder, Signal::STOP).unwrap();
+    within(Duration::from_secs(40), "the next attempt", || {
+        decoders_of(scene.job).into_iter().find(|pid| *pid != decoder)
+    });
+    assert!(!decoders_of(scene.job).contains(&decoder), "it is still there");
+    scene.service.client.wait_for_text(scene.job);
+    assert_eq!(scene.service.client.status(scene.job).attempts, 2);
+    scene.end();
+    report("decoders frozen", "1, tried again, the worker and its other job did not notice");
+}
+
+#[test]
+fn a_decoder_that_wants_too_much_memory_ends_alone() {
+    // A tag is taken into memory whole, twice: 60 MB are allowed elsewhere, and do not fit here.
+    let settings = Settings::with_scripted_workers(1).set("STENO_DECODE_MEMORY_BYTES", "128MiB");
+    let scene = Scene::begin(settings, |service| {
+        let path = service.scratch().join("greedy.wav");
+        fs::write(&path, wav_with_a_tag_of(60_000_000)).unwrap();
+        path
+    });
+    let ended = scene.service.client.wait(scene.job);
+    // Where the memory ends decides: an allocation that must not fail ends the process, another one is an error.
+    let code = ended.error.unwrap().code.as_str();
+    assert!(["worker_crashed", "corrupt_audio"].contains(&code), "{code}");
+    scene.end();
+}
+
+/// A second of silence, and a comment.
+fn wav_with_a_tag_of(bytes: u32) -> Vec<u8> {
+    let tag = [&b"INFOICMT"[..], &bytes.to_le_bytes(), &vec![b'a'; bytes as usize]].concat();
+    let format = [1, 0, 1, 0, 0x80, 0x3e, 0, 0, 0, 0x7d, 0, 0, 2, 0, 16, 0];
+    let chunk = |name: &[u8], content: &[u8]| [name, &(content.len() as u32).to_le_bytes(), content].concat();
+    let chunks = [chunk(b"fmt ", &format), chunk(b"LIST", &tag), chunk(b"data", &vec![0; 32_000])].concat();
+    chunk(b"RIFF", &[b"WAVE", &chunks[..]].concat())
+}
+
+#[test]
+fn a_decoder_does_not_outlive_its_worker() {
+    let mut scene = Scene::begin(Settings::with_scripted_workers(1), long_recording);
+    let decoder = next_decoder(scene.job, &[]);
+    scene.service.workers.remove(0).kill();
+    within(Duration::from_secs(5), "the decoder has gone", || {
+        (!decoders_of(scene.job).contains(&decoder)).then_some(())
+    });
+}
