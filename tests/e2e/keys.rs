@@ -96,6 +96,12 @@ fn keys_are_read_again_when_asked_and_kept_when_the_file_is_wrong() {
     api.signal(Signal::HUP);
     api.wait_for_log("the API keys stay as they were");
     assert_eq!(alice.get("/transcribe").status, 200);
+    let (code, _, error) = service.cli(&["jobs", "--api-key", &format!("{}\n", keys[0])]);
+    assert_eq!(code, Some(0), "a line break is no part of a key: {error}");
+    std::fs::write(&file, "# nobody\n").unwrap();
+    api.signal(Signal::HUP);
+    api.wait_for_log("nobody is let in");
+    eventually("no key is known", || (alice.get("/transcribe").status == 401).then_some(()));
     let log = api.log();
     assert!(keys.iter().all(|key| !log.contains(key.as_str())), "keys are not logged");
 }

@@ -79,7 +79,10 @@ impl ApiKeys {
             }
             None => Vec::new(),
         };
-        let known = known.into_iter().map(ApiKey::from).collect();
+        let known: Vec<_> = known.into_iter().map(ApiKey::from).collect();
+        if let (Some(path), []) = (&path, known.as_slice()) {
+            tracing::warn!("there is no API key in {}: nobody is let in (steno keys add NAME)", path.display());
+        }
         Ok(Self { path, limits, known: RwLock::new(known) })
     }
 

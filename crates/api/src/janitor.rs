@@ -9,15 +9,19 @@ use tokio::sync::watch;
 
 use crate::metrics::Metrics;
 use crate::problem::report;
+use crate::pulse::Pulse;
 
 /// Pause between two looks for dead workers, and between two signs of life.
 const TICK: Duration = Duration::from_secs(1);
+/// An event loop that has not turned for so long hangs.
+const HANG: Duration = Duration::from_secs(15);
 
 /// Starts the janitor. It ends within a second of `stopping`.
 pub(crate) fn start(
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    pulse: Arc<Pulse>,
     sweep_interval: Duration,
     stopping: watch::Receiver<bool>,
 ) -> thread::JoinHandle<()> {
@@ -39,8 +43,13 @@ pub(crate) fn start(
                 Ok(_) => {}
                 Err(error) => report(&error, "cannot look for dead workers"),
             }
-            // Not under systemd, or without a watchdog, this does nothing.
-            let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+            let silence = pulse.silence();
+            if silence < HANG {
+                // Not under systemd, or without a watchdog, this does nothing.
+                let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+            } else {
+                tracing::error!("an event loop has not turned for {} s: some clients get no answer", silence.as_secs());
+            }
             thread::sleep(TICK);
         }
     })

@@ -16,6 +16,7 @@ mod metrics;
 mod middleware;
 mod openapi;
 mod problem;
+mod pulse;
 mod retrieval;
 mod routes;
 mod server;

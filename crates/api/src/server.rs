@@ -19,6 +19,7 @@ use crate::auth::{ApiKeys, KeyLimits};
 use crate::connection::{self, OpenConnections};
 use crate::job_watch::{self, JobWatch};
 use crate::metrics::Metrics;
+use crate::pulse::Pulse;
 use crate::state::ApiState;
 use crate::{Config, cors, janitor, middleware, openapi, routes};
 
@@ -49,12 +50,14 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
     let (stop, stopping) = watch::channel(false);
     let jobs = Arc::new(JobWatch::default());
     let connections = OpenConnections::new(config.send_timeout);
+    let pulse = Pulse::new();
     let threads = vec![
         job_watch::start(Arc::clone(&store), Arc::clone(&jobs), stopping.clone())?,
         janitor::start(
             Arc::clone(&store),
             Arc::clone(&clock),
             Arc::clone(&metrics),
+            Arc::clone(&pulse),
             config.queue.sweep_interval,
             stopping.clone(),
         ),
@@ -76,6 +79,7 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
     let address = listener.local_addr()?;
     let threads_of_server = available_parallelism().map_or(2, NonZeroUsize::get);
     let server = HttpServer::new(move || {
+        pulse.join();
         App::new()
             .app_data(state.clone())
             .wrap(from_fn(middleware::around))

@@ -83,7 +83,9 @@ struct ServerArguments {
 
 impl ServerArguments {
     fn client(&self) -> Client {
-        Client::new(&self.url, self.api_key.as_deref())
+        // Read from a file, it ends with a line break.
+        let api_key = self.api_key.as_deref().map(str::trim).filter(|key| !key.is_empty());
+        Client::new(&self.url, api_key)
     }
 }
 
