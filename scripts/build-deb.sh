@@ -5,14 +5,17 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 fail() { echo "build-deb: $*" >&2; exit 1; }
 
-command -v cargo-deb >/dev/null || cargo install --locked --root target/tools cargo-deb ||
-  fail "cargo-deb cannot be installed: cargo install --locked cargo-deb"
+for tool in cargo-deb cargo-auditable; do
+  command -v "$tool" >/dev/null || cargo install --locked --root target/tools "$tool" ||
+    fail "$tool cannot be installed: cargo install --locked $tool"
+done
 if [ "$(uname -m)" = x86_64 ]; then
   export GGML_NATIVE=OFF GGML_SSE42=ON GGML_AVX=ON GGML_AVX2=ON GGML_FMA=ON GGML_F16C=ON GGML_BMI2=ON
 fi
 # Beside the ordinary build, which is for this processor.
 export CARGO_TARGET_DIR=$PWD/target/portable
-cargo build --release --locked --bins
+# The programs carry the list of what they were built of: scanners, and `cargo audit bin`, read it.
+cargo auditable build --release --locked --bins
 bin=$CARGO_TARGET_DIR/release
 out=target/deb
 rm -rf "$out"

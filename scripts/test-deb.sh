@@ -49,7 +49,9 @@ debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,libstdc++6,lib
   bookworm "$root" ${DEBIAN_MIRROR:-} >"$root.log" || { cat "$root.log" >&2; exit 1; }
 cp "$deb" "$root/root/steno.deb"
 cp tests/fixtures/{clip,long}.opus "$root/root/"
-systemd-nspawn --quiet --directory "$root" --boot --register=no --keep-unit --private-network --console=pipe \
+# Its own filter does not let Landlock through.
+systemd-nspawn --system-call-filter="landlock_create_ruleset landlock_add_rule landlock_restrict_self" \
+  --quiet --directory "$root" --boot --register=no --keep-unit --private-network --console=pipe \
   </dev/null >"$root.log" 2>&1 &
 nspawn=$!
 until_so 30 "systemd-nspawn starts a Debian" pgrep --parent "$nspawn"
@@ -63,6 +65,9 @@ inside getent passwd steno >/dev/null || fail "there is no user steno"
 [ "$(inside stat -c '%G %a' /etc/steno/steno.env)" = "steno 640" ] || fail "the settings are not private"
 inside sh -c 'systemd-analyze verify /usr/lib/systemd/system/steno*' || fail "units are wrong"
 [ -e "$root/usr/share/man/man1/steno.1.gz" ] || fail "there is no manual"
+for program in steno steno-api steno-worker; do
+  grep -q '\.dep-v0' "$root/usr/bin/$program" || fail "$program does not say what it was built of"
+done
 until_so 10 "the api runs" get /readyz
 inside systemctl is-active --quiet steno-worker@1 && fail "a worker runs without weights"
 
@@ -71,6 +76,7 @@ cp "$weights"/ggml-base.* "$root/var/lib/steno/weights/"
 inside chown -R steno:steno /var/lib/steno/weights
 inside systemctl start steno-worker@1 || fail "the worker does not start"
 inside steno transcribe /root/clip.opus --output - | grep -qi weather || fail "no text"
+! inside journalctl --unit steno-worker@1 | grep "less protection" || fail "decoders are not shut in"
 get /readyz; echo
 for unit in steno-worker@1=0.5 steno-api=1.2; do
   score=$(inside systemd-analyze security --no-pager "${unit%=*}" | grep -oE '[0-9.]+ [A-Z]+ ' | tail -1)
