@@ -21,9 +21,15 @@ fn campaign(victim: Victim, limit: usize) {
             let number = 1 + index * count / limit % count;
             let log = bed.service.scratch().join(format!("{call}.{index}"));
             let has_ended = scenario(&mut bed, victim, &log, Fault::IoError(call, number));
-            let has_failed = shim::read(&log).iter().filter(|point| point.call == call).count() >= number;
-            assert!(has_ended || !has_failed || call != "sync", "a failed sync ends the process: {number}");
-            failed += usize::from(has_failed);
+            let points = shim::read(&log);
+            let mut calls = points.iter().filter(|point| point.call == call);
+            let at_fault = calls.nth(number - 1);
+            // SQLite takes no notice of one failure, of the data folder's sync: the store syncs it again by itself.
+            let folder = bed.service.data().to_str().unwrap().to_owned();
+            let is_repeated = points.iter().filter(|point| point.call == "sync" && point.path == folder).count() > 1;
+            let may_go_on = call != "sync" || at_fault.is_none_or(|point| point.path == folder && is_repeated);
+            assert!(has_ended || may_go_on, "it goes on after a failed sync: {at_fault:?}");
+            failed += usize::from(at_fault.is_some());
             ended += usize::from(has_ended);
         }
         report(

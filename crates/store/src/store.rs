@@ -50,7 +50,7 @@ pub use submit::{Accepted, EarlierJob, NewJob, Submission};
 pub use sweep::Sweep;
 pub use types::{Claim, ClaimId, Failure, Finished, PlannedSpan, Prepared, SpanTask, TaskKind};
 
-use crate::{DataDir, StoreError, WakeMessage, ballast, connection, migrate, wake};
+use crate::{DataDir, StoreError, WakeMessage, ballast, connection, data_dir, migrate, wake};
 
 /// Times a task may fail, and times a worker may die on it, before its job fails.
 const BUDGET: u32 = 3;
@@ -98,6 +98,8 @@ impl Store {
         ballast::keep(&data)?;
         let writer = connection::pool(&data.database(), 1, false)?;
         let readers = connection::pool(&data.database(), READERS, true)?;
+        // The log of the database is there from its first use on. That its name is on disk, SQLite tries and takes no notice.
+        data_dir::sync_folder(data.root())?;
         Ok(Self { boot_id: runs::boot_id(), overdue: Mutex::default(), data, settings, writer, readers })
     }
 

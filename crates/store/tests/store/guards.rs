@@ -44,3 +44,10 @@ fn a_claim_is_not_taken_over() {
     assert!(refused("UPDATE tasks SET status = 'ready'").contains("CHECK"));
     assert!(refused("UPDATE tasks SET status = 'done', claim_id = NULL, run_id = NULL").contains("CHECK"));
 }
+
+#[test]
+fn the_log_of_the_database_is_there_once_the_store_is_open() {
+    // `Store::open` syncs the folder for its sake: a commit in a log that has no name after a power cut is none.
+    let f = Fixture::new();
+    assert!(f.data().database().with_extension("db-wal").exists());
+}
