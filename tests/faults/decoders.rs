@@ -9,6 +9,7 @@ use steno_e2e::{Service, Settings, eventually, fixture, repeated, within};
 use steno_models::{JobId, Status};
 
 use crate::bed::report;
+use crate::shim;
 
 /// Processes that decode the recording of a job: one, or none.
 fn decoders_of(job: JobId) -> Vec<Pid> {
@@ -121,10 +122,57 @@ fn wav_with_a_tag_of(bytes: u32) -> Vec<u8> {
     chunk(b"RIFF", &[b"WAVE", &chunks[..]].concat())
 }
 
+/// A job whose decoders are in a stranger's hands.
+fn begin_hostile(how: &str) -> (Service, JobId) {
+    let mut service = Settings::with_scripted_workers(0).set("STENO_STALL_TIMEOUT", "10s").start();
+    assert!(service.try_start_worker(&shim::borrowed(&shim::decoder_environment(how))));
+    let job = service.client.submit(&fixture("clip.opus"), "language=en");
+    (service, job)
+}
+
+fn check_hostile(how: &str, log: &str) {
+    let (mut service, job) = begin_hostile(how);
+    let ended = service.client.wait(job);
+    assert_eq!((ended.status, ended.attempts), (Status::Failed, 3));
+    assert_eq!(ended.error.unwrap().code.as_str(), "worker_crashed");
+    assert!(!service.workers[0].has_ended(), "{}", service.workers[0].log());
+    service.workers[0].wait_for_log(log);
+    assert_eq!(decoders_of(job), []);
+}
+
+#[test]
+fn a_decoder_that_closes_the_pipe_and_stays_is_ended() {
+    check_hostile("leave", "ended without an answer");
+}
+
+#[test]
+fn a_decoder_that_babbles_gives_no_sign_of_life() {
+    let (mut service, job) = begin_hostile("babble");
+    let first = next_decoder(job, &[]);
+    service.workers[0].wait_for_log("no sign of life for 10 s");
+    assert!(!decoders_of(job).contains(&first));
+    // It is looked after while it babbles.
+    next_decoder(job, &[first]);
+    assert_eq!(service.client.delete(&format!("/transcribe/{job}")).status, 204);
+    within(Duration::from_secs(5), "it is ended with its job", || decoders_of(job).is_empty().then_some(()));
+    assert!(!service.workers[0].has_ended());
+}
+
+#[test]
+fn a_decoder_is_not_believed() {
+    check_hostile("lie", "an answer that cannot be");
+}
+
 #[test]
 fn a_decoder_does_not_outlive_its_worker() {
     let mut scene = Scene::begin(Settings::with_scripted_workers(1), long_recording);
     let decoder = next_decoder(scene.job, &[]);
+    eventually("it is at work", || {
+        let spools = fs::read_dir(scene.service.data().join("spool")).unwrap();
+        spools.flatten().any(|spool| spool.metadata().is_ok_and(|file| file.len() > 0)).then_some(())
+    });
+    // It notices nothing by itself.
+    kill_process(decoder, Signal::STOP).unwrap();
     scene.service.workers.remove(0).kill();
     within(Duration::from_secs(5), "the decoder has gone", || {
         (!decoders_of(scene.job).contains(&decoder)).then_some(())

@@ -8,6 +8,7 @@
 //   SHIM_FAIL   "write:N" or "sync:N": the N-th of these calls fails with EIO
 //   SHIM_LOCK   while this file exists, the disk is read-only: every point fails with EROFS, except datagrams
 //   SHIM_CLOCK  a file with seconds to add to the wall clock
+//   SHIM_DECODER  what a process that decodes does instead: "leave" the pipe and stay, "babble" without end, or "lie"
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -49,8 +50,30 @@ static void share_count(void) {
   if (count == MAP_FAILED) abort();
 }
 
+static int is_decoder(void) {
+  char arguments[256] = "";
+  int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+  ssize_t length = fd < 0 ? 0 : read(fd, arguments, sizeof arguments);
+  close(fd);
+  return length > 0 && memmem(arguments, length, "--decode", 8);
+}
+
+static void misbehave(const char *how) {
+  const char *lie = "{\"Prepared\":{\"duration_ms\":9,\"spans\":[{\"stretches\":[{\"start_sample\":0,\"end_sample\":99}]}],\"truncated\":false}}\n";
+  if (!strcmp(how, "leave")) {
+    close(1);
+    close(2);
+  }
+  if (!strcmp(how, "lie") && syscall(SYS_write, 1, lie, strlen(lie)) < 0) abort();
+  for (;;) {
+    if (!strcmp(how, "babble") && syscall(SYS_write, 1, "x", 1) < 0) abort();
+    usleep(20000);
+  }
+}
+
 __attribute__((constructor)) static void start(void) {
   const char *value;
+  if ((value = getenv("SHIM_DECODER")) && is_decoder()) misbehave(value);
   root = getenv("SHIM_ROOT");
   root_length = root ? strlen(root) : 0;
   clock_path = getenv("SHIM_CLOCK");

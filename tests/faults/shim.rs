@@ -57,6 +57,11 @@ pub(crate) fn lock_environment(data: &Path, lock: &Path) -> Vec<(&'static str, S
     ]
 }
 
+/// The environment that lets the decoders of a worker misbehave: `leave`, `babble` or `lie`.
+pub(crate) fn decoder_environment(how: &str) -> Vec<(&'static str, String)> {
+    vec![("LD_PRELOAD", LIBRARY.to_str().unwrap().to_owned()), ("SHIM_DECODER", how.to_owned())]
+}
+
 /// As [`steno_e2e::Service::try_start_api`] takes it.
 pub(crate) fn borrowed<'a>(environment: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
     environment.iter().map(|(name, value)| (*name, value.as_str())).collect()

@@ -1,7 +1,7 @@
-//! Whether the event loops of the server still turn: one that hangs answers nobody on its connections, while all else looks well.
+//! Whether the event loops that answer calls still turn: one that hangs answers nobody on its connections, while all else looks well.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// Pause between two beats of a loop.
@@ -10,8 +10,8 @@ const BEAT: Duration = Duration::from_secs(1);
 /// The beats of all event loops.
 pub(crate) struct Pulse {
     began: Instant,
-    /// When each loop last turned, in milliseconds after `began`.
-    beats: Mutex<Vec<Arc<AtomicU64>>>,
+    /// When each loop last turned, in milliseconds after `began`. A loop that has ended takes its own along.
+    beats: Mutex<Vec<Weak<AtomicU64>>>,
 }
 
 impl Pulse {
@@ -23,7 +23,7 @@ impl Pulse {
     /// Lets the event loop of this thread beat from now on.
     pub(crate) fn join(self: &Arc<Self>) {
         let (pulse, last) = (Arc::clone(self), Arc::new(AtomicU64::new(self.elapsed_ms())));
-        self.lock().push(Arc::clone(&last));
+        self.beats.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&last));
         actix_web::rt::spawn(async move {
             loop {
                 last.store(pulse.elapsed_ms(), Ordering::Relaxed);
@@ -34,57 +34,69 @@ impl Pulse {
 
     /// For how long the slowest loop has not turned.
     pub(crate) fn silence(&self) -> Duration {
-        let now = self.elapsed_ms();
-        let silences = self.lock().iter().map(|last| now.saturating_sub(last.load(Ordering::Relaxed))).max();
-        Duration::from_millis(silences.unwrap_or_default())
+        let mut beats = self.beats.lock().unwrap_or_else(PoisonError::into_inner);
+        beats.retain(|last| last.strong_count() > 0);
+        let oldest = beats.iter().filter_map(Weak::upgrade).map(|last| last.load(Ordering::Relaxed)).min();
+        let silence = oldest.map_or(0, |oldest| self.elapsed_ms().saturating_sub(oldest));
+        Duration::from_millis(silence)
     }
 
     fn elapsed_ms(&self) -> u64 {
         self.began.elapsed().as_millis() as u64
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<AtomicU64>>> {
-        self.beats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
-    use std::thread;
+    use std::thread::{self, JoinHandle};
 
     use super::*;
+
+    /// A loop that turns until the sender is dropped, and hangs for as long as the receiver blocks.
+    fn start(
+        pulse: &Arc<Pulse>,
+        hang: Option<mpsc::Receiver<()>>,
+    ) -> (tokio::sync::oneshot::Sender<()>, JoinHandle<()>) {
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let pulse = Arc::clone(pulse);
+        let thread = thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                pulse.join();
+                // What a handler must never do.
+                hang.map(|hang| hang.recv());
+                let _ = stopped.await;
+            });
+        });
+        (stop, thread)
+    }
+
+    fn wait_until(what: &str, condition: impl Fn() -> bool) {
+        let began = Instant::now();
+        while !condition() {
+            assert!(began.elapsed() < Duration::from_secs(30), "never: {what}");
+            thread::sleep(BEAT / 20);
+        }
+    }
 
     #[test]
     fn a_loop_that_hangs_is_noticed_beside_one_that_turns() {
         let pulse = Pulse::new();
-        let (hang, release) = mpsc::channel::<()>();
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let (first, second) = (Arc::clone(&pulse), Arc::clone(&pulse));
-        let turning = thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move {
-                first.join();
-                let _ = stopped.await;
-            });
-        });
-        let hanging = thread::spawn(move || {
-            actix_web::rt::System::new().block_on(async move {
-                second.join();
-                // What a handler must never do.
-                let _ = release.recv();
-                while second.silence() > BEAT {
-                    actix_web::rt::task::yield_now().await;
-                }
-            });
-        });
+        let turning = start(&pulse, None);
         let began = Instant::now();
-        while pulse.silence() < 2 * BEAT {
-            assert!(began.elapsed() < Duration::from_secs(30), "nobody notices");
-            thread::yield_now();
-        }
+        wait_until("three beats", || {
+            assert!(pulse.silence() < 3 * BEAT, "it turns");
+            began.elapsed() > 3 * BEAT
+        });
+        let (hang, release) = mpsc::channel::<()>();
+        let hanging = start(&pulse, Some(release));
+        wait_until("it is noticed", || pulse.silence() > 3 * BEAT);
         drop(hang);
-        hanging.join().unwrap();
-        drop(stop);
-        turning.join().unwrap();
+        wait_until("it turns again", || pulse.silence() < 2 * BEAT);
+        for (stop, thread) in [turning, hanging] {
+            drop(stop);
+            thread.join().unwrap();
+        }
+        assert_eq!(pulse.silence(), Duration::ZERO, "loops that have ended are forgotten");
     }
 }

@@ -1,19 +1,28 @@
 //! Ending with the supervisor: a child of `steno up` must not outlive it, even when it is killed.
 
-use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+use std::io;
+
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 /// Environment variable in which `steno up` tells a child its own process id.
 pub const PARENT_VARIABLE: &str = "STENO_PARENT_PID";
 
 /// Asks the kernel for SIGTERM when the supervisor dies. Without a supervisor, does nothing.
 pub fn die_with_parent() {
-    let Some(parent) = std::env::var(PARENT_VARIABLE).ok().and_then(|pid| pid.parse::<i32>().ok()) else { return };
-    if let Err(error) = set_parent_process_death_signal(Some(Signal::TERM)) {
-        tracing::warn!(%error, "cannot follow the supervisor: this process may outlive it");
+    let Some(parent) = std::env::var(PARENT_VARIABLE).ok().and_then(|pid| pid.parse::<u32>().ok()) else { return };
+    match die_with(parent, Signal::TERM) {
+        Ok(true) => {}
+        Ok(false) => {
+            tracing::error!("the supervisor is gone");
+            std::process::exit(1);
+        }
+        Err(error) => tracing::warn!(%error, "cannot follow the supervisor: this process may outlive it"),
     }
+}
+
+/// Asks the kernel for `signal` when the process `parent`, which has started this one, ends. False if it has ended already.
+pub fn die_with(parent: u32, signal: Signal) -> io::Result<bool> {
+    set_parent_process_death_signal(Some(signal))?;
     // It may have died before the request.
-    if getppid().map(Pid::as_raw_nonzero).is_none_or(|now| now.get() != parent) {
-        tracing::error!("the supervisor is gone");
-        std::process::exit(1);
-    }
+    Ok(getppid().is_some_and(|now| now.as_raw_nonzero().get() as u32 == parent))
 }

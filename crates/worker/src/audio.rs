@@ -25,12 +25,12 @@ use serde::{Deserialize, Serialize};
 
 pub use error::AudioError;
 pub use span::{Span, Stretch};
-pub use spool::read_span;
+pub use spool::{read_span, samples_of};
 
 /// Samples per second of a spool, the rate whisper hears at.
 pub const SAMPLE_RATE: u32 = 16_000;
 
-/// Bounds on what one file may expand to. Both are counted while decoding, never read from a header.
+/// Bounds on what one file may expand to, and take. All are counted while decoding, never read from a header.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Limits {
     /// Longest audio, in seconds.
@@ -63,6 +63,18 @@ pub struct Recording {
     pub spans: Vec<Span>,
     /// The file broke off before its end; what was there is in the spool.
     pub truncated: bool,
+}
+
+impl Recording {
+    /// Whether it can be the recording of a spool of `samples` samples.
+    pub fn fits(&self, samples: u64) -> bool {
+        self.duration_ms == milliseconds(samples) && plan::is_plan(&self.spans, samples)
+    }
+}
+
+/// Length of so many samples, in milliseconds.
+fn milliseconds(samples: u64) -> u64 {
+    samples * 1000 / u64::from(SAMPLE_RATE)
 }
 
 /// Decodes the audio file `input` into the file `spool` and finds the spans with speech.

@@ -1,33 +1,27 @@
 //! Decoding in a process of its own: whatever a recording does to a decoder, it does to that process alone.
 //!
 //! [`prepare`] is [`audio::prepare`](crate::audio::prepare) behind a wall. It starts this program again, which finds out in
-//! [`run_if_asked`] what it is for, gives up everything but the two files, and answers over a pipe, a JSON value a line.
-//! Called by the task code. Never sees the store.
+//! [`run_if_asked`] what it is for, puts up its walls, and answers over a pipe. What it answers is checked: it may be in a
+//! stranger's hands. Called by the task code. Never sees the store.
 
 mod child;
 mod wire;
 
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
-use rustix::time::Timespec;
-
-use crate::audio::{AudioError, Control, Limits, Recording};
+use crate::audio::{AudioError, Control, Limits, Recording, samples_of};
 pub use child::run_if_asked;
-use wire::{Message, Order};
+use wire::{Answers, Message, Order, Received, shortened};
 
 /// The first argument of a process that is to decode.
 const ARGUMENT: &str = "--decode";
-/// Pause between two looks at the control.
-const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-/// Longest answer: a recording of a day has a tenth of it.
-const MAX_ANSWER_BYTES: usize = 16 << 20;
+/// Lines of last words that are logged.
+const MAX_WORDS: usize = 20;
 
 /// What a process that decodes may use.
 #[derive(Clone, Copy, Debug)]
@@ -46,20 +40,28 @@ pub(crate) enum DecodeError {
     /// What the decoder says about the file.
     #[error(transparent)]
     Audio(#[from] AudioError),
-    /// The process could not be started or understood.
-    #[error("cannot run a process to decode in")]
+    /// The process could not be started or waited for.
+    #[error("cannot run a process to decode in: {0}")]
     Process(#[source] io::Error),
     /// It ended without an answer: killed, aborted, or out of memory.
     #[error("the process that decodes ended without an answer ({0})")]
     Died(ExitStatus),
-    /// It was ended because it gave no sign of life.
-    #[error("the process that decodes gave no sign of life for {} s", .0.as_secs())]
-    Silent(Duration),
+    /// It was ended because it gave no sign of life, or no answer for far too long.
+    #[error("the process that decodes was ended: no {what} for {} s", .after.as_secs())]
+    Silent {
+        /// What there was none of.
+        what: &'static str,
+        /// How long that was waited for.
+        after: Duration,
+    },
+    /// Its answer cannot be true.
+    #[error("the process that decodes gave an answer that cannot be")]
+    Nonsense,
 }
 
 /// Decodes the audio file `input` into the file `spool`, which exists, and finds the spans with speech.
 ///
-/// Blocks, and shows `control` about ten times a second that the caller is alive; the process has a limit of its own for that.
+/// Blocks, and shows `control` about ten times a second that the caller is alive; the process has limits of its own for that.
 pub(crate) fn prepare(
     input: &Path,
     spool: &Path,
@@ -67,77 +69,78 @@ pub(crate) fn prepare(
     control: &dyn Control,
 ) -> Result<Recording, DecodeError> {
     let mut process = DecodeProcess::start(input, spool, settings).map_err(DecodeError::Process)?;
-    let mut alive_at = Instant::now();
+    // Some hundred times what decoding takes.
+    let longest = settings.stall_timeout + Duration::from_secs(settings.limits.max_seconds / 2);
+    let began = Instant::now();
+    let (mut alive_at, mut lines) = (began, 0);
     loop {
         if control.should_stop() {
             return Err(AudioError::Stopped.into());
         }
-        match process.receive()? {
-            Some(Message::Alive) => alive_at = Instant::now(),
-            Some(Message::Unprotected(reason)) => warn_once(&reason),
-            Some(Message::Prepared(recording)) => return Ok(recording),
-            Some(Message::Failed(error)) => return Err(AudioError::from(error).into()),
-            None if alive_at.elapsed() > settings.stall_timeout => {
-                return Err(DecodeError::Silent(settings.stall_timeout));
+        match process.answers.receive().map_err(DecodeError::Process)? {
+            Received::Message(Message::Alive) => alive_at = Instant::now(),
+            Received::Message(Message::Unprotected(reasons)) => warn_once(&shortened(&reasons)),
+            Received::Message(Message::Prepared(recording)) => return checked(recording, spool),
+            Received::Message(Message::Failed(error)) => return Err(AudioError::from(error).into()),
+            Received::Words(words) if lines < MAX_WORDS => {
+                tracing::warn!("a process that decodes says {words:?}");
+                lines += 1;
             }
-            None => {}
+            Received::End => return Err(process.end()),
+            Received::Nothing if alive_at.elapsed() > settings.stall_timeout => {
+                return Err(DecodeError::Silent { what: "sign of life", after: settings.stall_timeout });
+            }
+            Received::Words(_) | Received::Nothing => {}
+        }
+        if began.elapsed() > longest {
+            return Err(DecodeError::Silent { what: "answer", after: longest });
         }
     }
 }
 
-/// The reason is the same for every process.
-fn warn_once(reason: &str) {
+/// The reasons are the same for every process.
+fn warn_once(reasons: &str) {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| tracing::warn!("recordings are decoded with less protection than there could be: {reason}"));
+    ONCE.call_once(|| tracing::warn!("recordings are decoded with less protection than there could be: {reasons}"));
+}
+
+/// The recording, if the spool can be its.
+fn checked(recording: Recording, spool: &Path) -> Result<Recording, DecodeError> {
+    let samples = samples_of(spool).map_err(AudioError::Spool)?;
+    if recording.fits(samples) { Ok(recording) } else { Err(DecodeError::Nonsense) }
 }
 
 /// A running process; ended when dropped.
 struct DecodeProcess {
     child: Child,
-    answers: ChildStdout,
-    received: Vec<u8>,
+    answers: Answers,
 }
 
 impl DecodeProcess {
     fn start(input: &Path, spool: &Path, settings: &DecodeSettings) -> io::Result<Self> {
-        let order = Order { limits: settings.limits, memory_bytes: settings.memory_bytes };
+        let order = Order { limits: settings.limits, memory_bytes: settings.memory_bytes, worker: std::process::id() };
+        let (answers, others_end) = io::pipe()?;
         // This very program, even if another version of it was installed meanwhile.
-        let mut child = Command::new("/proc/self/exe")
-            .arg0("steno-worker")
-            .arg(ARGUMENT)
-            .arg(serde_json::to_string(&order)?)
-            .args([input, spool])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            // Signals for the worker's group, as of a terminal, are for the worker to act on.
-            .process_group(0)
-            .spawn()?;
-        let answers = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        Ok(Self { child, answers, received: Vec::new() })
-    }
-
-    /// The next message, or `None` if there is none for a tick.
-    fn receive(&mut self) -> Result<Option<Message>, DecodeError> {
-        let broken = |error: serde_json::Error| DecodeError::Process(error.into());
-        loop {
-            if let Some(end) = self.received.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<_> = self.received.drain(..=end).collect();
-                return serde_json::from_slice(&line).map(Some).map_err(broken);
-            }
-            if self.received.len() > MAX_ANSWER_BYTES {
-                return Err(DecodeError::Process(io::ErrorKind::InvalidData.into()));
-            }
-            match poll(&mut [PollFd::new(&self.answers, PollFlags::IN)], Some(&TICK)) {
-                Ok(0) | Err(Errno::INTR) => return Ok(None),
-                Err(error) => return Err(DecodeError::Process(error.into())),
-                Ok(_) => {}
-            }
-            let mut bytes = [0; 4096];
-            match self.answers.read(&mut bytes).map_err(DecodeError::Process)? {
-                0 => return Err(DecodeError::Died(self.child.wait().map_err(DecodeError::Process)?)),
-                count => self.received.extend_from_slice(&bytes[..count]),
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("steno-worker").arg(ARGUMENT).arg(serde_json::to_string(&order)?).args([input, spool]);
+        // Settings and what the service manager passes are none of its business.
+        let is_ours = |name: &str| name.starts_with("STENO_") || matches!(name, "NOTIFY_SOCKET" | "WATCHDOG_USEC");
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(is_ours) {
+                command.env_remove(name);
             }
         }
+        command.stdin(Stdio::null()).stdout(others_end.try_clone()?).stderr(others_end);
+        // Signals for the worker's group, as of a terminal, are for the worker to act on.
+        let child = command.process_group(0).spawn()?;
+        Ok(Self { child, answers: Answers::new(answers) })
+    }
+
+    /// How it ended. It has closed its end of the pipe, which need not be its end.
+    fn end(&mut self) -> DecodeError {
+        // One that is ending keeps its status.
+        let _ = self.child.kill();
+        self.child.wait().map_or_else(DecodeError::Process, DecodeError::Died)
     }
 }
 

@@ -42,8 +42,8 @@ pub(crate) enum TaskError {
     #[error("cannot work with the files of the job")]
     File(#[source] AudioError),
     /// The process that decodes the recording died or hung. Another try may meet a machine with more room.
-    #[error("cannot decode the recording")]
-    Decoder(#[source] DecodeError),
+    #[error(transparent)]
+    Decoder(DecodeError),
     /// The store could not be used.
     #[error("cannot work with the store")]
     Store(#[from] StoreError),

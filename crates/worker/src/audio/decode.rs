@@ -145,10 +145,7 @@ impl Decoder {
             Ok(Some(packet)) => packet,
             Ok(None) => return Ok(Step::End { truncated: false }),
             Err(Error::ResetRequired) => return Ok(self.restart()),
-            Err(error) => {
-                tracing::debug!("audio ends early: {error}");
-                return Ok(Step::End { truncated: true });
-            }
+            Err(_) => return Ok(Step::End { truncated: true }),
         };
         if packet.track_id != self.track_id {
             return Ok(Step::Nothing);
@@ -165,10 +162,8 @@ impl Decoder {
             Ok(shape) => self.accept(shape, block),
             Err(Error::LimitError(PANICKED)) => Ok(Step::End { truncated: true }),
             Err(Error::ResetRequired) => Ok(self.restart()),
-            Err(error) => {
-                tracing::trace!("skipped a bad packet: {error}");
-                Ok(self.fill(block))
-            }
+            // One bad packet is no end.
+            Err(_) => Ok(self.fill(block)),
         }
     }
 

@@ -13,7 +13,7 @@ use super::plan::plan;
 use super::resample::Resampler;
 use super::speech::{Listener, regions};
 use super::spool::{SpoolWriter, quantise};
-use super::{AudioError, Control, Limits, Recording, SAMPLE_RATE};
+use super::{AudioError, Control, Limits, Recording, SAMPLE_RATE, milliseconds};
 
 /// Decodes `input` into `spool` and plans the spans.
 pub(super) fn run(input: &Path, spool: &Path, limits: &Limits, control: &dyn Control) -> Result<Recording, AudioError> {
@@ -72,7 +72,7 @@ fn decode(
         });
     }
     Ok(Recording {
-        duration_ms: samples * 1000 / u64::from(SAMPLE_RATE),
+        duration_ms: milliseconds(samples),
         spans: plan(&regions(&probabilities), &probabilities, samples),
         truncated,
     })

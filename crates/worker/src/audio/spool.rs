@@ -3,7 +3,7 @@
 //! Written once by [`prepare`](super::prepare), then read span by span by the task code. Never creates, renames or removes
 //! the file: the caller owns its name and its lock.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
@@ -49,6 +49,11 @@ impl SpoolWriter {
 /// Turns a sample of -1..1 into 16 bits. What is outside is clamped; NaN becomes 0.
 pub(super) fn quantise(sample: f32) -> i16 {
     (sample * FULL_SCALE).round() as i16
+}
+
+/// How many samples a spool has.
+pub fn samples_of(spool: &Path) -> io::Result<u64> {
+    Ok(fs::metadata(spool)?.len() / BYTES_PER_SAMPLE)
 }
 
 /// Reads one span of a spool as samples of -1..1, stretch after stretch.

@@ -1,8 +1,7 @@
-//! The process that decodes: it gives up what it does not need, then decodes one file.
+//! The process that decodes: it puts up its walls, then decodes one file.
 
 use std::cell::Cell;
 use std::env;
-use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -13,7 +12,7 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
     path_beneath_rules,
 };
-use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
 use super::ARGUMENT;
 use super::wire::{Message, Order};
@@ -41,17 +40,26 @@ pub fn run_if_asked() -> Option<ExitCode> {
         eprintln!("{ARGUMENT} is for the worker's own use");
         return Some(ExitCode::from(EXIT_USAGE));
     };
-    let told = run(&order, Path::new(&input), Path::new(&spool));
-    Some(if told.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_UNHEARD) })
+    let answered = run(&order, Path::new(&input), Path::new(&spool));
+    Some(if answered.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_UNHEARD) })
 }
 
 fn run(order: &Order, input: &Path, spool: &Path) -> io::Result<()> {
-    // A panic may quote the recording.
-    std::panic::set_hook(Box::new(|_| ()));
-    for reason in [limit(order), confine(input, spool)].into_iter().filter_map(Result::err) {
-        tell(&Message::Unprotected(reason))?;
+    // What a panic says may quote the recording.
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        let _ = writeln!(io::stderr(), "panicked at {location}");
+    }));
+    // As `top` and the kernel's log call it.
+    let _ = rustix::thread::set_name(c"steno-decode");
+    if !steno_settings::die_with(order.worker, Signal::KILL)? {
+        return Err(io::ErrorKind::BrokenPipe.into());
     }
-    let message = match audio::prepare(input, spool, &order.limits, &Signs::default()) {
+    let missing = [limit(order), confine(input, spool)].into_iter().filter_map(Result::err).collect::<Vec<_>>();
+    if !missing.is_empty() {
+        tell(&Message::Unprotected(missing.join("; ")))?;
+    }
+    let message = match audio::prepare(input, spool, &order.limits, &SignsOfLife::default()) {
         Ok(recording) => Message::Prepared(recording),
         Err(error) => Message::Failed(error.into()),
     };
@@ -66,23 +74,29 @@ fn tell(message: &Message) -> io::Result<()> {
     answers.flush()
 }
 
-/// Bounds what this process can take from the others, and lets it die with the worker.
+/// Bounds what this process can take from the others.
 fn limit(order: &Order) -> Result<(), String> {
-    let failed = |what: &str, error: &dyn Display| format!("{what}: {error}");
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| failed("cannot follow the worker", &error))?;
     // Where memory runs out all the same, this is whom to kill. The kernel may not let us say so.
     let _ = fs::write("/proc/self/oom_score_adj", "1000");
     let spool_bytes = order.limits.max_seconds.saturating_add(1).saturating_mul(u64::from(SAMPLE_RATE) * 2);
-    for (resource, most) in
-        [(Resource::As, order.memory_bytes), (Resource::Fsize, spool_bytes), (Resource::Core, 0), (Resource::Nproc, 0)]
-    {
-        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
-            .map_err(|error| failed("cannot limit memory and files", &error))?;
-    }
-    Ok(())
+    let limits = [
+        ("memory", Resource::As, order.memory_bytes),
+        ("file sizes", Resource::Fsize, spool_bytes),
+        ("core dumps", Resource::Core, 0),
+        ("processes", Resource::Nproc, 0),
+    ];
+    let failed = limits.into_iter().filter_map(|(name, resource, most)| {
+        // What somebody else has limited further stays so.
+        let most = getrlimit(resource).maximum.map_or(most, |already| most.min(already));
+        let error = setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) }).err()?;
+        Some(format!("cannot limit {name}: {error}"))
+    });
+    let failed: Vec<_> = failed.collect();
+    if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
 }
 
-/// From here on this thread can open nothing but the two files, and reach nobody.
+/// From here on this thread can open nothing but the two files and, where the kernel's Landlock is new enough, neither connect by
+/// TCP nor send signals.
 fn confine(input: &Path, spool: &Path) -> Result<(), String> {
     let restrict = || -> Result<RulesetStatus, RulesetError> {
         let status = Ruleset::default()
@@ -105,11 +119,11 @@ fn confine(input: &Path, spool: &Path) -> Result<(), String> {
 
 /// Tells the worker now and then that there is life, and notices when the worker has gone.
 #[derive(Default)]
-struct Signs {
+struct SignsOfLife {
     last: Cell<Option<Instant>>,
 }
 
-impl Control for Signs {
+impl Control for SignsOfLife {
     fn should_stop(&self) -> bool {
         if self.last.get().is_some_and(|last| last.elapsed() < SIGN_INTERVAL) {
             return false;

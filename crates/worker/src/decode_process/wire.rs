@@ -1,24 +1,36 @@
 //! What the worker and a process that decodes tell each other.
 
-use std::io;
+use std::io::{self, PipeReader, Read};
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::time::Timespec;
 use serde::{Deserialize, Serialize};
 
 use crate::audio::{AudioError, Limits, Recording};
+
+/// How long the worker waits for a message before it looks after other things.
+const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+/// Longest message: a week of speech has a third of it.
+const MAX_MESSAGE_BYTES: usize = 64 << 20;
+/// Longest text that is taken from a process that may be in a stranger's hands, in characters.
+const MAX_TEXT: usize = 300;
 
 /// What the process is to keep to.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Order {
     pub(super) limits: Limits,
     pub(super) memory_bytes: u64,
+    /// Process id of the worker.
+    pub(super) worker: u32,
 }
 
 /// What it says, a JSON value a line.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Message {
     /// A sign of life.
     Alive,
-    /// A wall that could not be put up, and why.
+    /// Walls that could not be put up, and why.
     Unprotected(String),
     /// The spool is written.
     Prepared(Recording),
@@ -26,8 +38,73 @@ pub(super) enum Message {
     Failed(Failed),
 }
 
+/// What came out of the pipe.
+#[derive(Debug, PartialEq)]
+pub(super) enum Received {
+    Message(Message),
+    /// A line that is no message: the last words of a library.
+    Words(String),
+    /// Nothing whole within a tick.
+    Nothing,
+    /// The other end is closed.
+    End,
+}
+
+/// The worker's end of the pipe.
+pub(super) struct Answers {
+    pipe: PipeReader,
+    bytes: Vec<u8>,
+    /// How many of them are known to hold no end of a line.
+    searched: usize,
+}
+
+impl Answers {
+    pub(super) fn new(pipe: PipeReader) -> Self {
+        Self { pipe, bytes: Vec::new(), searched: 0 }
+    }
+
+    /// Waits for a tick and reads at most once, whatever comes, so that the caller can look after other things.
+    pub(super) fn receive(&mut self) -> io::Result<Received> {
+        if let Some(received) = self.take_line() {
+            return Ok(received);
+        }
+        if self.bytes.len() > MAX_MESSAGE_BYTES {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the message has no end"));
+        }
+        match poll(&mut [PollFd::new(&self.pipe, PollFlags::IN)], Some(&TICK)) {
+            Ok(0) | Err(Errno::INTR) => return Ok(Received::Nothing),
+            Err(error) => return Err(error.into()),
+            Ok(_) => {}
+        }
+        let mut bytes = [0; 8192];
+        match self.pipe.read(&mut bytes)? {
+            0 => Ok(Received::End),
+            count => {
+                self.bytes.extend_from_slice(&bytes[..count]);
+                Ok(self.take_line().unwrap_or(Received::Nothing))
+            }
+        }
+    }
+
+    fn take_line(&mut self) -> Option<Received> {
+        let Some(length) = self.bytes[self.searched..].iter().position(|byte| *byte == b'\n') else {
+            self.searched = self.bytes.len();
+            return None;
+        };
+        let line: Vec<_> = self.bytes.drain(..=self.searched + length).collect();
+        self.searched = 0;
+        let message = serde_json::from_slice(&line);
+        Some(message.map_or_else(|_| Received::Words(shortened(&String::from_utf8_lossy(&line))), Received::Message))
+    }
+}
+
+/// As much of a text as is taken.
+pub(super) fn shortened(text: &str) -> String {
+    text.trim_end().chars().take(MAX_TEXT).collect()
+}
+
 /// An [`AudioError`] that can be written down.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Failed {
     UnsupportedMedia(String),
     CorruptAudio(String),
@@ -39,7 +116,7 @@ pub(super) enum Failed {
 }
 
 /// An [`io::Error`] that can be written down: the system's number where it has one.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct IoFailure {
     number: Option<i32>,
     message: String,
@@ -62,8 +139,8 @@ impl From<AudioError> for Failed {
 impl From<Failed> for AudioError {
     fn from(failed: Failed) -> Self {
         match failed {
-            Failed::UnsupportedMedia(reason) => Self::UnsupportedMedia(reason),
-            Failed::CorruptAudio(reason) => Self::CorruptAudio(reason),
+            Failed::UnsupportedMedia(reason) => Self::UnsupportedMedia(shortened(&reason)),
+            Failed::CorruptAudio(reason) => Self::CorruptAudio(shortened(&reason)),
             Failed::EmptyAudio => Self::EmptyAudio,
             Failed::TooLong { limit_seconds } => Self::TooLong { limit_seconds },
             Failed::Stopped => Self::Stopped,
@@ -81,13 +158,13 @@ impl From<io::Error> for IoFailure {
 
 impl From<IoFailure> for io::Error {
     fn from(failure: IoFailure) -> Self {
-        failure.number.map_or_else(|| Self::other(failure.message), Self::from_raw_os_error)
+        failure.number.map_or_else(|| Self::other(shortened(&failure.message)), Self::from_raw_os_error)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use rustix::io::Errno;
+    use std::io::Write;
 
     use super::*;
 
@@ -122,5 +199,50 @@ mod tests {
         ] {
             assert_eq!(told(error()).to_string(), error().to_string());
         }
+    }
+
+    #[test]
+    fn lines_are_put_together_whatever_their_pieces() {
+        let (pipe, mut other) = io::pipe().unwrap();
+        let mut answers = Answers::new(pipe);
+        assert_eq!(answers.receive().unwrap(), Received::Nothing);
+        other.write_all(b"\"Ali").unwrap();
+        assert_eq!(answers.receive().unwrap(), Received::Nothing);
+        other.write_all(b"ve\"\n{\"Unprotected\":\"so\"}\nout of luck\n\"Alive\"").unwrap();
+        let expected = [
+            Received::Message(Message::Alive),
+            Received::Message(Message::Unprotected("so".to_owned())),
+            Received::Words("out of luck".to_owned()),
+            Received::Nothing,
+        ];
+        for received in expected {
+            assert_eq!(answers.receive().unwrap(), received);
+        }
+        drop(other);
+        assert_eq!(answers.receive().unwrap(), Received::End, "what has no end of a line is no message");
+    }
+
+    #[test]
+    fn a_message_without_an_end_is_an_error() {
+        let (pipe, mut other) = io::pipe().unwrap();
+        let endless = std::thread::spawn(move || while other.write_all(&[b'x'; 8192]).is_ok() {});
+        let mut answers = Answers::new(pipe);
+        let error = loop {
+            match answers.receive() {
+                Ok(received) => assert_eq!(received, Received::Nothing),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        drop(answers);
+        endless.join().unwrap();
+    }
+
+    #[test]
+    fn texts_are_cut() {
+        let AudioError::CorruptAudio(reason) = Failed::CorruptAudio("é".repeat(1000)).into() else {
+            panic!("another")
+        };
+        assert_eq!(reason.chars().count(), MAX_TEXT);
     }
 }
