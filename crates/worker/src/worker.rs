@@ -211,6 +211,10 @@ impl Worker {
                 return Ok(Ended::Broken);
             }
         }
+        // One that failed since the last look has said why in the log.
+        if slots.into_iter().any(|(_, thread)| !matches!(thread.join(), Ok(Ok(())))) {
+            return Ok(Ended::Broken);
+        }
         shared.store.end_run(&shared.run)?;
         tracing::info!("drained");
         Ok(Ended::Drained)
