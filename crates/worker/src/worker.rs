@@ -191,22 +191,22 @@ impl Worker {
         shared.draining.store(true, Ordering::SeqCst);
         shared.wakeup.wake_all();
         let mut heartbeat_due = Instant::now();
-        let mut all_ended = |limit: Duration| {
+        let mut all_ended = |limit: Duration| -> Result<bool, StoreError> {
             let began = Instant::now();
             while slots.iter().any(|(_, thread)| !thread.is_finished()) && began.elapsed() < limit {
                 if Instant::now() >= heartbeat_due {
-                    keep_alive(&shared);
+                    keep_alive(&shared)?;
                     heartbeat_due = Instant::now() + shared.store.settings().heartbeat_interval();
                 }
                 thread::sleep(DRAIN_TICK);
             }
-            slots.iter().all(|(_, thread)| thread.is_finished())
+            Ok(slots.iter().all(|(_, thread)| thread.is_finished()))
         };
-        if !all_ended(config.drain_timeout) {
+        if !all_ended(config.drain_timeout)? {
             for (slot, _) in &slots {
                 slot.claim().into_iter().for_each(|claim| slot.stop_claim(claim));
             }
-            if !all_ended(STOP_LIMIT) {
+            if !all_ended(STOP_LIMIT)? {
                 tracing::error!("a slot does not stop; its task goes back when this process is gone");
                 return Ok(Ended::Broken);
             }
@@ -227,11 +227,14 @@ fn run_slot(shared: &Shared, state: &SlotState) -> Result<(), StoreError> {
 }
 
 /// A sign of life of a worker that drains, to the queue and to systemd: the unit's `TimeoutStopSec=` is for when there is none.
-fn keep_alive(shared: &Shared) {
-    if let Err(error) = shared.store.heartbeat(shared.clock.now(), &shared.run) {
-        tracing::warn!(error = &error as &dyn Error, "cannot extend the lease while draining");
+fn keep_alive(shared: &Shared) -> Result<(), StoreError> {
+    match shared.store.heartbeat(shared.clock.now(), &shared.run) {
+        Err(error) if error.is_fatal() => return Err(error),
+        Err(error) => tracing::warn!(error = &error as &dyn Error, "cannot extend the lease while draining"),
+        Ok(()) => {}
     }
     let _ = sd_notify::notify(&[NotifyState::Watchdog, NotifyState::ExtendTimeoutUsec(STOP_EXTENSION_US)]);
+    Ok(())
 }
 
 /// When things were last done.
