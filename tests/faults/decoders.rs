@@ -46,6 +46,17 @@ impl Scene {
         Self { service, worker, job, neighbour }
     }
 
+    /// The first decoder, when its walls are up: it has written samples.
+    fn decoder_at_work(&self) -> Pid {
+        let decoder = next_decoder(self.job, &[]);
+        eventually("it is at work", || {
+            let spools = fs::read_dir(self.service.data().join("spool")).unwrap().flatten();
+            let of_job = spools.filter(|spool| spool.file_name().to_string_lossy().contains(&self.job.to_string()));
+            of_job.map(|spool| spool.metadata()).any(|file| file.is_ok_and(|file| file.len() > 0)).then_some(())
+        });
+        decoder
+    }
+
     /// Looks that the neighbour is done at its first attempt by the same process, and that nothing is left.
     fn end(mut self) {
         self.service.client.wait_for_text(self.neighbour);
@@ -164,13 +175,30 @@ fn a_decoder_is_not_believed() {
 }
 
 #[test]
+fn a_decoder_has_no_more_than_it_needs() {
+    let scene = Scene::begin(Settings::with_scripted_workers(1), long_recording);
+    let decoder = scene.decoder_at_work();
+    kill_process(decoder, Signal::STOP).unwrap();
+    let of = |name: &str| fs::read_to_string(format!("/proc/{}/{name}", decoder.as_raw_nonzero())).unwrap();
+    assert!(!of("environ").contains("STENO_"), "{}", of("environ"));
+    assert_eq!(of("comm"), "steno-decode\n");
+    let limits = of("limits");
+    let limit = |name: &str| {
+        let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
+        line[name.len()..].split_whitespace().next().unwrap().to_owned()
+    };
+    let names = ["Max address space", "Max file size", "Max core file size", "Max processes"];
+    // Four hours and a second of 16 kHz and two bytes.
+    assert_eq!(names.map(limit), ["536870912", "460832000", "0", "0"]);
+    kill_process(decoder, Signal::CONT).unwrap();
+    scene.service.client.wait_for_text(scene.job);
+    scene.end();
+}
+
+#[test]
 fn a_decoder_does_not_outlive_its_worker() {
     let mut scene = Scene::begin(Settings::with_scripted_workers(1), long_recording);
-    let decoder = next_decoder(scene.job, &[]);
-    eventually("it is at work", || {
-        let spools = fs::read_dir(scene.service.data().join("spool")).unwrap();
-        spools.flatten().any(|spool| spool.metadata().is_ok_and(|file| file.len() > 0)).then_some(())
-    });
+    let decoder = scene.decoder_at_work();
     // It notices nothing by itself.
     kill_process(decoder, Signal::STOP).unwrap();
     scene.service.workers.remove(0).kill();

@@ -1,6 +1,5 @@
 //! Three times as much work as can be done: what is accepted is done, and what is not is refused at once.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,14 +18,14 @@ fn under_three_times_overload_what_is_accepted_is_done_and_the_rest_is_refused_a
     let seconds = scale(60, 6) as u64;
     let settings = Settings::with_scripted_workers(1).set("STENO_SLOTS", "2").set("STENO_MAX_PENDING_JOBS", "40");
     let service = settings.start();
-    let over = AtomicBool::new(false);
+    let end = Instant::now() + Duration::from_secs(seconds);
     let (accepted, mut refusals) = thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS)
             .map(|_| {
                 scope.spawn(|| {
                     let (mut accepted, mut refusals): (Vec<JobId>, Vec<Duration>) = (Vec::new(), Vec::new());
                     let mut next = Instant::now();
-                    while !over.load(Ordering::Relaxed) {
+                    while next < end {
                         // The rate is what is offered, whatever the answers.
                         thread::sleep(next.saturating_duration_since(Instant::now()));
                         next += Duration::from_secs(1) * CLIENTS / OFFERED_PER_SECOND;
@@ -44,8 +43,6 @@ fn under_three_times_overload_what_is_accepted_is_done_and_the_rest_is_refused_a
                 })
             })
             .collect();
-        thread::sleep(Duration::from_secs(seconds));
-        over.store(true, Ordering::Relaxed);
         let outcomes = clients.into_iter().map(|client| client.join().unwrap());
         outcomes.fold((Vec::new(), Vec::new()), |mut all, (accepted, refusals)| {
             all.0.extend(accepted);

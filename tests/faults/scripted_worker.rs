@@ -53,7 +53,7 @@ impl Session for Script {
             "abort" => std::process::abort(),
             "panic" => panic!("as the prompt says"),
             "hang" => loop {
-                thread::sleep(TICK);
+                thread::park();
             },
             "fail" => return Err(EngineError::Processor(vec!["as the prompt says"])),
             word => {
