@@ -197,12 +197,12 @@ fn a_decoder_has_no_more_than_it_needs() {
 
 #[test]
 fn a_decoder_does_not_outlive_its_worker() {
-    let mut scene = Scene::begin(Settings::with_scripted_workers(1), long_recording);
-    let decoder = scene.decoder_at_work();
-    // It notices nothing by itself.
-    kill_process(decoder, Signal::STOP).unwrap();
-    scene.service.workers.remove(0).kill();
-    within(Duration::from_secs(5), "the decoder has gone", || {
-        (!decoders_of(scene.job).contains(&decoder)).then_some(())
-    });
+    // It hangs without being stopped, and so notices nothing by itself.
+    let (mut service, job) = begin_hostile("hang");
+    let decoder = next_decoder(job, &[]);
+    let comm = format!("/proc/{}/comm", decoder.as_raw_nonzero());
+    // It follows its worker before it takes its name.
+    eventually("it has a name", || (fs::read_to_string(&comm).unwrap() == "steno-decode\n").then_some(()));
+    service.workers.remove(0).kill();
+    within(Duration::from_secs(5), "the decoder has gone", || decoders_of(job).is_empty().then_some(()));
 }

@@ -8,7 +8,8 @@
 //   SHIM_FAIL   "write:N" or "sync:N": the N-th of these calls fails with EIO
 //   SHIM_LOCK   while this file exists, the disk is read-only: every point fails with EROFS, except datagrams
 //   SHIM_CLOCK  a file with seconds to add to the wall clock
-//   SHIM_DECODER  what a process that decodes does instead: "leave" the pipe and stay, "babble" without end, or "lie"
+//   SHIM_DECODER  what a process that decodes does instead: "leave" the pipe and stay, "babble" without end, "lie", or "hang" when it
+//               first writes to a file
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -31,6 +32,7 @@ static const char *root, *clock_path, *lock_path;
 static size_t root_length;
 static int log_fd = -1, kill_after;
 static long kill_at, fail_at;
+static int hangs;
 static char fail_call[16];
 static struct { long points, failing; } *count;  // all, and those of the call that is to fail
 
@@ -59,6 +61,7 @@ static int is_decoder(void) {
 }
 
 static void misbehave(const char *how) {
+  if ((hangs = !strcmp(how, "hang"))) return;
   const char *lie = "{\"Prepared\":{\"duration_ms\":9,\"spans\":[{\"stretches\":[{\"start_sample\":0,\"end_sample\":99}]}],\"truncated\":false}}\n";
   if (!strcmp(how, "leave")) {
     close(1);
@@ -151,6 +154,7 @@ static void look_at(const void *bytes, size_t length) {
 }
 
 ssize_t write(int fd, const void *bytes, size_t length) {
+  while (hangs && fd > 2) pause();
   char path[4096];
   if (fd == log_fd || !path_of(fd, path, sizeof path)) {
     look_at(bytes, length);

@@ -57,7 +57,7 @@ pub(crate) fn lock_environment(data: &Path, lock: &Path) -> Vec<(&'static str, S
     ]
 }
 
-/// The environment that lets the decoders of a worker misbehave: `leave`, `babble` or `lie`.
+/// The environment that lets the decoders of a worker misbehave: `leave`, `babble`, `lie` or `hang`.
 pub(crate) fn decoder_environment(how: &str) -> Vec<(&'static str, String)> {
     vec![("LD_PRELOAD", LIBRARY.to_str().unwrap().to_owned()), ("SHIM_DECODER", how.to_owned())]
 }

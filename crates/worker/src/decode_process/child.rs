@@ -50,11 +50,11 @@ fn run(order: &Order, input: &Path, spool: &Path) -> io::Result<()> {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
         let _ = writeln!(io::stderr(), "panicked at {location}");
     }));
-    // As `top` and the kernel's log call it.
-    let _ = rustix::thread::set_name(c"steno-decode");
     if !steno_settings::die_with(order.worker, Signal::KILL)? {
         return Err(io::ErrorKind::BrokenPipe.into());
     }
+    // As `top` and the kernel's log call it.
+    let _ = rustix::thread::set_name(c"steno-decode");
     let missing = [limit(order), confine(input, spool)].into_iter().filter_map(Result::err).collect::<Vec<_>>();
     if !missing.is_empty() {
         tell(&Message::Unprotected(missing.join("; ")))?;
