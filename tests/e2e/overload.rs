@@ -88,7 +88,7 @@ fn a_client_that_reads_nothing_of_its_answers_is_given_up() {
 
 #[test]
 fn a_connection_without_a_call_is_ended_whatever_it_owes() {
-    let service = Settings::with_workers(0).start();
+    let service = Settings::with_workers(0).set("STENO_KEEP_ALIVE", "1s").start();
     let begun = [
         // The head of a second call, never ended; the rest of a body nobody waits for.
         "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /hea",
@@ -109,6 +109,29 @@ fn a_connection_without_a_call_is_ended_whatever_it_owes() {
         stream.read_to_end(&mut answer).unwrap_or_else(|error| panic!("{error}: {calls}"));
         assert!(answer.starts_with(b"HTTP/1.1 "), "{calls}");
     }
+}
+
+#[test]
+fn a_connection_is_kept_for_a_next_call_as_long_as_it_was_set() {
+    let call = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let service = Settings::with_workers(0).start();
+    let mut kept = connect(&service);
+    let mut answer = [0; 4096];
+    kept.write_all(call).unwrap();
+    assert_ne!(kept.read(&mut answer).unwrap(), 0);
+    // Clients that keep connections keep them for this long or less.
+    kept.set_read_timeout(Some(Duration::from_secs(16))).unwrap();
+    let nothing = kept.read(&mut answer).unwrap_err();
+    assert_eq!(nothing.kind(), ErrorKind::WouldBlock, "{nothing}");
+    kept.write_all(call).unwrap();
+    assert_ne!(kept.read(&mut answer).unwrap(), 0, "it was ended");
+
+    let service = Settings::with_workers(0).set("STENO_KEEP_ALIVE", "1s").start();
+    let mut ended = connect(&service);
+    let began = Instant::now();
+    ended.write_all(call).unwrap();
+    ended.read_to_end(&mut Vec::new()).unwrap();
+    assert!(began.elapsed() < Duration::from_secs(5), "it took {:?}", began.elapsed());
 }
 
 #[test]

@@ -85,6 +85,11 @@ pub struct Config {
     #[arg(long, env = "STENO_SEND_TIMEOUT", default_value = "60s", value_parser = parse_duration)]
     pub send_timeout: Duration,
 
+    /// How long a connection is kept open for a next call; 0 to end it after each. Proxies before the server should end theirs
+    /// sooner.
+    #[arg(long, env = "STENO_KEEP_ALIVE", default_value = "75s", value_parser = parse_duration)]
+    pub keep_alive: Duration,
+
     /// Free space on the disk below which uploads are refused with 507.
     #[arg(long, env = "STENO_DISK_RESERVE_BYTES", default_value = "256MiB", value_parser = parse_bytes)]
     pub disk_reserve_bytes: u64,

@@ -22,9 +22,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown, sockopt};
 use tokio::sync::watch;
 
-/// How long a connection may be without a call.
-const IDLE_LIMIT: Duration = Duration::from_secs(15);
-/// The same while there are more connections than are served: those that ask for something come first.
+/// How long a connection may be without a call while there are more than are served: those that ask for something come first.
 const CROWDED_IDLE_LIMIT: Duration = Duration::from_secs(1);
 /// Pause between two looks for idle ones.
 const TICK: Duration = Duration::from_millis(500);
@@ -105,16 +103,17 @@ impl OpenConnections {
     }
 }
 
-/// Starts the thread that ends idle connections. It ends soon after `stopping`.
+/// Starts the thread that ends connections that have been without a call for `idle_limit`. It ends soon after `stopping`.
 pub(crate) fn start_watch(
     connections: OpenConnections,
     most_served: usize,
+    idle_limit: Duration,
     stopping: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
     thread::spawn(move || {
         while !*stopping.borrow() {
             let is_crowded = connections.count() > most_served;
-            connections.end_idle(if is_crowded { CROWDED_IDLE_LIMIT } else { IDLE_LIMIT });
+            connections.end_idle(if is_crowded { CROWDED_IDLE_LIMIT } else { idle_limit });
             thread::sleep(TICK);
         }
     })

@@ -61,9 +61,15 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
             config.queue.sweep_interval,
             stopping.clone(),
         ),
-        connection::start_watch(connections.clone(), config.max_connections, stopping.clone()),
+        // actix ends those whose next head has not begun.
+        connection::start_watch(
+            connections.clone(),
+            config.max_connections,
+            config.keep_alive.saturating_add(HEAD_TIMEOUT),
+            stopping.clone(),
+        ),
     ];
-    let (cors_origins, counter) = (config.cors_origins.clone(), connections.clone());
+    let (cors_origins, keep_alive, counter) = (config.cors_origins.clone(), config.keep_alive, connections.clone());
     // Beyond what is served, so that there is room to say so.
     let most_connections = config.max_connections + config.max_connections / 8 + 64;
     let state = web::Data::new(ApiState {
@@ -90,6 +96,7 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
     .workers(threads_of_server)
     .max_connections(most_connections.div_ceil(threads_of_server))
     .on_connect(move |connection, data| counter.remember(connection, data))
+    .keep_alive(keep_alive)
     .client_request_timeout(HEAD_TIMEOUT)
     .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
     .disable_signals()
