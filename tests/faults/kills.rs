@@ -119,15 +119,15 @@ fn real_campaign(name: &str, victim: Victim, kills: usize) {
 
 #[test]
 fn kills_of_workers_with_the_real_engine() {
-    real_campaign("kill -9 of a worker, real engine", Victim::Worker, scale(30, 2));
+    real_campaign("kill -9 of a worker, real engine", Victim::Worker, scale(300, 2));
 }
 
 #[test]
 fn kills_of_the_api_with_the_real_engine() {
-    real_campaign("kill -9 of the api, real engine", Victim::Api, scale(30, 1));
+    real_campaign("kill -9 of the api, real engine", Victim::Api, scale(300, 1));
 }
 
 #[test]
 fn kills_of_both_with_the_real_engine() {
-    real_campaign("kill -9 of both, real engine", Victim::Both, scale(10, 1));
+    real_campaign("kill -9 of both, real engine", Victim::Both, scale(100, 1));
 }
