@@ -20,3 +20,4 @@ mod privacy;
 mod recovery;
 mod shim;
 mod soak;
+mod watchdog;

@@ -8,6 +8,7 @@
 //   SHIM_FAIL   "write:N" or "sync:N": the N-th of these calls fails with EIO
 //   SHIM_LOCK   while this file exists, the disk is read-only: every point fails with EROFS, except datagrams
 //   SHIM_CLOCK  a file with seconds to add to the wall clock
+//   SHIM_HANG   while this file exists, one of the api's event loops hangs
 //   SHIM_DECODER  what a process that decodes does instead: "leave" the pipe and stay, "babble" without end, "lie", or "hang" when it
 //               first writes to a file
 #define _GNU_SOURCE
@@ -19,7 +20,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -28,7 +31,7 @@
 #include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static const char *root, *clock_path, *lock_path;
+static const char *root, *clock_path, *lock_path, *hang_path;
 static size_t root_length;
 static int log_fd = -1, kill_after;
 static long kill_at, fail_at;
@@ -81,6 +84,7 @@ __attribute__((constructor)) static void start(void) {
   root_length = root ? strlen(root) : 0;
   clock_path = getenv("SHIM_CLOCK");
   lock_path = getenv("SHIM_LOCK");
+  hang_path = getenv("SHIM_HANG");
   share_count();
   if ((value = getenv("SHIM_LOG"))) log_fd = open(value, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if ((value = getenv("SHIM_KILL"))) {
@@ -218,6 +222,18 @@ ssize_t sendto(int fd, const void *bytes, size_t length, int flags, const struct
     return REAL(sendto)(fd, bytes, length, flags, to, size);
   }
   POINT("datagram", address->sun_path, REAL(sendto)(fd, bytes, length, flags, to, size));
+}
+
+// Where an event loop waits, it hangs instead: the first that comes here, and no other.
+int epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms) {
+  static int has_hung;
+  char name[16] = "";
+  prctl(PR_GET_NAME, name);
+  int is_due = hang_path && !strcmp(name, "actix-rt|system") && !access(hang_path, F_OK);
+  if (is_due && !__atomic_exchange_n(&has_hung, 1, __ATOMIC_SEQ_CST)) {
+    while (!access(hang_path, F_OK)) usleep(20000);
+  }
+  return REAL(epoll_wait)(fd, events, most, timeout_ms);
 }
 
 int clock_gettime(clockid_t which, struct timespec *time) {

@@ -57,6 +57,11 @@ pub(crate) fn lock_environment(data: &Path, lock: &Path) -> Vec<(&'static str, S
     ]
 }
 
+/// The environment that lets one event loop of the api hang while the file `hang` exists.
+pub(crate) fn hang_environment(hang: &Path) -> Vec<(&'static str, String)> {
+    vec![("LD_PRELOAD", LIBRARY.to_str().unwrap().to_owned()), ("SHIM_HANG", hang.to_str().unwrap().to_owned())]
+}
+
 /// The environment that lets the decoders of a worker misbehave: `leave`, `babble`, `lie` or `hang`.
 pub(crate) fn decoder_environment(how: &str) -> Vec<(&'static str, String)> {
     vec![("LD_PRELOAD", LIBRARY.to_str().unwrap().to_owned()), ("SHIM_DECODER", how.to_owned())]
