@@ -18,7 +18,7 @@ pub use service::{Service, Settings};
 pub use words::{same_words, word_error_rate};
 
 /// Longest a condition may take to come true on a slow and busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A committed audio file or transcript.
 pub fn fixture(name: &str) -> PathBuf {
