@@ -4,14 +4,19 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=target/clients
 mkdir -p "$folder"
+
+# A registry may not answer once.
+try() { "$@" || "$@" || "$@"; }
+
 if ! cmp -s tests/clients/requirements.txt "$folder/requirements.txt"; then
   rm -rf "$folder/python"
   python3 -m venv "$folder/python"
-  "$folder/python/bin/pip" install --quiet --disable-pip-version-check --requirement tests/clients/requirements.txt
+  try "$folder/python/bin/pip" install --quiet --disable-pip-version-check --requirement tests/clients/requirements.txt
   cp tests/clients/requirements.txt "$folder/requirements.txt"
 fi
-if ! cmp -s tests/clients/package.json "$folder/package.json"; then
+if ! cmp -s tests/clients/package.json "$folder/installed.json"; then
   rm -rf "$folder/node_modules"
-  cp tests/clients/package.json "$folder/package.json.new"
-  (cd "$folder" && cp package.json.new package.json && npm install --silent --no-audit --no-fund --no-package-lock)
+  cp tests/clients/package.json "$folder/package.json"
+  (cd "$folder" && try npm install --silent --no-audit --no-fund --no-package-lock)
+  cp tests/clients/package.json "$folder/installed.json"
 fi

@@ -141,11 +141,11 @@ fn a_log_that_cannot_be_written_ends_nothing() {
 
 #[test]
 fn up_restarts_a_child_that_dies_and_takes_its_children_with_it() {
+    assert!(Settings::with_workers(1).start().workers[0].log().contains("working with"), "the weights are there");
     let mut service = Settings::with_workers(0).set("STENO_WORKERS", "1").start();
     assert!(service.api.take().unwrap().terminate().success());
     let log = service.scratch().join("up.log");
     let mut environment = service.environment().clone();
-    assert!(Settings::with_workers(1).start().workers[0].log().contains("working with"), "the weights are there");
     environment.insert("STENO_SLOTS".to_owned(), "1".to_owned());
     let up = Process::start("steno", &["up"], &environment, &log);
     up.wait_for_log("working with");

@@ -1,6 +1,6 @@
 //! Invariant: an accepted job is neither lost nor done twice, whichever process dies, and its text is the same.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use steno_e2e::{Service, Settings, eventually, fixture, repeated, within, word_error_rate};
 use steno_models::{JobId, Status};
@@ -19,13 +19,11 @@ fn another_worker_finishes_what_a_killed_one_began() {
     eventually("a span is done", || has_progress(&service, job).then_some(()));
     service.start_worker();
     service.workers.remove(0).kill();
-    let killed = Instant::now();
-    // Whoever looks first: the other worker or the api.
+    // Whoever looks first: the other worker or the api. Its lease would last for 30 s.
     within(Duration::from_secs(10), "its task goes back", || {
         let logs = [service.workers[0].log(), service.api.as_ref().unwrap().log()];
         logs.iter().any(|log| log.contains("returned the tasks of 1 dead workers")).then_some(())
     });
-    assert!(killed.elapsed() < Duration::from_secs(4), "it took {:?}", killed.elapsed());
     assert_eq!(service.client.wait_for_text(job), expected);
     assert!(service.client.status(job).attempts <= 2);
 }
@@ -57,11 +55,11 @@ fn a_kill_near_the_end_repeats_only_the_spans_in_flight() {
 #[test]
 fn a_recording_that_kills_every_worker_fails() {
     let mut service = Settings::with_workers(0).start();
-    let job = service.client.submit(&fixture("long.opus"), "language=en");
+    let job = service.client.submit(&repeated("long.opus", 10, &service.scratch()), "language=en");
     for crash in 1..=3 {
         service.start_worker();
-        service.workers[0].wait_for_log("claimed");
-        // Kill it in its first task; the next start reclaims.
+        service.workers[0].wait_for_log("claimed preparation");
+        // Kill it in its first task, which takes seconds; the next start reclaims.
         service.workers.remove(0).kill();
         if crash < 3 {
             assert!(!service.client.status(job).status.is_terminal());
@@ -100,7 +98,7 @@ fn pending_jobs_survive_a_restart_of_everything() {
 
 #[test]
 fn a_worker_that_is_asked_to_stop_finishes_its_span_and_takes_no_other() {
-    let mut service = Settings::with_workers(1).start();
+    let mut service = Settings::with_workers(1).set("STENO_DRAIN_TIMEOUT", "300s").start();
     let job = service.client.submit(&fixture("long.opus"), "language=en");
     service.workers[0].wait_for_log("claimed span 0");
     let mut worker = service.workers.remove(0);

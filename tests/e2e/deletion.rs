@@ -30,7 +30,7 @@ fn grep(folder: &Path, text: &str) -> bool {
 
 #[test]
 fn a_retrieved_result_stays_for_its_grace_and_repeats_the_same_bytes() {
-    let service = Settings::with_workers(1).set("STENO_RETRIEVAL_GRACE", "6s").start();
+    let service = Settings::with_workers(1).set("STENO_RETRIEVAL_GRACE", "15s").start();
     let job = service.client.submit(&fixture("clip.wav"), "language=en&metadata=%7B%22m%22%3A%22marker-5531%22%7D");
     service.client.wait(job);
     let path = format!("/transcribe/{job}");
@@ -45,7 +45,7 @@ fn a_retrieved_result_stays_for_its_grace_and_repeats_the_same_bytes() {
     assert_eq!((again.status, &again.body), (200, &first.body));
     assert_eq!(service.client.get_with(&path, &[("if-none-match", &tag)]).status, 304);
     assert!(grep(&service.data(), "marker-5531"), "the test can see what is there");
-    let reason = within(Duration::from_secs(30), "the job is gone", || gone(&service, job));
+    let reason = within(Duration::from_secs(60), "the job is gone", || gone(&service, job));
     assert_eq!(reason, TombstoneReason::Retrieved);
     within(Duration::from_secs(60), "its bytes are gone", || (!grep(&service.data(), "marker-5531")).then_some(()));
     assert_eq!(service.files(), Vec::<String>::new());

@@ -57,12 +57,17 @@ fn the_result_comes_in_every_format() {
 #[test]
 fn a_long_poll_wakes_on_the_completion_itself() {
     let service = Settings::with_workers(1).start();
-    let job = service.client.submit(&fixture("clip.wav"), "language=en");
-    let ended = service.client.wait(job);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
-    let late_ms = now - ended.finished_at.unwrap().ms();
-    // The backstop alone would take up to a second.
-    assert!(late_ms < 500, "told {late_ms} ms after the end");
+    let mut late_ms: Vec<i64> = (0..5)
+        .map(|_| {
+            let job = service.client.submit(&fixture("clip.wav"), "language=en");
+            let ended = service.client.wait(job);
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
+            now - ended.finished_at.unwrap().ms()
+        })
+        .collect();
+    late_ms.sort_unstable();
+    // The backstop alone would take up to a second. A disk may be slow once.
+    assert!(late_ms[3] < 300, "told so many ms after the end: {late_ms:?}");
     let began = Instant::now();
     let pending = Settings::with_workers(0).start();
     let job = pending.client.submit(&fixture("clip.wav"), "");

@@ -131,7 +131,7 @@ fn a_connection_is_kept_for_a_next_call_as_long_as_it_was_set() {
     let began = Instant::now();
     ended.write_all(call).unwrap();
     ended.read_to_end(&mut Vec::new()).unwrap();
-    assert!(began.elapsed() < Duration::from_secs(5), "it took {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(30), "it took {:?}", began.elapsed());
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn connections_that_ask_for_nothing_keep_nobody_out() {
         })
         .collect();
     let client = Client::new(&format!("http://{}", service.address()));
-    within(Duration::from_secs(8), "a good client is served", || {
+    within(Duration::from_secs(15), "a good client is served", || {
         client.try_get("/transcribe").filter(|answer| answer.status == 200)
     });
     drop(held);

@@ -33,7 +33,12 @@ impl Random {
 
 /// How often to do something: `full` with `STENO_FAULTS=full`, else `reduced`.
 pub(crate) fn scale(full: usize, reduced: usize) -> usize {
-    if std::env::var("STENO_FAULTS").is_ok_and(|scale| scale == "full") { full } else { reduced }
+    if is_full() { full } else { reduced }
+}
+
+/// Whether this is the whole of the campaigns.
+pub(crate) fn is_full() -> bool {
+    std::env::var("STENO_FAULTS").is_ok_and(|scale| scale == "full")
 }
 
 /// Prints a figure of a campaign, for the report.

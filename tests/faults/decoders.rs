@@ -70,9 +70,9 @@ impl Scene {
     }
 }
 
-/// Some minutes of speech: it takes a second or more to decode.
+/// A quarter of an hour of speech: it takes some seconds to decode.
 fn long_recording(service: &Service) -> PathBuf {
-    repeated("long.opus", 4, &service.scratch())
+    repeated("long.opus", 12, &service.scratch())
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_decoder_that_hangs_is_ended_and_tried_again() {
     let scene = Scene::begin(settings, long_recording);
     let decoder = next_decoder(scene.job, &[]);
     kill_process(decoder, Signal::STOP).unwrap();
-    within(Duration::from_secs(40), "the next attempt", || {
+    within(Duration::from_secs(90), "the next attempt", || {
         decoders_of(scene.job).into_iter().find(|pid| *pid != decoder)
     });
     assert!(!decoders_of(scene.job).contains(&decoder), "it is still there");

@@ -14,7 +14,7 @@ const FROZEN: usize = 10;
 #[test]
 fn what_a_frozen_worker_brings_is_dropped() {
     let rounds = scale(5, 1);
-    let mut service = Settings::with_scripted_workers(0).set("STENO_LEASE", "5s").start();
+    let mut service = Settings::with_scripted_workers(0).set("STENO_LEASE", "15s").start();
     for _ in 0..rounds {
         let jobs: Vec<JobId> =
             (0..FROZEN).map(|_| service.client.submit(&fixture("clip.opus"), "language=en&prompt=wait:1500")).collect();

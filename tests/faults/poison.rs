@@ -28,7 +28,7 @@ fn check(script: &str, code: &str) {
     let tally = bed.settle(ledger);
     assert_eq!(tally.crashed, 0, "its neighbours do not fail for it");
     report(&format!("poison: {script}"), &format!("failed in {:.1?}, {restarts} restarts", began.elapsed()));
-    assert!(began.elapsed() < Duration::from_secs(90));
+    assert!(began.elapsed() < Duration::from_secs(180));
 }
 
 #[test]
