@@ -34,7 +34,7 @@ bench-full: build ## measure everything, also against faster-whisper; SPEECH=fol
 	target/release/steno weights pull base
 	@cargo run --quiet --release --locked -p steno-e2e --example bench -- full
 
-faults: build-tests ## kill, freeze and starve Steno for about half an hour and look that nothing is lost (SEED=n)
+faults: build-tests ## kill, freeze and starve Steno for an hour or more and look that nothing is lost (SEED=n)
 	STENO_FAULTS=full STENO_FAULTS_SEED=$(or $(SEED),1) cargo test --locked -p steno-e2e --test faults -- --nocapture --test-threads=2
 
 build-tests: tools

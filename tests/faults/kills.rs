@@ -98,7 +98,10 @@ fn kills_of_both() {
 fn real_campaign(name: &str, victim: Victim, kills: usize) {
     let mut bed = Bed::new(Settings::with_workers(2), "A sentence.");
     let (mut ledger, mut random) = (Ledger::default(), Random::new());
-    for _ in 0..kills {
+    for kill in 0..kills {
+        if kill > 0 && kill % 50 == 0 {
+            report(name, &format!("{kill} kills so far"));
+        }
         let job = bed.submit(&mut ledger, RECORDINGS[1]).unwrap();
         eventually("it has begun", || (bed.service.client.status(job).progress > 0.0).then_some(()));
         thread::sleep(random.milliseconds(0, 3000));
@@ -119,12 +122,12 @@ fn real_campaign(name: &str, victim: Victim, kills: usize) {
 
 #[test]
 fn kills_of_workers_with_the_real_engine() {
-    real_campaign("kill -9 of a worker, real engine", Victim::Worker, scale(300, 2));
+    real_campaign("kill -9 of a worker, real engine", Victim::Worker, scale(100, 2));
 }
 
 #[test]
 fn kills_of_the_api_with_the_real_engine() {
-    real_campaign("kill -9 of the api, real engine", Victim::Api, scale(300, 1));
+    real_campaign("kill -9 of the api, real engine", Victim::Api, scale(100, 1));
 }
 
 #[test]
