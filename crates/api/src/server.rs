@@ -61,7 +61,7 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
             config.queue.sweep_interval,
             stopping.clone(),
         ),
-        // actix ends those whose next head has not begun.
+        // actix ends those whose next head has not begun; this is for the others.
         connection::start_watch(
             connections.clone(),
             config.max_connections,
