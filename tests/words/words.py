@@ -1,0 +1,109 @@
+"""`make words`: word errors, missed speech and invented words of Steno and two peers over real recordings.
+
+Called by run.sh. Prints tables in Markdown; writes what every system said, with its scores, as JSON.
+"""
+
+import argparse
+import dataclasses
+import datetime
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bench"))
+
+import report
+from material import ROOT, SETS, read_items
+from peer_home import load_normalisers, unpack_model
+from score import score
+from systems import FasterWhisper, Steno, WhisperAlone
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(prog="tests/words/run.sh", description=__doc__.splitlines()[0])
+    parser.add_argument("--steno-only", action="store_true", help="leave the peers out")
+    parser.add_argument("--set", action="append", choices=SETS, help="only this set; may be repeated")
+    parser.add_argument("--filter", default="", help="only recordings whose name, condition or note match this pattern")
+    parser.add_argument("--half", choices=["a", "b"], help="only the half to tune on (a) or to judge on (b)")
+    parser.add_argument("--compare", type=pathlib.Path, help="JSON of an earlier run: list the recordings that changed")
+    parser.add_argument("--out", type=pathlib.Path, help="where the JSON goes (default: target/words/TIME.json)")
+    parser.add_argument("--texts", action="store_true", help="print what was said and heard, for every error")
+    parser.add_argument("--home", type=pathlib.Path, default=ROOT / "target/words", help="where answers are kept")
+    parser.add_argument("--peer-home", type=pathlib.Path, default=ROOT / "target/bench", help="where the peer lives")
+    parser.add_argument("--driver", default=str(ROOT / "target/debug/examples/words"), help="the Rust driver")
+    return parser.parse_args()
+
+
+def chosen(items, arguments):
+    def wanted(item):
+        text = f"{item.id} {item.condition} {item.expectation} {item.language}"
+        return (
+            (not arguments.set or item.set in arguments.set)
+            and re.search(arguments.filter, text, re.IGNORECASE)
+            and arguments.half in (None, item.half)
+        )
+
+    return [item for item in items if wanted(item)]
+
+
+def with_length(item):
+    """The fixtures' manifest does not say how long they are."""
+    if item.set == "fixtures":
+        import av
+
+        with av.open(str(item.path)) as container:
+            item.seconds = (container.duration or 0) / av.time_base
+    return item
+
+
+def main():
+    arguments = parse_arguments()
+    normalisers = load_normalisers(arguments.peer_home)
+    items = [with_length(item) for item in chosen(read_items(), arguments)]
+    if not items:
+        sys.exit("words: no recording matches")
+
+    systems = [Steno(arguments.driver)]
+    if not arguments.steno_only:
+        systems.append(WhisperAlone(arguments.home, arguments.driver))
+        systems.append(FasterWhisper(arguments.home, unpack_model(arguments.peer_home)))
+
+    answers = {system.name: system.transcribe(items) for system in systems}
+    scores = {
+        name: {item.id: score(item, found[item.id], normalisers) for item in items} for name, found in answers.items()
+    }
+
+    print(report.tables(items, answers, scores))
+    if arguments.texts:
+        print(report.texts(items, scores, normalisers))
+    if arguments.compare:
+        print(report.comparison(items, scores["steno"], json.loads(arguments.compare.read_text())))
+    cost = systems[0].cost
+    print(f"\nSteno took {cost['wall_s']} s ({cost['worker_cpu_s']} s of worker, {cost['decoder_cpu_s']} s of decoder)")
+
+    out = arguments.out or arguments.home / f"{datetime.datetime.now():%Y-%m-%dT%H-%M-%S}.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(dump(items, answers, scores, cost), ensure_ascii=False, indent=1))
+    print(f"Everything that was said: {out}")
+
+
+def dump(items, answers, scores, cost):
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=ROOT).stdout.strip()
+    files = {
+        item.id: {
+            "condition": item.condition,
+            "half": item.half,
+            "seconds": item.seconds,
+            "reference": item.reference,
+            "systems": {
+                name: {**answers[name][item.id], **dataclasses.asdict(scores[name][item.id])} for name in answers
+            },
+        }
+        for item in items
+    }
+    return {"commit": commit, "cost": cost, "files": files}
+
+
+main()
