@@ -63,6 +63,9 @@ pub struct Recording {
     pub spans: Vec<Span>,
     /// The file broke off before its end; what was there is in the spool.
     pub truncated: bool,
+    /// How much of the recording could not be decoded and is silence in the spool, in milliseconds.
+    #[serde(default)]
+    pub damaged_ms: u64,
 }
 
 impl Recording {

@@ -60,6 +60,8 @@ pub(super) enum Access {
 pub(super) enum Step {
     /// The block passed to [`Decoder::next`] holds samples of this shape.
     Block(Shape),
+    /// A packet could not be decoded. The block holds silence of its length.
+    Lost(Shape),
     /// A packet of another track, or one without samples.
     Nothing,
     /// No more audio.
@@ -186,7 +188,7 @@ impl Decoder {
         let Some((shape, frames)) = self.last else { return Step::Nothing };
         block.clear();
         block.resize(frames * shape.channels, 0.0);
-        Step::Block(shape)
+        Step::Lost(shape)
     }
 
     /// A chained OGG begins a new stream with a track list of its own.

@@ -43,6 +43,7 @@ fn decode(
     let mut block = Vec::new();
     let mut decoded_bytes: u64 = 0;
     let mut packets: u64 = 0;
+    let mut damaged = Duration::ZERO;
     let truncated = loop {
         if control.should_stop() {
             return Err(AudioError::Stopped);
@@ -52,7 +53,12 @@ fn decode(
         }
         match decoder.next(&mut block)? {
             Step::Nothing => packets += 1,
-            Step::Block(shape) => {
+            step @ (Step::Block(shape) | Step::Lost(shape)) => {
+                if matches!(step, Step::Lost(_)) {
+                    let frames = block.len() / shape.channels;
+                    damaged += Duration::from_secs_f64(frames as f64 / f64::from(shape.rate));
+                }
+
                 decoded_bytes += size_of_val(block.as_slice()) as u64;
                 if decoded_bytes > limits.max_decoded_bytes {
                     return Err(AudioError::TooLong { limit_seconds: limits.max_seconds });
@@ -75,6 +81,7 @@ fn decode(
         duration_ms: milliseconds(samples),
         spans: plan(&regions(&probabilities), &probabilities, samples),
         truncated,
+        damaged_ms: damaged.as_millis() as u64,
     })
 }
 
