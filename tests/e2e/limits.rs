@@ -143,3 +143,35 @@ fn what_happens_is_counted_for_prometheus() {
         }
     }
 }
+
+#[test]
+fn options_are_checked_before_the_recording_is_received() {
+    let service = Settings::with_workers(0).start();
+    let form = |field: &str| {
+        format!(
+            "--x\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\nklingon\r\n\
+             --x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\nRIFF"
+        )
+    };
+    for (path, content_type, begin, status) in [
+        ("/transcribe?language=klingon", "audio/wav", String::new(), "422"),
+        ("/transcribe?model=klingon", "audio/wav", String::new(), "422"),
+        ("/transcribe?max_line_count=2", "audio/wav", String::new(), "422"),
+        ("/transcribe?colour=red", "multipart/form-data; boundary=x", String::new(), "422"),
+        ("/transcribe", "multipart/form-data; boundary=x", form("language"), "422"),
+        ("/transcribe", "multipart/form-data; boundary=x", form("model"), "422"),
+        ("/v1/audio/transcriptions", "multipart/form-data; boundary=x", form("temperature"), "400"),
+    ] {
+        let mut stream = connect(&service);
+        // Nine megabytes are announced, and never sent.
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\nContent-Length: 9000000\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(begin.as_bytes()).unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(String::from_utf8_lossy(&answer), format!("HTTP/1.1 {status}"), "{path} {begin}");
+    }
+    eventually("no file is left", || service.files().is_empty().then_some(()));
+}

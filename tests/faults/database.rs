@@ -137,10 +137,19 @@ fn a_read_only_folder_is_refused_with_its_name() {
     assert!(said.contains("STENO_DATA") && said.contains("Read-only file system"), "{said}");
 }
 
+/// The migrations in the repository, in order.
+fn migrations() -> Vec<std::path::PathBuf> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/sqlite");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
 #[test]
 fn a_database_of_an_older_steno_is_brought_up_to_date_with_its_jobs() {
-    const MIGRATIONS: [&str; 3] = ["0001_initial.sql", "0002_stretches.sql", "0003_clients.sql"];
-    for known in 1..=MIGRATIONS.len() {
+    let migrations = migrations();
+    // The last is this release's own.
+    for known in 1..migrations.len() {
         let mut service = Settings::with_scripted_workers(0).start();
         let job = service.client.submit(&fixture("clip.opus"), "language=en");
         service.api.take().unwrap().terminate();
@@ -149,8 +158,7 @@ fn a_database_of_an_older_steno_is_brought_up_to_date_with_its_jobs() {
         let new = service.data().join("new.db");
         fs::rename(&path, &new).unwrap();
         let old = Connection::open(&path).unwrap();
-        for name in &MIGRATIONS[..known] {
-            let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/sqlite/").to_owned() + name;
+        for file in &migrations[..known] {
             old.execute_batch(&fs::read_to_string(file).unwrap()).unwrap();
         }
         old.execute_batch(&format!(

@@ -119,6 +119,9 @@ pub(crate) struct SubmitQuery {
     /// ISO 639-1 code of the language spoken, or `auto`, the default.
     #[param(example = "en")]
     language: Option<String>,
+    /// Codes of the languages that may be spoken, with commas between them. Only without `language`.
+    #[param(example = "en,fr")]
+    languages: Option<String>,
     /// `transcribe`, or `translate` into English.
     #[param(inline)]
     task: Option<Task>,
@@ -160,6 +163,9 @@ pub(crate) struct RecordingForm {
     /// ISO 639-1 code of the language spoken, or `auto`, the default.
     #[schema(example = "en")]
     language: Option<String>,
+    /// Codes of the languages that may be spoken, with commas between them. Only without `language`.
+    #[schema(example = "en,fr")]
+    languages: Option<String>,
     /// `transcribe`, or `translate` into English.
     #[schema(inline)]
     task: Option<Task>,

@@ -11,6 +11,7 @@ pub mod openai;
 mod problem;
 mod render;
 mod request;
+mod stored_options;
 mod timestamp;
 mod transcript;
 

@@ -30,32 +30,56 @@ pub enum Task {
     Translate,
 }
 
-/// The options of a job. Stored with it as JSON; absent fields take the defaults.
+/// The options of a job. Stored with it as JSON: defaults are left out, and absent fields take them again.
+///
+/// A new option needs `skip_serializing_if` and a place in one of the lists of `stored_options.rs`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct TranscribeRequest {
     /// Code of the language spoken; `None` detects it (`auto` on the wire).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
+    /// Codes of the languages that may be spoken; empty for all. Only where `language` is `None`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub languages: Vec<String>,
     /// Transcribe or translate.
+    #[serde(skip_serializing_if = "is_default")]
     pub task: Task,
     /// Name of the weights; `None` is the server's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Text that sets style and spelling, at most 2048 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
     /// Sampling temperature to begin with, 0 to 1. Default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f32>,
     /// Beams of the search, 1 to 8; 1, the default, is greedy decoding.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub beam_size: Option<u8>,
     /// Whether each segment comes with its words and their times.
+    #[serde(skip_serializing_if = "is_default")]
     pub word_timestamps: bool,
     /// Columns of a line of subtitles, 8 to 200 (a CJK character takes two); `None` breaks no line.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_line_width: Option<u16>,
     /// Lines of a subtitle, 1 to 10; what does not fit becomes a subtitle of its own. Only with `max_line_width`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_line_count: Option<u8>,
     /// Jobs of a higher priority go first, -10 to 10. Default 0.
+    #[serde(skip_serializing_if = "is_default")]
     pub priority: i8,
     /// Any JSON object of at most 4096 bytes; comes back with the status.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
+    /// Options of a later release that this one does not know. Kept, and never acted on.
+    #[serde(flatten)]
+    pub unknown: Map<String, Value>,
+}
+
+/// Whether an option needs not be written.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Collects option fields one by one, in any order, and every problem with them.
@@ -98,10 +122,19 @@ impl OptionFields {
         self.problems.push(FieldProblem { pointer, detail: detail.into() });
     }
 
+    /// The options so far, or everything that is wrong with them. Options that need each other are checked by
+    /// [`OptionFields::finish`] only.
+    pub fn so_far(&self) -> Result<&TranscribeRequest, &[FieldProblem]> {
+        if self.problems.is_empty() { Ok(&self.request) } else { Err(&self.problems) }
+    }
+
     /// The checked options, or everything that is wrong with them.
     pub fn finish(mut self) -> Result<TranscribeRequest, Vec<FieldProblem>> {
         if self.request.max_line_count.is_some() && self.request.max_line_width.is_none() {
             self.refuse("max_line_count", "needs max_line_width");
+        }
+        if self.request.language.is_some() && !self.request.languages.is_empty() {
+            self.refuse("languages", "needs language left out, or auto: it says among which languages to detect");
         }
         if self.problems.is_empty() { Ok(self.request) } else { Err(self.problems) }
     }
@@ -110,6 +143,7 @@ impl OptionFields {
         let request = &mut self.request;
         match name {
             "language" => request.language = parse_language(value)?,
+            "languages" => request.languages = parse_languages(value)?,
             "task" => request.task = parse_task(value)?,
             "model" => request.model = Some(parse_model(value)?),
             "prompt" => request.prompt = parse_prompt(value)?,
@@ -121,9 +155,11 @@ impl OptionFields {
             "priority" => request.priority = parse_integer(value, -10, 10)?,
             "metadata" => request.metadata = Some(parse_metadata(value)?),
             _ => {
-                return Err("unknown field; known are file, language, task, model, prompt, temperature, beam_size, \
+                return Err(
+                    "unknown field; known are file, language, languages, task, model, prompt, temperature, beam_size, \
                             word_timestamps, max_line_width, max_line_count, priority, metadata"
-                    .to_owned());
+                        .to_owned(),
+                );
             }
         }
         Ok(())
@@ -139,6 +175,21 @@ fn parse_language(value: &str) -> Result<Option<String>, String> {
         Some(_) => Ok(Some(code)),
         None => Err(format!("{} is no language Whisper knows; give a code such as en, or auto", quoted(value))),
     }
+}
+
+/// Codes with commas between them, without repetitions.
+fn parse_languages(value: &str) -> Result<Vec<String>, String> {
+    let mut codes = Vec::new();
+
+    for name in value.split(',').filter(|name| !name.trim().is_empty()) {
+        let Some(code) = parse_language(name)? else {
+            return Err("auto is for language alone; leave languages out to detect any".to_owned());
+        };
+        if !codes.contains(&code) {
+            codes.push(code);
+        }
+    }
+    Ok(codes)
 }
 
 fn parse_task(value: &str) -> Result<Task, String> {
@@ -276,6 +327,8 @@ mod tests {
             ("max_line_count", "0"),
             ("max_line_count", "2"),
             ("language", "klingon"),
+            ("languages", "fr,klingon"),
+            ("languages", "fr,auto"),
             ("task", "summarise"),
             ("model", "../etc/passwd"),
             ("model", ""),
@@ -294,6 +347,16 @@ mod tests {
     fn auto_and_empty_languages_mean_detection() {
         assert_eq!(check("language", "auto").unwrap().language, None);
         assert_eq!(check("language", "").unwrap().language, None);
+    }
+
+    #[test]
+    fn languages_to_choose_from_are_codes_with_commas() {
+        assert_eq!(check("languages", " FR, en,fr,").unwrap().languages, ["fr", "en"]);
+        assert!(check("languages", "").unwrap().languages.is_empty());
+        let mut fields = OptionFields::default();
+        fields.set("languages", "fr");
+        fields.set("language", "fr");
+        assert_eq!(fields.finish().unwrap_err()[0].pointer, "/languages");
     }
 
     #[test]

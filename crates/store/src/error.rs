@@ -62,6 +62,9 @@ pub enum StoreError {
         /// What the parser said.
         source: serde_json::Error,
     },
+    /// A task of a kind that only a later release knows.
+    #[error("this release does not know tasks of the kind {0}")]
+    UnknownTaskKind(String),
     /// A worker's run is no longer registered: another process has declared it dead.
     #[error("this worker's run was declared dead")]
     RunLost,

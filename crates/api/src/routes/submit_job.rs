@@ -11,7 +11,7 @@ use crate::middleware::RequestId;
 use crate::openapi::{RecordingForm, SubmitQuery};
 use crate::problem::ApiError;
 use crate::state::ApiState;
-use crate::upload::{self, Body, Upload};
+use crate::upload::{self, Body, Form, Upload};
 
 /// Submit a recording.
 ///
@@ -58,28 +58,31 @@ pub(crate) async fn submit_job(
 ) -> Result<HttpResponse, ApiError> {
     let body = upload::body_of(&request, state.config.max_upload_bytes)?;
     let idempotency_key = extract::idempotency_key(&request)?;
-    let mut options = OptionFields::default();
-    for (name, value) in extract::query_pairs(&request)? {
-        options.set(&name, &value);
-    }
+    let query = extract::query_pairs(&request)?;
     let owner = Owner::of(&request);
+
+    // What is wrong with the query is said before the recording is received.
+    check(&state, &read_options(&query, &Form::default())).await?;
     let earlier = idempotency_key.clone().map_or(EarlierJob::None, EarlierJob::OfKey);
     upload::check_room(&state, &owner, earlier).await?;
+
     let mut upload = Upload::begin(&state).await?;
-    match body {
+    let form = match body {
         Body::Multipart => {
-            let form = upload::receive_multipart(&request, payload, &mut upload).await?;
-            for (name, value) in form.fields {
-                match value {
-                    Ok(value) => options.set(&name, &value),
-                    Err(detail) => options.refuse(&name, detail),
-                }
-            }
-            if form.files > 1 {
-                options.refuse("file", "given more than once; submit one recording at a time");
-            }
+            let check_fields = async |form: &Form| check(&state, &read_options(&query, form)).await;
+            upload::receive_multipart(&request, payload, &mut upload, check_fields).await?
         }
-        Body::Raw => upload::receive_raw(payload, &mut upload).await?,
+        Body::Raw => {
+            let options = read_options(&query, &Form::default());
+            options.finish().map_err(ApiError::invalid_options)?;
+            upload::receive_raw(payload, &mut upload).await?;
+            Form::default()
+        }
+    };
+
+    let mut options = read_options(&query, &form);
+    if form.files > 1 {
+        options.refuse("file", "given more than once; submit one recording at a time");
     }
     if upload.is_empty() {
         options.refuse("file", "there is no recording: it is missing or has no bytes");
@@ -103,4 +106,26 @@ pub(crate) async fn submit_job(
             ttl_deadline: accepted.ttl_deadline,
             position: accepted.position,
         }))
+}
+
+/// The options of the query, then those of a form.
+fn read_options(query: &[(String, String)], form: &Form) -> OptionFields {
+    let mut options = OptionFields::default();
+    for (name, value) in query {
+        options.set(name, value);
+    }
+    for (name, value) in &form.fields {
+        match value {
+            Ok(value) => options.set(name, value),
+            Err(detail) => options.refuse(name, detail),
+        }
+    }
+    options
+}
+
+/// Checks the options that are known before the recording comes.
+async fn check(state: &ApiState, options: &OptionFields) -> Result<(), ApiError> {
+    let options = options.so_far().map_err(|problems| ApiError::invalid_options(problems.to_vec()))?;
+    state.resolve_model(options.model.clone()).await?;
+    Ok(())
 }

@@ -22,11 +22,13 @@ pub(crate) struct Form {
     pub(crate) files: usize,
 }
 
-/// Streams the part `file` to disk and collects the others.
+/// Streams the part `file` to disk and collects the others. `check` sees the fields that come before the recording: what is
+/// wrong with them is said before the client has sent it all.
 pub(crate) async fn receive_multipart(
     request: &HttpRequest,
     payload: web::Payload,
     upload: &mut Upload<'_>,
+    check: impl AsyncFn(&Form) -> Result<(), ApiError>,
 ) -> Result<Form, ApiError> {
     let mut parts = Multipart::new(request.headers(), payload);
     let mut form = Form::default();
@@ -38,6 +40,9 @@ pub(crate) async fn receive_multipart(
         }
         let name = part.name().unwrap_or_default().to_owned();
         if name == "file" {
+            if form.files == 0 {
+                check(&form).await?;
+            }
             form.files += 1;
             receive_file(&mut part, upload, form.files == 1).await?;
         } else {

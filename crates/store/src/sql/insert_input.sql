@@ -1,2 +1,2 @@
-INSERT INTO inputs (job, options, audio, audio_bytes, audio_sha256, fingerprint, shared, request_id)
-VALUES (:job, :options, :audio, :audio_bytes, :audio_sha256, :fingerprint, :shared, :request_id)
+INSERT INTO inputs (job, options, requires, audio, audio_bytes, audio_sha256, fingerprint, shared, request_id)
+VALUES (:job, :options, :requires, :audio, :audio_bytes, :audio_sha256, :fingerprint, :shared, :request_id)

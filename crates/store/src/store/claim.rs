@@ -1,7 +1,7 @@
 //! Claiming: a worker takes the next task.
 
 use rusqlite::{Connection, OptionalExtension, Transaction, named_params};
-use steno_models::{FailureCode, JobId};
+use steno_models::{FailureCode, JobId, TranscribeRequest};
 
 use super::complete::{Ending, fail};
 use super::counters::{Counter, count};
@@ -24,7 +24,7 @@ impl Store {
         let any = self.read(|connection| {
             Ok(connection
                 .prepare_cached(include_str!("../sql/any_claimable.sql"))?
-                .exists(named_params! {":now": now.wall.ms()})?)
+                .exists(named_params! {":now": now.wall.ms(), ":known": known_requirements()})?)
         })?;
         if !any {
             return Ok(None);
@@ -65,6 +65,11 @@ pub(super) fn claim_next(
             outcome => return outcome.map(Some),
         }
     }
+}
+
+/// What this release can do beyond the options of the first one, as a JSON array.
+fn known_requirements() -> String {
+    serde_json::Value::from(TranscribeRequest::known_requirements()).to_string()
 }
 
 /// Takes a task. [`StoreError::Content`] if what is stored of it cannot be read.
@@ -125,7 +130,8 @@ struct NextTask {
 }
 
 fn next_task(tx: &Transaction<'_>) -> Result<Option<NextTask>, StoreError> {
-    let next = tx.prepare_cached(include_str!("../sql/next_task.sql"))?.query_row([], |row| {
+    let known = named_params! {":known": known_requirements()};
+    let next = tx.prepare_cached(include_str!("../sql/next_task.sql"))?.query_row(known, |row| {
         Ok(NextTask {
             id: row.get("id")?,
             job_seq: row.get("job")?,
@@ -164,11 +170,13 @@ fn load_claim(connection: &Connection, id: ClaimId, task_id: i64, job_seq: i64) 
     let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     let task = match row.get::<_, String>("kind")?.as_str() {
         "prepare" => TaskKind::Prepare { audio: row.get("audio")? },
-        _ => TaskKind::Transcribe(SpanTask {
+        "transcribe" => TaskKind::Transcribe(SpanTask {
             spool: row.get("spool")?,
             index: row.get("span_index")?,
             span: json(row, "stretches")?,
         }),
+        // `next_task.sql` leaves the kinds it does not know to others.
+        other => return Err(StoreError::UnknownTaskKind(other.to_owned())),
     };
     Ok(Claim {
         id,

@@ -79,8 +79,20 @@ struct Fingerprinted {
     job: NewJob,
     /// As JSON.
     options: String,
-    /// SHA-256 of the recording's SHA-256 and the options.
+    /// What a worker must know to do the job: names of options, as a JSON array.
+    requires: String,
+    /// SHA-256 of the recording's SHA-256 and the canonical options.
     fingerprint: [u8; 32],
+}
+
+impl Fingerprinted {
+    fn of(job: NewJob) -> Result<Self, serde_json::Error> {
+        let options = serde_json::to_string(&job.options)?;
+        let requires = serde_json::to_string(&job.options.requirements()?)?;
+        let canonical = job.options.canonical()?;
+        let fingerprint = Sha256::new().chain_update(job.audio.sha256).chain_update(canonical).finalize().into();
+        Ok(Self { job, options, requires, fingerprint })
+    }
 }
 
 /// A job that a submission repeats.
@@ -95,10 +107,7 @@ impl Store {
     /// before, or this fails, the recording is gone as well, unless nobody can know whether the job is there: then the next start
     /// finds out.
     pub fn submit_job(&self, now: Now, job: NewJob) -> Result<Submission, StoreError> {
-        let options =
-            serde_json::to_string(&job.options).map_err(|source| StoreError::Content { what: "options", source })?;
-        let fingerprint = Sha256::new().chain_update(job.audio.sha256).chain_update(&options).finalize().into();
-        let new = Fingerprinted { job, options, fingerprint };
+        let new = Fingerprinted::of(job).map_err(|source| StoreError::Content { what: "options", source })?;
         self.follow_clock(now)?;
         let outcome = self.write_in_free_space(|tx, effects| {
             if let Some(earlier) = find_earlier(tx, now, &new)? {
@@ -206,6 +215,7 @@ fn insert(
     tx.prepare_cached(include_str!("../sql/insert_input.sql"))?.execute(named_params! {
         ":job": seq,
         ":options": new.options,
+        ":requires": new.requires,
         ":audio": audio.name,
         ":audio_bytes": audio.bytes as i64,
         ":audio_sha256": audio.sha256,

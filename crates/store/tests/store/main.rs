@@ -8,4 +8,5 @@ mod liveness;
 mod operators;
 mod owners;
 mod queue;
+mod releases;
 mod support;

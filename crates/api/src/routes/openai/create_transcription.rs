@@ -18,7 +18,7 @@ use crate::openapi::{StreamMessage, TranscriptionAnswer, TranscriptionForm};
 use crate::problem::ApiError;
 use crate::retrieval::Delivery;
 use crate::state::ApiState;
-use crate::upload::{self, Body, Upload};
+use crate::upload::{self, Body, Form, Upload};
 use crate::wait::wait_for_end;
 
 /// Names the job behind an answer.
@@ -113,8 +113,12 @@ async fn submit(
     let owner = Owner::of(request);
     upload::check_room(state, &owner, EarlierJob::Shared).await?;
     let mut upload = Upload::begin(state).await?;
-    let form = upload::receive_multipart(request, payload, &mut upload).await?;
-    let mut wanted = request::read(form, task)?;
+    let check_fields = async |form: &Form| {
+        let model = request::check_first_fields(form)?;
+        state.resolve_model(model).await.map(drop)
+    };
+    let form = upload::receive_multipart(request, payload, &mut upload, check_fields).await?;
+    let mut wanted = request::read(&form, task)?;
     if upload.is_empty() {
         return Err(ApiError::invalid_option("file", "there is no recording: it is missing or has no bytes"));
     }

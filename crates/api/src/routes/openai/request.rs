@@ -42,24 +42,41 @@ struct Reading {
     keywords: Vec<String>,
 }
 
+/// Checks the fields that come before the recording, and returns the weights they name. Fields that need each other are checked
+/// when all are there.
+pub(super) fn check_first_fields(form: &Form) -> Result<Option<String>, ApiError> {
+    let mut reading = Reading::of(&form.fields);
+    let model = reading.model.take().filter(|name| name != DEFAULT_MODEL);
+    if let Some(name) = &model {
+        reading.options.set("model", name);
+    }
+    let problems = reading.options.so_far().err().map(<[_]>::to_vec);
+    problems.map_or(Ok(model), |problems| Err(ApiError::invalid_options(problems)))
+}
+
 /// Reads and checks the fields of a form. `task` is that of the address.
-pub(super) fn read(form: Form, task: Task) -> Result<Request, ApiError> {
-    let mut reading = Reading::default();
+pub(super) fn read(form: &Form, task: Task) -> Result<Request, ApiError> {
+    let mut reading = Reading::of(&form.fields);
     if form.files > 1 {
         reading.options.refuse("file", "given more than once; send one recording at a time");
-    }
-    for (name, value) in form.fields {
-        // Clients write lists as `name[]`, repeated.
-        let name = name.strip_suffix("[]").unwrap_or(&name).to_owned();
-        let outcome = value.and_then(|value| reading.take(&name, value));
-        if let Err(detail) = outcome {
-            reading.options.refuse(&name, detail);
-        }
     }
     reading.finish(task).map_err(ApiError::invalid_options)
 }
 
 impl Reading {
+    fn of(fields: &[(String, Result<String, String>)]) -> Self {
+        let mut reading = Self::default();
+        for (name, value) in fields {
+            // Clients write lists as `name[]`, repeated.
+            let name = name.strip_suffix("[]").unwrap_or(name);
+            let outcome = value.clone().and_then(|value| reading.take(name, value));
+            if let Err(detail) = outcome {
+                reading.options.refuse(name, detail);
+            }
+        }
+        reading
+    }
+
     fn take(&mut self, name: &str, value: String) -> Result<(), String> {
         if value.contains('\0') {
             return Err("contains a NUL character".to_owned());
@@ -165,7 +182,7 @@ mod tests {
 
     fn check(fields: &[(&str, &str)]) -> Result<Request, String> {
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), Ok((*value).to_owned()))).collect();
-        read(Form { fields, files: 1 }, Task::Transcribe).map_err(|error| error.to_string())
+        read(&Form { fields, files: 1 }, Task::Transcribe).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -1,0 +1,175 @@
+//! The form in which the store keeps the options of a job, so that releases can run side by side on one queue.
+//!
+//! - Options at their default are left out, and options of a later release are kept as they are. Either
+//!   release reads what the other wrote.
+//! - The fingerprint of a submission is the same in every release that knows its options.
+//! - A job that uses an option which changes the work says so. Workers that do not know it leave it alone.
+//!
+//! Used by the store. What clients send is checked in `request.rs`.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::{Task, TranscribeRequest};
+
+/// Options of the first release. Every worker knows them.
+const FIRST_OPTIONS: [&str; 11] = [
+    "language",
+    "task",
+    "model",
+    "prompt",
+    "temperature",
+    "beam_size",
+    "word_timestamps",
+    "max_line_width",
+    "max_line_count",
+    "priority",
+    "metadata",
+];
+
+/// Options added since then that workers carry out. A worker claims a job that uses one only if it is listed here.
+const LATER_OPTIONS: [&str; 1] = ["languages"];
+
+/// Options added since then that only the api reads. Any worker can do such a job.
+const API_OPTIONS: [&str; 0] = [];
+
+/// The options as the first release wrote them: all of them, in this order. Later options follow if they are used.
+#[derive(Serialize)]
+struct Canonical<'a> {
+    language: &'a Option<String>,
+    task: Task,
+    model: &'a Option<String>,
+    prompt: &'a Option<String>,
+    temperature: Option<f32>,
+    beam_size: Option<u8>,
+    word_timestamps: bool,
+    max_line_width: Option<u16>,
+    max_line_count: Option<u8>,
+    priority: i8,
+    metadata: &'a Option<Map<String, Value>>,
+    #[serde(flatten)]
+    later: Map<String, Value>,
+}
+
+impl TranscribeRequest {
+    /// The text that a submission's fingerprint is made of. Adding an option to a release must not change it:
+    /// a client that repeats a submission after an upgrade gets its first job.
+    pub fn canonical(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(&Canonical {
+            language: &self.language,
+            task: self.task,
+            model: &self.model,
+            prompt: &self.prompt,
+            temperature: self.temperature,
+            beam_size: self.beam_size,
+            word_timestamps: self.word_timestamps,
+            max_line_width: self.max_line_width,
+            max_line_count: self.max_line_count,
+            priority: self.priority,
+            metadata: &self.metadata,
+            later: self.later_options()?,
+        })
+    }
+
+    /// Names of the options in use that a worker must know to do the job.
+    pub fn requirements(&self) -> Result<Vec<String>, serde_json::Error> {
+        let later = self.later_options()?;
+        Ok(later.into_iter().map(|(name, _)| name).filter(|name| !API_OPTIONS.contains(&name.as_str())).collect())
+    }
+
+    /// Every requirement that this release can meet.
+    pub fn known_requirements() -> &'static [&'static str] {
+        &LATER_OPTIONS
+    }
+
+    /// The options in use that the first release did not have.
+    fn later_options(&self) -> Result<Map<String, Value>, serde_json::Error> {
+        let Value::Object(mut options) = serde_json::to_value(self)? else { return Ok(Map::new()) };
+        options.retain(|name, _| !FIRST_OPTIONS.contains(&name.as_str()));
+        Ok(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    /// The struct of release 0.1.0 to the letter: what its workers read, and what its fingerprints are made of.
+    #[derive(Default, Serialize, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct FirstRelease {
+        language: Option<String>,
+        task: Task,
+        model: Option<String>,
+        prompt: Option<String>,
+        temperature: Option<f32>,
+        beam_size: Option<u8>,
+        word_timestamps: bool,
+        max_line_width: Option<u16>,
+        max_line_count: Option<u8>,
+        priority: i8,
+        metadata: Option<Map<String, Value>>,
+    }
+
+    fn some_options() -> TranscribeRequest {
+        let metadata = serde_json::json!({"b": [1.5, null], "a": "é"});
+        TranscribeRequest {
+            language: Some("fr".into()),
+            task: Task::Translate,
+            temperature: Some(0.3),
+            beam_size: Some(5),
+            max_line_width: Some(42),
+            priority: -3,
+            metadata: metadata.as_object().cloned(),
+            ..TranscribeRequest::default()
+        }
+    }
+
+    #[test]
+    fn a_worker_of_the_first_release_reads_what_this_one_stores() {
+        for options in [TranscribeRequest::default(), some_options()] {
+            let stored = serde_json::to_string(&options).unwrap();
+            let read: FirstRelease = serde_json::from_str(&stored).unwrap();
+            let again = serde_json::to_string(&read).unwrap();
+            assert_eq!(serde_json::from_str::<TranscribeRequest>(&again).unwrap(), options);
+        }
+        assert_eq!(serde_json::to_string(&TranscribeRequest::default()).unwrap(), "{}");
+    }
+
+    #[test]
+    fn fingerprints_are_those_of_the_first_release() {
+        for options in [TranscribeRequest::default(), some_options()] {
+            let stored = serde_json::to_string(&options).unwrap();
+            let first: FirstRelease = serde_json::from_str(&stored).unwrap();
+            assert_eq!(options.canonical().unwrap(), serde_json::to_string(&first).unwrap());
+        }
+    }
+
+    #[test]
+    fn options_of_a_later_release_are_kept_and_required() {
+        let stored = r#"{"beam_size":2,"colour":["red"],"languages":["fr","en"]}"#;
+        let options: TranscribeRequest = serde_json::from_str(stored).unwrap();
+        assert_eq!(options.beam_size, Some(2));
+        assert_eq!(serde_json::to_value(&options).unwrap(), serde_json::from_str::<Value>(stored).unwrap());
+        assert_eq!(options.requirements().unwrap(), ["colour", "languages"]);
+        assert!(options.canonical().unwrap().contains(r#""colour":["red"]"#));
+        assert!(some_options().requirements().unwrap().is_empty());
+    }
+
+    #[test]
+    fn every_option_is_of_the_first_release_or_listed_as_later() {
+        let mut options = some_options();
+        options.model = Some("base".into());
+        options.prompt = Some("a".into());
+        options.word_timestamps = true;
+        options.max_line_count = Some(2);
+        options.languages = vec!["fr".into()];
+        let Value::Object(stored) = serde_json::to_value(&options).unwrap() else { panic!("no object") };
+        let known = [&FIRST_OPTIONS[..], &LATER_OPTIONS[..], &API_OPTIONS[..]].concat();
+        for name in stored.keys() {
+            assert!(known.contains(&name.as_str()), "{name}: list it, so that old workers leave its jobs alone");
+        }
+    }
+}

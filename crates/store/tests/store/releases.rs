@@ -1,0 +1,120 @@
+//! Several releases on one queue: what a release does not know it leaves to others, and repeated submissions stay equal.
+
+use rusqlite::{Connection, OptionalExtension};
+use sha2::{Digest, Sha256};
+use steno_models::{Status, TranscribeRequest};
+use steno_store::Submission;
+
+use crate::support::Fixture;
+
+/// The query by which workers of release 0.1.0 find their next task.
+const FIRST_NEXT_TASK: &str = "
+    SELECT tasks.job FROM owners JOIN tasks ON tasks.id = (
+      SELECT id FROM tasks WHERE status = 'ready' AND owner = owners.owner ORDER BY priority DESC, due_at, id LIMIT 1)
+    WHERE owners.unfinished_jobs > 0
+    ORDER BY owners.served_ms LIMIT 1";
+
+/// How release 0.1.0 adds the task of a span.
+const FIRST_INSERT_SPAN: &str = "
+    INSERT INTO tasks (job, owner, kind, span_index, start_sample, end_sample, stretches, priority, due_at)
+    SELECT seq, owner, 'transcribe', 0, 0, 16000, '[[0,16000]]', priority, due_at FROM jobs";
+
+fn open(f: &Fixture) -> Connection {
+    Connection::open(f.data().database()).unwrap()
+}
+
+fn asking_for(name: &str) -> TranscribeRequest {
+    let stored = serde_json::json!({name: ["fr", "en"]});
+    serde_json::from_value(stored).unwrap()
+}
+
+#[test]
+fn a_job_that_needs_a_later_release_is_left_alone_and_delays_no_other() {
+    let f = Fixture::new();
+    let run = f.worker();
+    let later = f.submit_with(asking_for("colour"));
+    assert!(f.store.claim_task(f.now(), &run).unwrap().is_none());
+
+    let plain = f.submit();
+    assert_eq!(f.claim(&run).job_id, plain);
+    assert!(f.store.claim_task(f.now(), &run).unwrap().is_none());
+    assert_eq!(f.status(later).status, Status::Pending);
+    assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn a_job_that_needs_this_release_is_claimed_in_its_turn() {
+    let f = Fixture::new();
+    let run = f.worker();
+    let first = f.submit_with(asking_for("languages"));
+    let second = f.submit();
+
+    let claim = f.claim(&run);
+    assert_eq!((claim.job_id, claim.options.languages.len()), (first, 2));
+    f.plan(&run, &claim, 2);
+    let claimed = [f.claim(&run), f.claim(&run), f.claim(&run)].map(|claim| claim.job_id);
+    assert_eq!(claimed, [second, first, first], "spans go behind tasks that were ready before them");
+    assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn workers_of_the_first_release_do_not_see_jobs_that_need_a_later_one() {
+    let f = Fixture::new();
+    f.submit_with(asking_for("languages"));
+    f.submit_with(asking_for("colour"));
+    let database = open(&f);
+    let next = || database.query_row(FIRST_NEXT_TASK, [], |row| row.get::<_, i64>(0)).optional().unwrap();
+    assert_eq!(next(), None);
+
+    f.submit();
+    assert_eq!(next(), Some(3));
+}
+
+#[test]
+fn spans_that_the_first_release_plans_are_claimed() {
+    let f = Fixture::new();
+    let run = f.worker();
+    let job = f.submit();
+    let database = open(&f);
+    database.execute("DELETE FROM tasks", []).unwrap();
+    database.execute("UPDATE jobs SET spool = 'x'", []).unwrap();
+    database.execute(FIRST_INSERT_SPAN, []).unwrap();
+    assert_eq!(f.claim(&run).job_id, job);
+}
+
+#[test]
+fn tasks_of_a_kind_that_is_not_known_are_left_alone() {
+    let f = Fixture::new();
+    let run = f.worker();
+    let later = f.submit();
+    let database = open(&f);
+    database.execute_batch("PRAGMA ignore_check_constraints = ON; UPDATE tasks SET kind = 'summarise'").unwrap();
+    assert!(f.store.claim_task(f.now(), &run).unwrap().is_none());
+
+    let plain = f.submit();
+    assert_eq!(f.claim(&run).job_id, plain);
+    assert_eq!(f.status(later).status, Status::Pending);
+}
+
+#[test]
+fn a_key_of_the_first_release_still_names_its_job() {
+    let f = Fixture::new();
+    let options = TranscribeRequest { language: Some("fr".into()), ..TranscribeRequest::default() };
+    let submit = || match f.submission(b"one", options.clone(), Some("key"), false) {
+        Submission::Accepted(accepted) => accepted,
+        other => panic!("refused: {other:?}"),
+    };
+    let first = submit();
+    // What release 0.1.0 hashed for the same submission.
+    let written = concat!(
+        r#"{"language":"fr","task":"transcribe","model":null,"prompt":null,"temperature":null,"beam_size":null,"#,
+        r#""word_timestamps":false,"max_line_width":null,"max_line_count":null,"priority":0,"metadata":null}"#
+    );
+    let fingerprint: [u8; 32] =
+        Sha256::new().chain_update(Sha256::digest(b"one")).chain_update(written).finalize().into();
+    let changed = open(&f).execute("UPDATE inputs SET fingerprint = ?1", [fingerprint]).unwrap();
+    assert_eq!(changed, 1);
+
+    let again = submit();
+    assert_eq!((again.job_id, again.is_new), (first.job_id, false));
+}
