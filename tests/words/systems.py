@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import multiprocessing
 import pathlib
 import subprocess
 import sys
@@ -61,9 +62,14 @@ class Cached:
     def transcribe(self, items):
         places = {item.id: self.place(item) for item in items}
         missing = [item for item in items if not places[item.id].exists()]
-        if missing:
-            for count, (id, answer) in enumerate(self.compute(missing), 1):
-                places[id].write_text(json.dumps(answer, ensure_ascii=False))
+        with tempfile.TemporaryDirectory() as scratch:
+            decoded = [(item, decode(item, pathlib.Path(scratch) / str(n))) for n, item in enumerate(missing)]
+            answers = self.compute([(item, samples) for item, samples in decoded if samples]) if missing else []
+            for item, samples in decoded:
+                if samples is None:
+                    self.keep(places[item.id], refused("cannot be decoded"))
+            for count, (id, answer) in enumerate(answers, 1):
+                self.keep(places[id], answer)
                 progress(self.name, count, len(missing))
         return {id: json.loads(place.read_text()) for id, place in places.items()}
 
@@ -71,6 +77,9 @@ class Cached:
         key = hashlib.sha256(f"{PEERS_VERSION} {item.language} ".encode())
         key.update(item.path.read_bytes())
         return self.folder / f"{key.hexdigest()}.json"
+
+    def keep(self, place, answer):
+        place.write_text(json.dumps(answer, ensure_ascii=False))
 
 
 class FasterWhisper(Cached):
@@ -82,18 +91,15 @@ class FasterWhisper(Cached):
         super().__init__(folder)
         self.model = model
 
-    def compute(self, items):
+    def compute(self, decoded):
+        import numpy
         from faster_whisper import WhisperModel
 
         model = WhisperModel(self.model, device="cpu", compute_type="int8", cpu_threads=2)
-        for item in items:
-            try:
-                found, _ = model.transcribe(str(item.path), beam_size=1, language=item.language, vad_filter=True)
-                segments = [{"start": s.start, "end": s.end, "text": s.text} for s in found]
-                yield item.id, answer_of(segments)
-            # PyAV and faster-whisper have many errors for a file that cannot be read.
-            except Exception as error:
-                yield item.id, refused(error)
+        for item, samples in decoded:
+            samples = numpy.fromfile(samples, "<f4")
+            found, _ = model.transcribe(samples, beam_size=1, language=item.language, vad_filter=True)
+            yield item.id, answer_of([{"start": s.start, "end": s.end, "text": s.text} for s in found])
 
 
 class WhisperAlone(Cached):
@@ -105,21 +111,25 @@ class WhisperAlone(Cached):
         super().__init__(folder)
         self.driver = driver
 
-    def compute(self, items):
-        from faster_whisper.audio import decode_audio
+    def compute(self, decoded):
+        for line in drive(self.driver, "alone", decoded):
+            yield line["id"], answer_of(line["result"]["segments"])
 
-        with tempfile.TemporaryDirectory() as scratch:
-            questions = []
-            for number, item in enumerate(items):
-                path = pathlib.Path(scratch) / str(number)
-                try:
-                    decode_audio(str(item.path)).astype("<f4").tofile(path)
-                    questions.append((item, path))
-                except Exception as error:
-                    yield item.id, refused(error)
 
-            for line in drive(self.driver, "alone", questions):
-                yield line["id"], answer_of(line["result"]["segments"])
+def decode(item, path):
+    """Decodes a recording as faster-whisper does; None where it cannot. In a process of its own: PyAV may crash."""
+    import faster_whisper.audio
+
+    def write():
+        try:
+            faster_whisper.audio.decode_audio(str(item.path)).astype("<f4").tofile(path)
+        except Exception as error:
+            sys.exit(f"{item.id}: the peers cannot decode it: {error}")
+
+    process = multiprocessing.get_context("fork").Process(target=write)
+    process.start()
+    process.join()
+    return path if process.exitcode == 0 else None
 
 
 def answer_of(segments):
@@ -127,8 +137,8 @@ def answer_of(segments):
     return {"text": " ".join(segment["text"] for segment in segments), "segments": segments, "error": None}
 
 
-def refused(error):
-    return {"text": "", "segments": [], "error": f"{type(error).__name__}: {error}"}
+def refused(reason):
+    return {"text": "", "segments": [], "error": reason}
 
 
 def drive(driver, system, questions):

@@ -70,7 +70,9 @@ def main():
         systems.append(WhisperAlone(arguments.home, arguments.driver))
         systems.append(FasterWhisper(arguments.home, unpack_model(arguments.peer_home)))
 
-    answers = {system.name: system.transcribe(items) for system in systems}
+    # The peers first: theirs are kept, should Steno fail.
+    answers = {system.name: system.transcribe(items) for system in reversed(systems)}
+    answers = {system.name: answers[system.name] for system in systems}
     scores = {
         name: {item.id: score(item, found[item.id], normalisers) for item in items} for name, found in answers.items()
     }
