@@ -20,16 +20,13 @@ fn segment((text, start_ms, length_ms, words): (String, u32, u16, Vec<(String, u
     });
     let words: Vec<_> = words.collect();
     Segment {
-        id: 0,
         start,
         end: start + f64::from(length_ms) / 1000.0,
         text,
         avg_logprob: -0.5,
         compression_ratio: 1.0,
-        no_speech_prob: 0.0,
-        temperature: 0.0,
-        tokens: Vec::new(),
         words: (!words.is_empty()).then_some(words),
+        ..Segment::default()
     }
 }
 
@@ -49,10 +46,10 @@ fuzz_target!(|input: Input| {
     let result = JobResult {
         text,
         language: Some("en".to_owned()),
-        language_probability: None,
         duration_seconds: 1.0,
         model: "base".to_owned(),
         segments,
+        ..JobResult::default()
     };
     for name in ["json", "verbose_json", "text", "srt", "vtt", "tsv", "lrc"] {
         let format = Format::from_name(name).expect(name);

@@ -9,8 +9,8 @@ use rusqlite::Connection;
 use steno_e2e::{Client, Settings, eventually, fixture, repeated};
 use steno_models::{JobId, TranscribeRequest};
 use steno_store::{
-    AudioUpload, Clock, NewJob, PlannedSpan, Prepared, Quota, RunSettings, Store, StoreSettings, Submission,
-    SystemClock, WorkerRun,
+    AudioUpload, Clock, NewJob, PlannedSpan, Prepared, Quota, RunSettings, SpanOutput, Store, StoreSettings,
+    Submission, SystemClock, WorkerRun,
 };
 
 use crate::report::{line, percentile};
@@ -105,24 +105,26 @@ pub(crate) fn span_overhead() {
     let claim = queue.store.claim_task(SystemClock.now(), &queue.run).unwrap().unwrap();
     let spool = queue.store.data().spool().join("bench.pcm");
     std::fs::write(&spool, vec![1_u8; (SAMPLES * SPANS * 2) as usize]).unwrap();
-    let span = |i: u64| PlannedSpan { stretches: vec![(i * SAMPLES, (i + 1) * SAMPLES)] };
+    let span = |i: u64| PlannedSpan { stretches: vec![(i * SAMPLES, (i + 1) * SAMPLES)], ..PlannedSpan::default() };
     let prepared = Prepared {
         duration_ms: SPANS * 28_000,
         language: Some("en".into()),
         language_probability: None,
         spool: "bench.pcm".into(),
         spans: (0..SPANS).map(span).collect(),
-        segments: None,
+        outputs: None,
+        warnings: Vec::new(),
         model: "base".into(),
     };
     let mut next = queue.store.finish_prepare(SystemClock.now(), &queue.run, &claim, &prepared, true).unwrap().next;
+    let output = SpanOutput::default();
     let mut taken = Vec::new();
     let mut index = 0;
     while let Some(claim) = next {
         let began = Instant::now();
         let span = steno_worker::audio::Span::whole(index * SAMPLES, (index + 1) * SAMPLES);
         steno_worker::audio::read_span(&spool, &span).unwrap();
-        next = queue.store.finish_span(SystemClock.now(), &queue.run, &claim, &[], "base", true).unwrap().next;
+        next = queue.store.finish_span(SystemClock.now(), &queue.run, &claim, &output, "base", true).unwrap().next;
         taken.push(began.elapsed().as_secs_f64() * 1000.0);
         index += 1;
     }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use steno_models::Segment;
 use steno_store::{Store, SystemClock};
 use steno_worker::audio::Control;
-use steno_worker::engine::{DetectedLanguage, Engine, EngineError, EngineRequest, Session};
+use steno_worker::engine::{DetectedLanguage, Engine, EngineError, EngineRequest, Session, SpanText};
 use steno_worker::{Config, Ended, Worker};
 
 const MODEL: &str = "base";
@@ -38,8 +38,8 @@ impl Engine for Script {
 }
 
 impl Session for Script {
-    fn detect_language(&mut self, _: &[f32], _: &str, _: &dyn Control) -> Result<DetectedLanguage, EngineError> {
-        Ok(DetectedLanguage { code: "en".to_owned(), probability: 1.0 })
+    fn detect_languages(&mut self, _: &[f32], _: &str, _: &dyn Control) -> Result<Vec<DetectedLanguage>, EngineError> {
+        Ok(vec![DetectedLanguage { code: "en".to_owned(), probability: 1.0 }])
     }
 
     fn transcribe(
@@ -47,7 +47,7 @@ impl Session for Script {
         samples: &[f32],
         request: &EngineRequest,
         control: &dyn Control,
-    ) -> Result<Vec<Segment>, EngineError> {
+    ) -> Result<SpanText, EngineError> {
         let prompt = request.prompt.as_deref().unwrap_or_default();
         match prompt.split_whitespace().next().unwrap_or_default() {
             "abort" => std::process::abort(),
@@ -65,18 +65,15 @@ impl Session for Script {
         for sample in samples {
             sample.to_bits().hash(&mut hasher);
         }
-        Ok(vec![Segment {
-            id: 0,
-            start: 0.0,
+        let segment = Segment {
             end: samples.len() as f64 / 16_000.0,
             text: format!("{:x} {prompt}", hasher.finish()).trim().to_owned(),
             avg_logprob: -0.1,
             compression_ratio: 1.0,
-            no_speech_prob: 0.0,
-            temperature: 0.0,
             tokens: vec![1],
-            words: None,
-        }])
+            ..Segment::default()
+        };
+        Ok(SpanText { segments: vec![segment], dropped: Vec::new() })
     }
 }
 

@@ -15,7 +15,7 @@ const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "DELETE", "OPTIONS"];
 const CALLS: &str = "steno_http_request_seconds";
 
 /// Every counter of the store: its name there, its name here, its label, and what it counts.
-const COUNTERS: [(&str, &str, &str, &str); 8] = [
+const COUNTERS: [(&str, &str, &str, &str); 9] = [
     ("jobs_submitted", "steno_jobs_submitted_total", "", "Jobs that were submitted"),
     ("claims", "steno_claims_total", "kind", "Tasks that were claimed"),
     ("task_seconds", "steno_task_seconds_total", "kind", "Seconds from claim to finish of tasks"),
@@ -24,6 +24,7 @@ const COUNTERS: [(&str, &str, &str, &str); 8] = [
     ("jobs_ended", "steno_jobs_ended_total", "how", "Jobs that completed, or failed with a code"),
     ("crashes", "steno_crashes_total", "", "Tasks whose worker died"),
     ("deletions", "steno_deletions_total", "reason", "Jobs that were deleted"),
+    ("warnings", "steno_result_warnings_total", "code", "Warnings in the results of completed jobs"),
 ];
 
 /// The numbers of this process.

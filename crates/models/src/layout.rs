@@ -243,6 +243,7 @@ mod tests {
             start: 10.0,
             end: 20.0,
             text: text.to_owned(),
+            language: None,
             avg_logprob: 0.0,
             compression_ratio: 1.0,
             no_speech_prob: 0.0,

@@ -3,6 +3,7 @@
 //! What a client sends and receives is defined here and nowhere else. This crate does no I/O and reads no clock. With the
 //! feature `openapi` the types also describe themselves.
 
+mod coverage;
 mod event;
 mod job;
 mod language;
@@ -15,6 +16,7 @@ mod stored_options;
 mod timestamp;
 mod transcript;
 
+pub use coverage::{Coverage, Gap, GapReason, Warning, WarningCode};
 pub use event::{JobEvent, JobProgress};
 pub use job::{
     FailureCode, JobAccepted, JobError, JobId, JobList, JobStatus, ParseJobIdError, Status, Tombstone, TombstoneReason,

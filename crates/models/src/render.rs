@@ -152,7 +152,7 @@ fn clock(seconds: f64, separator: char) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Word;
+    use crate::{Coverage, Gap, GapReason, Warning, WarningCode, Word};
 
     fn segment(id: u32, start: f64, end: f64, text: &str) -> Segment {
         let words = text.split(' ').enumerate().map(|(index, word)| Word {
@@ -166,6 +166,7 @@ mod tests {
             start,
             end,
             text: text.to_owned(),
+            language: None,
             avg_logprob: -0.25,
             compression_ratio: 1.5,
             no_speech_prob: 0.5,
@@ -179,9 +180,19 @@ mod tests {
         JobResult {
             text: "Hello there. A < B & C 真っ昼間なのに、暗い。".to_owned(),
             language: Some("en".to_owned()),
+            languages: Vec::new(),
             language_probability: Some(0.75),
             duration_seconds: 36_005.25,
             model: "base".to_owned(),
+            coverage: Some(Coverage {
+                speech_seconds: 8.25,
+                transcribed_seconds: 6.25,
+                gaps: vec![Gap { start: 1.5, end: 3.5, reason: GapReason::NoWords }],
+            }),
+            warnings: vec![
+                Warning::new(WarningCode::Truncated, "cut off"),
+                Warning::at(WarningCode::SpeechNotTranscribed, "2.0 s", 1.5, 3.5),
+            ],
             segments: vec![
                 segment(0, 0.0, 1.5, "Hello there."),
                 segment(1, 3599.9996, 3605.5, "A < B & C"),

@@ -1,9 +1,11 @@
-//! The transcript of one recording. Made by the worker, stored as it is, rendered when it is fetched.
+//! The transcript of one recording. The workers make its parts, the store joins them, the api renders it.
 
 use serde::{Deserialize, Serialize};
 
+use crate::{Coverage, Warning};
+
 /// What a completed job yields. All times are seconds from the start of the recording.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct JobResult {
     /// The whole text, segments joined; no line breaks.
@@ -11,18 +13,27 @@ pub struct JobResult {
     /// ISO 639-1 code of the language spoken (three letters where Whisper uses them, as `yue`).
     /// `None` when there was no speech to tell it from and the request named none.
     pub language: Option<String>,
+    /// Codes of all languages spoken, most spoken first, if there are several. The first is `language`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub languages: Vec<String>,
     /// How sure the detection was, 0 to 1. `None` when the request named the language.
     pub language_probability: Option<f32>,
     /// Length of the recording in seconds.
     pub duration_seconds: f64,
     /// Name of the weights that were used, as `base`.
     pub model: String,
+    /// How much of the speech has text. Absent in results of versions that did not measure it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<Coverage>,
+    /// What the client should know about this result; usually nothing.
+    #[serde(default)]
+    pub warnings: Vec<Warning>,
     /// Pieces of the transcript in order of time.
     pub segments: Vec<Segment>,
 }
 
 /// A piece of the transcript, usually a sentence or a part of one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Segment {
     /// Position in the transcript, from 0.
@@ -33,6 +44,9 @@ pub struct Segment {
     pub end: f64,
     /// The text, without space at either end.
     pub text: String,
+    /// Code of the language spoken here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
     /// Mean natural logarithm of the tokens' probabilities. Below -1 the text is doubtful.
     pub avg_logprob: f32,
     /// Length of the text over its length when compressed (zlib). Above 2.4 the text repeats itself.

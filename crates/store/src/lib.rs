@@ -23,8 +23,8 @@ pub use error::StoreError;
 pub use run::WorkerRun;
 pub use spool_file::SpoolFile;
 pub use store::{
-    Accepted, Backup, Claim, ClaimId, EarlierJob, Failure, Finished, Followed, InspectedJob, JobFilter, JobLookup,
-    NewJob, Page, PlannedSpan, Prepared, Quota, QuotaExceeded, Reclaimed, RegisteredWorker, RunSettings, SpanTask,
-    Statistics, Store, StoreSettings, Submission, Sweep, TaskKind, Told,
+    Accepted, Backup, Certainty, Claim, ClaimId, EarlierJob, Failure, Finished, Followed, InspectedJob, JobFilter,
+    JobLookup, NewJob, Page, PlannedSpan, Prepared, Quota, QuotaExceeded, Reclaimed, RegisteredWorker, RunSettings,
+    SpanOutput, SpanTask, Statistics, Store, StoreSettings, Submission, Sweep, TaskKind, Told,
 };
 pub use wake::{WakeMessage, WakeSocket};

@@ -7,12 +7,13 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::{DataDir, StoreError, connection};
 
 /// Every migration in order; the schema version (`user_version`) is how many were applied.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../../../migrations/sqlite/0001_initial.sql"),
     include_str!("../../../migrations/sqlite/0002_stretches.sql"),
     include_str!("../../../migrations/sqlite/0003_clients.sql"),
     include_str!("../../../migrations/sqlite/0004_trust.sql"),
     include_str!("../../../migrations/sqlite/0005_requirements.sql"),
+    include_str!("../../../migrations/sqlite/0006_coverage.sql"),
 ];
 
 /// "Sten" in ASCII; marks the file as ours.

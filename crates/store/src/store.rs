@@ -3,6 +3,7 @@
 //! Writes go through one connection, in BEGIN IMMEDIATE transactions whose COMMIT is checked; no transaction is open
 //! while work runs. Messages to other processes are sent after the commit, never before.
 
+mod assemble;
 mod back_up;
 mod check;
 mod claim;
@@ -48,7 +49,7 @@ pub use reclaim::Reclaimed;
 pub use runs::{RegisteredWorker, RunSettings};
 pub use submit::{Accepted, EarlierJob, NewJob, Submission};
 pub use sweep::Sweep;
-pub use types::{Claim, ClaimId, Failure, Finished, PlannedSpan, Prepared, SpanTask, TaskKind};
+pub use types::{Certainty, Claim, ClaimId, Failure, Finished, PlannedSpan, Prepared, SpanOutput, SpanTask, TaskKind};
 
 use crate::{DataDir, StoreError, WakeMessage, ballast, connection, data_dir, migrate, wake};
 

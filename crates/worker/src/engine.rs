@@ -14,7 +14,7 @@ mod text;
 mod whisper;
 mod words;
 
-use steno_models::{Segment, Task, TranscribeRequest};
+use steno_models::{Gap, Segment, Task, TranscribeRequest};
 
 pub(crate) use ggml::VERSION;
 pub use pool::{PoolSettings, WeightsPool};
@@ -36,21 +36,32 @@ pub trait Engine: Send + Sync {
 
 /// The engine of one slot.
 pub trait Session {
-    /// The language spoken in `samples` (16 kHz mono, -1 to 1), as the weights called `model` hear it.
-    fn detect_language(
+    /// Every language that the weights called `model` know, with the probability that it is spoken in `samples`
+    /// (16 kHz mono, -1 to 1, at most 30 s), most probable first. Never empty.
+    fn detect_languages(
         &mut self,
         samples: &[f32],
         model: &str,
         control: &dyn Control,
-    ) -> Result<DetectedLanguage, EngineError>;
+    ) -> Result<Vec<DetectedLanguage>, EngineError>;
 
-    /// The text of `samples` (16 kHz mono, -1 to 1, at most 30 s). Times of the segments are seconds from the first sample.
+    /// The text of `samples` (16 kHz mono, -1 to 1, at most 30 s), and what was left out of it.
     fn transcribe(
         &mut self,
         samples: &[f32],
         request: &EngineRequest,
         control: &dyn Control,
-    ) -> Result<Vec<Segment>, EngineError>;
+    ) -> Result<SpanText, EngineError>;
+}
+
+/// The text of one span. All times are seconds from the first sample.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SpanText {
+    /// Pieces of the text, in order.
+    pub segments: Vec<Segment>,
+    /// Where text was decoded and then dropped, in order: hallucinations, repetitions. Sound without any text is not
+    /// listed; the store finds it by what no segment covers.
+    pub dropped: Vec<Gap>,
 }
 
 /// How to transcribe.
@@ -87,7 +98,7 @@ impl EngineRequest {
     }
 }
 
-/// A language, and how sure the engine is.
+/// A language, and how probable it is that it is spoken.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DetectedLanguage {
     /// Its code.

@@ -175,7 +175,7 @@ fn settle(
     };
     match outcome {
         Ok(Done::Prepared(prepared, spool)) => {
-            let is_planned = prepared.segments.is_none();
+            let is_planned = prepared.outputs.is_none();
             let outcome = patiently(shared, || store.finish_prepare(now(), run, claim, &prepared, more));
             // A commit that failed may be found whole later, with this spool's name in it: the orphan scan looks then.
             let may_be_named = outcome.as_ref().map_or_else(StoreError::is_fatal, |finished| finished.accepted);
@@ -184,9 +184,9 @@ fn settle(
             }
             outcome
         }
-        Ok(Done::Transcribed(segments)) => {
+        Ok(Done::Transcribed(output)) => {
             let model = model_of(shared, claim);
-            patiently(shared, || store.finish_span(now(), run, claim, &segments, model, more))
+            patiently(shared, || store.finish_span(now(), run, claim, &output, model, more))
         }
         Err(TaskError::Store(error)) if error.is_fatal() && !error.is_disk_full() => Err(error),
         Err(error) if error.is_disk_full() => {

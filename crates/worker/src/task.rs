@@ -1,12 +1,12 @@
-//! Doing one task: from a claim to what the store is to be told. Knows audio, engine and files; changes no row.
+//! Doing one task: from a claim to what the store is to keep. Knows audio, engine and files; changes no row.
 
 mod prepare;
 mod transcribe;
 
 use std::io;
 
-use steno_models::{FailureCode, Segment};
-use steno_store::{Claim, DataDir, Failure, Prepared, SpoolFile, StoreError, TaskKind};
+use steno_models::FailureCode;
+use steno_store::{Claim, DataDir, Failure, Prepared, SpanOutput, SpoolFile, StoreError, TaskKind};
 
 use crate::audio::{AudioError, Control};
 use crate::decode_process::{DecodeError, DecodeSettings};
@@ -25,8 +25,8 @@ pub(crate) struct TaskContext<'a> {
 pub(crate) enum Done {
     /// The plan of a job, or its whole result. The spool is kept when its row is committed.
     Prepared(Box<Prepared>, SpoolFile),
-    /// The segments of a span, with times from the start of the recording.
-    Transcribed(Vec<Segment>),
+    /// What a span yielded.
+    Transcribed(SpanOutput),
 }
 
 /// Why a task yielded nothing. Carries the decision what to do about it.

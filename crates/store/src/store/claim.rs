@@ -6,7 +6,7 @@ use steno_models::{FailureCode, JobId, TranscribeRequest};
 use super::complete::{Ending, fail};
 use super::counters::{Counter, count};
 use super::get::json;
-use super::types::{Claim, ClaimId, Failure, SpanTask, TaskKind};
+use super::types::{Certainty, Claim, ClaimId, Failure, PlannedSpan, SpanTask, TaskKind};
 use super::{EXPECTED_REAL_TIME_FACTOR, Effects, Store};
 use crate::{Now, StoreError, WorkerRun};
 
@@ -173,7 +173,11 @@ fn load_claim(connection: &Connection, id: ClaimId, task_id: i64, job_seq: i64) 
         "transcribe" => TaskKind::Transcribe(SpanTask {
             spool: row.get("spool")?,
             index: row.get("span_index")?,
-            span: json(row, "stretches")?,
+            span: PlannedSpan {
+                stretches: json(row, "stretches")?,
+                certainty: Certainty::from_stored(row.get::<_, Option<String>>("certainty")?.as_deref()),
+                language: row.get("language")?,
+            },
         }),
         // `next_task.sql` leaves the kinds it does not know to others.
         other => return Err(StoreError::UnknownTaskKind(other.to_owned())),

@@ -1,7 +1,7 @@
 //! Ending a job: the steps that every way to `completed` and `failed` shares.
 
 use rusqlite::{Transaction, named_params};
-use steno_models::{JobId, JobResult, Segment, separator};
+use steno_models::{JobId, JobResult};
 
 use super::Effects;
 use super::counters::{Counter, count};
@@ -23,12 +23,19 @@ pub(super) fn complete(
     result: &JobResult,
 ) -> Result<(), StoreError> {
     count(tx, Counter::Ended("completed"), 1.0)?;
+    for warning in &result.warnings {
+        count(tx, Counter::Warnings(warning.code.as_str()), 1.0)?;
+    }
+
     let body = serde_json::to_string(result).map_err(|source| StoreError::Content { what: "result", source })?;
     list_files(tx, ending.job_seq)?;
     tx.prepare_cached("INSERT INTO results (job, body) VALUES (:job, :body)")?
         .execute(named_params! {":job": ending.job_seq, ":body": body})?;
-    tx.prepare_cached(include_str!("../sql/complete_job.sql"))?
-        .execute(named_params! {":job": ending.job_seq, ":now": ending.now.wall.ms()})?;
+    tx.prepare_cached(include_str!("../sql/complete_job.sql"))?.execute(named_params! {
+        ":job": ending.job_seq,
+        ":now": ending.now.wall.ms(),
+        ":language": result.language,
+    })?;
     clear(tx, effects, ending)
 }
 
@@ -70,50 +77,4 @@ pub(super) fn other_claims(tx: &Transaction<'_>, job_seq: i64) -> Result<Vec<sup
     let mut statement = tx.prepare_cached("SELECT claim_id FROM tasks WHERE job = :job AND status = 'claimed'")?;
     let claims = statement.query_map(named_params! {":job": job_seq}, |row| row.get(0))?;
     Ok(claims.map(|claim| claim.map(super::ClaimId::from_bytes)).collect::<Result<_, _>>()?)
-}
-
-/// The transcript of spans' segments in order: ids renumbered, texts joined.
-pub(super) fn join_segments(spans: Vec<Vec<Segment>>) -> (String, Vec<Segment>) {
-    let mut segments: Vec<Segment> = spans.into_iter().flatten().collect();
-    for (id, segment) in segments.iter_mut().enumerate() {
-        segment.id = id as u32;
-    }
-    let mut text = String::new();
-    for segment in &segments {
-        text.push_str(separator(&text, &segment.text));
-        text.push_str(&segment.text);
-    }
-    (text, segments)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(texts: &[&[&str]], expected: &str) {
-        let segment = |text: &&str| Segment {
-            id: 0,
-            start: 0.0,
-            end: 1.0,
-            text: (*text).to_owned(),
-            avg_logprob: 0.0,
-            compression_ratio: 1.0,
-            no_speech_prob: 0.0,
-            temperature: 0.0,
-            tokens: Vec::new(),
-            words: None,
-        };
-        let spans = texts.iter().map(|span| span.iter().map(segment).collect()).collect();
-        let (text, segments) = join_segments(spans);
-        assert_eq!(text, expected);
-        assert!(segments.iter().enumerate().all(|(id, segment)| segment.id == id as u32));
-    }
-
-    #[test]
-    fn texts_are_joined_as_their_script_is_written() {
-        check(&[&["Hello", "there."], &["Bye."]], "Hello there. Bye.");
-        check(&[&["真っ昼間なのに"], &["電柱に。"]], "真っ昼間なのに電柱に。");
-        check(&[&["これは"], &["API", "です"]], "これは API です");
-        check(&[&[], &[]], "");
-    }
 }

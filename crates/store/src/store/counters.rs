@@ -26,6 +26,8 @@ pub(super) enum Counter<'a> {
     Crashes,
     /// Jobs that were deleted, by reason.
     Deletions(&'a str),
+    /// Warnings in results, by code.
+    Warnings(&'a str),
 }
 
 impl Counter<'_> {
@@ -39,6 +41,7 @@ impl Counter<'_> {
             Self::Ended(how) => ("jobs_ended", how),
             Self::Crashes => ("crashes", ""),
             Self::Deletions(reason) => ("deletions", reason),
+            Self::Warnings(code) => ("warnings", code),
         }
     }
 }

@@ -1,19 +1,19 @@
 //! Finishing a `prepare` task: its spans become tasks, or the job is done already.
 
 use rusqlite::{Transaction, named_params};
-use steno_models::{JobResult, Segment};
 
+use super::assemble::{DoneSpan, RecordingFacts, assemble};
 use super::claim::{claim_next, count_task, stands};
-use super::complete::{Ending, complete, join_segments};
+use super::complete::{Ending, complete};
 use super::counters::{Counter, count};
-use super::types::{Claim, Finished, Prepared};
+use super::types::{Claim, Finished, Prepared, SpanOutput};
 use super::{EXPECTED_REAL_TIME_FACTOR, Effects, Store};
 use crate::{Now, StoreError, WorkerRun};
 
 impl Store {
     /// Ends a `prepare` task and, with `claim_more`, claims the next task in the same commit.
     ///
-    /// With `segments` the job completes; without, each span becomes a task.
+    /// With `outputs` the job completes; without, each span becomes a task.
     pub fn finish_prepare(
         &self,
         now: Now,
@@ -28,8 +28,8 @@ impl Store {
                 count_task(tx, now, claim)?;
                 count(tx, Counter::AudioSeconds, prepared.duration_ms as f64 / 1000.0)?;
                 store_plan(tx, claim, prepared)?;
-                match &prepared.segments {
-                    Some(segments) => complete_at_once(tx, effects, now, claim, prepared, segments)?,
+                match &prepared.outputs {
+                    Some(outputs) => complete_at_once(tx, effects, now, claim, prepared, outputs)?,
                     None => insert_spans(tx, effects, claim, prepared)?,
                 }
             }
@@ -41,6 +41,8 @@ impl Store {
 
 fn store_plan(tx: &Transaction<'_>, claim: &Claim, prepared: &Prepared) -> Result<(), StoreError> {
     let speech_ms: u64 = prepared.spans.iter().map(super::PlannedSpan::duration_ms).sum();
+    let warnings =
+        serde_json::to_string(&prepared.warnings).map_err(|source| StoreError::Content { what: "warnings", source })?;
     tx.prepare_cached(include_str!("../sql/store_plan.sql"))?.execute(named_params! {
         ":job": claim.job_seq,
         ":duration_ms": prepared.duration_ms as i64,
@@ -49,6 +51,7 @@ fn store_plan(tx: &Transaction<'_>, claim: &Claim, prepared: &Prepared) -> Resul
         ":language": prepared.language,
         ":language_probability": prepared.language_probability,
         ":spool": prepared.spool,
+        ":warnings": warnings,
     })?;
     Ok(())
 }
@@ -59,19 +62,22 @@ fn complete_at_once(
     now: Now,
     claim: &Claim,
     prepared: &Prepared,
-    segments: &[Segment],
+    outputs: &[SpanOutput],
 ) -> Result<(), StoreError> {
     let speech_ms: u64 = prepared.spans.iter().map(super::PlannedSpan::duration_ms).sum();
     count(tx, Counter::SpeechSeconds, speech_ms as f64 / 1000.0)?;
-    let (text, segments) = join_segments(vec![segments.to_vec()]);
-    let result = JobResult {
-        text,
+
+    let facts = RecordingFacts {
         language: prepared.language.clone(),
         language_probability: prepared.language_probability,
-        duration_seconds: prepared.duration_ms as f64 / 1000.0,
+        duration_ms: prepared.duration_ms,
         model: prepared.model.clone(),
-        segments,
+        warnings: prepared.warnings.clone(),
     };
+    let spans = prepared.spans.iter().zip(outputs);
+    let spans = spans.map(|(plan, output)| DoneSpan { plan: plan.clone(), output: output.clone() });
+    let result = assemble(facts, spans.collect());
+
     complete(tx, effects, &Ending { job_seq: claim.job_seq, job_id: claim.job_id, now }, &result)
 }
 
@@ -83,14 +89,16 @@ fn insert_spans(
 ) -> Result<(), StoreError> {
     let mut insert = tx.prepare_cached(include_str!("../sql/insert_span_task.sql"))?;
     for (index, span) in prepared.spans.iter().enumerate() {
-        let stretches =
-            serde_json::to_string(span).map_err(|source| StoreError::Content { what: "stretches", source })?;
+        let stretches = serde_json::to_string(&span.stretches)
+            .map_err(|source| StoreError::Content { what: "stretches", source })?;
         insert.execute(named_params! {
             ":job": claim.job_seq,
             ":span_index": index as i64,
             ":start_sample": span.stretches.first().map_or(0, |(start, _)| *start as i64),
             ":end_sample": span.stretches.last().map_or(0, |(_, end)| *end as i64),
             ":stretches": stretches,
+            ":certainty": span.certainty.as_str(),
+            ":language": span.language,
         })?;
     }
     tx.prepare_cached("DELETE FROM tasks WHERE id = :task")?.execute(named_params! {":task": claim.task_id})?;

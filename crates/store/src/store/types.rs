@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use steno_models::{FailureCode, JobId, Segment, TranscribeRequest};
+use steno_models::{FailureCode, Gap, JobId, Segment, TranscribeRequest, Warning};
 use uuid::Uuid;
 
 /// The fence: a claim's random name. A finish that names a claim which no longer stands changes nothing.
@@ -51,7 +51,7 @@ pub struct Claim {
     pub task: TaskKind,
     /// What the client asked for.
     pub options: TranscribeRequest,
-    /// The language to transcribe in: as asked for, or as detected by `prepare`.
+    /// The language to transcribe in: as asked for, or as detected by `prepare` for the span or the recording.
     pub language: Option<String>,
     /// 1 at the first try.
     pub attempt: u32,
@@ -86,12 +86,60 @@ pub struct SpanTask {
     pub span: PlannedSpan,
 }
 
-/// Stretches of speech in the spool that are transcribed together, in order and disjoint. At least one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+/// Stretches of speech in the spool that are transcribed together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlannedSpan {
-    /// From the first sample up to and without the second, at 16 kHz.
+    /// From the first sample up to and without the second, at 16 kHz; in order and disjoint. At least one.
     pub stretches: Vec<(u64, u64)>,
+    /// How sure the plan is that this is speech.
+    pub certainty: Certainty,
+    /// Its language where the recording has several; `None` means the recording's.
+    pub language: Option<String>,
+}
+
+/// How sure a plan is that a span is speech.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Certainty {
+    /// The speech detector found speech: without words it is a gap in the transcript.
+    #[default]
+    Speech,
+    /// Sound that the detector did not call speech. It is transcribed all the same, and may well have no words.
+    Doubtful,
+}
+
+impl Certainty {
+    /// The word in the database.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Speech => "speech",
+            Self::Doubtful => "doubtful",
+        }
+    }
+
+    /// From the word in the database. Plans of earlier releases have none.
+    pub(crate) fn from_stored(word: Option<&str>) -> Self {
+        match word {
+            Some("doubtful") => Self::Doubtful,
+            _ => Self::Speech,
+        }
+    }
+}
+
+/// What a span yielded. Times are seconds from the start of the recording.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SpanOutput {
+    /// Pieces of the transcript, in order.
+    pub segments: Vec<Segment>,
+    /// Where text was decoded and then dropped.
+    pub dropped: Vec<Gap>,
+}
+
+/// What is stored of a [`SpanOutput`] besides its segments. New fields need a default: rows of neighbouring releases lack
+/// them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct SpanOutcome {
+    pub(crate) dropped: Vec<Gap>,
 }
 
 impl PlannedSpan {
@@ -114,8 +162,10 @@ pub struct Prepared {
     pub spool: String,
     /// The spans to transcribe, in order.
     pub spans: Vec<PlannedSpan>,
-    /// The segments of the only span, when the slot has transcribed it already, or of no span at all.
-    pub segments: Option<Vec<Segment>>,
+    /// What each span yielded, when the slot has transcribed them already; empty if there are none.
+    pub outputs: Option<Vec<SpanOutput>>,
+    /// What the client should know about the recording.
+    pub warnings: Vec<Warning>,
     /// Name of the weights that are used.
     pub model: String,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use steno_models::{JobId, JobStatus, Segment, TranscribeRequest};
 use steno_store::{
     AudioUpload, Claim, Clock, DataDir, JobLookup, ManualClock, NewJob, Now, PlannedSpan, Prepared, Quota, RunSettings,
-    Store, StoreSettings, Submission, TaskKind, WorkerRun,
+    SpanOutput, Store, StoreSettings, Submission, TaskKind, WorkerRun,
 };
 
 pub(crate) struct Fixture {
@@ -115,13 +115,12 @@ impl Fixture {
     }
 
     pub(crate) fn complete(&self, run: &WorkerRun, claim: &Claim, text: &str) -> bool {
-        let prepared = prepared(1, Some(vec![segment(text, 0.0)]));
+        let prepared = prepared(1, Some(vec![output(text)]));
         self.store.finish_prepare(self.now(), run, claim, &prepared, false).unwrap().accepted
     }
 
     pub(crate) fn finish_span(&self, run: &WorkerRun, claim: &Claim, text: &str) -> bool {
-        let segments = [segment(text, 0.0)];
-        self.store.finish_span(self.now(), run, claim, &segments, "base", false).unwrap().accepted
+        self.store.finish_span(self.now(), run, claim, &output(text), "base", false).unwrap().accepted
     }
 
     pub(crate) fn status(&self, job: JobId) -> JobStatus {
@@ -146,15 +145,20 @@ pub(crate) fn spool_name(claim: &Claim) -> String {
     format!("{}.{}.pcm", claim.job_id, claim.id)
 }
 
-fn prepared(spans: u64, segments: Option<Vec<Segment>>) -> Prepared {
-    let span = |i: u64| PlannedSpan { stretches: vec![(i * 16_000, (i + 1) * 16_000)] };
+fn output(text: &str) -> SpanOutput {
+    SpanOutput { segments: vec![segment(text, 0.0)], dropped: Vec::new() }
+}
+
+fn prepared(spans: u64, outputs: Option<Vec<SpanOutput>>) -> Prepared {
+    let span = |i: u64| PlannedSpan { stretches: vec![(i * 16_000, (i + 1) * 16_000)], ..PlannedSpan::default() };
     Prepared {
         duration_ms: spans * 1000,
         language: Some("en".into()),
         language_probability: Some(0.9),
         spool: "unused".into(),
         spans: (0..spans).map(span).collect(),
-        segments,
+        outputs,
+        warnings: Vec::new(),
         model: "base".into(),
     }
 }
@@ -165,6 +169,7 @@ pub(crate) fn segment(text: &str, start: f64) -> Segment {
         start,
         end: start + 1.0,
         text: text.into(),
+        language: None,
         avg_logprob: -0.1,
         compression_ratio: 1.0,
         no_speech_prob: 0.1,

@@ -5,10 +5,9 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use steno_models::Segment;
 use steno_weights::{Cache, Verified};
 
-use super::{ComputeType, DetectedLanguage, Engine, EngineError, EngineRequest, LoadError, Session, Whisper};
+use super::{ComputeType, DetectedLanguage, Engine, EngineError, EngineRequest, LoadError, Session, SpanText, Whisper};
 use crate::audio::Control;
 
 /// Pause between two looks for room that another slot has freed.
@@ -208,14 +207,14 @@ struct PoolSession<'a> {
 }
 
 impl Session for PoolSession<'_> {
-    fn detect_language(
+    fn detect_languages(
         &mut self,
         samples: &[f32],
         model: &str,
         control: &dyn Control,
-    ) -> Result<DetectedLanguage, EngineError> {
+    ) -> Result<Vec<DetectedLanguage>, EngineError> {
         let key = Key { model: model.to_owned(), aligns: false };
-        self.pool.take(&key, &|| control.should_stop())?.detect_language(samples, control)
+        self.pool.take(&key, &|| control.should_stop())?.detect_languages(samples, control)
     }
 
     fn transcribe(
@@ -223,7 +222,7 @@ impl Session for PoolSession<'_> {
         samples: &[f32],
         request: &EngineRequest,
         control: &dyn Control,
-    ) -> Result<Vec<Segment>, EngineError> {
+    ) -> Result<SpanText, EngineError> {
         let key = Key { model: request.model.clone(), aligns: request.word_timestamps };
         self.pool.take(&key, &|| control.should_stop())?.transcribe(samples, request, control)
     }

@@ -4,11 +4,11 @@
 //! A run is repeated with the full context first (a fitted one may be the cause), then over two halves, then at higher
 //! temperatures. Every run starts from what no other run has left behind.
 
-use steno_models::Segment;
+use steno_models::{Gap, GapReason, Segment};
 
-use super::EngineError;
 use super::repetition::{cut_loops, is_looping, novel};
 use super::words::drop_cut_words;
+use super::{EngineError, SpanText};
 
 /// Samples of a second.
 const SAMPLE_RATE: f64 = 16_000.0;
@@ -60,8 +60,8 @@ pub(super) type Run<'a> = &'a mut dyn FnMut(&[f32], Try) -> Result<Vec<Segment>,
 /// One pass over samples, which may hear less than all of them.
 pub(super) type Pass<'a> = &'a mut dyn FnMut(&[f32]) -> Result<Vec<Segment>, EngineError>;
 
-/// The text of `samples`, from as many runs as it takes. Words that nobody spoke are left out.
-pub(super) fn transcribe(samples: &[f32], temperature: f32, run: Run<'_>) -> Result<Vec<Segment>, EngineError> {
+/// The text of `samples`, from as many runs as it takes. Hallucinated words are dropped, and where they were is noted.
+pub(super) fn transcribe(samples: &[f32], temperature: f32, run: Run<'_>) -> Result<SpanText, EngineError> {
     let first = run(samples, Try { temperature, context: Context::Fitted })?;
     if !is_distressed(&first) {
         return Ok(kept(first, temperature));
@@ -78,10 +78,14 @@ pub(super) fn transcribe(samples: &[f32], temperature: f32, run: Run<'_>) -> Res
     }
     let cut = quietest(samples);
     let mut halves = half(&samples[..cut], temperature, run)?;
-    let mut later = half(&samples[cut..], temperature, run)?;
-    shift(&mut later, cut as f64 / SAMPLE_RATE);
-    halves.append(&mut later);
-    Ok(kept(halves, temperature))
+    let later = half(&samples[cut..], temperature, run)?;
+    halves.append_after(later, cut as f64 / SAMPLE_RATE);
+
+    // A loop may go on from one half to the other.
+    let whole = kept(halves.segments, temperature);
+    halves.segments = whole.segments;
+    halves.dropped.extend(whole.dropped);
+    Ok(halves)
 }
 
 /// Whisper may end its text before the sound ends. What is left then is given to it again, until it has heard all.
@@ -104,7 +108,7 @@ pub(super) fn to_the_end(samples: &[f32], run: Pass<'_>) -> Result<Vec<Segment>,
 }
 
 /// Half of a span, at rising temperatures until it is sound.
-fn half(samples: &[f32], temperature: f32, run: Run<'_>) -> Result<Vec<Segment>, EngineError> {
+fn half(samples: &[f32], temperature: f32, run: Run<'_>) -> Result<SpanText, EngineError> {
     let mut best = run(samples, Try { temperature, context: Context::Fitted })?;
     for higher in HALF_TEMPERATURES.into_iter().filter(|higher| *higher > temperature) {
         if !is_distressed(&best) {
@@ -116,27 +120,60 @@ fn half(samples: &[f32], temperature: f32, run: Run<'_>) -> Result<Vec<Segment>,
     Ok(kept(best, temperature))
 }
 
-/// Without loops and without what was made up where nobody spoke. Where a client asked for a temperature, unlikely words are what it
+/// Drops repetition loops and hallucinated text. Where a client asked for a temperature, unlikely words are what it
 /// asked for.
-fn kept(segments: Vec<Segment>, temperature: f32) -> Vec<Segment> {
+fn kept(segments: Vec<Segment>, temperature: f32) -> SpanText {
     let mean = avg_logprob(&novel(&segments));
     let tokens: usize = segments.iter().map(|segment| segment.tokens.len()).sum();
     let floor = if tokens <= SHORT_TOKENS { INVENTED_SHORT_AVG_LOGPROB } else { INVENTED_AVG_LOGPROB };
     if mean < floor && temperature == 0.0 {
-        return Vec::new();
+        let dropped = segments.iter().map(|segment| gap(segment, GapReason::Hallucination)).collect();
+        return SpanText { segments: Vec::new(), dropped };
     }
+
+    let whole = segments.clone();
     let mut segments = cut_loops(segments);
     segments.iter_mut().for_each(drop_cut_words);
-    segments.retain(|segment| !is_invented(segment));
-    segments
+    let mut dropped = cut_out(&whole, &segments);
+
+    segments.retain(|segment| match doubt(segment) {
+        None => true,
+        Some(reason) => {
+            dropped.push(gap(segment, reason));
+            false
+        }
+    });
+    dropped.sort_by(|a, b| a.start.total_cmp(&b.start));
+    SpanText { segments, dropped }
 }
 
-/// Whether a segment was made up where nobody spoke: whisper says so itself, or the words are doubtful and few for their time.
-fn is_invented(segment: &Segment) -> bool {
+/// The segments of `whole` that are not in `left` any more: what a loop repeated.
+fn cut_out(whole: &[Segment], left: &[Segment]) -> Vec<Gap> {
+    let time = |segment: &Segment| (segment.start.to_bits(), segment.end.to_bits());
+    let mut left = left.iter().peekable();
+    let mut gaps = Vec::new();
+    for segment in whole {
+        if left.next_if(|next| time(next) == time(segment)).is_none() {
+            gaps.push(gap(segment, GapReason::Repetition));
+        }
+    }
+    gaps
+}
+
+fn gap(segment: &Segment, reason: GapReason) -> Gap {
+    Gap { start: segment.start, end: segment.end, reason }
+}
+
+/// Why a segment is taken for a hallucination, if it is: whisper says so itself, or the words are unlikely and few for
+/// their time.
+fn doubt(segment: &Segment) -> Option<GapReason> {
+    if segment.avg_logprob < MIN_AVG_LOGPROB && segment.no_speech_prob > MAX_NO_SPEECH_PROB {
+        return Some(GapReason::NoSpeech);
+    }
     let seconds = segment.end - segment.start;
     let is_sparse = seconds > SPARSE_SECONDS && (segment.tokens.len() as f64) < seconds;
-    (segment.avg_logprob < MIN_AVG_LOGPROB && segment.no_speech_prob > MAX_NO_SPEECH_PROB)
-        || (segment.avg_logprob < SPARSE_AVG_LOGPROB && is_sparse)
+    let is_hallucinated = is_sparse && segment.avg_logprob < SPARSE_AVG_LOGPROB;
+    is_hallucinated.then_some(GapReason::Hallucination)
 }
 
 fn is_distressed(segments: &[Segment]) -> bool {
@@ -171,6 +208,19 @@ fn avg_logprob(segments: &[&Segment]) -> f32 {
 
 fn words(segments: &[Segment]) -> Vec<&str> {
     segments.iter().flat_map(|segment| segment.text.split_whitespace()).collect()
+}
+
+impl SpanText {
+    /// Appends the text of the samples that begin `seconds` after the first.
+    fn append_after(&mut self, mut later: Self, seconds: f64) {
+        shift(&mut later.segments, seconds);
+        for gap in &mut later.dropped {
+            gap.start += seconds;
+            gap.end += seconds;
+        }
+        self.segments.append(&mut later.segments);
+        self.dropped.append(&mut later.dropped);
+    }
 }
 
 fn shift(segments: &mut [Segment], seconds: f64) {
@@ -211,7 +261,7 @@ mod tests {
             Ok(result.iter().map(|(text, logprob)| segment(text, *logprob, 0.0)).collect())
         })
         .unwrap();
-        let texts: Vec<_> = found.iter().map(|segment| segment.text.as_str()).collect();
+        let texts: Vec<_> = found.segments.iter().map(|segment| segment.text.as_str()).collect();
         assert_eq!(texts, expected);
         assert_eq!(made, tries);
     }
@@ -247,7 +297,27 @@ mod tests {
     fn unlikely_words_that_a_client_asked_for_are_kept() {
         let unlikely = || vec![segment("A wild guess.", -1.9, 0.0)];
         let found = transcribe(&vec![0.0; 32_000], 0.9, &mut |_, _| Ok(unlikely())).unwrap();
-        assert_eq!(found.len(), 1);
+        assert_eq!(found.segments.len(), 1);
+    }
+
+    #[test]
+    fn dropped_text_is_noted_with_its_time_and_reason() {
+        let at = |start: f64, segment: Segment| Segment { start, end: start + 2.0, ..segment };
+        let mut said = vec![at(0.0, segment("So we began.", -0.2, 0.0))];
+        said.extend((1..8).map(|turn| at(f64::from(turn) * 2.0, segment(LOOP, -0.2, 0.0))));
+        said.push(at(16.0, segment("Thank you.", -1.1, 0.9)));
+
+        let found = kept(said, 0.0);
+
+        let texts: Vec<_> = found.segments.iter().map(|segment| segment.text.as_str()).collect();
+        assert_eq!(texts, ["So we began.", LOOP]);
+        let mut dropped: Vec<_> = found.dropped.iter().map(|gap| (gap.start, gap.end, gap.reason.as_str())).collect();
+        assert_eq!(dropped.pop(), Some((16.0, 18.0, "no_speech")));
+        let turn = |turn: u8| (f64::from(turn) * 2.0, f64::from(turn) * 2.0 + 2.0, "repetition");
+        assert_eq!(dropped, (2..8).map(turn).collect::<Vec<_>>());
+
+        let unlikely = kept(vec![at(4.0, segment("Thank you for watching.", -2.0, 0.0))], 0.0);
+        assert_eq!(unlikely.dropped, [Gap { start: 4.0, end: 6.0, reason: GapReason::Hallucination }]);
     }
 
     #[test]
@@ -307,9 +377,9 @@ mod tests {
     #[test]
     fn a_word_that_lasts_half_a_minute_is_not_believed() {
         let sparse = Segment { end: 25.0, ..segment("Thank you.", -0.9, 0.0) };
-        assert!(is_invented(&sparse));
-        assert!(!is_invented(&Segment { end: 3.0, ..sparse.clone() }), "three seconds are not many");
-        assert!(!is_invented(&Segment { avg_logprob: -0.4, ..sparse }), "it is not doubtful");
+        assert_eq!(doubt(&sparse), Some(GapReason::Hallucination));
+        assert_eq!(doubt(&Segment { end: 3.0, ..sparse.clone() }), None, "three seconds are not many");
+        assert_eq!(doubt(&Segment { avg_logprob: -0.4, ..sparse }), None, "it is not doubtful");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperContextPar
 
 use super::hook::RunHook;
 use super::retry::{self, Context, Try};
-use super::{DetectedLanguage, EngineError, EngineRequest, alignment, ggml, text};
+use super::{DetectedLanguage, EngineError, EngineRequest, SpanText, alignment, ggml, text};
 use crate::audio::Control;
 
 /// Encoder frames of a second of audio.
@@ -137,11 +137,17 @@ impl ComputeType {
 }
 
 impl Whisper {
-    /// The language spoken in `samples` (16 kHz mono, -1 to 1).
-    pub fn detect_language(&self, samples: &[f32], control: &dyn Control) -> Result<DetectedLanguage, EngineError> {
+    /// Every language the weights know with the probability that it is spoken in `samples` (16 kHz mono, -1 to 1),
+    /// most probable first.
+    pub fn detect_languages(
+        &self,
+        samples: &[f32],
+        control: &dyn Control,
+    ) -> Result<Vec<DetectedLanguage>, EngineError> {
         if !self.context.is_multilingual() {
-            return Ok(DetectedLanguage { code: "en".to_owned(), probability: 1.0 });
+            return Ok(vec![DetectedLanguage { code: "en".to_owned(), probability: 1.0 }]);
         }
+
         let samples = padded(samples);
         let mut state = self.new_state()?;
         let mut params = parameters(1, 0.0);
@@ -151,25 +157,29 @@ impl Whisper {
         // the fitted context behind, which detection has no parameter for.
         params.set_duration_ms(SHORTEST_RUN_MS);
         run(&mut state, &RunHook::new(control, None), params, &samples, control)?;
-        let (best, probabilities) =
+
+        let (_, probabilities) =
             state.lang_detect(0, 1).map_err(|source| EngineError::Whisper { action: "detect the language", source })?;
-        let index = best.max(0) as usize;
-        let code = LANGUAGES.get(index).map_or("en", |(code, _)| code);
-        Ok(DetectedLanguage {
-            code: code.to_owned(),
-            probability: probabilities.get(index).copied().unwrap_or_default(),
-        })
+
+        // Weights know the first 99 or all 100 of these.
+        let mut found: Vec<_> = LANGUAGES
+            .iter()
+            .zip(probabilities)
+            .map(|((code, _), probability)| DetectedLanguage { code: (*code).to_owned(), probability })
+            .collect();
+        found.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        Ok(found)
     }
 
-    /// The text of `samples` (16 kHz mono, -1 to 1, at most 30 s). Times of the segments are seconds from the first sample.
+    /// The text of `samples` (16 kHz mono, -1 to 1, at most 30 s), and what was left out of it.
     pub fn transcribe(
         &self,
         samples: &[f32],
         request: &EngineRequest,
         control: &dyn Control,
-    ) -> Result<Vec<Segment>, EngineError> {
+    ) -> Result<SpanText, EngineError> {
         if samples.is_empty() {
-            return Ok(Vec::new());
+            return Ok(SpanText::default());
         }
         let prompt = self.prompt_tokens(request)?;
         retry::transcribe(samples, request.temperature, &mut |samples, attempt| {

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use steno_store::{Claim, PlannedSpan, Prepared, SpoolFile};
+use steno_models::{Warning, WarningCode};
+use steno_store::{Certainty, Claim, PlannedSpan, Prepared, SpoolFile};
 
 use super::transcribe::transcribe_span;
 use super::{Done, TaskContext, TaskError};
-use crate::audio::{AudioError, SAMPLE_RATE, Span, read_span};
+use crate::audio::{AudioError, Recording, SAMPLE_RATE, Span, read_span};
 use crate::decode_process;
 use crate::engine::{DetectedLanguage, EngineRequest, Session};
 
@@ -32,6 +33,8 @@ pub(super) fn prepare(
         .iter()
         .map(|span| PlannedSpan {
             stretches: span.stretches.iter().map(|stretch| (stretch.start_sample, stretch.end_sample)).collect(),
+            certainty: Certainty::Speech,
+            language: None,
         })
         .collect();
     let detected = match &claim.options.language {
@@ -39,11 +42,11 @@ pub(super) fn prepare(
         None => detect_language(spool.path(), &recording.spans, context, session)?,
     };
     let language = claim.options.language.clone().or_else(|| detected.as_ref().map(|found| found.code.clone()));
-    let segments = match (spans.as_slice(), &language) {
+    let outputs = match (spans.as_slice(), &language) {
         ([], _) | (_, None) => Some(Vec::new()),
         ([span], Some(language)) => {
             let request = EngineRequest::new(&claim.options, language, context.model);
-            Some(transcribe_span(spool.path(), span, &request, context, session)?)
+            Some(vec![transcribe_span(spool.path(), span, &request, context, session)?])
         }
         _ => {
             spool.sync(context.data)?;
@@ -56,10 +59,26 @@ pub(super) fn prepare(
         language_probability: detected.map(|found| found.probability),
         spool: spool.name().to_owned(),
         spans,
-        segments,
+        outputs,
+        warnings: warnings(&recording),
         model: context.model.to_string(),
     };
     Ok(Done::Prepared(Box::new(prepared), spool))
+}
+
+/// What the client should know about the recording.
+fn warnings(recording: &Recording) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if recording.truncated {
+        let detail = "the file ends before its announced end; what is there was transcribed";
+        warnings.push(Warning::new(WarningCode::Truncated, detail));
+    }
+    if recording.damaged_ms > 0 {
+        let damaged = recording.damaged_ms as f64 / 1000.0;
+        let detail = format!("{damaged:.2} s of the recording could not be decoded; silence took their place");
+        warnings.push(Warning::new(WarningCode::DamagedAudio, detail));
+    }
+    warnings
 }
 
 /// The language spoken in the first, a middle and the last span, heard one after the other. `None` without speech.
@@ -80,5 +99,5 @@ fn detect_language(
         let samples = read_span(spool, &spans[index]).map_err(AudioError::Spool)?;
         heard.extend_from_slice(&samples[..samples.len().min(share)]);
     }
-    Ok(Some(session.detect_language(&heard, context.model, context.control)?))
+    Ok(session.detect_languages(&heard, context.model, context.control)?.into_iter().next())
 }
