@@ -20,10 +20,13 @@ from peer_home import load_normalisers, unpack_model
 from score import score
 from systems import FasterWhisper, Steno, WhisperAlone
 
+PEERS = [WhisperAlone.name, FasterWhisper.name]
+
 
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="tests/words/run.sh", description=__doc__.splitlines()[0])
-    parser.add_argument("--steno-only", action="store_true", help="leave the peers out")
+    parser.add_argument("--steno-only", action="store_true", help="leave both peers out")
+    parser.add_argument("--without", action="append", default=[], choices=PEERS, help="leave this peer out")
     parser.add_argument("--set", action="append", choices=SETS, help="only this set; may be repeated")
     parser.add_argument("--filter", default="", help="only recordings whose name, condition or note match this pattern")
     parser.add_argument("--half", choices=["a", "b"], help="only the half to tune on (a) or to judge on (b)")
@@ -66,8 +69,10 @@ def main():
         sys.exit("words: no recording matches")
 
     systems = [Steno(arguments.driver)]
-    if not arguments.steno_only:
+    without = PEERS if arguments.steno_only else arguments.without
+    if WhisperAlone.name not in without:
         systems.append(WhisperAlone(arguments.home, arguments.driver))
+    if FasterWhisper.name not in without:
         systems.append(FasterWhisper(arguments.home, unpack_model(arguments.peer_home)))
 
     # The peers first: theirs are kept, should Steno fail.
