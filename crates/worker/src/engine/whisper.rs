@@ -23,6 +23,8 @@ const FRAME_STEP: usize = 16;
 const SAMPLE_RATE: usize = 16_000;
 /// Shortest audio whisper.cpp takes; what is shorter is filled up with silence.
 const MIN_SAMPLES: usize = SAMPLE_RATE / 5;
+/// Tokens of multilingual weights that are no language's. Source: `whisper_vocab::num_languages` in whisper.cpp.
+const TOKENS_BESIDE_LANGUAGES: i32 = 51_766;
 /// Below this `full` returns before it notes the context. Source: `delta_min` in whisper.cpp.
 const SHORTEST_RUN_MS: i32 = 100;
 
@@ -106,6 +108,17 @@ impl Whisper {
             Context::Full => window,
         };
         frames as i32
+    }
+
+    /// The language to decode in. whisper.cpp does not check that the weights have a token for it: the one of Cantonese is
+    /// "translate" in weights older than large-v3. Those were trained on Cantonese as Chinese.
+    fn known_language<'a>(&self, asked: &'a str) -> &'a str {
+        let languages = self.context.n_vocab() - TOKENS_BESIDE_LANGUAGES;
+        match asked {
+            _ if !self.context.is_multilingual() => "en",
+            "yue" if (languages as usize) < LANGUAGES.len() => "zh",
+            _ => asked,
+        }
     }
 
     fn new_state(&self) -> Result<WhisperState, EngineError> {
@@ -211,9 +224,8 @@ impl Whisper {
         params.set_audio_ctx(self.audio_ctx(samples.len(), context));
         params.set_tokens(prompt);
         params.set_translate(request.task == Task::Translate);
-        let language = if self.context.is_multilingual() { request.language.as_str() } else { "en" };
         // whisper-rs never frees this copy: three bytes for each run.
-        params.set_language(Some(language));
+        params.set_language(Some(self.known_language(&request.language)));
         let first_timestamp = self.aligns.then(|| self.context.token_beg());
         run(&mut state, &RunHook::new(control, first_timestamp), params, samples, control)?;
         let decoding = text::Decoding { samples, temperature, aligned: self.aligns };
