@@ -57,5 +57,5 @@ const refused = async (status, code, call) => {
   console.log("ok: refused,", code);
 };
 await refused(400, "unsupported_media", () => transcribe({ file: fs.createReadStream(notAudio) }));
-await refused(404, "model_not_found", () => transcribe({ model: "whisper-9" }));
+await refused(400, "model_not_found", () => transcribe({ model: "whisper-9" }));
 await refused(400, "invalid_options", () => transcribe({ response_format: "docx" }));

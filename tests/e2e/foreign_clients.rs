@@ -29,7 +29,7 @@ fn openai_s_python_client_understands_every_answer() {
         .arg(url(&service))
         .args([fixture("clip.wav"), fixture("clip.txt"), fixture("manifest.tsv")])
         .env("NO_PROXY", "*"));
-    assert_eq!(answers.matches("ok: ").count(), 15, "{answers}");
+    assert_eq!(answers.matches("ok: ").count(), 16, "{answers}");
 }
 
 #[test]

@@ -61,6 +61,15 @@ fn a_stream_is_a_retrieval_when_it_ends() {
     let job = job_of(&answer);
     let deltas = answer.text().matches("transcript.text.delta").count();
     assert!(deltas > 5, "it came in {deltas} pieces");
+    let events: Vec<_> = answer.text().split("\n\n").map(ToOwned::to_owned).collect();
+    assert!(events[0].starts_with("event: transcript.text.delta\ndata: {"), "{}", events[0]);
+    assert_eq!(events[events.len() - 2..], ["data: [DONE]", ""]);
+    let done = events[events.len() - 3].strip_prefix("event: transcript.text.done\ndata: ").unwrap();
+    let usage = &serde_json::from_str::<serde_json::Value>(done).unwrap()["usage"];
+    let number = |name: &str| usage[name].as_u64().unwrap();
+    assert_eq!(usage["type"], "tokens");
+    assert!(number("output_tokens") > 0);
+    assert_eq!(number("total_tokens"), number("input_tokens") + number("output_tokens"));
     let status = eventually("the retrieval is noted", || {
         Some(service.client.status(job)).filter(|job| job.retrieved_at.is_some())
     });
@@ -83,31 +92,77 @@ fn a_long_poll_whose_client_has_left_is_no_retrieval() {
 }
 
 #[test]
+fn a_call_is_answered_whatever_other_services_fields_it_has() {
+    let service = Settings::with_workers(1).set("STENO_MODEL_ALIASES", "best=base").start();
+    let clip = fixture("clip.opus");
+    let long = "x".repeat(100_000);
+    let keywords = [("keywords[]", "Steno"); 40];
+    let language = ("language", "en-US");
+    let plain = service.client.post_form(TRANSCRIPTIONS, &clip, &[language]);
+    for fields in [
+        &[("vad_filter", "true"), ("hotwords", "Steno"), ("to_language", "en"), ("known_speaker_names[]", "Zoé")][..],
+        &[("temperature", ""), ("stream", ""), ("model", ""), ("response_format", ""), ("prompt", "")],
+        &[("known_speaker_references[]", long.as_str())],
+        &[("model", "gpt-4o-transcribe")],
+        &[("model", "openai/whisper-base")],
+        &[("model", "Systran/faster-whisper-base")],
+        &[("model", "best")],
+        &[("timestamp_granularities[0]", "segment")],
+        &[("chunking_strategy[type]", "server_vad")],
+    ] {
+        let answer = service.client.post_form(TRANSCRIPTIONS, &clip, &[&[language], fields].concat());
+        assert_eq!((answer.status, answer.json()), (200, plain.json()), "{fields:?}: {}", answer.text());
+        assert_eq!(job_of(&answer), job_of(&plain), "it is the same job");
+    }
+    for fields in [&[("prompt", long.as_str())][..], &keywords] {
+        assert_eq!(service.client.post_form(TRANSCRIPTIONS, &clip, &[&[language], fields].concat()).status, 200);
+    }
+    let srt =
+        service.client.post_form(TRANSCRIPTIONS, &clip, &[language, ("response_format", "srt"), ("stream", "true")]);
+    assert_eq!(srt.header("content-type"), Some("text/plain; charset=utf-8"));
+    assert!(srt.text().starts_with("1\n00:00:0"));
+}
+
+#[test]
+fn every_model_that_is_listed_is_found() {
+    let service = Settings::with_workers(1).set("STENO_MODEL_ALIASES", "best=base,gone=huge").start();
+    let list = service.client.get("/v1/models").json();
+    let ids: Vec<_> = list["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
+    for id in ["base", "whisper-1", "whisper", "gpt-4o-transcribe", "openai/whisper-base", "best"] {
+        assert!(ids.contains(&id), "{id}");
+    }
+    for id in ids {
+        let escaped = id.replace('/', "%2F");
+        for path in [id, &escaped] {
+            let model = service.client.get(&format!("/v1/models/{path}"));
+            assert_eq!((model.status, model.json()["id"].as_str()), (200, Some(id)), "{path}");
+        }
+    }
+    assert_eq!(service.client.get("/v1/models/gone").status, 404);
+    assert_eq!(service.client.get("/v1/models/whisper-9").json()["error"]["code"], "model_not_found");
+}
+
+#[test]
 fn errors_have_openai_s_shape_and_leave_no_file() {
     let service = Settings::with_workers(0).start();
     let clip = fixture("clip.opus");
-    let long = "x".repeat(100_000);
-    for (fields, param) in [
-        (&[("model", "whisper-1"), ("temperature", "NaN")][..], "temperature"),
-        (&[("model", "whisper-1"), ("temperature", "2")], "temperature"),
-        (&[("model", "whisper-1"), ("language", "klingon")], "language"),
-        (&[("model", "whisper-1"), ("prompt", "a\0b")], "prompt"),
-        (&[("model", "whisper-1"), ("prompt", long.as_str())], "prompt"),
-        (&[("model", "whisper-1"), ("model", "whisper-1")], "model"),
-        (&[("model", "../../etc/passwd")], "model"),
-        (&[("model", "whisper-1"), ("stream", "true"), ("response_format", "srt")], "stream"),
-        (&[("model", "whisper-1"), ("timestamp_granularities[]", "word")], "timestamp_granularities"),
-        (&[("model", "whisper-1"), ("colour", "red")], "colour"),
-        (&[], "model"),
+    for (fields, param, code) in [
+        (&[("temperature", "NaN")][..], "temperature", "invalid_options"),
+        (&[("temperature", "2")], "temperature", "invalid_options"),
+        (&[("language", "klingon")], "language", "invalid_options"),
+        (&[("languages[]", "en"), ("languages[]", "klingon")], "languages", "invalid_options"),
+        (&[("prompt", "a\0b")], "prompt", "invalid_options"),
+        (&[("model", "whisper-1"), ("model", "whisper-1")], "model", "invalid_options"),
+        (&[("response_format", "docx")], "response_format", "invalid_options"),
+        (&[("timestamp_granularities[]", "word")], "timestamp_granularities", "invalid_options"),
+        (&[("model", "../../etc/passwd")], "model", "model_not_found"),
+        (&[("model", "openai/whisper-9")], "model", "model_not_found"),
     ] {
         let answer = service.client.post_form(TRANSCRIPTIONS, &clip, fields);
         let error = &answer.json()["error"];
         assert_eq!((answer.status, error["param"].as_str()), (400, Some(param)), "{}", answer.text());
         assert_eq!(error.as_object().unwrap().len(), 4);
-        assert_eq!(
-            (error["type"].as_str(), error["code"].as_str()),
-            (Some("invalid_request_error"), Some("invalid_options"))
-        );
+        assert_eq!((error["type"].as_str(), error["code"].as_str()), (Some("invalid_request_error"), Some(code)));
     }
     let nothing = service.client.post_form(TRANSCRIPTIONS, &fixture("bad/empty.wav"), &[("model", "whisper-1")]);
     assert_eq!((nothing.status, nothing.json()["error"]["param"].as_str()), (400, Some("file")));

@@ -11,6 +11,8 @@ use clap::Parser;
 use steno_settings::{LogSettings, QueueSettings, parse_bytes, parse_duration};
 use steno_store::StoreSettings;
 
+use crate::model_names::{ModelAlias, parse_alias};
+
 /// The credential of systemd that is the file of API keys where no other is named.
 const KEYS_CREDENTIAL: &str = "steno.api-keys";
 
@@ -64,6 +66,10 @@ pub struct Config {
     /// Name of the weights for jobs that name none.
     #[arg(long, env = "STENO_MODEL", default_value = "base")]
     pub model: String,
+
+    /// Further names for weights below `/v1`, as `best=large-v3,fast=base`, separated by commas [default: none].
+    #[arg(long, env = "STENO_MODEL_ALIASES", value_delimiter = ',', value_parser = parse_alias)]
+    pub model_aliases: Vec<ModelAlias>,
 
     /// Largest recording in bytes.
     #[arg(long, env = "STENO_MAX_UPLOAD_BYTES", default_value = "2GiB", value_parser = parse_bytes)]

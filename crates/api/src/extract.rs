@@ -3,7 +3,7 @@
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::Query;
-use steno_models::{Format, JobId, ProblemCode, Status};
+use steno_models::{Format, JobId, ProblemCode, Status, parse_bool};
 
 use crate::problem::ApiError;
 
@@ -149,7 +149,8 @@ pub(crate) fn view(request: &HttpRequest) -> Result<View, ApiError> {
                 view.format = Some(Format::from_name(&value).ok_or_else(unknown)?);
             }
             "keep" => {
-                view.keep = value.parse().map_err(|_| ApiError::invalid_option("keep", "neither true nor false"))?;
+                let neither = || ApiError::invalid_option("keep", "neither true nor false");
+                view.keep = parse_bool(&value).ok_or_else(neither)?;
             }
             _ => return Err(ApiError::invalid_option("query", "unknown parameter; known are wait, format, keep")),
         }
@@ -201,6 +202,9 @@ mod tests {
             &[("accept", "text/plain"), ("prefer", "wait=9")],
             &View { wait_s: 5, format: Some(Format::Srt), keep: true },
         );
+        for keep in ["True", "TRUE", "1"] {
+            check(&format!("/?keep={keep}"), &[], &View { keep: true, ..View::default() });
+        }
         check("/", &[("prefer", "wait=100000")], &View { wait_s: 60, ..View::default() });
         check("/", &[("prefer", "respond-async, wait=9")], &View { wait_s: 9, ..View::default() });
         let vtt = View { format: Some(Format::Vtt), ..View::default() };

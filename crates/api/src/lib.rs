@@ -14,6 +14,7 @@ mod janitor;
 mod job_watch;
 mod metrics;
 mod middleware;
+mod model_names;
 mod openapi;
 mod problem;
 mod pulse;
@@ -26,4 +27,5 @@ mod upload;
 mod wait;
 
 pub use config::Config;
+pub use model_names::ModelAlias;
 pub use server::{Server, bind};

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, ResponseError as _, web};
@@ -18,6 +18,9 @@ use crate::problem::ApiError;
 use crate::state::ApiState;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest request id of a proxy that is kept.
+const MAX_ID_BYTES: usize = 128;
 
 /// Seconds after which a client may come again when there were too many.
 const RETRY_CONNECTION_S: u32 = 5;
@@ -42,7 +45,7 @@ impl RequestId {
 /// Wraps a call. Nothing a client sent is logged but the method: paths and queries may carry prompts.
 pub(crate) async fn around(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, Error> {
     let began = Instant::now();
-    let id = Uuid::new_v4().to_string();
+    let id = own_id(request.headers()).unwrap_or_else(|| Uuid::new_v4().to_string());
     let span = tracing::info_span!("call", request.id = %id);
     let instance = request.path().to_owned();
     let method = request.method().clone();
@@ -116,6 +119,13 @@ fn admit(request: &ServiceRequest) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// The id that a proxy or a client has given to the call, if it can stand in a log line.
+fn own_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get(X_REQUEST_ID)?.to_str().ok()?;
+    let is_plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:=+/".contains(&byte));
+    (is_plain && (8..=MAX_ID_BYTES).contains(&id.len())).then(|| id.to_owned())
+}
+
 /// The error of an answer: ours, or made of the status of one that actix gave by itself.
 fn problem_of(response: &mut ServiceResponse) -> Option<ApiError> {
     let status = response.status();
@@ -133,5 +143,26 @@ fn foreign_problem(status: StatusCode) -> ApiError {
         StatusCode::REQUEST_TIMEOUT => ApiError::new(ProblemCode::RequestTimeout, "the request came too slowly"),
         _ if status.is_client_error() => ApiError::new(ProblemCode::Malformed, "the request cannot be read"),
         _ => ApiError::new(ProblemCode::Internal, "the server failed; its log tells more under the request id"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_s_request_id_is_kept_if_it_is_plain() {
+        let kept = |id: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(X_REQUEST_ID, HeaderValue::from_bytes(id.as_bytes()).unwrap());
+            own_id(&headers).is_some()
+        };
+        assert!(kept("0f8fad5b-d9cb-469f-a165-70867728950e"));
+        assert!(kept("Root=1-67891233-abcdef012345678912345678"));
+        for id in
+            ["", "short", "two words", "job.id=1 level=ERROR", "\"quoted\"12", "é".repeat(8).as_str(), &"x".repeat(129)]
+        {
+            assert!(!kept(id), "{id}");
+        }
     }
 }

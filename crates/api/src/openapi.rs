@@ -197,21 +197,21 @@ pub(crate) struct RecordingForm {
     metadata: Option<String>,
 }
 
-/// A transcription as OpenAI's clients ask for it. Lists are repeated fields; `name[]` and `name` mean the same.
+/// A transcription as OpenAI's clients ask for it. Lists are repeated fields; `name[]` and `name` mean the same. Empty fields
+/// are absent, and unknown fields have no effect.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what the openai request reads")]
 pub(crate) struct TranscriptionForm {
     /// The recording.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
-    /// Name of installed weights; `whisper-1` is the default weights.
+    /// A name that `GET /v1/models` lists; `whisper-1`, the default, is the server's default weights.
     #[schema(example = "whisper-1")]
-    model: String,
-    /// ISO 639-1 code of the language spoken.
+    model: Option<String>,
+    /// Language spoken: an ISO 639 code, a tag such as `en-US`, or the English name.
     #[schema(example = "en")]
     language: Option<String>,
-    /// Text that sets style and spelling, at most 2048 bytes.
-    #[schema(max_length = 2048)]
+    /// Text that sets style and spelling; its last 2048 bytes count.
     prompt: Option<String>,
     /// `json`, the default, `text`, `srt`, `verbose_json` or `vtt`.
     #[schema(pattern = "^(json|text|srt|verbose_json|vtt)$", example = "json")]
@@ -219,17 +219,17 @@ pub(crate) struct TranscriptionForm {
     /// Sampling temperature to begin with.
     #[schema(minimum = 0, maximum = 1)]
     temperature: Option<f32>,
-    /// `word`, `segment` or both; needs `verbose_json`.
+    /// `word`, `segment` or both; `word` needs `verbose_json`.
     #[schema(rename = "timestamp_granularities[]")]
     timestamp_granularities: Option<Vec<String>>,
-    /// Whether to send the text as server-sent events while it is found; needs `json` or `text`.
+    /// Whether to send the text as server-sent events while it is found; without effect but with `json` or `text`.
     stream: Option<bool>,
     /// Taken and without effect: `verbose_json` has log probabilities.
     #[schema(rename = "include[]")]
     include: Option<Vec<String>>,
     /// Taken and without effect: long audio is always cut at pauses.
     chunking_strategy: Option<String>,
-    /// Languages that may be spoken. One is as `language`; of several the spoken one is found out.
+    /// Languages that may be spoken. One is as `language`; of several the spoken one is detected.
     #[schema(rename = "languages[]")]
     languages: Option<Vec<String>>,
     /// Words that may occur; they are added to the prompt.
@@ -318,8 +318,10 @@ pub(crate) struct JobMessage {
 /// An event of `stream=true`.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct StreamMessage {
-    /// A `StreamEvent` as JSON.
-    #[schema(content_media_type = "application/json")]
+    /// The type of the event; none for the last.
+    #[schema(example = "transcript.text.delta")]
+    event: Option<String>,
+    /// A `StreamEvent` as JSON; `[DONE]` at the end.
     data: String,
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct ApiError {
     retry_after_s: Option<u32>,
     allow: Option<&'static str>,
     failure: Option<FailureCode>,
+    /// Whether the address is that of a model. Elsewhere OpenAI answers 400: some clients read 404 as "no such service".
+    is_model_lookup: bool,
 }
 
 impl ApiError {
@@ -42,6 +44,7 @@ impl ApiError {
             retry_after_s: None,
             allow: None,
             failure: None,
+            is_model_lookup: false,
         }
     }
 
@@ -59,6 +62,12 @@ impl ApiError {
 
     pub(crate) fn no_such_job() -> Self {
         Self::new(ProblemCode::NotFound, "no job has this id; it never had, or it was deleted long ago")
+    }
+
+    /// The address names a model that is not there.
+    pub(crate) fn no_such_model() -> Self {
+        let detail = "there are no such weights; GET /v1/models lists what there is";
+        Self { is_model_lookup: true, ..Self::new(ProblemCode::ModelUnavailable, detail) }
     }
 
     pub(crate) fn gone(tombstone: Tombstone) -> Self {
@@ -133,9 +142,11 @@ impl ApiError {
     /// Status and body as OpenAI's clients read them.
     pub(crate) fn to_openai(&self) -> (StatusCode, ErrorBody) {
         let status = match self.code {
-            // OpenAI knows no 422, and calls weights that are not there not found.
-            ProblemCode::InvalidOptions | ProblemCode::IdempotencyKeyInUse => StatusCode::BAD_REQUEST,
-            ProblemCode::ModelUnavailable => StatusCode::NOT_FOUND,
+            ProblemCode::ModelUnavailable if self.is_model_lookup => StatusCode::NOT_FOUND,
+            // OpenAI has no 422.
+            ProblemCode::InvalidOptions | ProblemCode::IdempotencyKeyInUse | ProblemCode::ModelUnavailable => {
+                StatusCode::BAD_REQUEST
+            }
             _ => self.status_code(),
         };
         let code = match (self.failure, self.code) {
@@ -151,7 +162,10 @@ impl ApiError {
         let message =
             if self.errors.is_empty() { self.detail.to_string() } else { explained.collect::<Vec<_>>().join("; ") };
         let is_of_recording = self.failure.is_some() && status.is_client_error();
-        let param = field.or_else(|| is_of_recording.then(|| "file".to_owned()));
+        let param = match (self.code, self.failure) {
+            (ProblemCode::ModelUnavailable, None) => Some("model".to_owned()),
+            _ => field.or_else(|| is_of_recording.then(|| "file".to_owned())),
+        };
         let error = ErrorDetail { message, kind: kind.to_owned(), param, code: Some(code) };
         (status, ErrorBody { error })
     }

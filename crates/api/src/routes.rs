@@ -37,7 +37,7 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
             .route(web::post().to(openai::create_transcription::create_translation)),
     )
     .service(resource("/v1/models", "GET").route(web::get().to(openai::models::list_models)))
-    .service(resource("/v1/models/{model}", "GET").route(web::get().to(openai::models::get_model)))
+    .service(resource("/v1/models/{model:.*}", "GET").route(web::get().to(openai::models::get_model)))
     .service(resource("/metrics", "GET").route(web::get().to(get_metrics::get_metrics)))
     .service(web::redirect("/docs", "/docs/"))
     .service(

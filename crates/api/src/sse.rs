@@ -8,15 +8,13 @@ use serde::Serialize;
 /// A comment, which clients ignore.
 pub(crate) const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
 
+/// The last event of a stream of OpenAI's.
+pub(crate) const DONE: Bytes = Bytes::from_static(b"data: [DONE]\n\n");
+
 /// An event with a name, and with the id that a client which comes back names.
 pub(crate) fn event(name: &str, id: Option<&str>, data: &impl Serialize) -> Bytes {
     let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
     Bytes::from(format!("event: {name}\n{id}data: {}\n\n", json(data)))
-}
-
-/// An event of data alone.
-pub(crate) fn data(data: &impl Serialize) -> Bytes {
-    Bytes::from(format!("data: {}\n\n", json(data)))
 }
 
 /// The head of an answer that is a stream of events.

@@ -12,7 +12,11 @@ use crate::auth::ApiKeys;
 use crate::connection::OpenConnections;
 use crate::job_watch::JobWatch;
 use crate::metrics::Metrics;
+use crate::model_names;
 use crate::problem::ApiError;
+
+/// Longest name of a model that an error repeats.
+const MAX_QUOTED_CHARS: usize = 64;
 
 /// Shared by all handlers.
 pub(crate) struct ApiState {
@@ -60,6 +64,21 @@ impl ApiState {
             models.join(", ")
         );
         Err(ApiError::new(ProblemCode::ModelUnavailable, detail))
+    }
+
+    /// The weights that a client of OpenAI's API means by a name: `None` for the default. An error if the name means none.
+    pub(crate) async fn resolve_openai_model(&self, name: &str) -> Result<Option<String>, ApiError> {
+        let models = self.models().await?;
+        let Some(found) = model_names::resolve(name, &models, &self.config.model_aliases) else {
+            let name: String = name.chars().take(MAX_QUOTED_CHARS).collect();
+            let detail = format!(
+                "the model {name:?} is not installed here; ask for {}, the default, or for one of {}",
+                model_names::DEFAULT_MODEL,
+                models.join(", ")
+            );
+            return Err(ApiError::new(ProblemCode::ModelUnavailable, detail));
+        };
+        Ok(Some(found.clone()).filter(|found| *found != self.config.model))
     }
 
     /// Runs a store operation on a thread that may block.

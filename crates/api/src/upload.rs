@@ -6,11 +6,11 @@ mod raw;
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
-use actix_web::web::{Bytes, BytesMut};
+use actix_web::web::BytesMut;
 use steno_models::{JobId, ProblemCode};
 use steno_store::{Accepted, AudioUpload, EarlierJob, NewJob, StoreError, StoredAudio, Submission};
 
-pub(crate) use multipart::{Form, receive_multipart};
+pub(crate) use multipart::{FieldValue, Form, receive_multipart};
 pub(crate) use raw::receive_raw;
 
 use pace::Pace;
@@ -180,9 +180,4 @@ fn too_large(max_bytes: u64) -> ApiError {
 
 fn cut_short() -> ApiError {
     ApiError::new(ProblemCode::Malformed, "the body ended before it was complete; send the recording again")
-}
-
-/// Bytes as a text field.
-fn text_of(bytes: Bytes) -> Result<String, &'static str> {
-    String::from_utf8(bytes.into()).map_err(|_| "not valid UTF-8")
 }

@@ -21,10 +21,10 @@ pub use event::{JobEvent, JobProgress};
 pub use job::{
     FailureCode, JobAccepted, JobError, JobId, JobList, JobStatus, ParseJobIdError, Status, Tombstone, TombstoneReason,
 };
-pub use language::{LANGUAGES, language_name};
+pub use language::{LANGUAGES, LanguageChoice, language_name};
 pub use layout::Layout;
 pub use problem::{FieldProblem, Problem, ProblemCode};
 pub use render::{Format, render};
-pub use request::{OptionFields, Task, TranscribeRequest};
+pub use request::{OptionFields, Task, TranscribeRequest, parse_bool};
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use transcript::{JobResult, Segment, Word, separator};

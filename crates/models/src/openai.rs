@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{JobResult, Task, language_name};
 
-/// What a transcription is billed by; here always the recording's length.
+/// What a transcription is billed by: the recording's length, or, at the end of a stream, tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -16,7 +16,31 @@ pub enum Usage {
         /// Length of the recording in seconds, rounded up.
         seconds: u64,
     },
+    /// By tokens.
+    Tokens {
+        /// Of the recording.
+        input_tokens: u64,
+        /// How the input's tokens are made up.
+        input_token_details: InputTokens,
+        /// Of the text.
+        output_tokens: u64,
+        /// Both.
+        total_tokens: u64,
+    },
 }
+
+/// How the tokens of the input are made up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct InputTokens {
+    /// Of the recording: ten a second, as OpenAI counts.
+    pub audio_tokens: u64,
+    /// Of the prompt; not counted here.
+    pub text_tokens: u64,
+}
+
+/// Tokens of a second of audio.
+const AUDIO_TOKENS_A_SECOND: f64 = 10.0;
 
 /// `response_format=json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,9 +137,19 @@ pub enum StreamEvent {
     Done {
         /// The whole text.
         text: String,
-        /// Length of the recording.
+        /// Tokens of the recording and of the text.
         usage: Usage,
     },
+}
+
+impl StreamEvent {
+    /// The name of the event, which is its type.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Delta { .. } => "transcript.text.delta",
+            Self::Done { .. } => "transcript.text.done",
+        }
+    }
 }
 
 /// Weights that can be asked for.
@@ -170,6 +204,18 @@ impl Usage {
     pub fn of(result: &JobResult) -> Self {
         Self::Duration { seconds: result.duration_seconds.ceil().max(0.0) as u64 }
     }
+
+    /// That of a recording, at the end of a stream. Clients with types refuse the other form there.
+    pub fn in_tokens(result: &JobResult) -> Self {
+        let audio_tokens = (result.duration_seconds * AUDIO_TOKENS_A_SECOND).ceil().max(0.0) as u64;
+        let output_tokens = result.segments.iter().map(|segment| segment.tokens.len() as u64).sum();
+        Self::Tokens {
+            input_tokens: audio_tokens,
+            input_token_details: InputTokens { audio_tokens, text_tokens: 0 },
+            output_tokens,
+            total_tokens: audio_tokens + output_tokens,
+        }
+    }
 }
 
 impl Transcription {
@@ -183,6 +229,8 @@ impl VerboseTranscription {
     /// The body for a result, with the pieces that were asked for.
     pub fn new(result: &JobResult, task: Task, granularities: Granularities) -> Self {
         let language = match result.language.as_deref() {
+            // The language of the text, as OpenAI's server has it.
+            _ if task == Task::Translate => "english",
             Some(code) => language_name(code).unwrap_or(code),
             None => "unknown",
         };

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{FieldProblem, Layout, language_name};
+use crate::{FieldProblem, LanguageChoice, Layout};
 
 /// Longest prompt in bytes; Whisper reads at most 224 tokens of it.
 const MAX_PROMPT_BYTES: usize = 2048;
@@ -149,7 +149,7 @@ impl OptionFields {
             "prompt" => request.prompt = parse_prompt(value)?,
             "temperature" => request.temperature = Some(parse_temperature(value)?),
             "beam_size" => request.beam_size = Some(parse_integer(value, 1, 8)?),
-            "word_timestamps" => request.word_timestamps = parse_bool(value)?,
+            "word_timestamps" => request.word_timestamps = parse_flag(value)?,
             "max_line_width" => request.max_line_width = Some(parse_integer(value, 8, 200)?),
             "max_line_count" => request.max_line_count = Some(parse_integer(value, 1, 10)?),
             "priority" => request.priority = parse_integer(value, -10, 10)?,
@@ -167,13 +167,13 @@ impl OptionFields {
 }
 
 fn parse_language(value: &str) -> Result<Option<String>, String> {
-    let code = value.trim().to_ascii_lowercase();
-    if code.is_empty() || code == "auto" {
-        return Ok(None);
-    }
-    match language_name(&code) {
-        Some(_) => Ok(Some(code)),
-        None => Err(format!("{} is no language Whisper knows; give a code such as en, or auto", quoted(value))),
+    match LanguageChoice::parse(value) {
+        Some(LanguageChoice::Known(code)) => Ok(Some(code.to_owned())),
+        Some(LanguageChoice::Detect) => Ok(None),
+        None => {
+            let quoted = quoted(value);
+            Err(format!("{quoted} is not a language that Whisper knows; give a code such as en, or auto"))
+        }
     }
 }
 
@@ -223,12 +223,17 @@ fn parse_temperature(value: &str) -> Result<f32, String> {
     }
 }
 
-fn parse_bool(value: &str) -> Result<bool, String> {
-    match value.trim() {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
-        _ => Err(format!("{} is neither true nor false", quoted(value))),
+/// Reads a yes or no as clients write it, in upper or lower case; `None` if it is neither.
+pub fn parse_bool(value: &str) -> Option<bool> {
+    match value.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
     }
+}
+
+fn parse_flag(value: &str) -> Result<bool, String> {
+    parse_bool(value).ok_or_else(|| format!("{} is neither true nor false", quoted(value)))
 }
 
 fn parse_integer<N: TryFrom<i64>>(value: &str, lowest: i64, highest: i64) -> Result<N, String> {
@@ -347,6 +352,15 @@ mod tests {
     fn auto_and_empty_languages_mean_detection() {
         assert_eq!(check("language", "auto").unwrap().language, None);
         assert_eq!(check("language", "").unwrap().language, None);
+    }
+
+    #[test]
+    fn a_yes_or_no_is_read_in_any_spelling() {
+        for (value, expected) in
+            [("True", true), ("TRUE", true), ("1", true), ("on", true), ("False", false), ("0", false)]
+        {
+            assert_eq!(check("word_timestamps", value).unwrap().word_timestamps, expected, "{value}");
+        }
     }
 
     #[test]

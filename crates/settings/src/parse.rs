@@ -12,7 +12,7 @@ use crate::file;
 
 /// Every setting of every process: names in the file, and in upper case after `STENO_` in the environment. A file is shared,
 /// so each process accepts the keys of the others.
-pub const ALL: [&str; 36] = [
+pub const ALL: [&str; 37] = [
     "allow_public",
     "allowed_hosts",
     "api_key",
@@ -36,6 +36,7 @@ pub const ALL: [&str; 36] = [
     "max_pending_jobs",
     "max_upload_bytes",
     "model",
+    "model_aliases",
     "model_memory_bytes",
     "retrieval_grace",
     "send_timeout",

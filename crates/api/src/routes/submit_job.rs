@@ -115,7 +115,7 @@ fn read_options(query: &[(String, String)], form: &Form) -> OptionFields {
         options.set(name, value);
     }
     for (name, value) in &form.fields {
-        match value {
+        match value.text() {
             Ok(value) => options.set(name, value),
             Err(detail) => options.refuse(name, detail),
         }

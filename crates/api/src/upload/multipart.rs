@@ -2,24 +2,50 @@
 
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::HttpRequest;
-use actix_web::web::{self, BytesMut};
+use actix_web::web::{self, Buf as _, BytesMut};
 use steno_models::ProblemCode;
 
-use super::{Upload, cut_short, text_of};
+use super::{Upload, cut_short};
 use crate::problem::ApiError;
 
 /// Most parts of a body.
-const MAX_PARTS: usize = 24;
+const MAX_PARTS: usize = 10_000;
 /// Largest form field in bytes.
 const MAX_FIELD_BYTES: usize = 64 * 1024;
+/// How much is kept of the end of a field that is larger.
+const KEPT_END_BYTES: usize = 4 * 1024;
+/// Most bytes of fields and their names that are kept of one form.
+const MAX_KEPT_BYTES: usize = 1024 * 1024;
 
 /// What a form had besides its recording.
 #[derive(Debug, Default)]
 pub(crate) struct Form {
-    /// The fields in order: name, and value or what is wrong with it.
-    pub(crate) fields: Vec<(String, Result<String, String>)>,
+    /// The fields in order, with their names.
+    pub(crate) fields: Vec<(String, FieldValue)>,
     /// How many recordings there were; only the first was kept.
     pub(crate) files: usize,
+}
+
+/// The value of a form field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FieldValue {
+    /// All of it.
+    Text(String),
+    /// It was larger than a field may be; this is its end.
+    TooLong(String),
+    /// It is not valid UTF-8.
+    NotText,
+}
+
+impl FieldValue {
+    /// The whole text, or what is wrong with the field.
+    pub(crate) fn text(&self) -> Result<&str, String> {
+        match self {
+            Self::Text(text) => Ok(text),
+            Self::TooLong(_) => Err(format!("longer than {MAX_FIELD_BYTES} bytes")),
+            Self::NotText => Err("not valid UTF-8".to_owned()),
+        }
+    }
 }
 
 /// Streams the part `file` to disk and collects the others. `check` sees the fields that come before the recording: what is
@@ -32,6 +58,8 @@ pub(crate) async fn receive_multipart(
 ) -> Result<Form, ApiError> {
     let mut parts = Multipart::new(request.headers(), payload);
     let mut form = Form::default();
+    let mut kept_bytes = 0;
+
     while let Some(part) = upload.pace.next(&mut parts).await? {
         let mut part = part.map_err(|error| unreadable(&error))?;
         if form.fields.len() + form.files == MAX_PARTS {
@@ -46,7 +74,16 @@ pub(crate) async fn receive_multipart(
             form.files += 1;
             receive_file(&mut part, upload, form.files == 1).await?;
         } else {
-            let value = receive_field(&mut part, upload).await?;
+            let max_bytes = MAX_FIELD_BYTES.min(MAX_KEPT_BYTES.saturating_sub(kept_bytes + name.len()));
+            let value = receive_field(&mut part, upload, max_bytes).await?;
+            kept_bytes += name.len();
+            if let FieldValue::Text(text) | FieldValue::TooLong(text) = &value {
+                kept_bytes += text.len();
+            }
+            if kept_bytes > MAX_KEPT_BYTES + KEPT_END_BYTES {
+                let detail = format!("the form's fields have more than {MAX_KEPT_BYTES} bytes together");
+                return Err(ApiError::new(ProblemCode::Malformed, detail));
+            }
             form.fields.push((name, value));
         }
     }
@@ -65,21 +102,24 @@ async fn receive_file(part: &mut Field, upload: &mut Upload<'_>, wanted: bool) -
     Ok(())
 }
 
-async fn receive_field(part: &mut Field, upload: &mut Upload<'_>) -> Result<Result<String, String>, ApiError> {
+async fn receive_field(part: &mut Field, upload: &mut Upload<'_>, max_bytes: usize) -> Result<FieldValue, ApiError> {
     let mut value = BytesMut::new();
     let mut too_long = false;
+
     while let Some(chunk) = upload.pace.next(part).await? {
         let chunk = chunk.map_err(|error| unreadable(&error))?;
         upload.note(chunk.len())?;
-        too_long |= value.len() + chunk.len() > MAX_FIELD_BYTES;
-        if !too_long {
-            value.extend_from_slice(&chunk);
+        value.extend_from_slice(&chunk);
+        too_long |= value.len() > max_bytes;
+        if too_long && value.len() > KEPT_END_BYTES {
+            value.advance(value.len() - KEPT_END_BYTES);
         }
     }
+
     if too_long {
-        return Ok(Err(format!("longer than {MAX_FIELD_BYTES} bytes")));
+        return Ok(FieldValue::TooLong(String::from_utf8_lossy(&value).into_owned()));
     }
-    Ok(text_of(value.freeze()).map_err(ToOwned::to_owned))
+    Ok(String::from_utf8(value.into()).map_or(FieldValue::NotText, FieldValue::Text))
 }
 
 fn unreadable(error: &MultipartError) -> ApiError {

@@ -6,7 +6,7 @@ use actix_web::http::header::HeaderName;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use steno_models::openai::{ErrorBody, Transcription, VerboseTranscription};
-use steno_models::{FailureCode, Format, JobError, JobId, JobResult, Layout, ProblemCode, Task, render};
+use steno_models::{FailureCode, Format, JobError, JobId, JobResult, ProblemCode, Task, render};
 use steno_store::{EarlierJob, NewJob};
 
 use super::request::{self, Request, ResponseFormat};
@@ -37,12 +37,10 @@ const X_JOB_ID: HeaderName = HeaderName::from_static("x-job-id");
         (status = 200, description = "The transcript, in the format asked for", content(
             (TranscriptionAnswer = "application/json"),
             (String = "text/plain"),
-            (String = "application/x-subrip"),
             (String = "text/vtt"),
             (StreamMessage = "text/event-stream"),
         ), headers(("X-Job-Id" = String, description = "The job behind the answer"))),
-        (status = 400, description = "A field or the recording is not valid", body = ErrorBody),
-        (status = 404, description = "`model_not_found`", body = ErrorBody),
+        (status = 400, description = "A field or the recording is not valid; `model_not_found`", body = ErrorBody),
         (status = 408, description = "`request_timeout`", body = ErrorBody),
         (status = 413, description = "`upload_too_large`", body = ErrorBody),
         (status = 415, description = "`unsupported_media_type`", body = ErrorBody),
@@ -115,14 +113,14 @@ async fn submit(
     let mut upload = Upload::begin(state).await?;
     let check_fields = async |form: &Form| {
         let model = request::check_first_fields(form)?;
-        state.resolve_model(model).await.map(drop)
+        state.resolve_openai_model(&model.unwrap_or_default()).await.map(drop)
     };
     let form = upload::receive_multipart(request, payload, &mut upload, check_fields).await?;
     let mut wanted = request::read(&form, task)?;
     if upload.is_empty() {
         return Err(ApiError::invalid_option("file", "there is no recording: it is missing or has no bytes"));
     }
-    wanted.options.model = state.resolve_model(wanted.options.model.take()).await?;
+    wanted.options.model = state.resolve_openai_model(&wanted.model).await?;
     let audio = upload.finish().await?;
     let (options, quota, owner) = (wanted.options.clone(), owner.quota(), owner.mark().to_owned());
     let request_id = RequestId::of(request);
@@ -133,7 +131,7 @@ async fn submit(
 
 fn answer(delivery: Delivery, wanted: &Request, result: &JobResult) -> HttpResponse {
     let task = wanted.options.task;
-    let text = |format: Format| (format.media_type(), render(result, task, format, Layout::default()));
+    let text = |format: Format| (format.media_type(), render(result, task, format, wanted.options.layout()));
     let (media_type, body) = match wanted.format {
         ResponseFormat::Json | ResponseFormat::Stream => {
             (Format::Json.media_type(), to_json(&Transcription::new(result)))
@@ -142,7 +140,8 @@ fn answer(delivery: Delivery, wanted: &Request, result: &JobResult) -> HttpRespo
             (Format::VerboseJson.media_type(), to_json(&VerboseTranscription::new(result, task, granularities)))
         }
         ResponseFormat::Text => text(Format::Text),
-        ResponseFormat::Srt => text(Format::Srt),
+        // OpenAI's server says so, and some clients look.
+        ResponseFormat::Srt => (Format::Text.media_type(), text(Format::Srt).1),
         ResponseFormat::Vtt => text(Format::Vtt),
     };
     let mut response = HttpResponse::Ok();

@@ -1,16 +1,15 @@
 //! `GET /v1/models` and `GET /v1/models/{model}`.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use steno_models::ProblemCode;
 use steno_models::openai::{ErrorBody, Model, ModelList};
 
-use super::request::DEFAULT_MODEL;
+use crate::model_names;
 use crate::problem::ApiError;
 use crate::state::ApiState;
 
 /// List the weights.
 ///
-/// The default first; `whisper-1` is another name for it.
+/// The default first, then `whisper-1`, which is another name for it; then other weights, and further names.
 #[utoipa::path(
     get,
     path = "/v1/models",
@@ -21,8 +20,7 @@ use crate::state::ApiState;
     ),
 )]
 pub(crate) async fn list_models(state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
-    let mut names = state.models().await?;
-    names.insert(1, DEFAULT_MODEL.to_owned());
+    let names = model_names::all(&state.models().await?, &state.config.model_aliases);
     let data = names.iter().map(|name| Model::named(name)).collect();
     Ok(HttpResponse::Ok().json(ModelList { object: "list".to_owned(), data }))
 }
@@ -40,9 +38,9 @@ pub(crate) async fn list_models(state: web::Data<ApiState>) -> Result<HttpRespon
     ),
 )]
 pub(crate) async fn get_model(request: HttpRequest, state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
-    let name = request.match_info().query("model");
-    if name == DEFAULT_MODEL || state.models().await?.iter().any(|known| known == name) {
-        return Ok(HttpResponse::Ok().json(Model::named(name)));
+    let name = request.match_info().query("model").replace("%2F", "/").replace("%2f", "/");
+    if model_names::resolve(&name, &state.models().await?, &state.config.model_aliases).is_some() {
+        return Ok(HttpResponse::Ok().json(Model::named(&name)));
     }
-    Err(ApiError::new(ProblemCode::ModelUnavailable, "there are no such weights; GET /v1/models lists what there is"))
+    Err(ApiError::no_such_model())
 }

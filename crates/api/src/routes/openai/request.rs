@@ -1,13 +1,16 @@
 //! The form of a transcription as OpenAI's clients send it.
+//!
+//! As lenient as OpenAI's server: a field it does not know has no effect, unless it is an option of `POST /transcribe` with a
+//! valid value, and an empty field is one that is not there. Fields of OpenAI's with a wrong value are refused.
 
 use steno_models::openai::Granularities;
-use steno_models::{FieldProblem, OptionFields, Task, TranscribeRequest};
+use steno_models::{FieldProblem, OptionFields, Task, TranscribeRequest, parse_bool};
 
 use crate::problem::ApiError;
-use crate::upload::Form;
+use crate::upload::{FieldValue, Form};
 
-/// OpenAI's name for the default weights.
-pub(super) const DEFAULT_MODEL: &str = "whisper-1";
+/// Longest prompt that is passed on, in bytes. Whisper reads the end of a longer one, so that is what is kept.
+const MAX_PROMPT_BYTES: usize = 2048;
 
 /// How the client wants its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +27,10 @@ pub(super) enum ResponseFormat {
 /// A transcription that was asked for.
 #[derive(Debug)]
 pub(super) struct Request {
+    /// The options of the job, without its weights.
     pub(super) options: TranscribeRequest,
+    /// What the client calls the weights; empty for the default.
+    pub(super) model: String,
     pub(super) format: ResponseFormat,
 }
 
@@ -37,26 +43,26 @@ struct Reading {
     stream: bool,
     granularities: Vec<String>,
     languages: Vec<String>,
-    has_language: bool,
+    language: Option<String>,
     prompt: Option<String>,
     keywords: Vec<String>,
+    /// Native options with a valid value.
+    native: Vec<(String, String)>,
 }
 
-/// Checks the fields that come before the recording, and returns the weights they name. Fields that need each other are checked
-/// when all are there.
+/// Checks the fields that come before the recording, and returns what they call the weights, if they do. Fields that need each
+/// other are checked when all are there.
 pub(super) fn check_first_fields(form: &Form) -> Result<Option<String>, ApiError> {
-    let mut reading = Reading::of(&form.fields);
-    let model = reading.model.take().filter(|name| name != DEFAULT_MODEL);
-    if let Some(name) = &model {
-        reading.options.set("model", name);
+    let reading = Reading::of(form);
+    match reading.options.so_far() {
+        Ok(_) => Ok(reading.model),
+        Err(problems) => Err(ApiError::invalid_options(problems.to_vec())),
     }
-    let problems = reading.options.so_far().err().map(<[_]>::to_vec);
-    problems.map_or(Ok(model), |problems| Err(ApiError::invalid_options(problems)))
 }
 
 /// Reads and checks the fields of a form. `task` is that of the address.
 pub(super) fn read(form: &Form, task: Task) -> Result<Request, ApiError> {
-    let mut reading = Reading::of(&form.fields);
+    let mut reading = Reading::of(form);
     if form.files > 1 {
         reading.options.refuse("file", "given more than once; send one recording at a time");
     }
@@ -64,174 +70,193 @@ pub(super) fn read(form: &Form, task: Task) -> Result<Request, ApiError> {
 }
 
 impl Reading {
-    fn of(fields: &[(String, Result<String, String>)]) -> Self {
+    fn of(form: &Form) -> Self {
         let mut reading = Self::default();
-        for (name, value) in fields {
-            // Clients write lists as `name[]`, repeated.
-            let name = name.strip_suffix("[]").unwrap_or(name);
-            let outcome = value.clone().and_then(|value| reading.take(name, value));
-            if let Err(detail) = outcome {
+        for (name, value) in &form.fields {
+            // Clients write lists and members as name[], name[0] and name[member].
+            let name = name.split('[').next().unwrap_or_default();
+            if let Err(detail) = reading.take(name, value) {
                 reading.options.refuse(name, detail);
             }
         }
         reading
     }
 
-    fn take(&mut self, name: &str, value: String) -> Result<(), String> {
+    fn take(&mut self, name: &str, value: &FieldValue) -> Result<(), String> {
+        // The end of a text that is too long is all that Whisper would read of it.
+        if let ("prompt" | "keywords", FieldValue::TooLong(end)) = (name, value) {
+            return self.take(name, &FieldValue::Text(end.clone()));
+        }
+        if !is_of_openai(name) {
+            if let FieldValue::Text(value) = value {
+                self.take_native(name, value);
+            }
+            return Ok(());
+        }
+        let value = value.text()?;
         if value.contains('\0') {
             return Err("contains a NUL character".to_owned());
         }
+        if value.trim().is_empty() {
+            return Ok(());
+        }
+
         match name {
             "model" => set_once(&mut self.model, value)?,
             "response_format" => set_once(&mut self.format, value)?,
             "prompt" => set_once(&mut self.prompt, value)?,
             "language" => {
-                self.has_language = true;
-                self.options.set("language", &value);
+                set_once(&mut self.language, value)?;
+                self.options.set("language", value);
             }
-            "temperature" => self.options.set("temperature", &value),
-            "stream" => self.stream = parse_bool(&value)?,
+            "temperature" => self.options.set("temperature", value),
+            "stream" => self.stream = parse_bool(value).ok_or("neither true nor false")?,
             "timestamp_granularities" => self.granularities.push(known(value, &["word", "segment"])?),
-            "languages" => self.languages.push(value),
-            "keywords" => self.keywords.push(value),
-            // Taken and without effect: log probabilities are in verbose_json, and long audio is always cut at pauses.
+            "languages" => {
+                check_language(value)?;
+                self.languages.push(value.to_owned());
+            }
+            "keywords" => self.keywords.push(value.to_owned()),
+            // Without effect: log probabilities are in verbose_json.
             "include" => drop(known(value, &["logprobs"])?),
-            "chunking_strategy" => {}
-            _ => return Err("unknown field".to_owned()),
+            _ => {}
         }
         Ok(())
     }
 
+    /// Takes an option of `POST /transcribe`; what is none, or has a value that is not valid there, has no effect.
+    fn take_native(&mut self, name: &str, value: &str) {
+        let mut trial = OptionFields::default();
+        trial.set(name, value);
+        let is_new = self.native.iter().all(|(known, _)| known != name);
+        if is_new && !value.trim().is_empty() && trial.so_far().is_ok() {
+            self.native.push((name.to_owned(), value.to_owned()));
+        }
+    }
+
     fn finish(mut self, task: Task) -> Result<Request, Vec<FieldProblem>> {
-        match self.model.take() {
-            None => self.options.refuse("model", format!("missing; send {DEFAULT_MODEL} for the default weights")),
-            Some(name) if name == DEFAULT_MODEL => {}
-            Some(name) => self.options.set("model", &name),
+        if self.language.is_none() && !self.languages.is_empty() {
+            self.set_languages();
         }
-        // Several languages: the one that is spoken is found out.
-        if let ([language], false) = (self.languages.as_slice(), self.has_language) {
-            self.options.set("language", language);
-        }
-        let prompt = [self.prompt.take(), Some(self.keywords.join(", "))];
-        let prompt: Vec<_> = prompt.into_iter().flatten().filter(|text| !text.is_empty()).collect();
+        let prompt = self.prompt();
         if !prompt.is_empty() {
-            self.options.set("prompt", &prompt.join(" "));
+            self.options.set("prompt", &prompt);
         }
-        let format = self.format();
-        let wants_words = matches!(format, Ok(ResponseFormat::VerboseJson(Granularities { words: true, .. })));
-        if wants_words {
-            self.options.set("word_timestamps", "true");
-        }
-        let format = format.unwrap_or_else(|(name, detail)| {
+        let format = self.format().unwrap_or_else(|(name, detail)| {
             self.options.refuse(name, detail);
             ResponseFormat::Json
         });
+        let wants_words = matches!(format, ResponseFormat::VerboseJson(Granularities { words: true, .. }));
+        if wants_words {
+            self.options.set("word_timestamps", "true");
+        }
+        self.set_native(wants_words);
+
         let mut options = self.options.finish()?;
-        options.task = task;
-        Ok(Request { options, format })
+        if task == Task::Translate {
+            options.task = task;
+        }
+        Ok(Request { options, model: self.model.unwrap_or_default(), format })
+    }
+
+    /// One language is the one that is spoken; among several it is detected.
+    fn set_languages(&mut self) {
+        let mut trial = OptionFields::default();
+        trial.set("languages", &self.languages.join(","));
+        let codes = trial.so_far().map(|options| options.languages.clone()).unwrap_or_default();
+
+        match codes.as_slice() {
+            [] => {}
+            [code] => self.options.set("language", code),
+            codes => self.options.set("languages", &codes.join(",")),
+        }
+    }
+
+    fn set_native(&mut self, has_words: bool) {
+        let native = std::mem::take(&mut self.native);
+        let has_width = native.iter().any(|(name, _)| name == "max_line_width");
+        for (name, value) in native {
+            let has_no_effect = match name.as_str() {
+                "word_timestamps" => has_words,
+                "max_line_count" => !has_width,
+                _ => false,
+            };
+            if !has_no_effect {
+                self.options.set(&name, &value);
+            }
+        }
+    }
+
+    /// The prompt and the keywords, cut at the beginning if they are too long.
+    fn prompt(&self) -> String {
+        let keywords = self.keywords.join(", ");
+        let texts = [self.prompt.clone().unwrap_or_default(), keywords];
+        let texts: Vec<_> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+        let prompt = texts.join(" ");
+
+        let mut start = prompt.len().saturating_sub(MAX_PROMPT_BYTES);
+        while !prompt.is_char_boundary(start) {
+            start += 1;
+        }
+        prompt[start..].to_owned()
     }
 
     fn format(&self) -> Result<ResponseFormat, (&'static str, String)> {
         let name = self.format.as_deref().unwrap_or("json");
-        if !self.granularities.is_empty() && name != "verbose_json" {
-            return Err(("timestamp_granularities", "needs response_format verbose_json".to_owned()));
-        }
-        if self.stream {
-            return match name {
-                "json" | "text" => Ok(ResponseFormat::Stream),
-                _ => Err(("stream", "needs response_format json or text".to_owned())),
-            };
+        let has = |granularity: &str| self.granularities.iter().any(|asked| asked == granularity);
+        if has("word") && name != "verbose_json" {
+            return Err(("timestamp_granularities", "word needs response_format verbose_json".to_owned()));
         }
         match name {
+            "json" | "text" if self.stream => Ok(ResponseFormat::Stream),
             "json" => Ok(ResponseFormat::Json),
             "text" => Ok(ResponseFormat::Text),
             "srt" => Ok(ResponseFormat::Srt),
             "vtt" => Ok(ResponseFormat::Vtt),
             "verbose_json" => {
-                let has = |granularity: &str| self.granularities.iter().any(|asked| asked == granularity);
-                let words = has("word");
-                Ok(ResponseFormat::VerboseJson(Granularities { segments: has("segment") || !words, words }))
+                let native = self.native.iter().find(|(name, _)| name == "word_timestamps");
+                let asks_natively = native.is_some_and(|(_, value)| parse_bool(value) == Some(true));
+                let segments = has("segment") || !has("word");
+                Ok(ResponseFormat::VerboseJson(Granularities { segments, words: has("word") || asks_natively }))
             }
             _ => Err(("response_format", "not one of json, text, srt, verbose_json, vtt".to_owned())),
         }
     }
 }
 
-fn set_once(field: &mut Option<String>, value: String) -> Result<(), String> {
-    match field.replace(value) {
+/// Whether OpenAI's call has a field of that name.
+fn is_of_openai(name: &str) -> bool {
+    matches!(
+        name,
+        "model"
+            | "response_format"
+            | "prompt"
+            | "language"
+            | "temperature"
+            | "stream"
+            | "timestamp_granularities"
+            | "languages"
+            | "keywords"
+            | "include"
+    )
+}
+
+fn check_language(value: &str) -> Result<(), String> {
+    let mut trial = OptionFields::default();
+    trial.set("languages", value);
+    trial.so_far().map(drop).map_err(|problems| problems[0].detail.clone())
+}
+
+fn set_once(field: &mut Option<String>, value: &str) -> Result<(), String> {
+    match field.replace(value.to_owned()) {
         None => Ok(()),
         Some(_) => Err("given more than once".to_owned()),
     }
 }
 
-fn known(value: String, values: &[&str]) -> Result<String, String> {
-    if values.contains(&value.as_str()) { Ok(value) } else { Err(format!("not one of {}", values.join(", "))) }
-}
-
-fn parse_bool(value: &str) -> Result<bool, String> {
-    match value {
-        "true" | "True" | "1" => Ok(true),
-        "false" | "False" | "0" => Ok(false),
-        _ => Err("neither true nor false".to_owned()),
-    }
+fn known(value: &str, values: &[&str]) -> Result<String, String> {
+    if values.contains(&value) { Ok(value.to_owned()) } else { Err(format!("not one of {}", values.join(", "))) }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(fields: &[(&str, &str)]) -> Result<Request, String> {
-        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), Ok((*value).to_owned()))).collect();
-        read(&Form { fields, files: 1 }, Task::Transcribe).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn fields_mean_what_they_mean_to_openai() {
-        let request = check(&[
-            ("model", "whisper-1"),
-            ("language", "fr"),
-            ("prompt", "Bonjour."),
-            ("keywords[]", "Zoé"),
-            ("keywords[]", "Loïc"),
-            ("temperature", "0.2"),
-            ("response_format", "verbose_json"),
-            ("timestamp_granularities[]", "word"),
-            ("include[]", "logprobs"),
-            ("chunking_strategy", "auto"),
-        ])
-        .unwrap();
-        assert_eq!(request.options.model, None);
-        assert_eq!(request.options.language.as_deref(), Some("fr"));
-        assert_eq!(request.options.prompt.as_deref(), Some("Bonjour. Zoé, Loïc"));
-        assert!(request.options.word_timestamps);
-        let words = Granularities { segments: false, words: true };
-        assert_eq!(request.format, ResponseFormat::VerboseJson(words));
-        let both = [("timestamp_granularities", "segment"), ("timestamp_granularities", "word")];
-        let request = check(&[&both[..], &[("model", "base"), ("response_format", "verbose_json")]].concat()).unwrap();
-        assert_eq!(request.format, ResponseFormat::VerboseJson(Granularities { segments: true, words: true }));
-        assert_eq!(request.options.model.as_deref(), Some("base"));
-        let request = check(&[("model", "whisper-1"), ("stream", "true"), ("languages[]", "de")]).unwrap();
-        assert_eq!((request.format, request.options.language.as_deref()), (ResponseFormat::Stream, Some("de")));
-    }
-
-    #[test]
-    fn fields_that_cannot_be_are_refused_by_name() {
-        for (name, value) in [
-            ("response_format", "docx"),
-            ("temperature", "hot"),
-            ("temperature", "NaN"),
-            ("language", "klingon"),
-            ("prompt", "a\0b"),
-            ("stream", "maybe"),
-            ("timestamp_granularities[]", "letter"),
-            ("timestamp_granularities[]", "word"),
-            ("include[]", "secrets"),
-            ("model", "whisper-1"),
-            ("colour", "red"),
-        ] {
-            let refusal = check(&[("model", "whisper-1"), (name, value)]).map(drop).unwrap_err();
-            assert!(refusal.contains(name.trim_end_matches("[]")), "{name}={value:?}: {refusal}");
-        }
-        assert!(check(&[]).unwrap_err().contains("model"));
-    }
-}
+mod tests;

@@ -80,18 +80,22 @@ impl Streamer {
         for segment in &news.segments {
             let delta = format!("{}{}", separator(&self.text, &segment.text), segment.text);
             self.text.push_str(&delta);
-            self.unsent.push_back(sse::data(&StreamEvent::Delta { delta }));
+            self.push(&StreamEvent::Delta { delta });
         }
         if let Some(error) = news.status.error {
             return Err(failure(error));
         }
         if let Some(result) = &news.status.result {
-            let done = StreamEvent::Done { text: result.text.clone(), usage: Usage::of(result) };
-            self.unsent.push_back(sse::data(&done));
+            self.push(&StreamEvent::Done { text: result.text.clone(), usage: Usage::in_tokens(result) });
+            self.unsent.push_back(sse::DONE);
             self.end = Some(End::Whole);
             // The grace period begins now, not when the call came.
             self.delivery.now = self.delivery.state.now();
         }
         Ok(())
+    }
+
+    fn push(&mut self, event: &StreamEvent) {
+        self.unsent.push_back(sse::event(event.name(), None, event));
     }
 }
