@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use steno_worker::audio::{AudioError, Control, Limits, prepare, read_span};
+use steno_worker::audio::{AudioError, Control, Limits, TrackChoice, prepare, read_span};
 
 struct GoOn;
 
@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
     std::fs::write(&input, bytes).unwrap();
     // Short, so that many are tried.
     let limits = Limits { max_seconds: 3, max_cpu: Duration::from_secs(5), ..Limits::default() };
-    match prepare(&input, &spool, &limits, &GoOn) {
+    match prepare(&input, &spool, &limits, TrackChoice::asked(None), &GoOn) {
         Ok(recording) => {
             assert!(recording.duration_ms <= 3_000);
             for span in &recording.spans {

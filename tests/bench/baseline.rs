@@ -5,7 +5,7 @@ use std::path::Path;
 
 use steno_e2e::fixture;
 use steno_weights::Cache;
-use steno_worker::audio::{Control, Limits, Span, prepare, read_span};
+use steno_worker::audio::{Control, Limits, Span, TrackChoice, prepare, read_span};
 use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters};
 
 use crate::report::{line, medians};
@@ -38,7 +38,7 @@ impl Control for NeverStop {
 /// Decodes a recording and yields all its samples.
 pub(crate) fn decode(recording: &Path) -> Vec<f32> {
     let spool = tempfile::NamedTempFile::new().unwrap();
-    prepare(recording, spool.path(), &Limits::default(), &NeverStop).unwrap();
+    prepare(recording, spool.path(), &Limits::default(), TrackChoice::asked(None), &NeverStop).unwrap();
     let samples = spool.path().metadata().unwrap().len() / 2;
     read_span(spool.path(), &Span::whole(0, samples)).unwrap()
 }

@@ -48,6 +48,7 @@ fn options_that_cannot_be_are_named() {
         ("max_line_width=20&max_line_count=11", "/max_line_count"),
         ("max_line_count=2", "/max_line_count"),
         ("beam_size=1.5", "/beam_size"),
+        ("track=0", "/track"),
         ("temperature=", "/temperature"),
         ("model=", "/model"),
         ("metadata=%7B%22a%22:%22%5Cu0000%22%7D", "/metadata"),

@@ -148,6 +148,9 @@ pub(crate) struct SubmitQuery {
     /// Jobs of a higher priority go first.
     #[param(minimum = -10, maximum = 10, example = 0)]
     priority: Option<i8>,
+    /// Which audio track of the recording; the default one, or the first with sound, if not given.
+    #[param(minimum = 1, maximum = 1000, example = 1)]
+    track: Option<u16>,
     /// A JSON object of at most 4096 bytes; comes back with the status.
     #[param(max_length = 4096, example = json!("{\"episode\": 7}"))]
     metadata: Option<String>,
@@ -192,6 +195,9 @@ pub(crate) struct RecordingForm {
     /// Jobs of a higher priority go first.
     #[schema(minimum = -10, maximum = 10, example = 0)]
     priority: Option<i8>,
+    /// Which audio track of the recording; the default one, or the first with sound, if not given.
+    #[schema(minimum = 1, maximum = 1000, example = 1)]
+    track: Option<u16>,
     /// A JSON object of at most 4096 bytes; comes back with the status.
     #[schema(max_length = 4096, example = "{\"episode\": 7}")]
     metadata: Option<String>,

@@ -83,6 +83,9 @@ struct OptionArguments {
     /// Higher goes first, -10 to 10.
     #[arg(long, allow_negative_numbers = true)]
     priority: Option<i8>,
+    /// Audio track of the recording, counted from 1; the default one, or the first with sound, if not given.
+    #[arg(long)]
+    track: Option<u16>,
     /// A JSON object to keep with the job.
     #[arg(long, value_name = "JSON")]
     metadata: Option<String>,
@@ -113,6 +116,7 @@ impl OptionArguments {
             ("max_line_width", self.max_line_width.map(|number| number.to_string())),
             ("max_line_count", self.max_line_count.map(|number| number.to_string())),
             ("priority", self.priority.map(|number| number.to_string())),
+            ("track", self.track.map(|number| number.to_string())),
             ("metadata", self.metadata.clone()),
         ]
         .into_iter()

@@ -69,6 +69,9 @@ pub struct TranscribeRequest {
     /// Jobs of a higher priority go first, -10 to 10. Default 0.
     #[serde(skip_serializing_if = "is_default")]
     pub priority: i8,
+    /// Which audio track of the recording, counted from 1; `None` takes the default track, or the first with sound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub track: Option<u16>,
     /// Any JSON object of at most 4096 bytes; comes back with the status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
@@ -153,11 +156,12 @@ impl OptionFields {
             "max_line_width" => request.max_line_width = Some(parse_integer(value, 8, 200)?),
             "max_line_count" => request.max_line_count = Some(parse_integer(value, 1, 10)?),
             "priority" => request.priority = parse_integer(value, -10, 10)?,
+            "track" => request.track = Some(parse_integer(value, 1, 1000)?),
             "metadata" => request.metadata = Some(parse_metadata(value)?),
             _ => {
                 return Err(
                     "unknown field; known are file, language, languages, task, model, prompt, temperature, beam_size, \
-                            word_timestamps, max_line_width, max_line_count, priority, metadata"
+                            word_timestamps, max_line_width, max_line_count, priority, track, metadata"
                         .to_owned(),
                 );
             }
@@ -302,6 +306,7 @@ mod tests {
             ("temperature", "0.5"),
             ("beam_size", "5"),
             ("priority", "-3"),
+            ("track", "2"),
             ("metadata", r#"{"a":[1]}"#),
         ] {
             fields.set(name, value);
@@ -310,7 +315,7 @@ mod tests {
         assert_eq!(request.language.as_deref(), Some("fr"));
         assert_eq!(request.task, Task::Translate);
         assert_eq!(request.temperature, Some(0.5));
-        assert_eq!((request.beam_size, request.priority), (Some(5), -3));
+        assert_eq!((request.beam_size, request.priority, request.track), (Some(5), -3, Some(2)));
         let stored = serde_json::to_string(&request).unwrap();
         assert_eq!(serde_json::from_str::<TranscribeRequest>(&stored).unwrap(), request);
     }
@@ -327,6 +332,7 @@ mod tests {
             ("beam_size", "99999999999999999999"),
             ("priority", "11"),
             ("priority", "1.5"),
+            ("track", "0"),
             ("word_timestamps", "maybe"),
             ("max_line_width", "7"),
             ("max_line_count", "0"),

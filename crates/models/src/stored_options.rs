@@ -28,7 +28,7 @@ const FIRST_OPTIONS: [&str; 11] = [
 ];
 
 /// Options added since then that workers carry out. A worker claims a job that uses one only if it is listed here.
-const LATER_OPTIONS: [&str; 1] = ["languages"];
+const LATER_OPTIONS: [&str; 2] = ["languages", "track"];
 
 /// Options added since then that only the api reads. Any worker can do such a job.
 const API_OPTIONS: [&str; 0] = [];

@@ -16,7 +16,7 @@ mod speech;
 mod spool;
 #[cfg(test)]
 mod tests;
-mod watched_file;
+mod track_choice;
 
 use std::path::Path;
 use std::time::Duration;
@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use error::AudioError;
 pub use span::{Span, Stretch};
 pub use spool::{read_span, samples_of};
+pub use track_choice::TrackChoice;
 
 /// Samples per second of a spool, the rate whisper hears at.
 pub const SAMPLE_RATE: u32 = 16_000;
@@ -82,8 +83,14 @@ fn milliseconds(samples: u64) -> u64 {
 
 /// Decodes the audio file `input` into the file `spool` and finds the spans with speech.
 ///
-/// `spool` is emptied first and keeps its inode, so the caller may hold a lock on it. Takes the default audio track of any
-/// container the decoder knows. After an error the spool's content means nothing.
-pub fn prepare(input: &Path, spool: &Path, limits: &Limits, control: &dyn Control) -> Result<Recording, AudioError> {
-    pipeline::run(input, spool, limits, control)
+/// `spool` is emptied first and keeps its inode, so the caller may hold a lock on it. Reads one track of any container the decoder
+/// knows; which one, `choice` says. After an error the spool's content means nothing.
+pub fn prepare(
+    input: &Path,
+    spool: &Path,
+    limits: &Limits,
+    choice: TrackChoice,
+    control: &dyn Control,
+) -> Result<Recording, AudioError> {
+    pipeline::run(input, spool, limits, choice, control)
 }

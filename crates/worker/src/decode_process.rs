@@ -14,7 +14,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
-use crate::audio::{AudioError, Control, Limits, Recording, samples_of};
+use crate::audio::{AudioError, Control, Limits, Recording, TrackChoice, samples_of};
 pub use child::run_if_asked;
 use wire::{Answers, Message, Order, Received, shortened};
 
@@ -66,9 +66,10 @@ pub(crate) fn prepare(
     input: &Path,
     spool: &Path,
     settings: &DecodeSettings,
+    track: TrackChoice,
     control: &dyn Control,
 ) -> Result<Recording, DecodeError> {
-    let mut process = DecodeProcess::start(input, spool, settings).map_err(DecodeError::Process)?;
+    let mut process = DecodeProcess::start(input, spool, settings, track).map_err(DecodeError::Process)?;
     // Some hundred times what decoding takes.
     let longest = settings.stall_timeout + Duration::from_secs(settings.limits.max_seconds / 2);
     let began = Instant::now();
@@ -117,8 +118,9 @@ struct DecodeProcess {
 }
 
 impl DecodeProcess {
-    fn start(input: &Path, spool: &Path, settings: &DecodeSettings) -> io::Result<Self> {
-        let order = Order { limits: settings.limits, memory_bytes: settings.memory_bytes, worker: std::process::id() };
+    fn start(input: &Path, spool: &Path, settings: &DecodeSettings, track: TrackChoice) -> io::Result<Self> {
+        let order =
+            Order { limits: settings.limits, memory_bytes: settings.memory_bytes, track, worker: std::process::id() };
         let (answers, others_end) = io::pipe()?;
         // This very program, even if another version of it was installed meanwhile.
         let mut command = Command::new("/proc/self/exe");

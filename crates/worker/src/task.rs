@@ -123,7 +123,7 @@ impl From<EngineError> for TaskError {
 
 fn recording_code(error: &AudioError) -> FailureCode {
     match error {
-        AudioError::UnsupportedMedia(_) => FailureCode::UnsupportedMedia,
+        AudioError::UnsupportedMedia(_) | AudioError::NeedsFfmpeg(_) => FailureCode::UnsupportedMedia,
         AudioError::EmptyAudio => FailureCode::EmptyAudio,
         AudioError::TooLong { .. } => FailureCode::AudioTooLong,
         AudioError::CorruptAudio(_) | AudioError::Stopped | AudioError::Input(_) | AudioError::Spool(_) => {

@@ -1,48 +1,54 @@
-//! An untrusted file to blocks of interleaved samples: symphonia behind a wall.
+//! An untrusted file to blocks of interleaved samples: demuxers and decoders behind one interface.
 //!
 //! Called by [`pipeline`](super::pipeline). The container is found by content alone, panics of the decoders are caught, and no number
-//! of a header is believed. Never skips ahead, never holds more than one packet.
+//! of a header is believed. Never skips ahead, never holds more than one packet and the silence before it as a number.
 
+mod aac_config;
+mod adts;
+mod codec;
+mod mkv;
+mod mp4;
+mod opus_streams;
+mod parts;
+mod pcm;
+mod reader;
+mod riff;
+mod source;
+mod timeline;
+mod wave_format;
+
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::LazyLock;
 
-use symphonia::core::codecs::CodecParameters;
-use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
-use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
-use symphonia::core::codecs::registry::CodecRegistry;
+use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::errors::Error;
-use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
-use symphonia::core::meta::MetadataOptions;
-use symphonia_adapter_libopus::OpusDecoder;
+use symphonia::core::packet::Packet;
 
-use super::AudioError;
 use super::cpu_limit::CpuLimit;
-use super::signature::{self, Head, Signature};
-use super::watched_file::{Portion, ReadError, WatchedFile};
+use super::signature::Signature;
+use super::{AudioError, TrackChoice};
+use codec::Codec;
+use parts::Part;
+use reader::Reader;
+use source::Watch;
+use timeline::Timeline;
 
 const MIN_RATE: u32 = 4_000;
 const MAX_RATE: u32 = 384_000;
-const MAX_CHANNELS: usize = 8;
+const MAX_CHANNELS: usize = 64;
 const OPUS_RATE: u32 = 48_000;
-
-static CODECS: LazyLock<CodecRegistry> = LazyLock::new(|| {
-    let mut registry = CodecRegistry::new();
-    symphonia::default::register_enabled_codecs(&mut registry);
-    registry.register_audio_decoder::<OpusDecoder>();
-    registry
-});
+/// The shape of silence before the first sound.
+const SILENT: Shape = Shape { rate: 16_000, channels: 1 };
 
 /// Rate and channel count of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     /// In Hz, 4 000 to 384 000.
     pub(super) rate: u32,
-    /// 1 to 8.
+    /// 1 to 64.
     pub(super) channels: usize,
 }
 
@@ -60,7 +66,9 @@ pub(super) enum Access {
 pub(super) enum Step {
     /// The block passed to [`Decoder::next`] holds samples of this shape.
     Block(Shape),
-    /// A packet could not be decoded. The block holds silence of its length.
+    /// It holds silence where the file has a gap.
+    Gap(Shape),
+    /// It holds silence in place of sound that could not be decoded.
     Lost(Shape),
     /// A packet of another track, or one without samples.
     Nothing,
@@ -71,163 +79,276 @@ pub(super) enum Step {
     },
 }
 
-/// Reads the default audio track of one file.
+/// A track with sound.
+struct AudioTrack {
+    id: u32,
+    /// Why it cannot be decoded, where it cannot.
+    parameters: Result<AudioCodecParameters, AudioError>,
+    is_default: bool,
+    /// Seconds of silence before it.
+    starts_at: f64,
+}
+
+/// What a demuxer gave.
+enum Pulled {
+    Packet {
+        packet: Packet,
+        /// On the file's clock, in seconds.
+        at: Option<f64>,
+        /// How long it lasts, if that is known.
+        seconds: Option<f64>,
+        /// What is missing before it was damaged.
+        after_damage: bool,
+    },
+    /// A packet of a track with sound that could not be unpacked.
+    Broken {
+        track: u32,
+        at: Option<f64>,
+    },
+    /// A packet of another track.
+    Other {
+        at: Option<f64>,
+    },
+    /// Another recording follows, with tracks of its own.
+    NewTracks,
+    End {
+        truncated: bool,
+    },
+}
+
+/// Silence that is still to be given.
+struct Silence {
+    frames: u64,
+    shape: Shape,
+    is_damage: bool,
+}
+
+/// Reads one track of each recording in a file.
 pub(super) struct Decoder {
-    format: Box<dyn FormatReader>,
-    codec: Box<dyn AudioDecoder>,
-    track_id: u32,
-    read_error: ReadError,
-    portion: Portion,
-    /// Shape and frames of the last good block; a bad packet after it becomes as much silence.
+    file: File,
+    access: Access,
+    signature: Signature,
+    watch: Watch,
+    choice: TrackChoice,
+    longest_gap: f64,
+    parts: VecDeque<Part>,
+    /// `None` between parts.
+    reader: Option<Reader>,
+    /// The header of the part in progress says that there was more.
+    part_truncated: bool,
+    /// Of the part in progress; `None` for plain samples.
+    codec: Option<Codec>,
+    track: u32,
+    timeline: Timeline,
+    silence: Option<Silence>,
+    /// A block that waits for the silence before it.
+    held: Option<(Shape, Vec<f32>)>,
     last: Option<(Shape, usize)>,
+    /// Tracks of the first part.
+    tracks: usize,
 }
 
 impl Decoder {
-    /// Finds container, track and codec.
-    pub(super) fn open(path: &Path, access: Access, cpu: &CpuLimit) -> Result<Self, AudioError> {
+    /// Finds container, track and codec. No gap is longer than `longest_gap` seconds.
+    pub(super) fn open(
+        path: &Path,
+        access: Access,
+        choice: TrackChoice,
+        longest_gap: f64,
+        cpu: &CpuLimit,
+    ) -> Result<Self, AudioError> {
         let mut file = File::open(path).map_err(AudioError::Input)?;
-        let Head { signature, open_sizes_at } = signature::read(&mut file).map_err(AudioError::Input)?;
-        match signature {
-            Signature::Empty => return Err(AudioError::EmptyAudio),
-            // Symphonia takes it for ADTS and finds noise.
-            Signature::MpegTs => return Err(AudioError::UnsupportedMedia("MPEG transport stream".into())),
-            Signature::Known | Signature::Unknown => {}
-        }
-
-        let (read_error, portion) = (ReadError::default(), Portion::default());
-        let length = file.metadata().map_err(AudioError::Input)?.len();
-        let source = WatchedFile {
+        let (parts, signature) = parts::find(&mut file)?;
+        let mut decoder = Self {
             file,
             access,
-            length,
-            position: 0,
-            open_sizes_at,
-            error: read_error.clone(),
-            portion: portion.clone(),
-            cpu: cpu.clone(),
+            signature,
+            watch: Watch::new(cpu),
+            choice,
+            longest_gap,
+            parts: parts.into(),
+            reader: None,
+            part_truncated: false,
+            codec: None,
+            track: 0,
+            timeline: Timeline::default(),
+            silence: None,
+            held: None,
+            last: None,
+            tracks: 1,
         };
-        let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
-        let probed = guarded(|| {
-            symphonia::default::get_probe().probe(
-                &Hint::new(),
-                stream,
-                FormatOptions::default(),
-                MetadataOptions::default(),
-            )
-        });
-        if let Some(error) = read_error.take() {
-            return Err(AudioError::Input(error));
-        }
-        if cpu.is_exceeded() {
-            return Err(too_costly());
-        }
-        portion.end()?;
-        let format = match (probed, signature) {
-            (Ok(format), _) => format,
-            // A part that is missing is reported as unsupported too, but the kind of file is known.
-            (Err(Error::Unsupported(reason)), Signature::Known) if !reason.contains("missing") => {
-                return Err(AudioError::UnsupportedMedia(reason.into()));
-            }
-            (Err(error), Signature::Known) => return Err(AudioError::CorruptAudio(reason(&error))),
-            (Err(_), _) => return Err(AudioError::UnsupportedMedia("unknown format".into())),
-        };
-        let (track_id, codec) = open_track(format.as_ref())?;
-        Ok(Self { format, codec, track_id, read_error, portion, last: None })
+        decoder.open_part()?;
+        Ok(decoder)
+    }
+
+    /// How many tracks with sound the file has.
+    pub(super) fn tracks(&self) -> usize {
+        self.tracks
     }
 
     /// Decodes the next packet into `block`, interleaved, whatever the values in the file.
     pub(super) fn next(&mut self, block: &mut Vec<f32>) -> Result<Step, AudioError> {
         block.clear();
-        let packet = guarded(|| self.format.next_packet());
-        if let Some(error) = self.read_error.take() {
-            return Err(AudioError::Input(error));
+        if let Some(step) = self.give_silence(block) {
+            return Ok(step);
         }
-        self.portion.end()?;
-        let packet = match packet {
-            Ok(Some(packet)) => packet,
-            Ok(None) => return Ok(Step::End { truncated: false }),
-            Err(Error::ResetRequired) => return Ok(self.restart()),
-            Err(_) => return Ok(Step::End { truncated: true }),
-        };
-        if packet.track_id != self.track_id {
-            return Ok(Step::Nothing);
+        if let Some((shape, samples)) = self.held.take() {
+            *block = samples;
+            return Ok(Step::Block(shape));
         }
-        let decoded = guarded(|| {
-            let buffer = self.codec.decode(&packet)?;
-            let shape = Shape { rate: buffer.spec().rate(), channels: buffer.num_planes() };
-            if shape.channels <= MAX_CHANNELS {
-                buffer.copy_to_vec_interleaved::<f32>(block);
+
+        let Some(reader) = &mut self.reader else { return Ok(Step::End { truncated: false }) };
+        let pulled = match reader {
+            Reader::Pcm(reader) => {
+                let shape = reader.next(block);
+                self.watch.end_step()?;
+                return match shape {
+                    Ok(shape) if !block.is_empty() => Ok(Step::Block(shape)),
+                    shape => self.end_part(shape.is_err()),
+                };
             }
-            Ok(shape)
-        });
-        match decoded {
-            Ok(shape) => self.accept(shape, block),
-            Err(Error::LimitError(PANICKED)) => Ok(Step::End { truncated: true }),
-            Err(Error::ResetRequired) => Ok(self.restart()),
-            // One bad packet is no end.
-            Err(_) => Ok(self.fill(block)),
+            Reader::Packets(reader) => reader.next(),
+        };
+        self.watch.end_step()?;
+        match pulled {
+            Pulled::Packet { packet, at, seconds, after_damage } if packet.track_id == self.track => {
+                self.take(packet, at, seconds, after_damage, block)
+            }
+            Pulled::Broken { track, at } if track == self.track => {
+                let silence = at.map_or(0.0, |at| self.timeline.begin(at));
+                self.add_silence(silence, false);
+                self.lose(None);
+                Ok(Step::Nothing)
+            }
+            Pulled::Packet { at, .. } | Pulled::Broken { at, .. } | Pulled::Other { at } => {
+                if let Some(at) = at {
+                    self.timeline.note_other(at);
+                }
+                Ok(Step::Nothing)
+            }
+            Pulled::NewTracks => match self.choose_track() {
+                Ok(()) => Ok(Step::Nothing),
+                Err(_) => self.end_part(true),
+            },
+            Pulled::End { truncated } => self.end_part(truncated),
         }
     }
 
-    fn accept(&mut self, shape: Shape, block: &[f32]) -> Result<Step, AudioError> {
-        if shape.channels > MAX_CHANNELS {
-            return Err(AudioError::UnsupportedMedia(format!("more than {MAX_CHANNELS} channels")));
-        }
+    /// Decodes a packet of the chosen track.
+    fn take(
+        &mut self,
+        packet: Packet,
+        at: Option<f64>,
+        seconds: Option<f64>,
+        after_damage: bool,
+        block: &mut Vec<f32>,
+    ) -> Result<Step, AudioError> {
+        let silence = at.map_or(0.0, |at| self.timeline.begin(at));
+        self.add_silence(silence, after_damage);
+        let Some(codec) = &mut self.codec else { return Ok(Step::Nothing) };
+        let Ok(shape) = codec.decode(packet, block) else {
+            self.lose(seconds);
+            block.clear();
+            return Ok(Step::Nothing);
+        };
+
         if shape.channels == 0 || block.is_empty() {
             return Ok(Step::Nothing);
         }
-        if !(MIN_RATE..=MAX_RATE).contains(&shape.rate) {
-            return Err(AudioError::UnsupportedMedia(format!("sample rate of {} Hz", shape.rate)));
+        wave_format::checked_shape(shape.rate, shape.channels)?;
+        let frames = block.len() / shape.channels;
+        self.timeline.give(frames as f64 / f64::from(shape.rate));
+        self.last = Some((shape, frames));
+        if self.silence.is_some() {
+            self.held = Some((shape, std::mem::take(block)));
+            return Ok(Step::Nothing);
         }
-        self.last = Some((shape, block.len() / shape.channels));
         Ok(Step::Block(shape))
     }
 
-    /// Silence in place of a bad packet keeps the times of what follows right.
-    fn fill(&self, block: &mut Vec<f32>) -> Step {
-        let Some((shape, frames)) = self.last else { return Step::Nothing };
-        block.clear();
-        block.resize(frames * shape.channels, 0.0);
-        Step::Lost(shape)
+    /// A packet could not be decoded: silence of its length keeps the times of what follows right.
+    fn lose(&mut self, seconds: Option<f64>) {
+        let as_before = self.last.map(|(shape, frames)| frames as f64 / f64::from(shape.rate));
+        let seconds = seconds.filter(|seconds| *seconds > 0.0).or(as_before).unwrap_or(0.0).min(self.longest_gap);
+        self.timeline.give(seconds);
+        self.add_silence(seconds, true);
     }
 
-    /// A chained OGG begins a new stream with a track list of its own.
-    fn restart(&mut self) -> Step {
-        match open_track(self.format.as_ref()) {
-            Ok((track_id, codec)) => {
-                self.track_id = track_id;
-                self.codec = codec;
-                Step::Nothing
-            }
-            Err(_) => Step::End { truncated: true },
+    fn add_silence(&mut self, seconds: f64, is_damage: bool) {
+        let shape = self.last.map_or(SILENT, |(shape, _)| shape);
+        let frames = (seconds * f64::from(shape.rate)).round() as u64;
+        if frames == 0 {
+            return;
         }
+        let before = self.silence.take().map_or(0, |silence| silence.frames);
+        self.silence = Some(Silence { frames: before + frames, shape, is_damage });
+    }
+
+    /// Gives up to a second of the silence that is due.
+    fn give_silence(&mut self, block: &mut Vec<f32>) -> Option<Step> {
+        let silence = self.silence.as_mut()?;
+        let frames = silence.frames.min(u64::from(silence.shape.rate));
+        block.resize(frames as usize * silence.shape.channels, 0.0);
+        silence.frames -= frames;
+        let step = if silence.is_damage { Step::Lost(silence.shape) } else { Step::Gap(silence.shape) };
+        if silence.frames == 0 {
+            self.silence = None;
+        }
+        Some(step)
+    }
+
+    /// Opens the next part that can be read. Fails only when none was read before.
+    fn open_part(&mut self) -> Result<(), AudioError> {
+        let Some(part) = self.parts.pop_front() else { return Ok(()) };
+        self.part_truncated = part.truncated;
+        let opened = Reader::open(&self.file, part, self.access, &self.watch, self.signature);
+        self.watch.end_step()?;
+        if self.watch.cpu.is_exceeded() {
+            return Err(too_costly());
+        }
+        self.reader = Some(opened?);
+        self.choose_track()
+    }
+
+    fn choose_track(&mut self) -> Result<(), AudioError> {
+        self.timeline = Timeline::new(self.longest_gap);
+        let Some(Reader::Packets(reader)) = &self.reader else {
+            return self.choice.check_single();
+        };
+        let tracks = reader.audio_tracks();
+        self.tracks = tracks.len();
+        let (track, codec) = reader::choose(tracks, self.choice)?;
+        self.track = track.id;
+        self.codec = Some(codec);
+        self.add_silence(track.starts_at.clamp(0.0, self.longest_gap), false);
+        Ok(())
+    }
+
+    /// The part in progress has ended. Goes on with the next one.
+    fn end_part(&mut self, truncated: bool) -> Result<Step, AudioError> {
+        let truncated = truncated || self.part_truncated;
+        self.reader = None;
+        self.codec = None;
+        let tracks = self.tracks;
+        let mut is_broken = truncated;
+        while !self.parts.is_empty() {
+            let opened = self.open_part();
+            self.tracks = tracks;
+            match opened {
+                Ok(()) => return Ok(Step::Nothing),
+                Err(error @ (AudioError::Input(_) | AudioError::Stopped)) => return Err(error),
+                // What is joined to a recording may be anything.
+                Err(_) => is_broken = true,
+            }
+        }
+        self.reader = None;
+        Ok(Step::End { truncated: is_broken })
     }
 }
 
 /// The file makes the decoder work without end.
 pub(super) fn too_costly() -> AudioError {
     AudioError::CorruptAudio("it takes far too long to decode".into())
-}
-
-fn open_track(format: &dyn FormatReader) -> Result<(u32, Box<dyn AudioDecoder>), AudioError> {
-    let track = format
-        .default_track(TrackType::Audio)
-        .ok_or_else(|| AudioError::UnsupportedMedia("no audio track of a known codec".into()))?;
-    let Some(CodecParameters::Audio(parameters)) = &track.codec_params else {
-        return Err(AudioError::UnsupportedMedia("no audio track of a known codec".into()));
-    };
-    let mut parameters = parameters.clone();
-    if parameters.codec == CODEC_ID_OPUS {
-        // WebM may state the rate of the recording; Opus itself always decodes at 48 kHz.
-        parameters.sample_rate = Some(OPUS_RATE);
-    }
-    let track_id = track.id;
-    let codec = guarded(|| CODECS.make_audio_decoder(&parameters, &AudioDecoderOptions::default()));
-    match codec {
-        Ok(codec) => Ok((track_id, codec)),
-        Err(Error::Unsupported(reason)) => Err(AudioError::UnsupportedMedia(reason.into())),
-        Err(error) => Err(AudioError::CorruptAudio(reason(&error))),
-    }
 }
 
 /// Symphonia's words without its prefix, which would call damage an unsupported feature.
@@ -239,9 +360,7 @@ fn reason(error: &Error) -> String {
     }
 }
 
-const PANICKED: &str = "the decoder panicked";
-
-/// Runs a call into symphonia. After a panic the reader's state is unknown, so each caller ends the file there.
+/// Runs a call into symphonia. After a panic the state of what was called is unknown: it is not called again.
 fn guarded<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(Error::LimitError(PANICKED)))
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(Error::LimitError("the decoder panicked")))
 }

@@ -14,6 +14,12 @@ pub enum AudioError {
     /// The container or codec is not known, or the file has no audio track. Holds the reason.
     #[error("this kind of file is not supported ({0}); send WAV, FLAC, MP3, M4A, OGG or WebM")]
     UnsupportedMedia(String),
+    /// A format that is known by name and that only ffmpeg decodes. Holds the name.
+    #[error(
+        "{0} is read only where ffmpeg is installed on the server and STENO_FFMPEG is not off; \
+         install it, or send WAV, FLAC, MP3, M4A, OGG or WebM"
+    )]
+    NeedsFfmpeg(String),
     /// The container is known, yet no sound could be decoded. Holds the reason.
     #[error("the audio is damaged ({0}); export it again and send the new file")]
     CorruptAudio(String),
@@ -35,4 +41,25 @@ pub enum AudioError {
     /// The spool file could not be written.
     #[error("cannot write the decoded audio; check the free disk space")]
     Spool(#[source] io::Error),
+}
+
+impl AudioError {
+    /// Whether it says that the file cannot be decoded, rather than that something else went wrong.
+    pub(super) fn is_about_the_file(&self) -> bool {
+        matches!(self, Self::CorruptAudio(_) | Self::UnsupportedMedia(_) | Self::NeedsFfmpeg(_))
+    }
+
+    /// A format by its name that only ffmpeg decodes.
+    pub(super) fn needs_ffmpeg(format: &str) -> Self {
+        Self::NeedsFfmpeg(format.to_owned())
+    }
+
+    /// The same verdict on a format once more.
+    pub(super) fn of_format(&self) -> Self {
+        match self {
+            Self::NeedsFfmpeg(format) => Self::NeedsFfmpeg(format.clone()),
+            Self::UnsupportedMedia(reason) => Self::UnsupportedMedia(reason.clone()),
+            other => Self::CorruptAudio(other.to_string()),
+        }
+    }
 }

@@ -13,15 +13,32 @@ use super::plan::plan;
 use super::resample::Resampler;
 use super::speech::{Listener, regions};
 use super::spool::{SpoolWriter, quantise};
-use super::{AudioError, Control, Limits, Recording, SAMPLE_RATE, milliseconds};
+use super::{AudioError, Control, Limits, Recording, SAMPLE_RATE, TrackChoice, milliseconds};
+
+/// A track that never gets louder is silent: about -80 dB of full scale, above the noise that players add.
+const SILENT_PEAK: f32 = 1e-4;
+/// Below this peak (-40 dB) 16 bits are too few: such a recording is decoded again and stored louder.
+const QUIET_PEAK: f32 = 0.01;
+/// The peak it is raised to.
+const RAISED_PEAK: f32 = 0.25;
+/// Tracks that are tried until one has sound.
+const MAX_TRACKS: usize = 8;
 
 /// Decodes `input` into `spool` and plans the spans.
-pub(super) fn run(input: &Path, spool: &Path, limits: &Limits, control: &dyn Control) -> Result<Recording, AudioError> {
-    let error = match decode(input, Access::Seekable, spool, limits, control) {
-        Err(error @ (AudioError::CorruptAudio(_) | AudioError::UnsupportedMedia(_))) => error,
+pub(super) fn run(
+    input: &Path,
+    spool: &Path,
+    limits: &Limits,
+    choice: TrackChoice,
+    control: &dyn Control,
+) -> Result<Recording, AudioError> {
+    let files = Files { input, spool, limits, control };
+    let attempt = Attempt { access: Access::Seekable, choice, gain: 1.0 };
+    let error = match files.best(attempt) {
+        Err(error) if error.is_about_the_file() => error,
         done => return done,
     };
-    match decode(input, Access::Streamed, spool, limits, control) {
+    match files.best(Attempt { access: Access::Streamed, ..attempt }) {
         Ok(recording) => Ok(Recording { truncated: true, ..recording }),
         Err(stopped @ (AudioError::Stopped | AudioError::TooLong { .. })) => Err(stopped),
         Err(retry @ (AudioError::Input(_) | AudioError::Spool(_))) => Err(retry),
@@ -30,59 +47,125 @@ pub(super) fn run(input: &Path, spool: &Path, limits: &Limits, control: &dyn Con
     }
 }
 
-fn decode(
-    input: &Path,
-    access: Access,
-    spool: &Path,
-    limits: &Limits,
-    control: &dyn Control,
-) -> Result<Recording, AudioError> {
-    let mut sink = Sink::new(SpoolWriter::open(spool).map_err(AudioError::Spool)?, limits);
-    let cpu = CpuLimit::begin(limits.max_cpu);
-    let mut decoder = Decoder::open(input, access, &cpu)?;
-    let mut block = Vec::new();
-    let mut decoded_bytes: u64 = 0;
-    let mut packets: u64 = 0;
-    let mut damaged = Duration::ZERO;
-    let truncated = loop {
-        if control.should_stop() {
-            return Err(AudioError::Stopped);
-        }
-        if cpu.is_exceeded() {
-            return Err(too_costly());
-        }
-        match decoder.next(&mut block)? {
-            Step::Nothing => packets += 1,
-            step @ (Step::Block(shape) | Step::Lost(shape)) => {
-                if matches!(step, Step::Lost(_)) {
-                    let frames = block.len() / shape.channels;
-                    damaged += Duration::from_secs_f64(frames as f64 / f64::from(shape.rate));
-                }
+/// What stays the same from attempt to attempt at one file.
+struct Files<'a> {
+    input: &'a Path,
+    spool: &'a Path,
+    limits: &'a Limits,
+    control: &'a dyn Control,
+}
 
-                decoded_bytes += size_of_val(block.as_slice()) as u64;
-                if decoded_bytes > limits.max_decoded_bytes {
-                    return Err(AudioError::TooLong { limit_seconds: limits.max_seconds });
-                }
-                sink.push(shape, &block)?;
-                cpu.note_decoded(Duration::from_secs(sink.spool.samples() / u64::from(SAMPLE_RATE)));
-            }
-            Step::End { truncated } => break truncated,
+/// One way to decode it.
+#[derive(Clone, Copy)]
+struct Attempt {
+    access: Access,
+    choice: TrackChoice,
+    /// What samples are multiplied with before they are stored.
+    gain: f32,
+}
+
+/// A decoded file, and how it came out.
+struct Decoded {
+    recording: Recording,
+    /// Loudest sample, before the gain.
+    peak: f32,
+    /// Tracks with sound that the file says it has.
+    tracks: usize,
+}
+
+impl Files<'_> {
+    /// Decodes the track that has sound, at a level that 16 bits can hold.
+    fn best(&self, attempt: Attempt) -> Result<Recording, AudioError> {
+        let first = self.decode(attempt)?;
+        let (found, attempt) = self.with_sound(attempt, first)?;
+        if found.peak < SILENT_PEAK || found.peak >= QUIET_PEAK {
+            return Ok(found.recording);
         }
-    };
-    let (samples, probabilities) = sink.finish()?;
-    if samples == 0 {
-        // A container that announced packets and gave no sound is damaged; one without packets is merely empty.
-        return Err(match (truncated, packets) {
-            (false, 0) => AudioError::EmptyAudio,
-            _ => AudioError::CorruptAudio("no sound could be decoded".into()),
-        });
+        let gain = RAISED_PEAK / found.peak;
+        Ok(self.decode(Attempt { gain, ..attempt })?.recording)
     }
-    Ok(Recording {
-        duration_ms: milliseconds(samples),
-        spans: plan(&regions(&probabilities), &probabilities, samples),
-        truncated,
-        damaged_ms: damaged.as_millis() as u64,
-    })
+
+    /// The first attempt, unless its track is silent and another one is not. Programs that record screens often leave the first track
+    /// empty.
+    fn with_sound(&self, attempt: Attempt, first: Decoded) -> Result<(Decoded, Attempt), AudioError> {
+        let TrackChoice::Automatic { .. } = attempt.choice else { return Ok((first, attempt)) };
+        if first.peak >= SILENT_PEAK || first.tracks < 2 {
+            return Ok((first, attempt));
+        }
+
+        for skipped in 1..first.tracks.min(MAX_TRACKS) as u16 {
+            let next = Attempt { choice: TrackChoice::Automatic { skipped }, ..attempt };
+            match self.decode(next) {
+                Ok(found) if found.peak >= SILENT_PEAK => return Ok((found, next)),
+                Ok(_) => {}
+                Err(error) if error.is_about_the_file() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // All are silent: the spool has another one by now.
+        Ok((self.decode(attempt)?, attempt))
+    }
+
+    fn decode(&self, attempt: Attempt) -> Result<Decoded, AudioError> {
+        let Self { input, spool, limits, control } = *self;
+        let mut sink = Sink::new(SpoolWriter::open(spool).map_err(AudioError::Spool)?, limits, attempt.gain);
+        let cpu = CpuLimit::begin(limits.max_cpu);
+        let longest_gap = limits.max_seconds as f64;
+        let mut decoder = Decoder::open(input, attempt.access, attempt.choice, longest_gap, &cpu)?;
+        let mut block = Vec::new();
+        let mut decoded_bytes: u64 = 0;
+        let mut packets: u64 = 0;
+        let mut blocks: u64 = 0;
+        let mut damaged = Duration::ZERO;
+        let truncated = loop {
+            if control.should_stop() {
+                return Err(AudioError::Stopped);
+            }
+            if cpu.is_exceeded() {
+                return Err(too_costly());
+            }
+
+            let step = decoder.next(&mut block)?;
+            let shape = match step {
+                Step::Nothing => {
+                    packets += 1;
+                    continue;
+                }
+                Step::End { truncated } => break truncated,
+                Step::Block(shape) | Step::Gap(shape) | Step::Lost(shape) => shape,
+            };
+            let frames = block.len() / shape.channels;
+            match step {
+                Step::Lost(_) => damaged += Duration::from_secs_f64(frames as f64 / f64::from(shape.rate)),
+                Step::Block(_) => blocks += 1,
+                _ => {}
+            }
+            decoded_bytes += size_of_val(block.as_slice()) as u64;
+            if decoded_bytes > limits.max_decoded_bytes {
+                return Err(AudioError::TooLong { limit_seconds: limits.max_seconds });
+            }
+            sink.push(shape, &block)?;
+            cpu.note_decoded(Duration::from_secs(sink.spool.samples() / u64::from(SAMPLE_RATE)));
+        };
+
+        let tracks = decoder.tracks();
+        let peak = sink.peak;
+        let (samples, probabilities) = sink.finish()?;
+        if blocks == 0 || samples == 0 {
+            // A container that announced packets and gave no sound is damaged; one without packets is merely empty.
+            return Err(match (truncated, packets) {
+                (false, 0) => AudioError::EmptyAudio,
+                _ => AudioError::CorruptAudio("no sound could be decoded".into()),
+            });
+        }
+        let recording = Recording {
+            duration_ms: milliseconds(samples),
+            spans: plan(&regions(&probabilities), &probabilities, samples),
+            truncated,
+            damaged_ms: damaged.as_millis() as u64,
+        };
+        Ok(Decoded { recording, peak, tracks })
+    }
 }
 
 /// Everything after the decoder.
@@ -94,6 +177,9 @@ struct Sink {
     resampled: Vec<f32>,
     quantised: Vec<i16>,
     limit_seconds: u64,
+    gain: f32,
+    /// Loudest sample before the gain.
+    peak: f32,
 }
 
 /// The filters for a stretch of constant shape.
@@ -104,7 +190,7 @@ struct Stretch {
 }
 
 impl Sink {
-    fn new(spool: SpoolWriter, limits: &Limits) -> Self {
+    fn new(spool: SpoolWriter, limits: &Limits, gain: f32) -> Self {
         Self {
             spool,
             listener: Listener::new(),
@@ -113,6 +199,8 @@ impl Sink {
             resampled: Vec::new(),
             quantised: Vec::new(),
             limit_seconds: limits.max_seconds,
+            gain,
+            peak: 0.0,
         }
     }
 
@@ -141,7 +229,8 @@ impl Sink {
 
     fn store(&mut self) -> Result<(), AudioError> {
         self.quantised.clear();
-        self.quantised.extend(self.resampled.iter().map(|&sample| quantise(sample)));
+        self.peak = self.resampled.iter().fold(self.peak, |peak, sample| peak.max(sample.abs()));
+        self.quantised.extend(self.resampled.iter().map(|&sample| quantise(sample * self.gain)));
         self.mono.clear();
         self.resampled.clear();
         let samples = self.spool.samples() + self.quantised.len() as u64;

@@ -59,7 +59,7 @@ fn run(order: &Order, input: &Path, spool: &Path) -> io::Result<()> {
     if !missing.is_empty() {
         tell(&Message::Unprotected(missing.join("; ")))?;
     }
-    let message = match audio::prepare(input, spool, &order.limits, &SignsOfLife::default()) {
+    let message = match audio::prepare(input, spool, &order.limits, order.track, &SignsOfLife::default()) {
         Ok(recording) => Message::Prepared(recording),
         Err(error) => Message::Failed(error.into()),
     };

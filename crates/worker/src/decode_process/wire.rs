@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::time::Timespec;
 use serde::{Deserialize, Serialize};
 
-use crate::audio::{AudioError, Limits, Recording};
+use crate::audio::{AudioError, Limits, Recording, TrackChoice};
 
 /// How long the worker waits for a message before it looks after other things.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
@@ -21,6 +21,8 @@ const MAX_TEXT: usize = 300;
 pub(super) struct Order {
     pub(super) limits: Limits,
     pub(super) memory_bytes: u64,
+    /// Which track of the recording.
+    pub(super) track: TrackChoice,
     /// Process id of the worker.
     pub(super) worker: u32,
 }
@@ -107,6 +109,7 @@ pub(super) fn shortened(text: &str) -> String {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Failed {
     UnsupportedMedia(String),
+    NeedsFfmpeg(String),
     CorruptAudio(String),
     EmptyAudio,
     TooLong { limit_seconds: u64 },
@@ -126,6 +129,7 @@ impl From<AudioError> for Failed {
     fn from(error: AudioError) -> Self {
         match error {
             AudioError::UnsupportedMedia(reason) => Self::UnsupportedMedia(reason),
+            AudioError::NeedsFfmpeg(format) => Self::NeedsFfmpeg(format),
             AudioError::CorruptAudio(reason) => Self::CorruptAudio(reason),
             AudioError::EmptyAudio => Self::EmptyAudio,
             AudioError::TooLong { limit_seconds } => Self::TooLong { limit_seconds },
@@ -140,6 +144,7 @@ impl From<Failed> for AudioError {
     fn from(failed: Failed) -> Self {
         match failed {
             Failed::UnsupportedMedia(reason) => Self::UnsupportedMedia(shortened(&reason)),
+            Failed::NeedsFfmpeg(format) => Self::NeedsFfmpeg(shortened(&format)),
             Failed::CorruptAudio(reason) => Self::CorruptAudio(shortened(&reason)),
             Failed::EmptyAudio => Self::EmptyAudio,
             Failed::TooLong { limit_seconds } => Self::TooLong { limit_seconds },
@@ -192,6 +197,7 @@ mod tests {
     fn what_is_said_about_a_file_stays_the_same() {
         for error in [
             || AudioError::UnsupportedMedia("a kind".into()),
+            || AudioError::NeedsFfmpeg("a format".into()),
             || AudioError::CorruptAudio("a reason".into()),
             || AudioError::EmptyAudio,
             || AudioError::TooLong { limit_seconds: 7 },

@@ -7,7 +7,7 @@ use steno_store::{Certainty, Claim, PlannedSpan, Prepared, SpoolFile};
 
 use super::transcribe::transcribe_span;
 use super::{Done, TaskContext, TaskError};
-use crate::audio::{AudioError, Recording, SAMPLE_RATE, Span, read_span};
+use crate::audio::{AudioError, Recording, SAMPLE_RATE, Span, TrackChoice, read_span};
 use crate::decode_process;
 use crate::engine::{DetectedLanguage, EngineRequest, Session};
 
@@ -24,7 +24,13 @@ pub(super) fn prepare(
 ) -> Result<Done, TaskError> {
     let spool = SpoolFile::create(context.data, claim)?;
     let audio = context.data.audio().join(audio);
-    let recording = decode_process::prepare(&audio, spool.path(), context.decode, context.control)?;
+    let recording = decode_process::prepare(
+        &audio,
+        spool.path(),
+        context.decode,
+        TrackChoice::asked(claim.options.track),
+        context.control,
+    )?;
     if recording.truncated {
         tracing::warn!(job.id = %claim.job_id, "the recording of job {} is cut short; taking what is there", claim.job_id);
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use steno_models::{LANGUAGES, Task};
 use steno_weights::Cache;
-use steno_worker::audio::{Control, Limits, Span, prepare, read_span, samples_of};
+use steno_worker::audio::{Control, Limits, Span, TrackChoice, prepare, read_span, samples_of};
 use steno_worker::engine::{ComputeType, EngineRequest, Whisper};
 
 struct NeverStop;
@@ -22,7 +22,7 @@ impl Control for NeverStop {
 fn sentence() -> Vec<f32> {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/clip.wav");
     let spool = tempfile::NamedTempFile::new().unwrap();
-    prepare(&fixture, spool.path(), &Limits::default(), &NeverStop).unwrap();
+    prepare(&fixture, spool.path(), &Limits::default(), TrackChoice::asked(None), &NeverStop).unwrap();
     let samples = samples_of(spool.path()).unwrap();
     read_span(spool.path(), &Span::whole(0, samples)).unwrap()
 }

@@ -1,0 +1,137 @@
+//! Where sound lies on the clock of its file, and how much silence is missing before it.
+//!
+//! Called by [`decode`](super) for containers whose packets carry times that all tracks share. Never moves sound to an earlier time, and
+//! takes no notice of times that cannot be.
+
+/// A step from one packet to the next that is this much too long is a gap, in seconds. Times are rounded to a millisecond.
+const MIN_STEP: f64 = 0.05;
+/// Silence is added when this much is missing.
+const MIN_GAP: f64 = 0.08;
+/// Also what is missing bit by bit is made up for, from here on.
+const MAX_DRIFT: f64 = 1.0;
+/// But not when it is this share of the recording: then the file's clock is wrong, and the sound is right.
+const WRONG_CLOCK: f64 = 0.03;
+
+/// A file whose clock begins later than this, in seconds, was cut out of a longer one, and its first packet is its beginning.
+const LATEST_START: f64 = 60.0;
+
+/// Follows one track.
+#[derive(Debug, Default)]
+pub(super) struct Timeline {
+    /// The earliest time of any track.
+    origin: Option<f64>,
+    /// Seconds of sound and silence given so far.
+    given: f64,
+    /// When the last packet was due to end.
+    due: Option<f64>,
+    longest: f64,
+}
+
+impl Timeline {
+    /// Gaps of more than `longest` seconds are ignored.
+    pub(super) fn new(longest: f64) -> Self {
+        Self { longest, ..Self::default() }
+    }
+
+    /// A packet of another track.
+    pub(super) fn note_other(&mut self, at: f64) {
+        if self.due.is_none() {
+            let origin = self.origin.unwrap_or(f64::INFINITY);
+            self.origin = Some(origin.min(beginning(at)));
+        }
+    }
+
+    /// A packet of this track begins at `at`. Returns the seconds of silence to put before it.
+    pub(super) fn begin(&mut self, at: f64) -> f64 {
+        let origin = *self.origin.get_or_insert_with(|| beginning(at));
+        let missing = at - origin - self.given;
+        let step = self.due.map_or(missing, |due| at - due);
+        self.due = Some(at);
+        if !missing.is_finite() || missing > self.longest {
+            // From here on the clock is taken to be right again.
+            self.origin = Some(at - self.given);
+            return 0.0;
+        }
+
+        let jumped = step > MIN_STEP && missing > MIN_GAP;
+        let drifted = missing > MAX_DRIFT && missing < (at - origin) * WRONG_CLOCK;
+        if jumped || drifted {
+            self.given += missing;
+            return missing;
+        }
+        0.0
+    }
+
+    /// So much sound was given.
+    pub(super) fn give(&mut self, seconds: f64) {
+        self.given += seconds;
+        if let Some(due) = &mut self.due {
+            *due += seconds;
+        }
+    }
+}
+
+/// When a file begins whose first packet is at `at`.
+fn beginning(at: f64) -> f64 {
+    if at <= LATEST_START { at.min(0.0) } else { at }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Packets of 20 ms at these times, and the silence before each.
+    fn check(times: &[f64], other: Option<f64>, expected: &[f64]) {
+        let mut timeline = Timeline::new(3_600.0);
+        if let Some(at) = other {
+            timeline.note_other(at);
+        }
+        let silence: Vec<f64> = times
+            .iter()
+            .map(|&at| {
+                let silence = timeline.begin(at);
+                timeline.give(0.02);
+                (silence * 1e3).round() / 1e3
+            })
+            .collect();
+        assert_eq!(silence, expected, "{times:?}");
+    }
+
+    #[test]
+    fn gaps_and_late_starts_become_silence() {
+        check(&[0.0, 0.02, 10.04, 10.06], None, &[0.0, 0.0, 10.0, 0.0]);
+        check(&[4.9, 4.92], Some(0.0), &[4.9, 0.0]);
+        check(&[4.9, 4.92], None, &[4.9, 0.0]);
+        check(&[1_000.0, 1_000.02], None, &[0.0, 0.0]);
+        check(&[1_000.5, 1_000.52], Some(1_000.0), &[0.5, 0.0]);
+    }
+
+    #[test]
+    fn rounding_overlap_and_nonsense_add_nothing() {
+        check(&[0.0, 0.021, 0.039, 0.06], None, &[0.0; 4]);
+        check(&[0.0, 0.0, 0.0], None, &[0.0; 3]);
+        check(&[0.0, 1e9, 1e9 + 0.02, 0.08], None, &[0.0; 4]);
+        check(&[0.0, f64::NAN, 0.04], None, &[0.0; 3]);
+    }
+
+    #[test]
+    fn a_clock_that_runs_fast_adds_nothing_and_a_slow_drift_is_made_up() {
+        // Nine percent too fast, as 48 kHz for 44.1 kHz.
+        let mut timeline = Timeline::new(3_600.0);
+        let mut added = 0.0;
+        for packet in 0..50_000 {
+            added += timeline.begin(f64::from(packet) * 0.02 * 1.09);
+            timeline.give(0.02);
+        }
+        assert!(added < 1e-9, "{added} s of silence were added to sound that is right");
+
+        // Two percent: small gaps that add up.
+        let mut timeline = Timeline::new(3_600.0);
+        let mut added = 0.0;
+        for packet in 0..50_000 {
+            added += timeline.begin(f64::from(packet) * 0.02 * 1.02);
+            timeline.give(0.02);
+        }
+        assert!((18.0..21.0).contains(&added), "of 20 s that are missing {added} s were added");
+    }
+}

@@ -1,0 +1,47 @@
+//! Which of a file's audio tracks is transcribed.
+
+use serde::{Deserialize, Serialize};
+
+use super::AudioError;
+
+/// The choice among the audio tracks of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TrackChoice {
+    /// The default track, else the first that can be decoded; of these, the first with sound.
+    Automatic {
+        /// How many that can be decoded are passed over.
+        skipped: u16,
+    },
+    /// One track, counted from 1 among the audio tracks in the order of the file.
+    Number(u16),
+}
+
+impl TrackChoice {
+    /// What a job asks for.
+    pub fn asked(track: Option<u16>) -> Self {
+        track.map_or(Self::Automatic { skipped: 0 }, Self::Number)
+    }
+
+    pub(super) fn skipped(self) -> u16 {
+        match self {
+            Self::Automatic { skipped } => skipped,
+            Self::Number(_) => 0,
+        }
+    }
+
+    /// Checks the choice for a file that has one track by its nature.
+    pub(super) fn check_single(self) -> Result<(), AudioError> {
+        match self {
+            Self::Number(number) if number != 1 => Err(self.absent(1)),
+            _ => Ok(()),
+        }
+    }
+
+    /// There is no such track among `count`.
+    pub(super) fn absent(self, count: usize) -> AudioError {
+        AudioError::UnsupportedMedia(match self {
+            Self::Number(number) if count > 0 => format!("it has no audio track {number}, only {count}"),
+            _ => "no audio track of a known codec".to_owned(),
+        })
+    }
+}
