@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use steno_models::{JobId, Status};
+use steno_models::{JobId, Status, Warning};
 
 use crate::ServerArguments;
 use crate::client::Client;
@@ -27,17 +27,41 @@ pub(crate) fn fetch(arguments: &FetchArguments) -> anyhow::Result<()> {
     let name = arguments.id.to_string();
     let targets = arguments.format.targets(&[Path::new(&name)], false)?.remove(0);
     let board = Board::new();
-    deliver(&arguments.server.client(), &arguments.id, &targets, &board.add(""), board.is_watched())
+    let warnings = deliver(&arguments.server.client(), &arguments.id, &targets, &board.add(""), board.is_watched())?;
+
+    for warning in warnings {
+        board.say(&describe(&warning));
+    }
+    Ok(())
 }
 
-/// Waits for a job to end, writes its result, and only when that is safe deletes the job.
+/// A warning as a line for people.
+pub(crate) fn describe(warning: &Warning) -> String {
+    let place = match (warning.start, warning.end) {
+        (Some(start), Some(end)) => format!(", from {} to {}", clock(start), clock(end)),
+        _ => String::new(),
+    };
+    format!("warning: {}{place} ({})", warning.detail, warning.code.as_str())
+}
+
+/// Minutes and seconds from the start of the recording, as players show them.
+fn clock(seconds: f64) -> String {
+    let seconds = seconds.max(0.0) as u64;
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, minutes, seconds) => format!("{minutes}:{seconds:02}"),
+        (hours, minutes, seconds) => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
+/// Waits for a job to end, writes its result, and only when that is safe deletes the job. Returns the warnings in its
+/// result.
 pub(crate) fn deliver(
     client: &Client,
     job: &JobId,
     targets: &[Target],
     progress: &Progress,
     is_watched: bool,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<Warning>> {
     let ended = client.wait(job, is_watched, |status| progress.show_status(status))?;
     progress.finish();
     if ended.status == Status::Failed {
@@ -52,5 +76,25 @@ pub(crate) fn deliver(
         let failed = || format!("cannot write the transcript to {output}; fetch it again: steno fetch {job}");
         output.write(&result).with_context(failed)?;
     }
-    Ok(client.delete(job)?)
+    client.delete(job)?;
+    Ok(ended.result.map(|result| result.warnings).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use steno_models::WarningCode;
+
+    use super::*;
+
+    #[test]
+    fn a_warning_is_one_line_with_its_place_and_code() {
+        let gap = Warning::at(WarningCode::SpeechNotTranscribed, "5.0 s of speech have no text", 63.2, 3668.9);
+        assert_eq!(
+            describe(&gap),
+            "warning: 5.0 s of speech have no text, from 1:03 to 1:01:08 (speech_not_transcribed)"
+        );
+
+        let whole = Warning::new(WarningCode::Truncated, "the file is cut off");
+        assert_eq!(describe(&whole), "warning: the file is cut off (truncated)");
+    }
 }

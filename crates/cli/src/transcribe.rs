@@ -14,10 +14,10 @@ use anyhow::bail;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, ValueEnum};
 use serde_json::json;
-use steno_models::{JobId, OptionFields};
+use steno_models::{JobId, OptionFields, Warning};
 
 use crate::client::{CallError, Client};
-use crate::fetch::deliver;
+use crate::fetch::{deliver, describe};
 use crate::formats::{FormatArguments, Target};
 use crate::interrupt::Unfinished;
 use crate::progress::Board;
@@ -53,6 +53,9 @@ struct OptionArguments {
     /// Language spoken, as en; found out by itself if not given.
     #[arg(long)]
     language: Option<String>,
+    /// Languages that may be spoken, as en,es; any if not given.
+    #[arg(long, value_name = "LANGUAGES", conflicts_with = "language")]
+    languages: Option<String>,
     /// Write down what is said, or translate it into English.
     #[arg(long)]
     task: Option<TaskArgument>,
@@ -107,6 +110,7 @@ impl OptionArguments {
         };
         [
             ("language", self.language.clone()),
+            ("languages", self.languages.clone()),
             ("task", task),
             ("model", self.model.clone()),
             ("prompt", self.prompt.clone()),
@@ -205,6 +209,10 @@ impl Runner {
     fn run_one(&self, recording: &Recording, targets: &[Target]) -> anyhow::Result<()> {
         let mut job = None;
         let outcome = self.transcribe(recording, targets, &mut job);
+        for warning in outcome.as_ref().into_iter().flatten() {
+            self.board.say(&format!("{}: {}", recording.path.display(), describe(warning)));
+        }
+
         if self.json {
             let files: Vec<_> = targets.iter().filter_map(|(_, output)| output.path()).collect();
             print::line(
@@ -213,15 +221,22 @@ impl Runner {
                     "job_id": job,
                     "status": if outcome.is_ok() { "completed" } else { "failed" },
                     "outputs": if outcome.is_ok() { files } else { Vec::new() },
+                    "warnings": outcome.as_ref().map_or(&[][..], Vec::as_slice),
                     "error": outcome.as_ref().err().map(|error| format!("{error:#}")),
                 })
                 .to_string(),
             );
         }
-        outcome
+        outcome.map(drop)
     }
 
-    fn transcribe(&self, recording: &Recording, targets: &[Target], job: &mut Option<JobId>) -> anyhow::Result<()> {
+    /// Submits a recording and writes its transcripts. Returns the warnings in its result.
+    fn transcribe(
+        &self,
+        recording: &Recording,
+        targets: &[Target],
+        job: &mut Option<JobId>,
+    ) -> anyhow::Result<Vec<Warning>> {
         let name = recording.path.display().to_string();
         let progress = self.board.add(&name);
         let (_, length) = recording.open().map_err(|error| anyhow::anyhow!("cannot read the recording: {error}"))?;

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{JobResult, Task, language_name};
+use crate::{Coverage, JobResult, Task, Warning, language_name};
 
 /// What a transcription is billed by: the recording's length, or, at the end of a stream, tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +81,12 @@ pub struct VerboseTranscription {
     pub segments: Option<Vec<VerboseSegment>>,
     /// Length of the recording.
     pub usage: Usage,
+    /// How much of the speech has text. Not part of OpenAI's answer; its clients ignore it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<Coverage>,
+    /// What the client should know about this result, if anything. Not part of OpenAI's answer; its clients ignore it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 /// A word of `verbose_json`. Times in seconds.
@@ -242,6 +248,8 @@ impl VerboseTranscription {
             words: granularities.words.then(|| words(result)),
             segments: granularities.segments.then(|| segments(result)),
             usage: Usage::of(result),
+            coverage: result.coverage.clone(),
+            warnings: result.warnings.clone(),
         }
     }
 }
