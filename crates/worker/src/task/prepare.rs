@@ -5,16 +5,12 @@ use std::path::Path;
 use steno_models::{Warning, WarningCode};
 use steno_store::{Certainty, Claim, PlannedSpan, Prepared, SpoolFile};
 
-use super::transcribe::transcribe_span;
+use super::language::{self, Spoken};
+use super::transcribe::{SpanJob, transcribe_span};
 use super::{Done, TaskContext, TaskError};
-use crate::audio::{AudioError, Recording, SAMPLE_RATE, Span, TrackChoice, read_span};
+use crate::audio::{Recording, TrackChoice};
 use crate::decode_process;
-use crate::engine::{DetectedLanguage, EngineRequest, Session};
-
-/// Spans that are listened to for the language of a long recording.
-const DETECTION_SPANS: usize = 3;
-/// How much of them all together: 15 s tell a language, and cost one short run.
-const DETECTION_SAMPLES: usize = 15 * SAMPLE_RATE as usize;
+use crate::engine::Session;
 
 pub(super) fn prepare(
     claim: &Claim,
@@ -31,45 +27,79 @@ pub(super) fn prepare(
         TrackChoice::asked(claim.options.track),
         context.control,
     )?;
-    if recording.truncated {
-        tracing::warn!(job.id = %claim.job_id, "the recording of job {} is cut short; taking what is there", claim.job_id);
+    let warnings = warnings(&recording);
+    for warning in &warnings {
+        tracing::warn!(job.id = %claim.job_id, "job {}: {}", claim.job_id, warning.detail);
     }
-    let spans: Vec<_> = recording
-        .spans
-        .iter()
-        .map(|span| PlannedSpan {
-            stretches: span.stretches.iter().map(|stretch| (stretch.start_sample, stretch.end_sample)).collect(),
-            certainty: Certainty::Speech,
-            language: None,
-        })
-        .collect();
-    let detected = match &claim.options.language {
-        Some(_) => None,
-        None => detect_language(spool.path(), &recording.spans, context, session)?,
-    };
-    let language = claim.options.language.clone().or_else(|| detected.as_ref().map(|found| found.code.clone()));
-    let outputs = match (spans.as_slice(), &language) {
+
+    let planned = name_languages(claim, spool.path(), planned_spans(&recording), context, session)?;
+    let outputs = match (planned.spans.as_slice(), &planned.language) {
         ([], _) | (_, None) => Some(Vec::new()),
         ([span], Some(language)) => {
-            let request = EngineRequest::new(&claim.options, language, context.model);
-            Some(vec![transcribe_span(spool.path(), span, &request, context, session)?])
+            let job = SpanJob { options: &claim.options, language, span };
+            Some(vec![transcribe_span(spool.path(), &job, context, session)?])
         }
         _ => {
             spool.sync(context.data)?;
             None
         }
     };
+
     let prepared = Prepared {
         duration_ms: recording.duration_ms,
-        language,
-        language_probability: detected.map(|found| found.probability),
+        language: planned.language,
+        language_probability: planned.probability,
         spool: spool.name().to_owned(),
-        spans,
+        spans: planned.spans,
         outputs,
-        warnings: warnings(&recording),
+        warnings,
         model: context.model.to_string(),
     };
     Ok(Done::Prepared(Box::new(prepared), spool))
+}
+
+/// A plan whose languages are known.
+struct Planned {
+    language: Option<String>,
+    /// `None` when the client named the language.
+    probability: Option<f32>,
+    spans: Vec<PlannedSpan>,
+}
+
+/// Takes the language the client named, or detects what is spoken.
+fn name_languages(
+    claim: &Claim,
+    spool: &Path,
+    spans: Vec<PlannedSpan>,
+    context: &TaskContext<'_>,
+    session: &mut dyn Session,
+) -> Result<Planned, TaskError> {
+    let named = match (&claim.options.language, claim.options.languages.as_slice()) {
+        (Some(language), _) => Some(language),
+        // Of one candidate there is nothing to detect.
+        (None, [only]) => Some(only),
+        _ => None,
+    };
+    if let Some(language) = named {
+        return Ok(Planned { language: Some(language.clone()), probability: None, spans });
+    }
+
+    Ok(match language::detect(spool, spans, &claim.options.languages, context, session)? {
+        Some(Spoken { language, probability, spans }) => {
+            Planned { language: Some(language), probability: Some(probability), spans }
+        }
+        None => Planned { language: None, probability: None, spans: Vec::new() },
+    })
+}
+
+/// The spans of a recording as the store keeps them.
+fn planned_spans(recording: &Recording) -> Vec<PlannedSpan> {
+    let planned = recording.spans.iter().map(|span| PlannedSpan {
+        stretches: span.stretches.iter().map(|stretch| (stretch.start_sample, stretch.end_sample)).collect(),
+        certainty: Certainty::Speech,
+        language: None,
+    });
+    planned.collect()
 }
 
 /// What the client should know about the recording.
@@ -85,25 +115,4 @@ fn warnings(recording: &Recording) -> Vec<Warning> {
         warnings.push(Warning::new(WarningCode::DamagedAudio, detail));
     }
     warnings
-}
-
-/// The language spoken in the first, a middle and the last span, heard one after the other. `None` without speech.
-fn detect_language(
-    spool: &Path,
-    spans: &[Span],
-    context: &TaskContext<'_>,
-    session: &mut dyn Session,
-) -> Result<Option<DetectedLanguage>, TaskError> {
-    let mut listened: Vec<_> = match spans.len() {
-        0 => return Ok(None),
-        count => (0..DETECTION_SPANS).map(|part| part * (count - 1) / (DETECTION_SPANS - 1)).collect(),
-    };
-    listened.dedup();
-    let share = DETECTION_SAMPLES / listened.len();
-    let mut heard = Vec::with_capacity(DETECTION_SAMPLES);
-    for index in listened {
-        let samples = read_span(spool, &spans[index]).map_err(AudioError::Spool)?;
-        heard.extend_from_slice(&samples[..samples.len().min(share)]);
-    }
-    Ok(session.detect_languages(&heard, context.model, context.control)?.into_iter().next())
 }

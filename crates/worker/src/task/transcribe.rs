@@ -2,12 +2,32 @@
 
 use std::path::Path;
 
-use steno_models::Gap;
-use steno_store::{Claim, PlannedSpan, SpanOutput, SpanTask};
+use steno_models::{Gap, Segment, TranscribeRequest};
+use steno_store::{Certainty, Claim, PlannedSpan, SpanOutput, SpanTask};
 
+use super::language::detect_among;
 use super::{TaskContext, TaskError};
-use crate::audio::{AudioError, Span, Stretch, read_span};
+use crate::audio::{AudioError, SAMPLE_RATE, Span, Stretch, read_span};
 use crate::engine::{EngineRequest, Session, SpanText};
+
+/// Mean log probability below which the language is doubted. Source: `logprob_threshold` of openai/whisper.
+const DOUBTFUL_AVG_LOGPROB: f32 = -1.0;
+/// How sure the detection of another language must be where the first one gave no text.
+const SURE_OF_ANY: f32 = 0.5;
+/// The same where the first one gave unlikely text.
+const SURE_OF_BETTER: f32 = 0.8;
+/// Speech of a span that tells its language.
+const DETECTION_SAMPLES: usize = 15 * SAMPLE_RATE as usize;
+
+/// A span to transcribe.
+pub(super) struct SpanJob<'a> {
+    /// What the client asked for.
+    pub(super) options: &'a TranscribeRequest,
+    /// The language of the span.
+    pub(super) language: &'a str,
+    /// Where it lies.
+    pub(super) span: &'a PlannedSpan,
+}
 
 pub(super) fn transcribe(
     claim: &Claim,
@@ -17,22 +37,65 @@ pub(super) fn transcribe(
 ) -> Result<SpanOutput, TaskError> {
     let spool = context.data.spool().join(&task.spool);
     let language = claim.language.as_deref().unwrap_or("en");
-    let request = EngineRequest::new(&claim.options, language, context.model);
-    transcribe_span(&spool, &task.span, &request, context, session)
+    let job = SpanJob { options: &claim.options, language, span: &task.span };
+    transcribe_span(&spool, &job, context, session)
 }
 
 /// Transcribes a span. Its output has times from the start of the recording.
 pub(super) fn transcribe_span(
     spool: &Path,
-    planned: &PlannedSpan,
-    request: &EngineRequest,
+    job: &SpanJob<'_>,
     context: &TaskContext<'_>,
     session: &mut dyn Session,
 ) -> Result<SpanOutput, TaskError> {
-    let span = to_span(planned);
+    let span = to_span(job.span);
     let samples = read_span(spool, &span).map_err(AudioError::Spool)?;
-    let text = session.transcribe(&samples, request, context.control)?;
-    Ok(locate(text, &span, &request.language))
+
+    let request = EngineRequest::new(job.options, job.language, context.model);
+    let text = session.transcribe(&samples, &request, context.control)?;
+    let (text, language) = match in_another_language(&samples, &text, job, context, session)? {
+        Some((other, language)) => (other, language),
+        None => (text, request.language),
+    };
+    Ok(locate(text, &span, &language))
+}
+
+/// The text in another language than expected, where that gave none or an unlikely one and the other is better. A language
+/// that the client named is doubted only where it gave no text at all.
+fn in_another_language(
+    samples: &[f32],
+    text: &SpanText,
+    job: &SpanJob<'_>,
+    context: &TaskContext<'_>,
+    session: &mut dyn Session,
+) -> Result<Option<(SpanText, String)>, TaskError> {
+    let is_named = job.options.language.is_some();
+    let is_empty = text.segments.is_empty();
+    let is_doubtful = !is_named && !is_empty && avg_logprob(&text.segments) < DOUBTFUL_AVG_LOGPROB;
+    if job.span.certainty == Certainty::Doubtful || !(is_empty || is_doubtful) {
+        return Ok(None);
+    }
+
+    let probe = &samples[..samples.len().min(DETECTION_SAMPLES)];
+    let scores = detect_among(probe, &job.options.languages, context, session)?;
+    let sure = if is_empty { SURE_OF_ANY } else { SURE_OF_BETTER };
+    let Some(best) = scores.into_iter().next().filter(|best| best.probability >= sure && best.code != job.language)
+    else {
+        return Ok(None);
+    };
+
+    let request = EngineRequest::new(job.options, &best.code, context.model);
+    let other = session.transcribe(samples, &request, context.control)?;
+    let is_better =
+        !other.segments.is_empty() && (is_empty || avg_logprob(&other.segments) > avg_logprob(&text.segments));
+    Ok(is_better.then_some((other, best.code)))
+}
+
+/// Mean over all tokens; 0 for none.
+fn avg_logprob(segments: &[Segment]) -> f32 {
+    let tokens: usize = segments.iter().map(|segment| segment.tokens.len()).sum();
+    let sum: f32 = segments.iter().map(|segment| segment.avg_logprob * segment.tokens.len() as f32).sum();
+    sum / tokens.max(1) as f32
 }
 
 /// Maps times in the span to times in the recording, and names the language.
@@ -58,7 +121,7 @@ fn locate(text: SpanText, span: &Span, language: &str) -> SpanOutput {
 }
 
 /// A span of the store as the audio code has it.
-fn to_span(planned: &PlannedSpan) -> Span {
+pub(super) fn to_span(planned: &PlannedSpan) -> Span {
     let stretch = |&(start_sample, end_sample): &(u64, u64)| Stretch { start_sample, end_sample };
     Span { stretches: planned.stretches.iter().map(stretch).collect() }
 }
@@ -70,7 +133,7 @@ fn to_ms(seconds: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use steno_models::{GapReason, Segment};
+    use steno_models::GapReason;
 
     use super::*;
 
