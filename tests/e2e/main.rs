@@ -3,6 +3,7 @@
 
 mod bad_audio;
 mod cli;
+mod coverage;
 mod crashes;
 mod deletion;
 mod events;

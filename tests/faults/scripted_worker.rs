@@ -1,7 +1,8 @@
-//! A worker whose engine says what is written in the samples and the prompt: deterministic, quick, and ill-behaved when it is told to.
+//! A worker whose engine makes its text of the samples and the prompt: deterministic, quick, and ill-behaved on request.
 //!
 //! Everything around the engine is the real thing. The prompt's first word may be `wait:MS` (a span takes so long), `abort`, `hang`,
-//! `panic` or `fail`; the whole prompt is part of the text.
+//! `panic`, `fail`, `hallucinate` (all text is dropped) or `only:LANG` (there is no text in another language); the whole prompt is part
+//! of the text.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
@@ -11,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use steno_models::Segment;
+use steno_models::{Gap, GapReason, Segment};
 use steno_store::{Store, SystemClock};
 use steno_worker::audio::Control;
 use steno_worker::engine::{DetectedLanguage, Engine, EngineError, EngineRequest, Session, SpanText};
@@ -56,6 +57,10 @@ impl Session for Script {
                 thread::park();
             },
             "fail" => return Err(EngineError::Processor(vec!["as the prompt says"])),
+            "hallucinate" => return Ok(dropped(samples)),
+            word if word.strip_prefix("only:").is_some_and(|language| language != request.language) => {
+                return Ok(SpanText::default());
+            }
             word => {
                 let wait = word.strip_prefix("wait:").and_then(|ms| ms.parse().ok()).unwrap_or(0);
                 work(Duration::from_millis(wait), control)?;
@@ -75,6 +80,12 @@ impl Session for Script {
         };
         Ok(SpanText { segments: vec![segment], dropped: Vec::new() })
     }
+}
+
+/// All of the text was dropped.
+fn dropped(samples: &[f32]) -> SpanText {
+    let gap = Gap { start: 0.0, end: samples.len() as f64 / 16_000.0, reason: GapReason::Hallucination };
+    SpanText { segments: Vec::new(), dropped: vec![gap] }
 }
 
 fn work(duration: Duration, control: &dyn Control) -> Result<(), EngineError> {

@@ -282,7 +282,7 @@ pub(crate) enum JobAnswer {
     /// The job.
     Job(Box<JobStatus>),
     /// The result alone.
-    Result(VerboseTranscription),
+    Result(Box<VerboseTranscription>),
 }
 
 /// The answer in JSON, by `response_format`.

@@ -30,6 +30,9 @@ const FIRST_OPTIONS: [&str; 11] = [
 /// Options added since then that workers carry out. A worker claims a job that uses one only if it is listed here.
 const LATER_OPTIONS: [&str; 2] = ["languages", "track"];
 
+/// What a plan may ask of workers besides options: that each span is transcribed in its own language.
+const SPAN_LANGUAGES: &str = "span_languages";
+
 /// Options added since then that only the api reads. Any worker can do such a job.
 const API_OPTIONS: [&str; 0] = [];
 
@@ -78,8 +81,8 @@ impl TranscribeRequest {
     }
 
     /// Every requirement that this release can meet.
-    pub fn known_requirements() -> &'static [&'static str] {
-        &LATER_OPTIONS
+    pub fn known_requirements() -> Vec<&'static str> {
+        [&LATER_OPTIONS[..], &[SPAN_LANGUAGES]].concat()
     }
 
     /// The options in use that the first release did not have.

@@ -87,6 +87,12 @@ fn insert_spans(
     claim: &Claim,
     prepared: &Prepared,
 ) -> Result<(), StoreError> {
+    if prepared.spans.iter().any(|span| span.language.is_some()) {
+        // Workers of earlier releases would transcribe every span in the language of the job.
+        tx.prepare_cached(include_str!("../sql/require_span_languages.sql"))?
+            .execute(named_params! {":job": claim.job_seq})?;
+    }
+
     let mut insert = tx.prepare_cached(include_str!("../sql/insert_span_task.sql"))?;
     for (index, span) in prepared.spans.iter().enumerate() {
         let stretches = serde_json::to_string(&span.stretches)

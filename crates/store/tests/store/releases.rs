@@ -8,7 +8,7 @@ use steno_store::Submission;
 use crate::support::Fixture;
 
 /// The query by which workers of release 0.1.0 find their next task.
-const FIRST_NEXT_TASK: &str = "
+pub(crate) const FIRST_NEXT_TASK: &str = "
     SELECT tasks.job FROM owners JOIN tasks ON tasks.id = (
       SELECT id FROM tasks WHERE status = 'ready' AND owner = owners.owner ORDER BY priority DESC, due_at, id LIMIT 1)
     WHERE owners.unfinished_jobs > 0
@@ -19,7 +19,7 @@ const FIRST_INSERT_SPAN: &str = "
     INSERT INTO tasks (job, owner, kind, span_index, start_sample, end_sample, stretches, priority, due_at)
     SELECT seq, owner, 'transcribe', 0, 0, 16000, '[[0,16000]]', priority, due_at FROM jobs";
 
-fn open(f: &Fixture) -> Connection {
+pub(crate) fn open(f: &Fixture) -> Connection {
     Connection::open(f.data().database()).unwrap()
 }
 

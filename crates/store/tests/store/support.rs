@@ -145,11 +145,11 @@ pub(crate) fn spool_name(claim: &Claim) -> String {
     format!("{}.{}.pcm", claim.job_id, claim.id)
 }
 
-fn output(text: &str) -> SpanOutput {
+pub(crate) fn output(text: &str) -> SpanOutput {
     SpanOutput { segments: vec![segment(text, 0.0)], dropped: Vec::new() }
 }
 
-fn prepared(spans: u64, outputs: Option<Vec<SpanOutput>>) -> Prepared {
+pub(crate) fn prepared(spans: u64, outputs: Option<Vec<SpanOutput>>) -> Prepared {
     let span = |i: u64| PlannedSpan { stretches: vec![(i * 16_000, (i + 1) * 16_000)], ..PlannedSpan::default() };
     Prepared {
         duration_ms: spans * 1000,
