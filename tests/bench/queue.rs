@@ -35,6 +35,7 @@ impl Queue {
             retrieval_grace: Duration::from_secs(60),
             lease: Duration::from_secs(30),
         };
+        Store::init(folder.path()).unwrap();
         let store = Store::open(folder.path(), settings).unwrap();
         let run = WorkerRun::begin(store.data()).unwrap();
         store

@@ -112,6 +112,7 @@ fn a_log_that_cannot_be_written_ends_nothing() {
     let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let service = Settings::with_workers(0).start();
     let data = service.scratch().join("other");
+    steno_store::Store::init(&data).unwrap();
     let mut api = std::process::Command::new(steno_e2e::binary_path("steno-api"))
         .env("STENO_DATA", &data)
         .env("STENO_BIND", "127.0.0.1:0")

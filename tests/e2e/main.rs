@@ -5,6 +5,7 @@ mod bad_audio;
 mod cli;
 mod coverage;
 mod crashes;
+mod data_folder;
 mod deletion;
 mod events;
 mod fairness;

@@ -200,6 +200,7 @@ fn a_socket_of_the_service_manager_is_used() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let data = tempfile::tempdir().unwrap();
+    steno_store::Store::init(data.path()).unwrap();
     // What systemd does: the socket is descriptor 3, and the environment says for whom.
     let mut api = Command::new("sh")
         .args(["-c", "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\""])

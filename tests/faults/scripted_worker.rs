@@ -103,6 +103,7 @@ fn main() -> ExitCode {
     if let Some(code) = steno_worker::run_if_asked() {
         return code;
     }
+    steno_settings::keep_files_private();
     let config: Config = steno_settings::parse();
     steno_settings::start_log(&config.log);
     match run(config) {

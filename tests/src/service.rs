@@ -67,7 +67,9 @@ impl Settings {
     pub fn start_nothing(self) -> Service {
         let folder = tempfile::tempdir().unwrap();
         let mut environment = self.environment;
-        environment.insert("STENO_DATA".to_owned(), folder.path().join("data").to_str().unwrap().to_owned());
+        let data = folder.path().join("data");
+        steno_store::Store::init(&data).unwrap();
+        environment.insert("STENO_DATA".to_owned(), data.to_str().unwrap().to_owned());
         environment.entry("STENO_BIND".to_owned()).or_insert_with(|| "127.0.0.1:0".to_owned());
         let worker_binary = if self.has_script { "examples/scripted-worker" } else { "steno-worker" };
         let client = Client::new("");

@@ -28,6 +28,9 @@ pub(crate) fn start(
     thread::spawn(move || {
         let mut swept = Instant::now();
         while !*stopping.borrow() {
+            if let Err(error) = store.check_in_place() {
+                report(&error, "cannot find the data folder");
+            }
             if swept.elapsed() >= sweep_interval {
                 sweep(&store, &*clock);
                 metrics.run_upkeep();

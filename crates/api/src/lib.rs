@@ -28,4 +28,4 @@ mod wait;
 
 pub use config::Config;
 pub use model_names::ModelAlias;
-pub use server::{Server, bind};
+pub use server::{Server, bind, needs_operator};

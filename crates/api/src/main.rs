@@ -8,10 +8,12 @@ use steno_api::Config;
 use steno_store::{Store, SystemClock};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Exit code for settings that cannot be (`EX_CONFIG` of sysexits.h).
+/// Exit code for a start that cannot succeed until a person changes something (`EX_CONFIG` of
+/// sysexits.h).
 const EXIT_CONFIG: u8 = 78;
 
 fn main() -> ExitCode {
+    steno_settings::keep_files_private();
     let config: Config = steno_settings::parse();
     let config = config.with_credentials(std::env::var_os("CREDENTIALS_DIRECTORY").as_deref());
     steno_settings::start_log(&config.log);
@@ -26,7 +28,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
-            ExitCode::FAILURE
+            if steno_api::needs_operator(&error) { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
         }
     }
 }

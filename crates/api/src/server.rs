@@ -12,7 +12,7 @@ use actix_web::{App, HttpServer, web};
 use anyhow::Context as _;
 use listenfd::ListenFd;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
-use steno_store::{Clock, Quota, Store};
+use steno_store::{Clock, Quota, Store, StoreError};
 use tokio::sync::watch;
 
 use crate::auth::{ApiKeys, KeyLimits};
@@ -30,6 +30,16 @@ const BACKLOG: i32 = 1024;
 /// Time for calls in progress to end after a stop.
 const SHUTDOWN_TIMEOUT_S: u64 = 15;
 
+/// Marks an error of a start that ends the same way until a person changes something.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start as it is set up")]
+struct WrongSettings;
+
+/// Whether a start that failed with `error` fails again until a person changes something.
+pub fn needs_operator(error: &anyhow::Error) -> bool {
+    error.is::<WrongSettings>() || error.downcast_ref::<StoreError>().is_some_and(StoreError::needs_operator)
+}
+
 /// A server that is listening.
 pub struct Server {
     http: actix_web::dev::Server,
@@ -44,7 +54,8 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
     let metrics = Metrics::new()?;
     let quota = Quota { jobs: config.key_max_jobs, stored_bytes: config.key_max_bytes };
     let limits = KeyLimits { requests_per_second: config.key_requests_per_second, quota };
-    let keys = Arc::new(ApiKeys::load(config.api_keys_file.clone(), limits)?);
+    let keys = ApiKeys::load(config.api_keys_file.clone(), limits);
+    let keys = Arc::new(keys.context(WrongSettings)?);
     let listener = listen(&config)?;
     janitor::sweep(&store, &*clock);
     let (stop, stopping) = watch::channel(false);
@@ -109,7 +120,8 @@ fn listen(config: &Config) -> anyhow::Result<TcpListener> {
     if let Some(listener) = ListenFd::from_env().take_tcp_listener(0).context("the passed socket cannot be used")? {
         listener.set_nonblocking(true)?;
         if let Some(problem) = config.problem_of_address(listener.local_addr()?) {
-            anyhow::bail!("{problem} (the socket was passed by the service manager)");
+            let problem = anyhow::anyhow!("{problem} (the socket was passed by the service manager)");
+            return Err(problem.context(WrongSettings));
         }
         return Ok(listener);
     }
@@ -121,7 +133,9 @@ fn listen(config: &Config) -> anyhow::Result<TcpListener> {
             io::ErrorKind::PermissionDenied => "this port needs privileges; choose one above 1023 with STENO_BIND",
             _ => "correct STENO_BIND",
         };
-        anyhow::anyhow!("cannot listen on {bind} ({error}): {hint}")
+        let is_permanent = error.kind() == io::ErrorKind::PermissionDenied;
+        let error = anyhow::anyhow!("cannot listen on {bind} ({error}): {hint}");
+        if is_permanent { error.context(WrongSettings) } else { error }
     })
 }
 

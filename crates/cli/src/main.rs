@@ -9,6 +9,7 @@ mod doctor;
 mod events;
 mod fetch;
 mod formats;
+mod init;
 mod interrupt;
 mod jobs;
 mod keys;
@@ -44,6 +45,8 @@ struct Cli {
 enum Command {
     /// Run the api and workers of this machine, and restart what dies.
     Up(up::UpArguments),
+    /// Make the queue of this machine in an empty or new folder. Needed once, before the services start; `up` does it itself.
+    Init(init::InitArguments),
     /// Upload recordings, wait, write the transcripts, delete the jobs.
     Transcribe(Box<transcribe::TranscribeArguments>),
     /// Write the transcript of a job that was submitted before, and delete the job.
@@ -70,6 +73,14 @@ enum Command {
     Man(shell::ManArguments),
 }
 
+impl Command {
+    /// Whether it makes files that belong to the service. Transcripts that a client writes are its
+    /// user's own, and get the permissions that their umask says.
+    fn writes_files_of_the_service(&self) -> bool {
+        matches!(self, Self::Up(_) | Self::Init(_) | Self::Keys(_) | Self::Admin(_))
+    }
+}
+
 /// Which server to speak to.
 #[derive(Args, Debug)]
 struct ServerArguments {
@@ -91,6 +102,9 @@ impl ServerArguments {
 
 fn main() -> ExitCode {
     let cli: Cli = steno_settings::parse();
+    if cli.command.writes_files_of_the_service() {
+        steno_settings::keep_files_private();
+    }
     let outcome = match cli.command {
         Command::Up(arguments) => {
             steno_settings::start_log(&arguments.log);
@@ -99,6 +113,7 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             });
         }
+        Command::Init(arguments) => init::init(&arguments),
         Command::Transcribe(arguments) => transcribe::transcribe(&arguments),
         Command::Fetch(arguments) => fetch::fetch(&arguments),
         Command::Jobs(arguments) => jobs::jobs(&arguments),

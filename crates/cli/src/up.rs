@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use steno_settings::{LogFormat, LogSettings, PARENT_VARIABLE, parse_duration};
+use steno_store::Store;
 
 use crate::up::child::{Child, Health};
 use crate::weights;
@@ -94,6 +95,10 @@ pub(crate) fn up(arguments: &UpArguments) -> anyhow::Result<ExitCode> {
             );
         }
         weights::pull(&cache, &arguments.model)?;
+    }
+    let data = arguments.data.display();
+    if Store::init(&arguments.data).with_context(|| format!("cannot make a queue in {data} (STENO_DATA)"))? {
+        tracing::warn!("there was no queue in {data}: made a new, empty one");
     }
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 use steno_models::JobId;
 
-use crate::data_dir::{create_locked, sync_folder, unlink};
+use crate::data_dir::{audio_name, create_locked, part_name, sync_folder, unlink};
 use crate::{DataDir, StoreError};
 
 /// An upload that is being written to `audio/<job_id>.part`. Dropped before [`AudioUpload::store`], it leaves
@@ -61,7 +61,7 @@ impl AudioUpload {
     /// Makes the recording durable under its final name: fsync, rename, fsync of the folder.
     pub fn store(mut self) -> Result<StoredAudio, StoreError> {
         let part = self.folder.join(part_name(self.job_id));
-        let name = self.job_id.to_string();
+        let name = audio_name(self.job_id);
         let path = self.folder.join(&name);
         self.file.sync_all().map_err(StoreError::file("sync", &part))?;
         std::fs::rename(&part, &path).map_err(StoreError::file("rename", &part))?;
@@ -103,8 +103,4 @@ impl Drop for StoredAudio {
             let _ = unlink(&self.path);
         }
     }
-}
-
-fn part_name(job_id: JobId) -> String {
-    format!("{job_id}.part")
 }

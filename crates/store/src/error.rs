@@ -54,6 +54,47 @@ pub enum StoreError {
         /// Name of the file system.
         kind: &'static str,
     },
+    /// There is no queue in the data folder: it was never made, was moved, or its disk is not mounted.
+    #[error(
+        "there is no queue in {}: if its disk is not mounted or the folder was moved, put that right; \
+         if this is the first start, make one with `steno init`",
+        path.display()
+    )]
+    NoQueue {
+        /// The data folder.
+        path: PathBuf,
+    },
+    /// A folder that is to become a queue holds something else.
+    #[error(
+        "{} holds `{entry}`, which is not Steno's: point STENO_DATA at an empty folder or a new one",
+        path.display()
+    )]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+        /// One of the entries.
+        entry: String,
+    },
+    /// The path of the data folder leads elsewhere since the process started.
+    #[error("{} is no longer the queue that this process opened: it was moved, replaced or unmounted", path.display())]
+    Moved {
+        /// The data folder or the database.
+        path: PathBuf,
+    },
+    /// A file or folder of the queue belongs to another user than the one this process runs as.
+    #[error(
+        "{} belongs to user {owner}, and this process runs as user {user}: run it as the owner (sudo -u), \
+         or give the folder to the user that runs Steno (chown -R)",
+        path.display()
+    )]
+    ForeignOwner {
+        /// The file or folder.
+        path: PathBuf,
+        /// Its owner's user id.
+        owner: u32,
+        /// The user id of this process.
+        user: u32,
+    },
     /// A stored value cannot be read back.
     #[error("stored {what} cannot be read")]
     Content {
@@ -87,6 +128,23 @@ impl StoreError {
         }
     }
 
+    /// Whether a start that ended with this error ends so again until a person changes something.
+    pub fn needs_operator(&self) -> bool {
+        match self {
+            Self::SchemaTooNew { .. }
+            | Self::NotOurs { .. }
+            | Self::Damaged { .. }
+            | Self::NetworkFileSystem { .. }
+            | Self::NoQueue { .. }
+            | Self::NotEmpty { .. }
+            | Self::ForeignOwner { .. } => true,
+            Self::File { source, .. } => {
+                matches!(source.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the state on disk is unknown, so that the process must end rather than guess:
     /// after a failed fsync the same handle can report success for bytes that are lost.
     pub fn is_fatal(&self) -> bool {
@@ -100,7 +158,7 @@ impl StoreError {
                 )
             ),
             Self::File { action, .. } => action.starts_with("sync"),
-            Self::Damaged { .. } | Self::RunLost => true,
+            Self::Damaged { .. } | Self::RunLost | Self::Moved { .. } => true,
             _ => false,
         }
     }

@@ -1,6 +1,7 @@
 //! Brings the database to this program's schema when a process starts. Any number of processes may start at once.
 
 use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -27,6 +28,7 @@ pub(crate) fn migrate(data: &DataDir) -> Result<(), StoreError> {
         .write(true)
         .create(true)
         .truncate(false)
+        .mode(0o600)
         .open(&lock_path)
         .map_err(StoreError::file("create", &lock_path))?;
     lock.lock().map_err(StoreError::file("lock", &lock_path))?;

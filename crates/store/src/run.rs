@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 use uuid::Uuid;
@@ -25,8 +26,12 @@ impl WorkerRun {
     pub fn begin(data: &DataDir) -> Result<Self, StoreError> {
         let id = Uuid::new_v4().simple().to_string();
         let path = lock_path(data, &id);
-        let lock =
-            OpenOptions::new().write(true).create_new(true).open(&path).map_err(StoreError::file("create", &path))?;
+        let lock = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(StoreError::file("create", &path))?;
         lock.lock().map_err(StoreError::file("lock", &path))?;
         Ok(Self { id, path, _lock: lock })
     }

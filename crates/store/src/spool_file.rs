@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::data_dir::{create_locked, sync_folder, unlink};
+use crate::data_dir::{create_locked, spool_name, sync_folder, unlink};
 use crate::{Claim, DataDir, StoreError, ballast};
 
 /// A spool file of one claim, empty at first. Locked (flock) while this lives, so that the orphan scan leaves it alone
@@ -24,7 +24,7 @@ impl SpoolFile {
     /// jobs to end in.
     pub fn create(data: &DataDir, claim: &Claim) -> Result<Self, StoreError> {
         ballast::require_room(data)?;
-        let name = format!("{}.{}.pcm", claim.job_id, claim.id);
+        let name = spool_name(claim.job_id, claim.id);
         let path = data.spool().join(&name);
         let file = create_locked(&path)?;
         Ok(Self { name, path, file, kept: false })

@@ -29,6 +29,7 @@ mod sweep;
 mod types;
 
 use std::collections::{BTreeSet, HashMap};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -83,6 +84,8 @@ impl StoreSettings {
 /// The queue and its files. Cheap to share by reference; one for each process.
 pub struct Store {
     data: DataDir,
+    /// Device and inode of the database file.
+    database: (u64, u64),
     settings: StoreSettings,
     boot_id: String,
     /// Leases that have run out, as run and end, with the time since boot when that was seen first.
@@ -92,16 +95,49 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in a data folder, making and migrating what is missing.
-    pub fn open(root: &Path, settings: StoreSettings) -> Result<Self, StoreError> {
+    /// Makes a new, empty queue in a folder that is empty or not there. Returns false, and changes
+    /// nothing, if it has a queue already.
+    pub fn init(root: &Path) -> Result<bool, StoreError> {
+        if data_dir::has_queue(root)? {
+            return Ok(false);
+        }
         let data = DataDir::create(root)?;
         migrate::migrate(&data)?;
-        ballast::keep(&data)?;
+        data_dir::sync_folder(data.root())?;
+        Ok(true)
+    }
+
+    /// Opens the queue in a data folder and migrates it. Fails with [`StoreError::NoQueue`] where
+    /// there is none: [`Store::init`] makes one.
+    pub fn open(root: &Path, settings: StoreSettings) -> Result<Self, StoreError> {
+        let data = DataDir::open(root)?;
+        migrate::migrate(&data)?;
+        if let Err(error) = ballast::keep(&data) {
+            if error.is_fatal() {
+                return Err(error);
+            }
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot reserve the ballast");
+        }
         let writer = connection::pool(&data.database(), 1, false)?;
         let readers = connection::pool(&data.database(), READERS, true)?;
-        // The log of the database is there from its first use on. That its name is on disk, SQLite tries and takes no notice.
+        // SQLite ignores a failed directory sync for the WAL, so sync it here.
         data_dir::sync_folder(data.root())?;
-        Ok(Self { boot_id: runs::boot_id(), overdue: Mutex::default(), data, settings, writer, readers })
+        let database = identity(&data.database())?;
+        Ok(Self { boot_id: runs::boot_id(), overdue: Mutex::default(), data, database, settings, writer, readers })
+    }
+
+    /// Fails if folder or database are no longer those that were opened: moved, replaced or
+    /// unmounted. The process has to end then, for what it writes is not where it is looked for.
+    pub fn check_in_place(&self) -> Result<(), StoreError> {
+        self.data.check_in_place()?;
+        let path = self.data.database();
+        match identity(&path) {
+            Ok(found) if found == self.database => Ok(()),
+            Err(StoreError::File { source, .. }) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(StoreError::file("inspect", path)(source))
+            }
+            Ok(_) | Err(_) => Err(StoreError::Moved { path }),
+        }
     }
 
     /// The data folder.
@@ -171,6 +207,12 @@ impl Store {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
         operation(&transaction)
     }
+}
+
+/// Device and inode of a file.
+fn identity(path: &Path) -> Result<(u64, u64), StoreError> {
+    let metadata = std::fs::metadata(path).map_err(StoreError::file("inspect", path))?;
+    Ok((metadata.dev(), metadata.ino()))
 }
 
 /// What follows a commit.

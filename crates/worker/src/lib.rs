@@ -8,6 +8,7 @@ mod config;
 mod decode_process;
 pub mod engine;
 mod slot;
+mod start_error;
 mod task;
 mod wakeup;
 mod weights;
@@ -15,5 +16,6 @@ mod worker;
 
 pub use config::Config;
 pub use decode_process::run_if_asked;
+pub use start_error::needs_operator;
 pub use weights::load_engine;
 pub use worker::{Ended, Worker};

@@ -9,7 +9,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use steno_store::{Store, SystemClock};
 use steno_worker::{Config, Ended, Worker};
 
-/// Exit code for settings that cannot be (`EX_CONFIG` of sysexits.h).
+/// Exit code for a start that cannot succeed until a person changes something (`EX_CONFIG` of
+/// sysexits.h).
 const EXIT_CONFIG: u8 = 78;
 /// Exit code when a restart is the remedy (`EX_TEMPFAIL` of sysexits.h).
 const EXIT_RESTART: u8 = 75;
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     if let Some(code) = steno_worker::run_if_asked() {
         return code;
     }
+    steno_settings::keep_files_private();
     let config: Config = steno_settings::parse();
     steno_settings::start_log(&config.log);
     steno_settings::die_with_parent();
@@ -32,7 +34,8 @@ fn main() -> ExitCode {
         Ok(Ended::Broken) => ExitCode::from(EXIT_RESTART),
         Err(error) => {
             tracing::error!("{error:#}");
-            ExitCode::from(EXIT_RESTART)
+            let needs_operator = steno_worker::needs_operator(&error);
+            ExitCode::from(if needs_operator { EXIT_CONFIG } else { EXIT_RESTART })
         }
     }
 }

@@ -57,6 +57,7 @@ impl Worker {
         let run = WorkerRun::begin(store.data())?;
         let socket = WakeSocket::bind_worker(store.data(), run.id())?;
         store.reclaim_tasks(clock.now(), Some(run.id()))?;
+        // What is wrong with single files is in the log, and the next sweep tries again.
         store.sweep(clock.now())?;
         let settings =
             RunSettings { slots: config.slots(), model: engine.model().to_owned(), version: VERSION.clone() };
@@ -138,6 +139,7 @@ impl Worker {
     /// What is done about once a second, whatever the datagrams say.
     fn look_around(&mut self, due: &mut Due) -> Result<(), StoreError> {
         let Shared { store, run, clock, engine, .. } = &*self.shared;
+        store.check_in_place()?;
         if due.heartbeat.elapsed() >= store.settings().heartbeat_interval() {
             store.heartbeat(clock.now(), run)?;
             // Weights may be pulled while workers run.

@@ -25,8 +25,8 @@ pub struct Backup {
 
 impl Store {
     /// Copies the queue to `target`, a folder that is empty or not there: the database as of one moment, and the files that it
-    /// needs. To restore, start Steno with `STENO_DATA` set to it, or to a copy. On the same file system files are linked, not
-    /// copied: they never change.
+    /// needs. To restore, start Steno with `STENO_DATA` set to it, or to a copy. Files are copied, never linked: a change of
+    /// owner or mode in the backup must not reach the queue. Where the file system can share blocks, the copy takes no space.
     pub fn back_up(&self, target: &Path) -> Result<Backup, StoreError> {
         if fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some()) {
             let source = std::io::Error::new(ErrorKind::AlreadyExists, "the folder is not empty");
@@ -89,8 +89,7 @@ impl Store {
                 continue;
             }
             let (from, to) = (self.data.root().join(path), copy.root().join(path));
-            let outcome = fs::hard_link(&from, &to).or_else(|_| copy_durably(&from, &to));
-            match outcome {
+            match copy_durably(&from, &to) {
                 Ok(()) => {
                     copied.insert(path.clone());
                 }
@@ -103,7 +102,7 @@ impl Store {
     }
 }
 
-/// For another file system than the queue's.
+/// `io::copy` uses `copy_file_range(2)`, which shares blocks where the file system can.
 fn copy_durably(from: &Path, to: &Path) -> std::io::Result<()> {
     let mut copy = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(to)?;
     std::io::copy(&mut fs::File::open(from)?, &mut copy)?;

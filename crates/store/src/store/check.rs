@@ -1,22 +1,36 @@
 //! Checking: whether rows fit together, and files to rows.
 
 use std::collections::HashSet;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
 
 use rusqlite::{Connection, named_params};
 
 use super::Store;
+use super::files::Entry;
 use crate::StoreError;
 
 impl Store {
     /// Everything that is wrong with the queue, a line each; empty if nothing is. Reads the whole database. Files that are about
-    /// to be deleted, and those of uploads in progress, are not wrong.
+    /// to be deleted, and those of uploads in progress, are not wrong. Entries that Steno did not make, and files it cannot
+    /// read, are.
     pub fn check(&self) -> Result<Vec<String>, StoreError> {
         // The files first: what a row names later was there before its row.
         let mut present = HashSet::new();
-        for (folder, prefix) in [(self.data.audio(), "audio/"), (self.data.spool(), "spool/")] {
-            for entry in std::fs::read_dir(&folder).map_err(StoreError::file("list", &folder))? {
-                let entry = entry.map_err(StoreError::file("list", &folder))?;
-                present.insert(format!("{prefix}{}", entry.file_name().display()));
+        let mut strays = Vec::new();
+        for folder in self.job_folders() {
+            for entry in folder.entries()? {
+                match entry {
+                    Entry::Ours(path) => {
+                        let name = path.file_name().unwrap_or_default().display();
+                        strays.extend(unreadable(&path));
+                        present.insert(format!("{}/{name}", folder.name));
+                    }
+                    Entry::Foreign(path) => {
+                        strays.push(format!("{} is not Steno's, which leaves it alone: move it away", path.display()));
+                    }
+                }
             }
         }
         let (mut problems, needed) = self.read(|connection| {
@@ -24,6 +38,7 @@ impl Store {
             problems.extend(lines(connection, include_str!("../sql/check_rows.sql"))?);
             Ok((problems, needed_files(connection)?))
         })?;
+        problems.extend(strays);
         let is_there = |path: &String| present.contains(path) || self.data.root().join(path).exists();
         let missing: HashSet<_> = needed.into_iter().filter(|path| !is_there(path)).collect();
         if !missing.is_empty() {
@@ -41,6 +56,16 @@ impl Store {
         let connection = self.writer.get()?;
         connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")?;
         Ok(())
+    }
+}
+
+/// What is wrong with a file that cannot be opened. One that is gone by now is not wrong.
+fn unreadable(path: &Path) -> Option<String> {
+    match File::open(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Some(format!("{} cannot be read ({error})", path.display()))
+        }
+        _ => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reclaiming: the tasks of a dead worker go back to the queue.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::ops::AddAssign;
 use std::sync::PoisonError;
 
@@ -57,7 +58,7 @@ impl Store {
                 continue;
             }
             if registered.boot_id != self.boot_id
-                || run::is_dead(&self.data, &registered.run_id)?
+                || self.has_no_process(&registered)
                 || self.is_long_overdue(now, &registered, &mut overdue)?
             {
                 reclaimed += self.write(|tx, effects| reclaim_run(tx, effects, now, &registered))?;
@@ -65,6 +66,14 @@ impl Store {
         }
         *self.overdue.lock().unwrap_or_else(PoisonError::into_inner) = overdue;
         Ok(reclaimed)
+    }
+
+    /// Whether the process of a run is known to be gone. Where its lock file cannot be read, the lease decides.
+    fn has_no_process(&self, registered: &Registered) -> bool {
+        run::is_dead(&self.data, &registered.run_id).unwrap_or_else(|error| {
+            tracing::warn!(error = &error as &dyn Error, "cannot tell whether a worker lives; its lease decides");
+            false
+        })
     }
 
     /// Ends a run that has to die, by its own hand: only the claims at fault are charged, the others go back unharmed.

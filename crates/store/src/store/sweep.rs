@@ -24,36 +24,76 @@ pub struct Sweep {
     pub retrieved: u32,
     /// Files deleted that belonged to no job.
     pub orphans: u32,
+    /// Steps that failed, each of which is in the log.
+    pub failed_steps: u32,
+}
+
+/// Steps of a sweep that failed.
+#[derive(Default)]
+struct Failures {
+    count: u32,
+}
+
+impl Failures {
+    /// Logs a failed step, so that the sweep goes on. Returns an error after which the process has to end.
+    fn note(&mut self, step: &str, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
+        let Err(error) = outcome else { return Ok(()) };
+        if error.is_fatal() && !error.is_disk_full() {
+            return Err(error);
+        }
+        tracing::error!(error = &error as &dyn std::error::Error, "sweep: cannot {step}");
+        self.count += 1;
+        Ok(())
+    }
 }
 
 impl Store {
-    /// Deletes every job that is due, forgets old tombstones, deletes listed and orphaned files, and empties the
-    /// write-ahead log, in which deleted text would survive.
+    /// Deletes every job that is due, forgets old tombstones, empties the write-ahead log, in which
+    /// deleted text would survive, and deletes listed and orphaned files.
+    ///
+    /// The steps do not depend on each other: one that fails is logged and the others are done. Only
+    /// an error after which the process has to end is returned.
     pub fn sweep(&self, now: Now) -> Result<Sweep, StoreError> {
-        self.follow_clock(now)?;
-        let expired = self.bury_due(now, TombstoneReason::Expired, include_str!("../sql/select_expired.sql"))?;
-        let retrieved = self.bury_due(now, TombstoneReason::Retrieved, include_str!("../sql/select_retrieved.sql"))?;
-        if self.has_forgettable_tombstones(now)? {
-            self.write(|tx, _| {
-                tx.prepare_cached("DELETE FROM tombstones WHERE forget_at <= :now")?
-                    .execute(named_params! {":now": now.wall.ms()})?;
-                Ok(())
-            })?;
-        }
-        self.delete_files()?;
-        let orphans = self.delete_orphans()?;
-        self.empty_write_ahead_log()?;
-        ballast::keep(&self.data)?;
-        Ok(Sweep { expired, retrieved, orphans })
+        let mut sweep = Sweep::default();
+        let mut failures = Failures::default();
+
+        failures.note("follow the clock", self.follow_clock(now).map(drop))?;
+        failures.note("delete expired jobs", self.bury_due(now, TombstoneReason::Expired, &mut sweep.expired))?;
+        failures.note("delete retrieved jobs", self.bury_due(now, TombstoneReason::Retrieved, &mut sweep.retrieved))?;
+        failures.note("forget tombstones", self.forget_tombstones(now))?;
+        // Before anything is done to files: whatever is wrong with those, no text stays in the log.
+        failures.note("empty the write-ahead log", self.empty_write_ahead_log())?;
+        failures.note("delete files", self.delete_files())?;
+        failures.note("delete orphaned files", self.delete_orphans(&mut sweep.orphans))?;
+        failures.note("empty the write-ahead log", self.empty_write_ahead_log())?;
+        failures.note("keep the ballast", ballast::keep(&self.data))?;
+
+        sweep.failed_steps = failures.count;
+        Ok(sweep)
     }
 
-    fn bury_due(&self, now: Now, reason: TombstoneReason, select: &str) -> Result<u32, StoreError> {
-        let mut buried = 0;
+    fn forget_tombstones(&self, now: Now) -> Result<(), StoreError> {
+        if !self.has_forgettable_tombstones(now)? {
+            return Ok(());
+        }
+        self.write(|tx, _| {
+            tx.prepare_cached("DELETE FROM tombstones WHERE forget_at <= :now")?
+                .execute(named_params! {":now": now.wall.ms()})?;
+            Ok(())
+        })
+    }
+
+    /// Adds the jobs that it deletes to `buried`.
+    fn bury_due(&self, now: Now, reason: TombstoneReason, buried: &mut u32) -> Result<(), StoreError> {
+        let select = match reason {
+            TombstoneReason::Expired => include_str!("../sql/select_expired.sql"),
+            _ => include_str!("../sql/select_retrieved.sql"),
+        };
         loop {
-            // Look without the write lock first: most sweeps find nothing.
+            // Read without the write lock first: most sweeps find nothing.
             let due = self.read(|connection| select_due(connection, now, select))?;
             if due.is_empty() {
-                return Ok(buried);
+                return Ok(());
             }
             let in_batch = self.write(|tx, effects| {
                 if !self.is_clock_noted(tx, now)? {
@@ -66,10 +106,10 @@ impl Store {
                 Ok(due.len() as u32)
             })?;
             if in_batch == 0 {
-                // The clock has jumped since this sweep began, or somebody else was faster: the next one looks again.
-                return Ok(buried);
+                // The clock has jumped since this sweep began, or another process was faster.
+                return Ok(());
             }
-            buried += in_batch;
+            *buried += in_batch;
         }
     }
 

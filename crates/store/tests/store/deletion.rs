@@ -161,6 +161,46 @@ fn files_without_a_row_or_a_living_writer_are_swept() {
 }
 
 #[test]
+fn files_that_steno_did_not_make_are_left_alone() {
+    let f = Fixture::new();
+    let outside = tempfile::NamedTempFile::new().unwrap();
+    let folders = [f.data().audio(), f.data().spool()];
+    for folder in &folders {
+        std::fs::write(folder.join("interview.wav"), "mine").unwrap();
+        std::fs::create_dir(folder.join("lost+found")).unwrap();
+        std::fs::create_dir(folder.join(JobId::random().to_string())).unwrap();
+        std::os::unix::fs::symlink(outside.path(), folder.join(JobId::random().to_string())).unwrap();
+        std::os::unix::fs::symlink(outside.path(), folder.join("link")).unwrap();
+    }
+    let kept = f.files();
+    assert_eq!(f.store.sweep(f.now()).unwrap(), Sweep::default());
+    assert_eq!(f.files(), kept);
+    for folder in &folders {
+        assert_eq!(std::fs::read(folder.join("interview.wav")).unwrap(), b"mine");
+    }
+}
+
+#[test]
+fn a_step_of_a_sweep_that_fails_keeps_no_other_from_its_work() {
+    let f = Fixture::new();
+    completed(&f, "marker-of-the-text");
+    f.clock.advance_ms(25 * 3_600_000);
+    // A folder cannot be unlinked: the file behind it on the list has to go all the same.
+    let stuck = f.data().audio().join("stuck");
+    std::fs::create_dir(&stuck).unwrap();
+    let behind = f.data().audio().join("z-behind");
+    std::fs::write(&behind, "text").unwrap();
+    let database = rusqlite::Connection::open(f.data().database()).unwrap();
+    database.execute("INSERT INTO gc VALUES ('audio/stuck'), ('audio/z-behind')", []).unwrap();
+    drop(database);
+
+    let sweep = f.store.sweep(f.now()).unwrap();
+    assert_eq!((sweep.expired, sweep.failed_steps), (1, 1));
+    assert!(stuck.exists() && !behind.exists());
+    assert!(!grep(&f, "marker-of-the-text"), "the log is emptied whatever happens to files");
+}
+
+#[test]
 fn files_on_the_list_are_deleted_after_a_restart() {
     let f = Fixture::new();
     let leftover = f.data().audio().join("leftover");

@@ -1,5 +1,7 @@
 //! What operators do to a queue: check it, copy it and go on from the copy, hurry tasks that wait.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use rusqlite::Connection;
 use steno_models::{FailureCode, Status};
 use steno_store::{Clock, Failure, JobFilter, JobLookup, Store};
@@ -32,6 +34,29 @@ fn a_backup_goes_on_where_the_queue_was() {
     let jobs = copy.inspect_jobs(&JobFilter::default()).unwrap();
     assert_eq!(jobs.iter().map(|job| job.job_id).collect::<Vec<_>>(), [done, planned, pending]);
     assert_eq!((jobs[1].tasks_waiting, jobs[1].tasks_claimed, jobs[1].attempts), (3, 0, 1));
+}
+
+#[test]
+fn a_backup_shares_no_file_with_the_queue() {
+    let f = Fixture::new();
+    let job = f.submit().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("backup");
+    f.store.back_up(&target).unwrap();
+
+    // An operator changes owner or mode of the backup: the recording in use must not notice.
+    let inode = |path: std::path::PathBuf| std::fs::metadata(path).unwrap().ino();
+    let original = f.data().audio().join(&job);
+    assert_ne!(inode(target.join("audio").join(&job)), inode(original));
+}
+
+#[test]
+fn a_check_reports_what_is_not_steno_s() {
+    let f = Fixture::new();
+    std::fs::create_dir(f.data().audio().join("lost+found")).unwrap();
+    std::fs::write(f.data().spool().join("notes.txt"), "mine").unwrap();
+    let problems = f.store.check().unwrap().join("; ");
+    assert!(problems.contains("audio/lost+found") && problems.contains("spool/notes.txt"), "{problems}");
 }
 
 #[test]

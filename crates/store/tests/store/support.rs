@@ -30,6 +30,7 @@ impl Fixture {
 
     pub(crate) fn with(settings: StoreSettings) -> Self {
         let root = tempfile::tempdir().unwrap();
+        assert!(Store::init(root.path()).unwrap());
         let store = Store::open(root.path(), settings).unwrap();
         Self { root, store, clock: ManualClock::at_ms(1_800_000_000_000) }
     }

@@ -1,0 +1,75 @@
+//! Invariant: a queue is made by an explicit first start alone, and no process goes on writing to a
+//! folder that is no longer where it was.
+
+use std::fs;
+
+use steno_models::TranscribeRequest;
+use steno_store::{AudioUpload, NewJob, Quota, Store, StoreError};
+
+use crate::support::{Fixture, settings};
+
+#[test]
+fn a_missing_queue_is_an_error_and_not_a_new_queue() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("unmounted");
+    let error = Store::open(&path, settings()).err().unwrap();
+    assert!(error.needs_operator() && error.to_string().contains("steno init"), "{error}");
+    assert!(!path.exists());
+
+    assert!(Store::init(&path).unwrap());
+    assert!(!Store::init(&path).unwrap(), "it is there already");
+    Store::open(&path, settings()).unwrap();
+}
+
+#[test]
+fn a_folder_of_somebody_else_is_refused_as_it_is() {
+    let root = tempfile::tempdir().unwrap();
+    let audio = root.path().join("audio");
+    fs::create_dir(&audio).unwrap();
+    for name in ["one.wav", "two.wav", "three.wav"] {
+        fs::write(audio.join(name), "an interview").unwrap();
+    }
+    assert!(matches!(Store::init(root.path()), Err(StoreError::NotEmpty { .. })));
+    assert_eq!(fs::read_dir(&audio).unwrap().count(), 3);
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn nothing_is_accepted_into_a_folder_that_was_moved() {
+    let f = Fixture::new();
+    f.store.check_in_place().unwrap();
+    let job = waiting_job(&f);
+    let moved = f.root.path().with_extension("moved");
+    fs::rename(f.root.path(), &moved).unwrap();
+
+    let refused = f.store.submit_job(f.now(), job).unwrap_err();
+    assert!(matches!(refused, StoreError::Moved { .. }) && refused.is_fatal(), "{refused}");
+    assert!(f.store.check_in_place().is_err());
+    fs::rename(&moved, f.root.path()).unwrap();
+    f.store.check_in_place().unwrap();
+}
+
+#[test]
+fn a_database_that_was_replaced_is_noticed() {
+    let f = Fixture::new();
+    let database = f.data().database();
+    let copy = database.with_extension("copy");
+    fs::copy(&database, &copy).unwrap();
+    fs::rename(&copy, &database).unwrap();
+    assert!(matches!(f.store.check_in_place(), Err(StoreError::Moved { .. })));
+}
+
+fn waiting_job(f: &Fixture) -> NewJob {
+    let mut upload = AudioUpload::create(f.data(), steno_models::JobId::random()).unwrap();
+    upload.write(b"RIFF").unwrap();
+    NewJob {
+        audio: upload.store().unwrap(),
+        options: TranscribeRequest::default(),
+        owner: String::new(),
+        idempotency_key: None,
+        shared: false,
+        quota: Quota::default(),
+        max_pending_jobs: u64::MAX,
+        request_id: String::new(),
+    }
+}
