@@ -26,7 +26,14 @@ fn decoders_of(job: JobId) -> Vec<Pid> {
 
 /// The process of the job's next attempt.
 fn next_decoder(job: JobId, earlier: &[Pid]) -> Pid {
-    eventually("the recording is decoded", || decoders_of(job).into_iter().find(|pid| !earlier.contains(pid)))
+    // One that ends before it has this name has not begun: that costs no try.
+    let has_begun = |pid: &Pid| {
+        let name = fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero()));
+        name.is_ok_and(|name| name.trim_end() == "steno-decode")
+    };
+    eventually("the recording is decoded", || {
+        decoders_of(job).into_iter().find(|pid| !earlier.contains(pid) && has_begun(pid))
+    })
 }
 
 /// A worker of two slots, a recording that takes seconds to decode, and a job beside it.

@@ -14,6 +14,7 @@ mod frozen;
 mod full_disk;
 mod io_errors;
 mod kills;
+mod machine;
 mod overload;
 mod poison;
 mod privacy;

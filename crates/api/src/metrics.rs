@@ -15,7 +15,7 @@ const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "DELETE", "OPTIONS"];
 const CALLS: &str = "steno_http_request_seconds";
 
 /// Every counter of the store: its name there, its name here, its label, and what it counts.
-const COUNTERS: [(&str, &str, &str, &str); 9] = [
+const COUNTERS: [(&str, &str, &str, &str); 10] = [
     ("jobs_submitted", "steno_jobs_submitted_total", "", "Jobs that were submitted"),
     ("claims", "steno_claims_total", "kind", "Tasks that were claimed"),
     ("task_seconds", "steno_task_seconds_total", "kind", "Seconds from claim to finish of tasks"),
@@ -25,6 +25,7 @@ const COUNTERS: [(&str, &str, &str, &str); 9] = [
     ("crashes", "steno_crashes_total", "", "Tasks whose worker died"),
     ("deletions", "steno_deletions_total", "reason", "Jobs that were deleted"),
     ("warnings", "steno_result_warnings_total", "code", "Warnings in the results of completed jobs"),
+    ("postponed", "steno_postponed_total", "reason", "Tasks that were given back because of the machine"),
 ];
 
 /// The numbers of this process.

@@ -24,7 +24,7 @@ pub use run::WorkerRun;
 pub use spool_file::SpoolFile;
 pub use store::{
     Accepted, Backup, Certainty, Claim, ClaimId, EarlierJob, Failure, Finished, Followed, InspectedJob, JobFilter,
-    JobLookup, NewJob, Page, PlannedSpan, Prepared, Quota, QuotaExceeded, Reclaimed, RegisteredWorker, RunSettings,
-    SpanOutput, SpanTask, Statistics, Store, StoreSettings, Submission, Sweep, TaskKind, Told,
+    JobLookup, NewJob, Page, PlannedSpan, Postponement, Prepared, Quota, QuotaExceeded, Reclaimed, RegisteredWorker,
+    RunSettings, SpanOutput, SpanTask, Statistics, Store, StoreSettings, Submission, Sweep, TaskKind, Told,
 };
 pub use wake::{WakeMessage, WakeSocket};

@@ -47,6 +47,7 @@ pub use inspect::{InspectedJob, JobFilter};
 pub use list::Page;
 pub use quota::{Quota, QuotaExceeded};
 pub use reclaim::Reclaimed;
+pub use release::Postponement;
 pub use runs::{RegisteredWorker, RunSettings};
 pub use submit::{Accepted, EarlierJob, NewJob, Submission};
 pub use sweep::Sweep;

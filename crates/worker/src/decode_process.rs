@@ -74,12 +74,20 @@ pub(crate) fn prepare(
     let longest = settings.stall_timeout + Duration::from_secs(settings.limits.max_seconds / 2);
     let began = Instant::now();
     let (mut alive_at, mut lines) = (began, 0);
+    let mut has_begun = false;
     loop {
         if control.should_stop() {
             return Err(AudioError::Stopped.into());
         }
-        match process.answers.receive().map_err(DecodeError::Process)? {
-            Received::Message(Message::Alive) => alive_at = Instant::now(),
+        let received = process.answers.receive().map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => DecodeError::Nonsense,
+            _ => DecodeError::Process(error),
+        });
+        match received? {
+            Received::Message(Message::Alive) => {
+                alive_at = Instant::now();
+                has_begun = true;
+            }
             Received::Message(Message::Unprotected(reasons)) => warn_once(&shortened(&reasons)),
             Received::Message(Message::Prepared(recording)) => return checked(recording, spool),
             Received::Message(Message::Failed(error)) => return Err(AudioError::from(error).into()),
@@ -87,7 +95,8 @@ pub(crate) fn prepare(
                 tracing::warn!("a process that decodes says {words:?}");
                 lines += 1;
             }
-            Received::End => return Err(process.end()),
+            Received::End if has_begun => return Err(process.end()),
+            Received::End => return Err(process.end_before_it_began()),
             Received::Nothing if alive_at.elapsed() > settings.stall_timeout => {
                 return Err(DecodeError::Silent { what: "sign of life", after: settings.stall_timeout });
             }
@@ -136,6 +145,16 @@ impl DecodeProcess {
         // Signals for the worker's group, as of a terminal, are for the worker to act on.
         let child = command.process_group(0).spawn()?;
         Ok(Self { child, answers: Answers::new(answers) })
+    }
+
+    /// How it ended, where it never came to read the recording: it could not be loaded, or found no memory.
+    fn end_before_it_began(&mut self) -> DecodeError {
+        match self.end() {
+            DecodeError::Died(status) => {
+                DecodeError::Process(io::Error::other(format!("it ended before it read anything ({status})")))
+            }
+            other => other,
+        }
     }
 
     /// How it ended. It has closed its end of the pipe, which need not be its end.

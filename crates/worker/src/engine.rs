@@ -116,7 +116,16 @@ pub enum EngineError {
     /// ggml uses instructions without asking whether the processor has them.
     #[error("this build needs {} of the processor, which it lacks: build on this machine", .0.join(", "))]
     Processor(Vec<&'static str>),
-    /// The weights a job asks for are not to be had.
+    /// There is no memory to run in.
+    #[error("cannot make a state to run in: not enough memory")]
+    NoState,
+    /// Weights that are installed could not be loaded; the log says why.
+    #[error("cannot load the weights {model}")]
+    NotLoaded {
+        /// Their name.
+        model: String,
+    },
+    /// The weights a job asks for are not installed here, or damaged.
     #[error("the weights {model} cannot be used: {reason}")]
     ModelUnavailable {
         /// Their name.
@@ -135,4 +144,11 @@ pub enum EngineError {
         /// What whisper-rs said.
         source: whisper_rs::WhisperError,
     },
+}
+
+impl EngineError {
+    /// Whether the machine or its set-up is at fault, and not what was to be transcribed.
+    pub(crate) fn is_of_machine(&self) -> bool {
+        matches!(self, Self::NoState | Self::NotLoaded { .. } | Self::Header(_) | Self::Processor(_))
+    }
 }

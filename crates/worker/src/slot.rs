@@ -10,7 +10,7 @@ use steno_store::{Claim, ClaimId, Clock, Finished, Store, StoreError, WorkerRun}
 use crate::audio::Control;
 use crate::decode_process::DecodeSettings;
 use crate::engine::{Engine, Session};
-use crate::task::{self, Done, TaskContext, TaskError};
+use crate::task::{self, Done, Remedy, TaskContext, TaskError};
 use crate::wakeup::Wakeup;
 
 /// Longest wait of an idle slot: a backstop of the backstop.
@@ -189,20 +189,32 @@ fn settle(
             patiently(shared, || store.finish_span(now(), run, claim, &output, model, more))
         }
         Err(TaskError::Store(error)) if error.is_fatal() && !error.is_disk_full() => Err(error),
-        Err(error) if error.is_disk_full() => {
-            tracing::warn!(job.id = %claim.job_id, "the disk is full: {} of job {} waits", describe(claim), claim.job_id);
-            let accepted = patiently(shared, || store.postpone_task(now(), claim))?;
-            Ok(Finished { accepted, next: None })
-        }
-        Err(error) => {
-            let Some(failure) = error.failure() else {
+        Err(error) => match error.remedy() {
+            Remedy::Release => {
                 let accepted = patiently(shared, || store.release_task(claim))?;
-                return Ok(Finished { accepted, next: None });
-            };
-            let error: &dyn std::error::Error = &error;
-            tracing::warn!(error, job.id = %claim.job_id, "cannot do {} of job {}", describe(claim), claim.job_id);
-            patiently(shared, || store.fail_task(now(), run, claim, &failure, more))
-        }
+                Ok(Finished { accepted, next: None })
+            }
+            Remedy::Postpone(reason) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(
+                    error,
+                    job.id = %claim.job_id,
+                    reason = reason.as_str(),
+                    "the machine is at fault, not the recording: {} of job {} waits",
+                    describe(claim),
+                    claim.job_id
+                );
+                let accepted = patiently(shared, || store.postpone_task(now(), claim, reason))?;
+                // The next task would probably meet the same: not the whole queue in a second.
+                shared.wakeup.wait(shared.wakeup.count(), RETRY_PAUSE);
+                Ok(Finished { accepted, next: None })
+            }
+            Remedy::Fail(failure) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, job.id = %claim.job_id, "cannot do {} of job {}", describe(claim), claim.job_id);
+                patiently(shared, || store.fail_task(now(), run, claim, &failure, more))
+            }
+        },
     }
 }
 

@@ -7,7 +7,7 @@ mod transcribe;
 use std::io;
 
 use steno_models::FailureCode;
-use steno_store::{Claim, DataDir, Failure, Prepared, SpanOutput, SpoolFile, StoreError, TaskKind};
+use steno_store::{Claim, DataDir, Failure, Postponement, Prepared, SpanOutput, SpoolFile, StoreError, TaskKind};
 
 use crate::audio::{AudioError, Control};
 use crate::decode_process::{DecodeError, DecodeSettings};
@@ -42,7 +42,7 @@ pub(crate) enum TaskError {
     /// A file could not be read or written.
     #[error("cannot work with the files of the job")]
     File(#[source] AudioError),
-    /// The process that decodes the recording died or hung. Another try may meet a machine with more room.
+    /// The process that decodes the recording could not be started, died or hung.
     #[error(transparent)]
     Decoder(DecodeError),
     /// The store could not be used.
@@ -53,29 +53,28 @@ pub(crate) enum TaskError {
     Engine(#[source] EngineError),
 }
 
-impl TaskError {
-    /// Whether the disk is full: the task can be done when there is room again.
-    pub(crate) fn is_disk_full(&self) -> bool {
-        match self {
-            Self::File(AudioError::Input(error) | AudioError::Spool(error)) => {
-                matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-            }
-            Self::Store(error) => error.is_disk_full(),
-            _ => false,
-        }
-    }
+/// What to do about a task that yielded nothing.
+#[derive(Debug)]
+pub(crate) enum Remedy {
+    /// Give it back: it was only stopped.
+    Release,
+    /// The machine is at fault, not the recording: try again later, at no charge.
+    Postpone(Postponement),
+    /// The decoder or the engine has failed on the recording: a try is spent, or the job fails.
+    Fail(Failure),
+}
 
-    /// What the client is told and whether there is another try; `None` if the task was only stopped.
-    pub(crate) fn failure(&self) -> Option<Failure> {
+impl TaskError {
+    /// What to do about it. Only what decoder or engine report about the recording costs a try.
+    pub(crate) fn remedy(&self) -> Remedy {
         let (code, message, retryable) = match self {
-            Self::Stopped => return None,
+            Self::Stopped => return Remedy::Release,
+            Self::File(_) | Self::Store(_) if self.is_disk_full() => return Remedy::Postpone(Postponement::DiskFull),
+            Self::File(_) => return Remedy::Postpone(Postponement::Files),
+            Self::Store(_) => return Remedy::Postpone(Postponement::Store),
+            Self::Decoder(DecodeError::Process(_)) => return Remedy::Postpone(Postponement::Decoder),
+            Self::Engine(error) if error.is_of_machine() => return Remedy::Postpone(Postponement::Engine),
             Self::Recording(error) => (recording_code(error), error.to_string(), false),
-            Self::File(_) | Self::Store(_) => {
-                (FailureCode::EngineError, "the server could not read or write its files".to_owned(), true)
-            }
-            Self::Decoder(DecodeError::Process(_)) => {
-                (FailureCode::EngineError, "the server could not start a process to decode in".to_owned(), true)
-            }
             Self::Decoder(_) => (
                 FailureCode::WorkerCrashed,
                 "decoding the recording took all the memory or time it may have, or crashed the decoder; \
@@ -90,7 +89,17 @@ impl TaskError {
                 (FailureCode::EngineError, "the speech engine failed on this recording".to_owned(), true)
             }
         };
-        Some(Failure { code, message, retryable })
+        Remedy::Fail(Failure { code, message, retryable })
+    }
+
+    fn is_disk_full(&self) -> bool {
+        match self {
+            Self::File(AudioError::Input(error) | AudioError::Spool(error)) => {
+                matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            Self::Store(error) => error.is_disk_full(),
+            _ => false,
+        }
     }
 }
 
@@ -138,5 +147,50 @@ pub(crate) fn run(claim: &Claim, context: &TaskContext<'_>, session: &mut dyn Se
     match &claim.task {
         TaskKind::Prepare { audio } => prepare::prepare(claim, audio, context, session),
         TaskKind::Transcribe(span) => transcribe::transcribe(claim, span, context, session).map(Done::Transcribed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_postponed(error: impl Into<TaskError>) -> bool {
+        matches!(error.into().remedy(), Remedy::Postpone(_))
+    }
+
+    #[test]
+    fn what_the_machine_does_costs_no_try() {
+        for number in [
+            rustix::io::Errno::ACCESS,
+            rustix::io::Errno::NOENT,
+            rustix::io::Errno::MFILE,
+            rustix::io::Errno::NFILE,
+            rustix::io::Errno::NOMEM,
+            rustix::io::Errno::IO,
+            rustix::io::Errno::NOSPC,
+            rustix::io::Errno::PERM,
+        ] {
+            let error = || io::Error::from(number);
+            assert!(is_postponed(AudioError::Input(error())), "{number}");
+            assert!(is_postponed(AudioError::Spool(error())), "{number}");
+            assert!(is_postponed(DecodeError::Process(error())), "{number}");
+            assert!(is_postponed(EngineError::Header(error())), "{number}");
+        }
+        assert!(is_postponed(EngineError::NoState));
+    }
+
+    #[test]
+    fn what_is_reported_about_the_recording_does() {
+        let died = std::os::unix::process::ExitStatusExt::from_raw(9);
+        for (error, retryable) in [
+            (TaskError::from(AudioError::EmptyAudio), false),
+            (AudioError::CorruptAudio("no sound".to_owned()).into(), false),
+            (DecodeError::Died(died).into(), true),
+            (DecodeError::Nonsense.into(), true),
+        ] {
+            let Remedy::Fail(failure) = error.remedy() else { panic!("not charged: {error}") };
+            assert_eq!(failure.retryable, retryable, "{error}");
+        }
+        assert!(matches!(TaskError::Stopped.remedy(), Remedy::Release));
     }
 }

@@ -28,6 +28,8 @@ pub(super) enum Counter<'a> {
     Deletions(&'a str),
     /// Warnings in results, by code.
     Warnings(&'a str),
+    /// Tasks that were given back because of the machine, by what was wrong with it.
+    Postponed(&'a str),
 }
 
 impl Counter<'_> {
@@ -42,6 +44,7 @@ impl Counter<'_> {
             Self::Crashes => ("crashes", ""),
             Self::Deletions(reason) => ("deletions", reason),
             Self::Warnings(code) => ("warnings", code),
+            Self::Postponed(reason) => ("postponed", reason),
         }
     }
 }

@@ -53,6 +53,8 @@ fn run(order: &Order, input: &Path, spool: &Path) -> io::Result<()> {
     if !steno_settings::die_with(order.worker, Signal::KILL)? {
         return Err(io::ErrorKind::BrokenPipe.into());
     }
+    // From here on what happens is the recording's doing: before this, the machine's.
+    tell(&Message::Alive)?;
     // As `top` and the kernel's log call it.
     let _ = rustix::thread::set_name(c"steno-decode");
     let missing = [limit(order), confine(input, spool)].into_iter().filter_map(Result::err).collect::<Vec<_>>();

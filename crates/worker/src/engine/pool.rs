@@ -5,7 +5,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use steno_weights::{Cache, Verified};
+use steno_weights::{Cache, Verified, WeightsError};
 
 use super::{ComputeType, DetectedLanguage, Engine, EngineError, EngineRequest, LoadError, Session, SpanText, Whisper};
 use crate::audio::Control;
@@ -111,8 +111,9 @@ impl WeightsPool {
     /// Size of the weights' file, if they may be loaded at all.
     fn size_of(&self, key: &Key) -> Result<u64, EngineError> {
         let unavailable = |reason| EngineError::ModelUnavailable { model: key.model.clone(), reason };
-        let found = self.settings.cache.lookup(&key.model).ok().flatten();
-        let bytes = found.ok_or_else(|| unavailable("they are not installed on the server".to_owned()))?.size_bytes;
+        let found = self.settings.cache.lookup(&key.model);
+        let found = found.map_err(|error| self.cannot_load(key, &error.into()))?;
+        let Some(bytes) = found.map(|found| found.size_bytes) else { return Err(self.not_installed(key)) };
         if bytes > self.settings.budget_bytes && key.model != self.settings.model {
             return Err(unavailable(format!("they are larger than {} bytes", self.settings.budget_bytes)));
         }
@@ -152,13 +153,33 @@ impl WeightsPool {
             Ok(whisper) => Ok(whisper),
             // Said as it is: it is the build that has to be mended.
             Err(LoadError::Engine(error @ EngineError::Processor(_))) => Err(error),
-            Err(error) => {
-                let error: &(dyn std::error::Error + 'static) = &error;
-                tracing::error!(error, "cannot load the weights {}", key.model);
-                let reason = "the server cannot load them".to_owned();
-                Err(EngineError::ModelUnavailable { model: key.model.clone(), reason })
-            }
+            Err(error) => Err(self.cannot_load(key, &error)),
         }
+    }
+
+    /// Logs why weights cannot be loaded. Missing or damaged ones fail the job that asks for them; anything
+    /// else is the machine's fault and passes.
+    fn cannot_load(&self, key: &Key, error: &LoadError) -> EngineError {
+        tracing::error!(error = error as &(dyn std::error::Error + 'static), "cannot load the weights {}", key.model);
+        match error {
+            LoadError::Weights(WeightsError::NotInstalled { .. }) => self.not_installed(key),
+            LoadError::Weights(WeightsError::Changed { .. } | WeightsError::Unrecorded { .. }) => {
+                let reason = "the server cannot load them".to_owned();
+                EngineError::ModelUnavailable { model: key.model.clone(), reason }
+            }
+            _ => EngineError::NotLoaded { model: key.model.clone() },
+        }
+    }
+
+    /// Weights that are gone alone were removed; with the default ones, the whole folder is out of reach.
+    fn not_installed(&self, key: &Key) -> EngineError {
+        let default = self.settings.cache.lookup(&self.settings.model);
+        if key.model == self.settings.model || !matches!(default, Ok(Some(_))) {
+            tracing::error!("the weights are not in {}", self.settings.cache.folder().display());
+            return EngineError::NotLoaded { model: key.model.clone() };
+        }
+        let reason = "they are not installed on the server".to_owned();
+        EngineError::ModelUnavailable { model: key.model.clone(), reason }
     }
 
     fn load_verified(&self, key: &Key, weights: &Verified) -> Result<Whisper, LoadError> {

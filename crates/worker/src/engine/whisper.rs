@@ -122,7 +122,8 @@ impl Whisper {
     }
 
     fn new_state(&self) -> Result<WhisperState, EngineError> {
-        self.context.create_state().map_err(|source| EngineError::Whisper { action: "make a state", source })
+        // whisper.cpp says why in its own log; it is memory.
+        self.context.create_state().map_err(|_| EngineError::NoState)
     }
 }
 
