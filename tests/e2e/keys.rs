@@ -83,6 +83,50 @@ fn to_each_key_its_own_jobs() {
 }
 
 #[test]
+fn a_server_without_its_keys_shows_no_job_of_a_key() {
+    let (mut service, _folder, keys) = service_for(0, &["alice"]);
+    let alice = service.client.with_key(&keys[0]);
+    let job = alice.submit(&fixture("clip.opus"), "");
+    service.api.as_ref().unwrap().wait_for_log("API keys are asked for: 1 in ");
+    service.api.take().unwrap().terminate();
+
+    assert!(service.try_start_api(&[("STENO_API_KEYS_FILE", "")]));
+    service.api.as_ref().unwrap().wait_for_log("no API keys are asked for");
+    let own = service.client.submit(&fixture("clip.flac"), "");
+    let listed: JobList = serde_json::from_slice(&service.client.get("/transcribe").body).unwrap();
+    assert_eq!(listed.jobs.iter().map(|job| job.job_id).collect::<Vec<_>>(), [own]);
+    let path = format!("/transcribe/{job}");
+    assert_eq!(service.client.get(&path).status, 404);
+    assert_eq!(service.client.get(&format!("{path}/events")).status, 404);
+    assert_eq!(service.client.delete(&path).status, 404);
+}
+
+#[test]
+fn a_misspelt_setting_in_the_environment_is_refused() {
+    let mut service = Settings::with_workers(0).start_nothing();
+    for binary in ["steno-api", "steno-worker", "steno"] {
+        let mut process = service.start_process_with(binary, &[("STENO_API_KEY_FILE", "/etc/steno/api-keys")]);
+        assert_eq!(process.wait().code(), Some(2));
+        assert!(process.log().contains("did you mean STENO_API_KEYS_FILE?"), "{}", process.log());
+    }
+}
+
+#[test]
+fn without_keys_calls_through_a_proxy_are_refused_unless_told_to() {
+    let forwarded = [("x-forwarded-for", "203.0.113.7")];
+    let service = Settings::with_workers(0).start();
+    let refused = service.client.get_with("/transcribe", &forwarded);
+    assert_eq!((refused.status, refused.problem().code), (403, ProblemCode::Forbidden));
+    assert!(refused.problem().detail.contains("STENO_API_KEYS_FILE"));
+    assert_eq!(service.client.get("/transcribe").status, 200);
+
+    let service = Settings::with_workers(0).set("STENO_ALLOW_PUBLIC", "true").start();
+    assert_eq!(service.client.get_with("/transcribe", &forwarded).status, 200);
+    let (service, _folder, keys) = service_for(0, &["alice"]);
+    assert_eq!(service.client.with_key(&keys[0]).get_with("/transcribe", &forwarded).status, 200);
+}
+
+#[test]
 fn keys_are_read_again_when_asked_and_kept_when_the_file_is_wrong() {
     let (service, folder, keys) = service_for(0, &["alice"]);
     let file = folder.path().join("api-keys");

@@ -12,7 +12,7 @@ use steno_models::ProblemCode;
 use crate::bed::{Bed, Ledger, RECORDINGS, report, scale};
 
 /// Set in the process that has a small disk for its temporary files.
-const HAS_SMALL_DISK: &str = "STENO_HAS_SMALL_DISK";
+const HAS_SMALL_DISK: &str = "STENO_FAULTS_HAS_SMALL_DISK";
 const DISK: &str = "48m";
 
 /// Takes all the room there is; gives it back when dropped.

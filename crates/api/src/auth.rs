@@ -38,7 +38,7 @@ struct ApiKey {
     limiter: Option<DefaultDirectRateLimiter>,
 }
 
-/// Whose jobs a call is about: those of a key, or everybody's where no keys are asked for.
+/// Whose jobs a call is about: those of a key, or those without an owner where no keys are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Owner {
     name: Option<String>,
@@ -51,12 +51,8 @@ impl Owner {
         request.extensions().get::<Self>().cloned().unwrap_or_default()
     }
 
-    /// What the store is to look for.
-    pub(crate) fn filter(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    /// What its jobs are marked with.
+    /// What its jobs are marked with, and the store looks for; empty without keys. Then jobs that were
+    /// submitted with a key stay hidden: a server that lost its keys file must not show everybody's.
     pub(crate) fn mark(&self) -> &str {
         self.name.as_deref().unwrap_or_default()
     }
@@ -80,8 +76,14 @@ impl ApiKeys {
             None => Vec::new(),
         };
         let known: Vec<_> = known.into_iter().map(ApiKey::from).collect();
-        if let (Some(path), []) = (&path, known.as_slice()) {
-            tracing::warn!("there is no API key in {}: nobody is let in (steno keys add NAME)", path.display());
+        match (&path, known.len()) {
+            (Some(path), 0) => {
+                tracing::warn!("there is no API key in {}: nobody is let in (steno keys add NAME)", path.display());
+            }
+            (Some(path), count) => tracing::info!("API keys are asked for: {count} in {}", path.display()),
+            (None, _) => tracing::warn!(
+                "no API keys are asked for: whoever reaches this server reads and deletes every job (STENO_API_KEYS_FILE)"
+            ),
         }
         Ok(Self { path, limits, known: RwLock::new(known) })
     }

@@ -59,7 +59,7 @@ impl Follower {
         }
         let (now, job_id, told) = (self.state.now(), self.job_id, self.told);
         let owner = self.owner.clone();
-        match self.state.call_store(move |store| store.follow_job(now, owner.filter(), job_id, told)).await? {
+        match self.state.call_store(move |store| store.follow_job(now, Some(owner.mark()), job_id, told)).await? {
             None => Err(ApiError::no_such_job()),
             Some(Err(tombstone)) => Ok(Step::Gone(Box::new(tombstone))),
             Some(Ok(followed)) => {

@@ -16,9 +16,40 @@ use crate::problem::ApiError;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Refuses calls that a page of somebody else has made. Where callers need an API key, which no such page has, any name will do.
+/// Headers that proxies add to the calls they pass on.
+const FORWARDED: [&str; 9] = [
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-server",
+    "x-real-ip",
+    "x-client-ip",
+    "cf-connecting-ip",
+];
+
+/// Refuses calls that a page of another site has made, and, without API keys, calls that a proxy passes on.
 pub(crate) fn check(request: &ServiceRequest, config: &Config) -> Result<(), ApiError> {
-    check_names(request, &config.allowed_hosts, &config.cors_origins, config.api_keys_file.is_some())
+    let has_keys = config.api_keys_file.is_some();
+    let is_about_server = matches!(request.path(), "/healthz" | "/readyz");
+    if !has_keys && !config.allow_public && !is_about_server {
+        refuse_forwarded(request.headers())?;
+    }
+    // Where callers need an API key, which no such page has, any name is allowed.
+    check_names(request, &config.allowed_hosts, &config.cors_origins, has_keys)
+}
+
+/// A server on loopback without keys is for the users of its machine. A proxy before it lets everybody in who
+/// reaches the proxy: as with a public address, that has to be wanted.
+fn refuse_forwarded(headers: &HeaderMap) -> Result<(), ApiError> {
+    if FORWARDED.into_iter().all(|name| !headers.contains_key(name)) {
+        return Ok(());
+    }
+    Err(forbidden(
+        "this call came through a proxy, and everybody who reaches that could read and delete every job: set \
+         STENO_API_KEYS_FILE, or STENO_ALLOW_PUBLIC=true if that is what you want",
+    ))
 }
 
 fn check_names(
@@ -101,6 +132,18 @@ mod tests {
         for host in ["evil.example", "localhost.evil.example:8080", "127.0.0.1.evil.example", ""] {
             assert!(!passes(Method::GET, &[("host", host)], false), "{host}");
             assert!(passes(Method::GET, &[("host", host)], true), "{host}");
+        }
+    }
+
+    #[test]
+    fn calls_that_a_proxy_passes_on_are_told_from_direct_ones() {
+        let with = |header: (&'static str, &str)| {
+            let request = TestRequest::default().insert_header(("host", "localhost")).insert_header(header);
+            refuse_forwarded(request.to_srv_request().headers()).is_ok()
+        };
+        assert!(with(("user-agent", "curl")));
+        for header in FORWARDED {
+            assert!(!with((header, "203.0.113.7")), "{header}");
         }
     }
 

@@ -30,7 +30,7 @@ pub(crate) async fn wait_for_end(
     loop {
         let now = state.now();
         let of = owner.clone();
-        let found = state.call_store(move |store| store.get_job(now, of.filter(), job_id)).await?;
+        let found = state.call_store(move |store| store.get_job(now, Some(of.mark()), job_id)).await?;
         let (status, options) = match found {
             Some(JobLookup::Job(status, options)) => (status, options),
             Some(JobLookup::Deleted(tombstone)) => return Err(ApiError::gone(tombstone)),

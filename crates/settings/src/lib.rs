@@ -10,6 +10,7 @@ mod parent;
 mod parse;
 mod private_files;
 mod queue;
+mod unknown;
 mod value;
 mod version;
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, Parser};
 
-use crate::file;
+use crate::{file, unknown};
 
 /// Every setting of every process: names in the file, and in upper case after `STENO_` in the environment. A file is shared,
 /// so each process accepts the keys of the others.
@@ -54,6 +54,10 @@ pub const ALL: [&str; 37] = [
 
 /// Parses the settings of this process, or ends it with a message that names what is wrong (exit code 2).
 pub fn parse<P: Parser>() -> P {
+    let problems = unknown::problems(std::env::vars_os());
+    if !problems.is_empty() {
+        P::command().error(ErrorKind::UnknownArgument, problems.join("; ")).exit();
+    }
     try_parse_from(std::env::args_os(), config_file().as_deref()).unwrap_or_else(|error| error.exit())
 }
 

@@ -26,8 +26,9 @@ use crate::state::ApiState;
 pub(crate) async fn delete_job(request: HttpRequest, state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
     let job_id = extract::job_id(&request)?;
     let (now, owner) = (state.now(), Owner::of(&request));
-    let known =
-        state.call_store(move |store| store.delete_job(now, owner.filter(), job_id, TombstoneReason::Deleted)).await?;
+    let known = state
+        .call_store(move |store| store.delete_job(now, Some(owner.mark()), job_id, TombstoneReason::Deleted))
+        .await?;
     if !known {
         return Err(ApiError::no_such_job());
     }

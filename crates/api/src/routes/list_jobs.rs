@@ -28,7 +28,7 @@ pub(crate) async fn list_jobs(request: HttpRequest, state: web::Data<ApiState>) 
     let query = extract::page(&request)?;
     let (now, owner) = (state.now(), Owner::of(&request));
     let page = state
-        .call_store(move |store| store.list_jobs(now, owner.filter(), query.status, query.cursor, query.limit))
+        .call_store(move |store| store.list_jobs(now, Some(owner.mark()), query.status, query.cursor, query.limit))
         .await?;
     Ok(HttpResponse::Ok().json(JobList { jobs: page.jobs, next_cursor: page.next.map(|next| next.to_string()) }))
 }
