@@ -1,8 +1,10 @@
 //! Invariant: what was retrieved, deleted or has expired is gone, from the api and from the disk.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use steno_e2e::{Service, Settings, eventually, fixture, within};
 use steno_models::{JobId, ProblemCode, Status, TombstoneReason};
@@ -49,6 +51,60 @@ fn a_retrieved_result_stays_for_its_grace_and_repeats_the_same_bytes() {
     assert_eq!(reason, TombstoneReason::Retrieved);
     within(Duration::from_secs(60), "its bytes are gone", || (!grep(&service.data(), "marker-5531")).then_some(()));
     assert_eq!(service.files(), Vec::<String>::new());
+}
+
+#[test]
+fn an_answer_that_its_client_did_not_read_is_no_retrieval() {
+    let service = Settings::with_scripted_workers(1).start();
+    let job = service.client.submit(&fixture("clip.wav"), "language=en");
+    service.client.wait(job);
+    let ask = || {
+        let mut connection = TcpStream::connect(service.address()).unwrap();
+        let head = format!("GET /transcribe/{job} HTTP/1.1\r\nhost: {}\r\n\r\n", service.address());
+        connection.write_all(head.as_bytes()).unwrap();
+        connection
+    };
+
+    // The whole answer lies in the buffers of the kernel, and its client goes away with some of it.
+    for _ in 0..20 {
+        let mut connection = ask();
+        connection.read_exact(&mut [0; 100]).unwrap();
+        drop(connection);
+    }
+    eventually("the connections have ended", || {
+        let metrics = service.client.get("/metrics").text();
+        let count = metrics.lines().find_map(|line| line.strip_prefix("steno_connections "));
+        count.unwrap().parse::<f64>().is_ok_and(|count| count <= 1.0).then_some(())
+    });
+    assert_eq!(service.client.status(job).retrieved_at, None);
+    let api = service.api.as_ref().unwrap();
+    assert!(!api.log().contains("delivered the result"), "{}", api.log());
+
+    // One that has read everything and keeps its connection has retrieved.
+    let mut connection = ask();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"}") {
+        let mut part = [0; 4096];
+        let read = connection.read(&mut part).unwrap();
+        answer.extend_from_slice(&part[..read]);
+    }
+    eventually("it was retrieved", || service.client.status(job).retrieved_at);
+    drop(connection);
+}
+
+#[test]
+fn a_call_after_a_retrieval_does_not_wait_for_it() {
+    let service = Settings::with_scripted_workers(1).start();
+    let job = service.client.submit(&fixture("clip.wav"), "language=en");
+    service.client.wait(job);
+    // All on one connection: the next call shows that the answer before it was read.
+    let began = Instant::now();
+    for _ in 0..50 {
+        assert_eq!(service.client.get(&format!("/transcribe/{job}")).status, 200);
+    }
+    let took = began.elapsed();
+    // Fifty times the half second for which a silent connection is watched would be 25 s.
+    assert!(took < Duration::from_secs(12), "{took:?}");
 }
 
 #[test]

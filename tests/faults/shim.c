@@ -65,6 +65,10 @@ static int is_decoder(void) {
 
 static void misbehave(const char *how) {
   if ((hangs = !strcmp(how, "hang"))) return;
+  // It has begun: what ends before that is the machine's fault.
+  const char *alive = "\"Alive\"\n";
+  prctl(PR_SET_NAME, "steno-decode");
+  if (syscall(SYS_write, 1, alive, strlen(alive)) < 0) abort();
   const char *lie = "{\"Prepared\":{\"duration_ms\":9,\"spans\":[{\"stretches\":[{\"start_sample\":0,\"end_sample\":99}]}],\"truncated\":false}}\n";
   if (!strcmp(how, "leave")) {
     close(1);

@@ -22,6 +22,8 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown, sockopt};
 use tokio::sync::watch;
 
+use crate::tcp;
+
 /// How long a connection may be without a call while there are more than are served: those that ask for something come first.
 const CROWDED_IDLE_LIMIT: Duration = Duration::from_secs(1);
 /// Pause between two looks for idle ones.
@@ -132,12 +134,12 @@ impl Socket {
 }
 
 impl Connection {
-    /// That of a call.
+    /// The connection of a request.
     pub(crate) fn of(request: &HttpRequest) -> Self {
         request.conn_data::<Self>().cloned().unwrap_or_default()
     }
 
-    /// Whether the client has not closed its end. One that has gone away without a word counts as there.
+    /// Whether the client has not closed its end. One that vanished without a packet counts as there.
     pub(crate) fn is_open(&self) -> bool {
         let Some(socket) = &self.0 else { return true };
         let mut byte = [0; 1];
@@ -145,6 +147,16 @@ impl Connection {
             Ok((read, _)) => read > 0,
             Err(error) => error == Errno::AGAIN || error == Errno::INTR,
         }
+    }
+
+    /// Bytes that were handed to the kernel and not acknowledged by the client's; 0 where that cannot be known.
+    pub(crate) fn unacknowledged_bytes(&self) -> u64 {
+        self.0.as_ref().map_or(0, |socket| tcp::unacknowledged_bytes(socket.handle.as_fd()).unwrap_or(0))
+    }
+
+    /// The state of the connection, where that can be known.
+    pub(crate) fn info(&self) -> Option<tcp::Info> {
+        tcp::info(self.0.as_ref()?.handle.as_fd()).ok()
     }
 }
 

@@ -18,11 +18,13 @@ mod model_names;
 mod openapi;
 mod problem;
 mod pulse;
+mod receipt;
 mod retrieval;
 mod routes;
 mod server;
 mod sse;
 mod state;
+mod tcp;
 mod upload;
 mod wait;
 

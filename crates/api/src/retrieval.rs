@@ -1,7 +1,8 @@
-//! A body that knows when its last byte has been handed to the connection: that is what counts as retrieval.
+//! A body that knows when its client has received it: that is what counts as retrieval.
 
+use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::{self, Bytes};
@@ -10,39 +11,51 @@ use steno_store::Now;
 
 use crate::connection::Connection;
 use crate::problem::report;
+use crate::receipt::{Outcome, Receipt};
 use crate::state::ApiState;
 
 /// Bytes handed over at a time, so that a slow reader is noticed before the end.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// A body that calls `on_delivered` in its final poll. A connection that ends earlier drops it without the call.
+/// A body that calls `on_delivered` once its client has received it, and only then ends. A connection that ends
+/// earlier drops it without the call. The client does not wait: it knows the length, and has everything.
 struct RetrievalBody<F> {
-    rest: Bytes,
+    remainder: Bytes,
+    receipt: Receipt,
     on_delivered: Option<F>,
 }
 
 impl<F: FnOnce()> RetrievalBody<F> {
-    fn new(body: impl Into<Bytes>, on_delivered: F) -> Self {
-        Self { rest: body.into(), on_delivered: Some(on_delivered) }
+    fn new(body: impl Into<Bytes>, receipt: Receipt, on_delivered: F) -> Self {
+        Self { remainder: body.into(), receipt, on_delivered: Some(on_delivered) }
     }
 }
 
 impl<F: FnOnce() + Unpin> MessageBody for RetrievalBody<F> {
-    type Error = std::convert::Infallible;
+    type Error = io::Error;
 
     fn size(&self) -> BodySize {
-        BodySize::Sized(self.rest.len() as u64)
+        BodySize::Sized(self.remainder.len() as u64)
     }
 
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        if self.rest.is_empty() {
-            if let Some(on_delivered) = self.on_delivered.take() {
-                on_delivered();
-            }
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        if !self.remainder.is_empty() {
+            let length = self.remainder.len().min(CHUNK_BYTES);
+            return Poll::Ready(Some(Ok(self.remainder.split_to(length))));
+        }
+        if self.on_delivered.is_none() {
             return Poll::Ready(None);
         }
-        let length = self.rest.len().min(CHUNK_BYTES);
-        Poll::Ready(Some(Ok(self.rest.split_to(length))))
+        match ready!(self.receipt.poll(context)) {
+            Outcome::Received => {
+                if let Some(on_delivered) = self.on_delivered.take() {
+                    on_delivered();
+                }
+                Poll::Ready(None)
+            }
+            // actix lets go of the connection then.
+            Outcome::Lost => Poll::Ready(Some(Err(io::ErrorKind::ConnectionReset.into()))),
+        }
     }
 }
 
@@ -56,17 +69,21 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    /// The body of an answer, whose last byte is the retrieval.
+    /// The body of an answer, whose receipt is the retrieval.
     pub(crate) fn body(self, body: String) -> BoxBody {
-        BoxBody::new(RetrievalBody::new(body, move || self.mark()))
+        let receipt = Receipt::new(self.connection.clone());
+        BoxBody::new(RetrievalBody::new(body, receipt, move || self.mark()))
     }
 
-    /// Notes the retrieval, unless the client has left: the first write after that succeeds, and says nothing. Returns at once:
-    /// it is called where nothing may block.
-    pub(crate) fn mark(&self) {
-        if !self.connection.is_open() {
-            return;
+    /// Notes the retrieval once what was streamed so far has arrived. For an answer whose end says nothing more.
+    pub(crate) async fn mark_at_arrival(&self) {
+        if Receipt::new(self.connection.clone()).arrival().await == Outcome::Received {
+            self.mark();
         }
+    }
+
+    /// Notes the retrieval. Returns at once: it is called where nothing may block.
+    fn mark(&self) {
         let (state, began, job_id) = (self.state.clone(), self.now.wall, self.job_id);
         drop(actix_web::rt::task::spawn_blocking(move || {
             match state.store.mark_retrieved(state.now(), began, job_id) {
@@ -84,11 +101,15 @@ mod tests {
 
     use super::*;
 
+    fn unknown_receipt() -> Receipt {
+        Receipt::new(Connection::default())
+    }
+
     #[test]
     fn only_the_final_poll_counts_as_delivery() {
         let delivered = Cell::new(0);
         let body = vec![7; CHUNK_BYTES * 2 + 1];
-        let mut body = RetrievalBody::new(body, || delivered.set(delivered.get() + 1));
+        let mut body = RetrievalBody::new(body, unknown_receipt(), || delivered.set(delivered.get() + 1));
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..3 {
             assert!(matches!(Pin::new(&mut body).poll_next(&mut context), Poll::Ready(Some(Ok(_)))));
@@ -103,7 +124,7 @@ mod tests {
     #[test]
     fn a_body_that_is_dropped_half_way_was_not_delivered() {
         let delivered = Cell::new(false);
-        let mut body = RetrievalBody::new(vec![7; CHUNK_BYTES * 2], || delivered.set(true));
+        let mut body = RetrievalBody::new(vec![7; CHUNK_BYTES * 2], unknown_receipt(), || delivered.set(true));
         let _ = Pin::new(&mut body).poll_next(&mut Context::from_waker(Waker::noop()));
         drop(body);
         assert!(!delivered.get());

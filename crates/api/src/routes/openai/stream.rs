@@ -53,7 +53,7 @@ pub(super) async fn answer(delivery: Delivery, owner: Owner) -> Result<HttpRespo
         }
         let Some(event) = streamer.unsent.pop_front() else {
             if let Some(End::Whole) = streamer.end {
-                streamer.delivery.mark();
+                streamer.delivery.mark_at_arrival().await;
             }
             return None;
         };
