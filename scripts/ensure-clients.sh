@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the foreign clients that the end-to-end tests call the api with, below target/clients. Called by scripts/test.sh.
+# Installs the foreign clients that the end-to-end tests call the api with, below target/clients, and the proxies and the browser
+# of the distribution that they go through. Called by scripts/test.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=target/clients
@@ -19,4 +20,19 @@ if ! cmp -s tests/clients/package.json "$folder/installed.json"; then
   cp tests/clients/package.json "$folder/package.json"
   (cd "$folder" && try npm install --silent --no-audit --no-fund --no-package-lock)
   cp tests/clients/package.json "$folder/installed.json"
+fi
+
+missing=()
+command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
+command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || missing+=(haproxy)
+command -v caddy >/dev/null || missing+=(caddy)
+command -v chromium >/dev/null || missing+=(chromium)
+if [ "${#missing[@]}" -gt 0 ]; then
+  if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+    try apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive try apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  else
+    echo "ensure-clients: the tests need these packages, and only root can install them: ${missing[*]}" >&2
+    exit 1
+  fi
 fi

@@ -19,6 +19,7 @@ mod openai;
 mod operators;
 mod overload;
 mod problems;
+mod proxies;
 mod structure;
 mod submissions;
 mod words;

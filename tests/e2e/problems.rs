@@ -18,7 +18,7 @@ fn unknown_addresses_and_methods_are_problems() {
     assert!(removed.problem().detail.contains("POST /transcribe"));
     let wrong = client.delete("/transcribe");
     check(&wrong, 405, ProblemCode::MethodNotAllowed);
-    assert_eq!(wrong.header("allow"), Some("GET, POST"));
+    assert_eq!(wrong.header("allow"), Some("GET, HEAD, POST"));
     check(&client.post("/healthz", "text/plain", b""), 405, ProblemCode::MethodNotAllowed);
     check(&client.get(&format!("/transcribe/{}", JobId::random())), 404, ProblemCode::NotFound);
     check(&client.get("/transcribe/..%2f..%2fetc%2fpasswd"), 404, ProblemCode::NotFound);

@@ -6,7 +6,6 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use actix_web::http::Uri;
 use clap::Parser;
 use steno_settings::{LogSettings, QueueSettings, parse_bytes, parse_duration};
 use steno_store::StoreSettings;
@@ -55,7 +54,8 @@ pub struct Config {
     #[arg(long, env = "STENO_KEY_MAX_BYTES", value_parser = parse_bytes)]
     pub key_max_bytes: Option<u64>,
 
-    /// Origins whose web pages may call this server, as `https://app.example.com`, separated by commas [default: none].
+    /// Origins whose web pages may call this server, as `https://app.example.com`, separated by commas. Pages of apps
+    /// (`app:`, `tauri:`, `capacitor:`, `ionic:`) may without it, and any page that has an API key [default: none].
     #[arg(long, env = "STENO_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
 
@@ -133,7 +133,8 @@ impl Config {
             problems.push("STENO_MAX_CONNECTIONS must be more than 0");
         }
         if self.cors_origins.iter().any(|origin| !is_origin(origin)) {
-            problems.push("STENO_CORS_ORIGINS must be origins, as https://app.example.com: no path, no *");
+            problems
+                .push("STENO_CORS_ORIGINS must be origins, as https://app.example.com or app://name: no path, no *");
         }
         problems.extend(self.problem_of_address(self.bind));
         problems
@@ -149,10 +150,14 @@ impl Config {
     }
 }
 
+/// Whether it is a scheme and a host, as browsers send it: of the web, or of an app (`app://obsidian.md`).
 fn is_origin(text: &str) -> bool {
-    let has_scheme = text.starts_with("https://") || text.starts_with("http://");
-    let uri = text.parse::<Uri>().ok();
-    has_scheme && !text.ends_with('/') && uri.is_some_and(|uri| uri.path() == "/" && uri.query().is_none())
+    let Some((scheme, host)) = text.split_once("://") else { return false };
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_lowercase())
+        && scheme.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte));
+    let is_host = host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#*@\\".contains(&byte));
+    let needs_host = matches!(scheme, "http" | "https");
+    is_scheme && is_host && !(needs_host && host.is_empty())
 }
 
 #[cfg(test)]
@@ -161,9 +166,14 @@ mod tests {
 
     #[test]
     fn origins_are_told_from_addresses_of_pages() {
-        assert!(["https://a.example", "http://localhost:3000", "http://127.0.0.1"].into_iter().all(is_origin));
-        assert!(
-            !["*", "a.example", "https://a.example/", "https://a.example/page", "ftp://a"].into_iter().any(is_origin)
-        );
+        for origin in
+            ["https://a.example", "http://localhost:3000", "app://obsidian.md", "tauri://localhost", "file://"]
+        {
+            assert!(is_origin(origin), "{origin}");
+        }
+        for other in ["*", "a.example", "https://a.example/", "https://a.example/page", "https://", "https://*", "null"]
+        {
+            assert!(!is_origin(other), "{other}");
+        }
     }
 }

@@ -4,17 +4,12 @@ use actix_cors::Cors;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderName};
 
+use crate::guard;
+
 /// Seconds for which a browser need not ask again.
 const MAX_AGE_S: usize = 3600;
 
-/// Headers that pages may send, and read from answers.
-const REQUEST_HEADERS: [HeaderName; 5] = [
-    header::AUTHORIZATION,
-    header::CONTENT_TYPE,
-    header::IF_NONE_MATCH,
-    HeaderName::from_static("idempotency-key"),
-    HeaderName::from_static("last-event-id"),
-];
+/// Headers that pages may read from answers.
 const ANSWER_HEADERS: [HeaderName; 6] = [
     header::CONTENT_DISPOSITION,
     header::ETAG,
@@ -24,12 +19,15 @@ const ANSWER_HEADERS: [HeaderName; 6] = [
     HeaderName::from_static("x-request-id"),
 ];
 
-/// Answers browsers that ask whether pages of `origins` may call. No cookies are involved, so that they carry no one's rights.
-pub(crate) fn allow(origins: &[String]) -> Cors {
-    let cors = Cors::default()
+/// Answers browsers that ask whether a page may call: those of `origins`, those of apps, and with API keys all, as no page
+/// has a key that was not given to it. No cookies are involved. Pages may send any header.
+pub(crate) fn allow(origins: Vec<String>, has_keys: bool) -> Cors {
+    Cors::default()
+        .allowed_origin_fn(move |origin, _| {
+            has_keys || origin.to_str().is_ok_and(|origin| guard::is_invited(origin, &origins))
+        })
         .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE])
-        .allowed_headers(REQUEST_HEADERS)
+        .allow_any_header()
         .expose_headers(ANSWER_HEADERS)
-        .max_age(MAX_AGE_S);
-    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+        .max_age(MAX_AGE_S)
 }

@@ -7,8 +7,10 @@ use steno_models::{Format, JobId, ProblemCode, Status, parse_bool};
 
 use crate::problem::ApiError;
 
-/// Longest time a client may wait for a change, in seconds.
+/// Longest time that a client may ask to wait, in seconds.
 const MAX_WAIT_S: u64 = 60;
+/// Longest time that an answer is held back, in seconds. Proxies give up after 50 (`HAProxy`) or 60 (nginx).
+const LONGEST_WAIT_S: u64 = 50;
 
 /// Longest idempotency key.
 const MAX_KEY_BYTES: usize = 255;
@@ -155,20 +157,40 @@ pub(crate) fn view(request: &HttpRequest) -> Result<View, ApiError> {
             _ => return Err(ApiError::invalid_option("query", "unknown parameter; known are wait, format, keep")),
         }
     }
+    view.wait_s = view.wait_s.min(LONGEST_WAIT_S);
     Ok(view)
 }
 
-/// The first media type of `Accept` that is one of ours.
+/// The media type of ours that `Accept` prefers: the first of those with the highest `q` (RFC 9110, 12.5.1).
 fn accepted_format(request: &HttpRequest) -> Option<Format> {
-    let accept = request.headers().get(header::ACCEPT)?.to_str().ok()?;
-    accept.split(',').find_map(|part| match part.split(';').next()?.trim() {
+    let mut best: Option<(f32, Format)> = None;
+    for header in request.headers().get_all(header::ACCEPT) {
+        for part in header.to_str().ok()?.split(',') {
+            let mut parameters = part.split(';').map(str::trim);
+            let Some(format) = parameters.next().and_then(format_of) else { continue };
+            let quality = parameters.find_map(quality_of).unwrap_or(1.0);
+            if quality > best.map_or(0.0, |(quality, _)| quality) {
+                best = Some((quality, format));
+            }
+        }
+    }
+    best.map(|(_, format)| format)
+}
+
+fn format_of(media_type: &str) -> Option<Format> {
+    match media_type.to_ascii_lowercase().as_str() {
         "application/json" => Some(Format::Json),
         "text/plain" => Some(Format::Text),
         "application/x-subrip" => Some(Format::Srt),
         "text/vtt" => Some(Format::Vtt),
         "text/tab-separated-values" => Some(Format::Tsv),
         _ => None,
-    })
+    }
+}
+
+fn quality_of(parameter: &str) -> Option<f32> {
+    let (name, value) = parameter.split_once('=')?;
+    name.trim().eq_ignore_ascii_case("q").then(|| value.trim().parse().unwrap_or(1.0))
 }
 
 /// Seconds of `Prefer: wait=30` (RFC 7240); 0 without.
@@ -205,10 +227,14 @@ mod tests {
         for keep in ["True", "TRUE", "1"] {
             check(&format!("/?keep={keep}"), &[], &View { keep: true, ..View::default() });
         }
-        check("/", &[("prefer", "wait=100000")], &View { wait_s: 60, ..View::default() });
+        check("/", &[("prefer", "wait=100000")], &View { wait_s: 50, ..View::default() });
+        check("/?wait=60", &[], &View { wait_s: 50, ..View::default() });
         check("/", &[("prefer", "respond-async, wait=9")], &View { wait_s: 9, ..View::default() });
         let vtt = View { format: Some(Format::Vtt), ..View::default() };
         check("/", &[("accept", "image/png, text/vtt;q=0.5, */*")], &vtt);
+        check("/", &[("accept", "text/plain;q=0.2, Text/VTT; Q=0.9, application/json;q=0.5")], &vtt);
+        check("/", &[("accept", "text/plain;q=0, text/vtt;q=0.1")], &vtt);
+        check("/", &[("accept", "text/plain;q=0")], &View::default());
     }
 
     #[test]

@@ -14,6 +14,9 @@ use steno_models::ProblemCode;
 use crate::Config;
 use crate::problem::ApiError;
 
+/// Schemes of the pages of desktop and mobile apps (Obsidian, Tauri, Capacitor, Ionic). No page of the web has one.
+const APP_SCHEMES: [&str; 4] = ["app", "tauri", "capacitor", "ionic"];
+
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Headers that proxies add to the calls they pass on.
@@ -66,11 +69,20 @@ fn check_names(
     }
     let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
     let origin = header_text(request.headers(), &header::ORIGIN);
-    let is_invited = origin.is_some_and(|origin| cors_origins.iter().any(|invited| invited == origin));
-    if !is_reading && !is_invited && is_foreign(request.headers(), host) {
-        return Err(forbidden("pages of other origins may not change anything here"));
+    let is_welcome = has_keys || origin.is_some_and(|origin| is_invited(origin, cors_origins));
+    if !is_reading && !is_welcome && is_foreign(request.headers(), host) {
+        return Err(forbidden(
+            "pages of other origins may not change anything here; the operator can invite an origin with \
+             STENO_CORS_ORIGINS",
+        ));
     }
     Ok(())
+}
+
+/// Whether an origin is that of an app or one that the operator has invited.
+pub(crate) fn is_invited(origin: &str, cors_origins: &[String]) -> bool {
+    let is_app = origin.split_once("://").is_some_and(|(scheme, _)| APP_SCHEMES.contains(&scheme));
+    is_app || cors_origins.iter().any(|invited| invited == origin)
 }
 
 /// Addresses cannot be rebound, and `localhost` is always this machine.
@@ -91,13 +103,17 @@ fn without_port(host: &str) -> &str {
 
 /// Whether a browser says that the call comes from a page of another origin.
 fn is_foreign(headers: &HeaderMap, host: Option<&str>) -> bool {
-    let is_cross_site = header_text(headers, &SEC_FETCH_SITE) == Some("cross-site");
-    let other_origin = header_text(headers, &header::ORIGIN).is_some_and(|origin| {
+    // Browsers set it and pages cannot. `Host` may be another name than the page's, behind a proxy that does not pass it on.
+    match header_text(headers, &SEC_FETCH_SITE) {
+        Some("same-origin") => return false,
+        Some("cross-site") => return true,
+        _ => {}
+    }
+    header_text(headers, &header::ORIGIN).is_some_and(|origin| {
         let of_origin = origin.parse::<Uri>().ok();
         let is_page = of_origin.as_ref().is_some_and(|origin| matches!(origin.scheme_str(), Some("http" | "https")));
         !is_page || of_origin.as_ref().and_then(|origin| origin.authority()).map(Authority::as_str) != host
-    });
-    is_cross_site || other_origin
+    })
 }
 
 fn header_text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -151,17 +167,36 @@ mod tests {
     fn pages_of_other_origins_change_nothing() {
         let host = ("host", "localhost:8080");
         assert!(passes(Method::POST, &[host], false), "a program");
-        assert!(passes(
-            Method::POST,
-            &[host, ("origin", "http://localhost:8080"), ("sec-fetch-site", "same-origin")],
-            false
-        ));
-        for foreign in [("origin", "https://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")] {
+        assert!(passes(Method::POST, &[host, ("origin", "http://localhost:8080")], false));
+        for foreign in [
+            ("origin", "https://evil.example"),
+            ("origin", "null"),
+            ("origin", "file://"),
+            ("origin", "apps://evil.example"),
+            ("origin", "https://app"),
+            ("sec-fetch-site", "cross-site"),
+        ] {
             assert!(!passes(Method::POST, &[host, foreign], false), "{foreign:?}");
-            assert!(!passes(Method::DELETE, &[host, foreign], true), "{foreign:?}");
+            assert!(passes(Method::DELETE, &[host, foreign], true), "with keys, the key decides");
             assert!(passes(Method::GET, &[host, foreign], false), "reading is the browser's own business");
         }
         let invited = [host, ("origin", "https://app.example.com"), ("sec-fetch-site", "cross-site")];
         assert!(passes(Method::POST, &invited, false));
+    }
+
+    #[test]
+    fn pages_of_apps_are_let_in() {
+        let host = ("host", "127.0.0.1:8080");
+        for origin in ["app://obsidian.md", "tauri://localhost", "capacitor://localhost", "ionic://localhost"] {
+            let headers = [host, ("origin", origin), ("sec-fetch-site", "cross-site")];
+            assert!(passes(Method::POST, &headers, false), "{origin}");
+        }
+    }
+
+    #[test]
+    fn the_service_s_own_page_may_call_behind_a_proxy_that_does_not_pass_its_name_on() {
+        let headers =
+            [("host", "127.0.0.1:8080"), ("origin", "https://steno.example.com"), ("sec-fetch-site", "same-origin")];
+        assert!(passes(Method::POST, &headers, false));
     }
 }

@@ -3,6 +3,7 @@
 //! Called by its own `main`, which is all the rest of the world needs of it. Never decodes audio and never infers: it
 //! reaches the queue through `ApiState`, and workers do the work.
 
+mod address;
 mod auth;
 mod config;
 mod connection;

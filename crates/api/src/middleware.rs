@@ -5,13 +5,14 @@ use std::time::Instant;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{ConnectionType, StatusCode};
+use actix_web::http::{ConnectionType, StatusCode, Version};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, ResponseError as _, web};
 use steno_models::ProblemCode;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use crate::address;
 use crate::connection::Call;
 use crate::guard;
 use crate::problem::ApiError;
@@ -43,12 +44,13 @@ impl RequestId {
 }
 
 /// Wraps a call. Nothing a client sent is logged but the method: paths and queries may carry prompts.
-pub(crate) async fn around(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, Error> {
+pub(crate) async fn around(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, Error> {
     let began = Instant::now();
     let id = own_id(request.headers()).unwrap_or_else(|| Uuid::new_v4().to_string());
     let span = tracing::info_span!("call", request.id = %id);
-    let instance = request.path().to_owned();
     let method = request.method().clone();
+    address::normalise(&mut request);
+    let instance = request.path().to_owned();
     request.extensions_mut().insert(RequestId(id.clone()));
     let call = Call::begin(&request);
     let mut response = match admit(&request) {
@@ -77,13 +79,19 @@ pub(crate) async fn around(request: ServiceRequest, next: Next<BoxBody>) -> Resu
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     let policy = if route.starts_with("/docs") { DOCS_POLICY } else { POLICY };
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    if response.request().version() <= Version::HTTP_10 {
+        // It knows no chunks: a body of unknown length ends with the connection.
+        let head = response.response_mut().head_mut();
+        head.no_chunking(true);
+        head.set_connection_type(ConnectionType::Close);
+    }
     let elapsed = began.elapsed();
     let elapsed_ms = elapsed.as_millis() as u64;
     if let Some(state) = response.request().app_data::<web::Data<ApiState>>() {
         state.metrics.note_call(method.as_str(), &route, status.as_u16(), elapsed);
     }
     span.in_scope(|| {
-        if matches!(route.as_str(), "/healthz" | "/readyz") {
+        if matches!(route.as_str(), "/health" | "/healthz" | "/readyz") {
             tracing::debug!(http.status = status.as_u16(), elapsed_ms, "{method} {route} answered {status}");
         } else {
             tracing::info!(http.status = status.as_u16(), elapsed_ms, "{method} {route} answered {status}");
@@ -107,11 +115,11 @@ fn admit(request: &ServiceRequest) -> Result<(), ApiError> {
     guard::check(request, &state.config)?;
     let path = request.path();
     // Whoever watches over the server is answered also when it is full.
-    if state.connections.count() > state.config.max_connections && !matches!(path, "/healthz" | "/readyz") {
+    if state.connections.count() > state.config.max_connections && !matches!(path, "/health" | "/healthz" | "/readyz") {
         let detail = "the server has as many connections as it serves (STENO_MAX_CONNECTIONS); try again in a moment";
         return Err(ApiError::new(ProblemCode::TooManyConnections, detail).retry_after(RETRY_CONNECTION_S));
     }
-    if matches!(path, "/healthz" | "/readyz" | "/openapi.json" | "/docs") || path.starts_with("/docs/") {
+    if matches!(path, "/health" | "/healthz" | "/readyz" | "/openapi.json" | "/docs") || path.starts_with("/docs/") {
         return Ok(());
     }
     let owner = state.keys.authenticate(request.headers())?;

@@ -36,6 +36,8 @@ use crate::routes::{delete_job, follow_job, get_job, get_metrics, health, list_j
         get_metrics::get_metrics,
         health::get_readiness,
     ),
+    // Relative to the description.
+    servers((url = ".")),
     components(schemas(JobEvent, StreamEvent)),
     modifiers(&TranslationAnswers, &Access),
     security((), ("api_key" = [])),
@@ -101,7 +103,8 @@ impl Modify for Access {
 /// Registers `/openapi.json` and `/docs`.
 pub(crate) fn configure(app: &mut web::ServiceConfig) {
     // The badge of an outside validator would be the one request that leaves the machine.
-    let config = Config::from("/openapi.json").validator_url("none");
+    // The description's address is relative: a proxy may have put a prefix before ours.
+    let config = Config::from("../openapi.json").validator_url("none");
     app.service(SwaggerUi::new("/docs/{_:.*}").config(config).url("/openapi.json", ApiDoc::openapi()));
 }
 
@@ -248,7 +251,7 @@ pub(crate) struct TranscriptionForm {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes what extract::view reads")]
 pub(crate) struct ViewQuery {
-    /// Seconds to hold the answer back until the job ends.
+    /// Seconds to hold the answer back until the job ends. It comes after 50 at the latest.
     #[param(minimum = 0, maximum = 60, example = 30)]
     wait: Option<u8>,
     /// The rendering of a completed job; without it `Accept` decides. A job that has not completed is always JSON.

@@ -12,12 +12,13 @@ pub(crate) mod submit_job;
 use actix_web::{HttpRequest, Resource, web};
 use steno_models::ProblemCode;
 
+use crate::address;
 use crate::problem::ApiError;
 
 /// Registers the addresses.
 pub(crate) fn configure(app: &mut web::ServiceConfig) {
     app.service(
-        resource("/transcribe", "GET, POST")
+        resource("/transcribe", "GET, HEAD, POST")
             .route(web::get().to(list_jobs::list_jobs))
             .route(web::post().to(submit_job::submit_job)),
     )
@@ -27,7 +28,11 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
             .route(web::head().to(get_job::head_job))
             .route(web::delete().to(delete_job::delete_job)),
     )
-    .service(resource("/transcribe/{job_id}/events", "GET").route(web::get().to(follow_job::follow_job)))
+    .service(
+        resource("/transcribe/{job_id}/events", "GET, HEAD")
+            .route(web::get().to(follow_job::follow_job))
+            .route(web::head().to(follow_job::head_events)),
+    )
     .service(
         resource("/v1/audio/transcriptions", "POST")
             .route(web::post().to(openai::create_transcription::create_transcription)),
@@ -36,20 +41,14 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
         resource("/v1/audio/translations", "POST")
             .route(web::post().to(openai::create_transcription::create_translation)),
     )
-    .service(resource("/v1/models", "GET").route(web::get().to(openai::models::list_models)))
-    .service(resource("/v1/models/{model:.*}", "GET").route(web::get().to(openai::models::get_model)))
-    .service(resource("/metrics", "GET").route(web::get().to(get_metrics::get_metrics)))
-    .service(web::redirect("/docs", "/docs/"))
-    .service(
-        resource("/healthz", "GET, HEAD")
-            .route(web::get().to(health::get_health))
-            .route(web::head().to(health::get_health)),
-    )
-    .service(
-        resource("/readyz", "GET, HEAD")
-            .route(web::get().to(health::get_readiness))
-            .route(web::head().to(health::get_readiness)),
-    )
+    .service(resource("/v1/models", "GET, HEAD").route(web::get().to(openai::models::list_models)))
+    .service(resource("/v1/models/{model:.*}", "GET, HEAD").route(web::get().to(openai::models::get_model)))
+    .service(resource("/metrics", "GET, HEAD").route(web::get().to(get_metrics::get_metrics)))
+    // Relative, so that it also leads to the pages behind a proxy that cuts off a prefix.
+    .service(web::redirect("/docs", "docs/"))
+    .service(resource("/health", "GET, HEAD").route(web::get().to(health::get_health)))
+    .service(resource("/healthz", "GET, HEAD").route(web::get().to(health::get_health)))
+    .service(resource("/readyz", "GET, HEAD").route(web::get().to(health::get_readiness)))
     .default_service(web::to(no_such_address));
 }
 
@@ -60,10 +59,5 @@ fn resource(path: &'static str, allow: &'static str) -> Resource {
 }
 
 async fn no_such_address(request: HttpRequest) -> Result<&'static str, ApiError> {
-    let detail = if request.path().starts_with("/api/transcribe") {
-        "the synchronous endpoint was removed: submit with POST /transcribe, then ask GET /transcribe/{job_id}?wait=60"
-    } else {
-        "there is nothing at this address; recordings are submitted with POST /transcribe"
-    };
-    Err(ApiError::new(ProblemCode::NotFound, detail))
+    Err(ApiError::new(ProblemCode::NotFound, address::hint(request.path())))
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::{JoinHandle, available_parallelism};
 use std::time::Duration;
 
-use actix_web::middleware::{Condition, from_fn};
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context as _;
 use listenfd::ListenFd;
@@ -81,6 +81,7 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
         ),
     ];
     let (cors_origins, keep_alive, counter) = (config.cors_origins.clone(), config.keep_alive, connections.clone());
+    let has_keys = config.api_keys_file.is_some();
     // Beyond what is served, so that there is room to say so.
     let most_connections = config.max_connections + config.max_connections / 8 + 64;
     let state = web::Data::new(ApiState {
@@ -100,7 +101,7 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
         App::new()
             .app_data(state.clone())
             .wrap(from_fn(middleware::around))
-            .wrap(Condition::new(!cors_origins.is_empty(), cors::allow(&cors_origins)))
+            .wrap(cors::allow(cors_origins.clone(), has_keys))
             .configure(openapi::configure)
             .configure(routes::configure)
     })

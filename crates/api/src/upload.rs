@@ -36,7 +36,8 @@ pub(crate) enum Body {
 /// Tells how the recording arrives, and refuses what is not accepted before a byte of it is read.
 pub(crate) fn body_of(request: &HttpRequest, max_bytes: u64) -> Result<Body, ApiError> {
     let headers = request.headers();
-    if headers.contains_key(header::CONTENT_ENCODING) {
+    let encodings = headers.get_all(header::CONTENT_ENCODING).filter_map(|value| value.to_str().ok());
+    if encodings.flat_map(|value| value.split(',')).any(|coding| !coding.trim().eq_ignore_ascii_case("identity")) {
         let detail = "send the recording without Content-Encoding; audio formats are compressed already";
         return Err(ApiError::new(ProblemCode::UnsupportedMediaType, detail));
     }
@@ -44,7 +45,7 @@ pub(crate) fn body_of(request: &HttpRequest, max_bytes: u64) -> Result<Body, Api
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let body = if essence == "multipart/form-data" {
         Body::Multipart
-    } else if essence.starts_with("audio/") || essence.starts_with("video/") || essence == "application/octet-stream" {
+    } else if is_recording(&essence) {
         Body::Raw
     } else {
         let detail = "send multipart/form-data with a field file (curl -F file=@recording.wav), or the recording as \
@@ -57,6 +58,13 @@ pub(crate) fn body_of(request: &HttpRequest, max_bytes: u64) -> Result<Body, Api
         return Err(too_large(max_bytes));
     }
     Ok(body)
+}
+
+/// Whether a body of that type is a recording.
+fn is_recording(essence: &str) -> bool {
+    essence.starts_with("audio/")
+        || essence.starts_with("video/")
+        || matches!(essence, "application/octet-stream" | "application/ogg" | "binary/octet-stream")
 }
 
 /// An upload in progress. Dropped before [`Upload::finish`], it leaves no file.

@@ -158,6 +158,7 @@ impl OptionFields {
             "priority" => request.priority = parse_integer(value, -10, 10)?,
             "track" => request.track = Some(parse_integer(value, 1, 1000)?),
             "metadata" => request.metadata = Some(parse_metadata(value)?),
+            "audio_file" | "audio" => return Err("unknown field; send the recording in the field file".to_owned()),
             _ => {
                 return Err(
                     "unknown field; known are file, language, languages, task, model, prompt, temperature, beam_size, \

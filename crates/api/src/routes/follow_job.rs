@@ -73,6 +73,16 @@ pub(crate) async fn follow_job(request: HttpRequest, state: web::Data<ApiState>)
     Ok(sse::response().streaming(Box::pin(events)))
 }
 
+/// Answers `HEAD`: whether the job is there. No event is waited for.
+pub(crate) async fn head_events(request: HttpRequest, state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
+    let job_id = extract::job_id(&request)?;
+    let mut changes = Follower::new(state, Owner::of(&request), job_id, Told::default());
+    match changes.next().await? {
+        Step::Gone(tombstone) => Err(ApiError::gone(*tombstone)),
+        _ => Ok(sse::response().finish()),
+    }
+}
+
 /// What a client has been told, and what it is to be told next.
 #[derive(Debug, Default)]
 struct ClientView {

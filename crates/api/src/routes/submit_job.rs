@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use steno_models::{JobAccepted, OptionFields, Problem};
 use steno_store::{EarlierJob, NewJob};
 
+use crate::address;
 use crate::auth::Owner;
 use crate::extract;
 use crate::middleware::RequestId;
@@ -97,7 +98,7 @@ pub(crate) async fn submit_job(
     let accepted = upload::submit(&state, job).await?;
     let job_id = accepted.job_id;
     Ok(HttpResponse::Accepted()
-        .insert_header((header::LOCATION, format!("/transcribe/{job_id}")))
+        .insert_header((header::LOCATION, format!("{}/transcribe/{job_id}", address::prefix(&request))))
         .insert_header((header::RETRY_AFTER, 1))
         .json(JobAccepted {
             job_id,
@@ -116,6 +117,8 @@ fn read_options(query: &[(String, String)], form: &Form) -> OptionFields {
     }
     for (name, value) in &form.fields {
         match value.text() {
+            // A recording in the wrong field: the hint matters, not its bytes.
+            _ if matches!(name.as_str(), "audio_file" | "audio") => options.set(name, ""),
             Ok(value) => options.set(name, value),
             Err(detail) => options.refuse(name, detail),
         }

@@ -118,7 +118,10 @@ async fn submit(
     let form = upload::receive_multipart(request, payload, &mut upload, check_fields).await?;
     let mut wanted = request::read(&form, task)?;
     if upload.is_empty() {
-        return Err(ApiError::invalid_option("file", "there is no recording: it is missing or has no bytes"));
+        return Err(ApiError::invalid_option(
+            "file",
+            "there is no recording in the field file: it is missing or has no bytes",
+        ));
     }
     wanted.options.model = state.resolve_openai_model(&wanted.model).await?;
     let audio = upload.finish().await?;
