@@ -4,11 +4,14 @@
 
 mod alignment;
 mod ggml;
+mod guards;
 mod hook;
+mod overlap;
 mod pace;
 mod pauses;
 mod pool;
 mod repetition;
+mod rest;
 mod retry;
 mod text;
 mod whisper;

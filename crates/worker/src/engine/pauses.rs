@@ -20,6 +20,9 @@ const FAR: f64 = 0.8;
 /// Seconds that a boundary after punctuation may be further off: that is where people pause.
 const PUNCTUATION_BONUS: f64 = 0.3;
 
+/// Seconds by which a timestamp may be off a pause it belongs to.
+const NEAR: f64 = 0.1;
+
 /// A word's end as the alignment hears it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Boundary {
@@ -59,6 +62,11 @@ impl Pauses {
             begun = frame + 1;
         }
         Self { pauses }
+    }
+
+    /// Whether it is quiet at a time, or less than a tenth of a second from it.
+    pub(super) fn is_pause(&self, seconds: f64) -> bool {
+        self.pauses.iter().any(|pause| pause.start - NEAR <= seconds && seconds <= pause.end + NEAR)
     }
 
     /// When each of the words between `from` and `to` is spoken. Each pause is put between the two words whose boundary it

@@ -10,6 +10,8 @@ use steno_models::Segment;
 const REPEATS: usize = 5;
 /// Shortest loop, in letters: nobody is cut off for laughing.
 const MIN_LETTERS: usize = 30;
+/// Shortest phrase, in letters, whose first repetition is worth a second look.
+const MIN_REPEATED_LETTERS: usize = 8;
 /// Longest phrase that is looked for, in letters.
 const MAX_PERIOD: usize = 240;
 
@@ -23,6 +25,11 @@ struct Letter {
 /// Whether a phrase follows itself at least five times.
 pub(super) fn is_looping(segments: &[Segment]) -> bool {
     find(&letters(segments)).is_some()
+}
+
+/// Whether a phrase follows itself at least once. People repeat themselves too: it takes a second run to tell.
+pub(super) fn is_repeating(segments: &[Segment]) -> bool {
+    find_repeats(&letters(segments), 2, 2 * MIN_REPEATED_LETTERS).is_some()
 }
 
 /// Cuts every loop down to its first turn, and drops segments that are empty then.
@@ -73,8 +80,13 @@ fn letters(segments: &[Segment]) -> Vec<Letter> {
 
 /// The letters of a loop after its first turn; of several loops, one with the shortest phrase.
 fn find(letters: &[Letter]) -> Option<Range<usize>> {
-    for period in 1..=MAX_PERIOD.min(letters.len() / REPEATS) {
-        let long_enough = (period * REPEATS).max(MIN_LETTERS);
+    find_repeats(letters, REPEATS, MIN_LETTERS)
+}
+
+/// The letters after the first turn of a phrase that is said `turns` times or more, over `min_letters` in all.
+fn find_repeats(letters: &[Letter], turns: usize, min_letters: usize) -> Option<Range<usize>> {
+    for period in 1..=MAX_PERIOD.min(letters.len() / turns) {
+        let long_enough = (period * turns).max(min_letters);
         let mut matched = 0;
         for index in period..=letters.len() {
             if index < letters.len() && letters[index].value == letters[index - period].value {
@@ -124,6 +136,19 @@ mod tests {
     fn loops_are_found_inside_segments_across_them_and_without_spaces() {
         check(&[&"ご視聴ありがとうございました".repeat(6)], &["ご視聴ありがとうございました"]);
         check(&["and then and then and then", "and then and then and then and then"], &["and then"]);
+    }
+
+    #[test]
+    fn a_phrase_said_twice_is_repeated_and_a_short_word_is_not() {
+        let check = |texts: &[&str], expected: bool| {
+            let segments: Vec<_> = texts.iter().map(|text| segment(text, -0.2, 0.0)).collect();
+            assert_eq!(is_repeating(&segments), expected, "{texts:?}");
+        };
+        check(&["He could wait no longer.", "He could wait no longer."], true);
+        check(&["He could wait. He could wait. Then he left."], true);
+        check(&["No, no, no!"], false);
+        check(&["One, two, three, four, five, six."], false);
+        check(&["Ask not what your country can do for you, ask what you can do for your country."], false);
     }
 
     #[test]

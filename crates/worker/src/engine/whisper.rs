@@ -7,6 +7,7 @@ use steno_weights::{Precision, Verified, WeightsError, requantised};
 use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperError, WhisperState};
 
 use super::hook::RunHook;
+use super::rest;
 use super::retry::{self, Context, Try};
 use super::{DetectedLanguage, EngineError, EngineRequest, SpanText, alignment, ggml, text};
 use crate::audio::Control;
@@ -196,8 +197,8 @@ impl Whisper {
             return Ok(SpanText::default());
         }
         let prompt = self.prompt_tokens(request)?;
-        retry::transcribe(samples, request.temperature, &mut |samples, attempt| {
-            retry::to_the_end(samples, &mut |samples| {
+        retry::transcribe(samples, request.temperature, request.beam_size, &mut |samples, attempt| {
+            rest::to_the_end(samples, &mut |samples| {
                 self.run_once(&padded(samples), request, &prompt, attempt, control)
             })
         })
@@ -211,17 +212,17 @@ impl Whisper {
         attempt: Try,
         control: &dyn Control,
     ) -> Result<Vec<Segment>, EngineError> {
-        let Try { temperature, context } = attempt;
+        let Try { temperature, context, beam_size } = attempt;
         tracing::debug!(?attempt, samples = samples.len(), "runs whisper");
         // Greedy decoding draws no random number, and every run overwrites what it reads of the state. The others draw from
         // a generator that is seeded with the state: a fresh one, for equal text from equal audio.
-        let is_greedy = request.beam_size <= 1 && temperature == 0.0;
+        let is_greedy = beam_size <= 1 && temperature == 0.0;
         let kept = if is_greedy { self.idle_states().pop() } else { None };
         let mut state = match kept {
             Some(state) => state,
             None => self.new_state()?,
         };
-        let mut params = parameters(request.beam_size, temperature);
+        let mut params = parameters(beam_size, temperature);
         params.set_audio_ctx(self.audio_ctx(samples.len(), context));
         params.set_tokens(prompt);
         params.set_translate(request.task == Task::Translate);

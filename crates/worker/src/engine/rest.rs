@@ -1,0 +1,128 @@
+//! Transcribes to the end: whisper may end its text before the sound ends, and what is left is given to it again. Called by
+//! the engine for every run. Knows no whisper: the run is a function it is given.
+
+use steno_models::{GapReason, Segment};
+
+use super::guards::{MIN_AVG_LOGPROB, avg_logprob, gap};
+use super::overlap::without_overlap;
+use super::pauses::Pauses;
+use super::{EngineError, SpanText};
+
+/// Samples of a second.
+const SAMPLE_RATE: f64 = 16_000.0;
+/// Sound at the end that is too short for a word beyond the padding: 1 s.
+const MIN_REST_SAMPLES: usize = 16_000;
+
+/// One pass over samples, which may end before they do.
+pub(super) type Pass<'a> = &'a mut dyn FnMut(&[f32]) -> Result<Vec<Segment>, EngineError>;
+
+/// The text of all `samples`.
+pub(super) fn to_the_end(samples: &[f32], run: Pass<'_>) -> Result<SpanText, EngineError> {
+    let mut text = SpanText::default();
+    let mut heard = 0;
+    loop {
+        let found = run(&samples[heard..])?;
+        let end = found.last().map_or(0, |last| (last.end * SAMPLE_RATE) as usize).min(samples.len() - heard);
+        add(&mut text, found, heard, samples);
+
+        heard += end;
+        if end < MIN_REST_SAMPLES || samples.len() - heard < MIN_REST_SAMPLES {
+            return Ok(text);
+        }
+    }
+}
+
+/// Adds what was found in the samples from `heard` on.
+fn add(text: &mut SpanText, mut found: Vec<Segment>, heard: usize, samples: &[f32]) {
+    let seam = heard as f64 / SAMPLE_RATE;
+    shift(&mut found, seam);
+
+    if text.segments.is_empty() {
+        text.segments = found;
+        return;
+    }
+
+    // Unlikely words about what was left over are more often hallucinated than spoken.
+    if avg_logprob(&found.iter().collect::<Vec<_>>()) < MIN_AVG_LOGPROB {
+        text.dropped.extend(found.iter().map(|segment| gap(segment, GapReason::Hallucination)));
+        return;
+    }
+
+    // Where somebody speaks at the seam, the last words were not over at their timestamp, and are said again. After a
+    // pause, the same words are a repetition of the speaker's.
+    if !Pauses::of(samples).is_pause(seam) {
+        let end = found.last().map_or(seam, |again| again.end);
+        found = without_overlap(&text.segments, found);
+        if found.is_empty()
+            && let Some(last) = text.segments.last_mut()
+        {
+            last.end = end;
+        }
+    }
+    text.segments.append(&mut found);
+}
+
+/// Moves segments later.
+pub(super) fn shift(segments: &mut [Segment], seconds: f64) {
+    for segment in segments {
+        segment.start += seconds;
+        segment.end += seconds;
+        for word in segment.words.iter_mut().flatten() {
+            word.start += seconds;
+            word.end += seconds;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::text::tests::segment;
+
+    #[test]
+    fn sound_after_the_last_word_is_heard_again() {
+        let samples = vec![0.0; 20 * 16_000];
+        let mut lengths = Vec::new();
+        let found = to_the_end(&samples, &mut |samples| {
+            lengths.push(samples.len() / 16_000);
+            // Each run hears 9 s at most; what it says of the last two is unlikely.
+            let (text, logprob) = match samples.len() / 16_000 {
+                20 => ("One thing.", -0.2),
+                11 => ("Another.", -0.2),
+                _ => ("you", -1.5),
+            };
+            let end = (samples.len() as f64 / 16_000.0).min(9.0);
+            Ok(vec![Segment { end, ..segment(text, logprob, 0.0) }])
+        })
+        .unwrap();
+        assert_eq!(lengths, [20, 11, 2]);
+        let texts: Vec<_> = found.segments.iter().map(|segment| (segment.text.as_str(), segment.end)).collect();
+        assert_eq!(found.dropped.len(), 1);
+        assert_eq!(texts, [("One thing.", 9.0), ("Another.", 18.0)]);
+    }
+
+    /// Transcribes 4 s of sound with a pause at `pause`, in two runs of which the first ends after 2 s.
+    fn check(pause: std::ops::Range<f64>, texts: [&str; 2], expected: &[(&str, f64)]) {
+        let mut samples = vec![0.5; 4 * 16_000];
+        samples[(pause.start * SAMPLE_RATE) as usize..(pause.end * SAMPLE_RATE) as usize].fill(0.0);
+        let mut texts = texts.into_iter();
+        let found = to_the_end(&samples, &mut |_| {
+            let text = texts.next().expect("two runs");
+            Ok(vec![Segment { end: 2.0, ..segment(text, -0.2, 0.0) }])
+        });
+
+        let found = found.unwrap().segments;
+        let found: Vec<_> = found.iter().map(|segment| (segment.text.as_str(), segment.end)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn words_cut_by_the_timestamp_are_not_said_twice() {
+        check(3.5..4.0, ["There's nothing going on.", "It's going on."], &[("There's nothing going on.", 4.0)]);
+    }
+
+    #[test]
+    fn words_repeated_after_a_pause_stay() {
+        check(1.5..2.5, ["Go on.", "Go on."], &[("Go on.", 2.0), ("Go on.", 4.0)]);
+    }
+}
