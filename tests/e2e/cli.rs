@@ -167,6 +167,30 @@ fn up_restarts_a_child_that_dies_and_takes_its_children_with_it() {
     eventually("its children are gone", || children.iter().all(|pid| name_of(*pid).is_none()).then_some(()));
 }
 
+#[test]
+fn up_passes_a_hang_up_on_and_ends_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("api-keys");
+    let add = |name: &str| {
+        let mut command = std::process::Command::new(steno_e2e::binary_path("steno"));
+        let output = command.args(["keys", "add", name, "--api-keys-file"]).arg(&file).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    add("alice");
+    let service = Settings::with_workers(1).set("STENO_API_KEYS_FILE", file.to_str().unwrap()).start_nothing();
+    let mut up = Process::start("steno", &["up"], service.environment(), &service.scratch().join("up.log"));
+    up.wait_for_log("working with");
+    let line = up.wait_for_log("listening on http://");
+    let children = children_of(up.pid());
+
+    let bob = Client::new(&line[line.find("http://").unwrap()..]).with_key(&add("bob"));
+    up.signal(rustix::process::Signal::HUP);
+    eventually("the new key is known", || (bob.get("/transcribe").status == 200).then_some(()));
+    assert_eq!(children_of(up.pid()), children, "{}", up.log());
+    assert!(!up.log().contains("starting it again"), "{}", up.log());
+    assert!(up.terminate().success());
+}
+
 fn children_of(pid: u32) -> Vec<u32> {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
     children.split_whitespace().map(|child| child.parse().unwrap()).collect()

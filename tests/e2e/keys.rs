@@ -83,6 +83,56 @@ fn to_each_key_its_own_jobs() {
 }
 
 #[test]
+fn keys_that_are_added_at_once_are_all_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("api-keys");
+    let names: Vec<_> = (0..10).map(|number| format!("user{number}")).collect();
+    std::thread::scope(|scope| {
+        for name in &names {
+            scope.spawn(|| add(&file, name));
+        }
+    });
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(names.iter().all(|name| text.contains(&format!("{name} sha256:"))), "{text}");
+}
+
+#[test]
+fn streams_of_one_key_leave_connections_for_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("api-keys");
+    let [alice, bob] = ["alice", "bob"].map(|name| add(&file, name));
+    let settings = Settings::with_workers(0).set("STENO_API_KEYS_FILE", file.to_str().unwrap());
+    let service = settings.set("STENO_MAX_CONNECTIONS", "20").start();
+    let [alice, bob] = [alice, bob].map(|key| service.client.with_key(&key));
+    let job = alice.submit(&fixture("clip.opus"), "");
+    let path = format!("/transcribe/{job}/events");
+    let mut streams: Vec<_> = (0..5).map(|_| alice.events(&path, None)).collect();
+    let refused = eventually("the share of the key is taken", || {
+        Some(alice.get("/transcribe")).filter(|answer| answer.status == 429)
+    });
+    assert_eq!(refused.problem().code, ProblemCode::RateLimited);
+    assert!(refused.header("retry-after").is_some());
+    for _ in 0..40 {
+        assert_eq!(bob.get("/transcribe").status, 200);
+    }
+    let log = service.api.as_ref().unwrap().log();
+    assert!(log.lines().any(|line| line.contains("429") && line.contains("key.name=\"alice\"")), "{log}");
+    streams.pop();
+    eventually("there is a place again", || (alice.get("/transcribe").status == 200).then_some(()));
+}
+
+#[test]
+fn a_flood_of_refused_calls_does_not_fill_the_log() {
+    let service = Settings::with_workers(0).set("STENO_SWEEP_INTERVAL", "1s").start();
+    for _ in 0..300 {
+        assert_eq!(service.client.get("/nothing").status, 404);
+    }
+    let api = service.api.as_ref().unwrap();
+    api.wait_for_log("more calls were refused with 404");
+    assert!(api.log().matches("answered 404").count() < 50, "{}", api.log());
+}
+
+#[test]
 fn a_server_without_its_keys_shows_no_job_of_a_key() {
     let (mut service, _folder, keys) = service_for(0, &["alice"]);
     let alice = service.client.with_key(&keys[0]);

@@ -196,7 +196,7 @@ fn a_decoder_has_no_more_than_it_needs() {
     };
     let names = ["Max address space", "Max file size", "Max core file size", "Max processes"];
     // Four hours and a second of 16 kHz and two bytes.
-    assert_eq!(names.map(limit), ["536870912", "460832000", "0", "0"]);
+    assert_eq!(names.map(limit), ["536870912", "460832000", "1", "0"]);
     kill_process(decoder, Signal::CONT).unwrap();
     scene.service.client.wait_for_text(scene.job);
     scene.end();

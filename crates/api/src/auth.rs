@@ -57,6 +57,11 @@ impl Owner {
         self.name.as_deref().unwrap_or_default()
     }
 
+    /// The key's name; `None` where no keys are asked for.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     /// What it may have in the queue.
     pub(crate) fn quota(&self) -> Quota {
         self.quota
@@ -103,7 +108,7 @@ impl ApiKeys {
         }
     }
 
-    /// Whose call this is, if it may be made now.
+    /// Whose call this is.
     pub(crate) fn authenticate(&self, headers: &HeaderMap) -> Result<Owner, ApiError> {
         if self.path.is_none() {
             return Ok(Owner::default());
@@ -128,8 +133,16 @@ impl ApiKeys {
             let detail = "this API key is not known here; ask the operator for one";
             return Err(ApiError::new(ProblemCode::Unauthorized, detail));
         };
-        key.check_rate()?;
         Ok(Owner { name: Some(key.name.clone()), quota: key.quota })
+    }
+}
+
+impl ApiKeys {
+    /// Counts a call of an owner, and refuses it if there were too many.
+    pub(crate) fn check_rate(&self, owner: &Owner) -> Result<(), ApiError> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let key = known.iter().find(|key| Some(key.name.as_str()) == owner.name());
+        key.map_or(Ok(()), ApiKey::check_rate)
     }
 }
 

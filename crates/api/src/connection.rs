@@ -22,6 +22,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown, sockopt};
 use tokio::sync::watch;
 
+use crate::key_calls::KeyCall;
 use crate::tcp;
 
 /// How long a connection may be without a call while there are more than are served: those that ask for something come first.
@@ -161,7 +162,11 @@ impl Connection {
 }
 
 /// A call that goes on, until this is dropped.
-pub(crate) struct Call(Connection);
+pub(crate) struct Call {
+    connection: Connection,
+    /// Its place among the calls of its API key, given back with it.
+    of_key: Option<KeyCall>,
+}
 
 impl Call {
     pub(crate) fn begin(request: &ServiceRequest) -> Self {
@@ -169,7 +174,12 @@ impl Call {
         if let Some(socket) = &connection.0 {
             socket.lock().calls += 1;
         }
-        Self(connection)
+        Self { connection, of_key: None }
+    }
+
+    /// Keeps its place among the calls of its API key until it ends.
+    pub(crate) fn count_for_key(&mut self, of_key: Option<KeyCall>) {
+        self.of_key = of_key;
     }
 
     /// The same body, with whose end the call ends.
@@ -180,7 +190,7 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        if let Some(socket) = &self.0.0 {
+        if let Some(socket) = &self.connection.0 {
             let mut activity = socket.lock();
             activity.calls -= 1;
             activity.idle_since = Instant::now();

@@ -35,7 +35,7 @@ const FORWARDED: [&str; 9] = [
 /// Refuses calls that a page of another site has made, and, without API keys, calls that a proxy passes on.
 pub(crate) fn check(request: &ServiceRequest, config: &Config) -> Result<(), ApiError> {
     let has_keys = config.api_keys_file.is_some();
-    let is_about_server = matches!(request.path(), "/healthz" | "/readyz");
+    let is_about_server = matches!(request.path(), "/health" | "/healthz" | "/readyz");
     if !has_keys && !config.allow_public && !is_about_server {
         refuse_forwarded(request.headers())?;
     }

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::metrics::Metrics;
 use crate::problem::report;
 use crate::pulse::Pulse;
+use crate::refusal_log::RefusalLog;
 
 /// Pause between two looks for dead workers, and between two signs of life.
 const TICK: Duration = Duration::from_secs(1);
@@ -21,6 +22,7 @@ pub(crate) fn start(
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    refusals: Arc<RefusalLog>,
     pulse: Arc<Pulse>,
     sweep_interval: Duration,
     stopping: watch::Receiver<bool>,
@@ -34,6 +36,7 @@ pub(crate) fn start(
             if swept.elapsed() >= sweep_interval {
                 sweep(&store, &*clock);
                 metrics.run_upkeep();
+                refusals.report();
                 swept = Instant::now();
             }
             if let Err(error) = store.follow_clock(clock.now()) {

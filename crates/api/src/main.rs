@@ -14,6 +14,7 @@ const EXIT_CONFIG: u8 = 78;
 
 fn main() -> ExitCode {
     steno_settings::keep_files_private();
+    steno_settings::leave_no_core();
     let config: Config = steno_settings::parse();
     let config = config.with_credentials(std::env::var_os("CREDENTIALS_DIRECTORY").as_deref());
     steno_settings::start_log(&config.log);

@@ -13,8 +13,10 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::address;
+use crate::auth::Owner;
 use crate::connection::Call;
 use crate::guard;
+use crate::key_calls::KeyCall;
 use crate::problem::ApiError;
 use crate::state::ApiState;
 
@@ -52,9 +54,12 @@ pub(crate) async fn around(mut request: ServiceRequest, next: Next<BoxBody>) -> 
     address::normalise(&mut request);
     let instance = request.path().to_owned();
     request.extensions_mut().insert(RequestId(id.clone()));
-    let call = Call::begin(&request);
+    let mut call = Call::begin(&request);
     let mut response = match admit(&request) {
-        Ok(()) => next.call(request).instrument(span.clone()).await?,
+        Ok(of_key) => {
+            call.count_for_key(of_key);
+            next.call(request).instrument(span.clone()).await?
+        }
         Err(error) => {
             let mut response = error.error_response();
             // Nothing more of a body that is not wanted is read.
@@ -87,21 +92,28 @@ pub(crate) async fn around(mut request: ServiceRequest, next: Next<BoxBody>) -> 
     }
     let elapsed = began.elapsed();
     let elapsed_ms = elapsed.as_millis() as u64;
+    let owner = Owner::of(response.request());
+    let key = owner.name();
+    let mut has_line = true;
     if let Some(state) = response.request().app_data::<web::Data<ApiState>>() {
         state.metrics.note_call(method.as_str(), &route, status.as_u16(), elapsed);
+        if is_refusal(status) {
+            has_line = state.refusals.note(Instant::now(), owner.mark(), status.as_u16());
+        }
     }
     span.in_scope(|| {
-        if matches!(route.as_str(), "/health" | "/healthz" | "/readyz") {
-            tracing::debug!(http.status = status.as_u16(), elapsed_ms, "{method} {route} answered {status}");
+        let status = status.as_u16();
+        if !has_line || matches!(route.as_str(), "/health" | "/healthz" | "/readyz") {
+            tracing::debug!(key.name = key, http.status = status, elapsed_ms, "{method} {route} answered {status}");
         } else {
-            tracing::info!(http.status = status.as_u16(), elapsed_ms, "{method} {route} answered {status}");
+            tracing::info!(key.name = key, http.status = status, elapsed_ms, "{method} {route} answered {status}");
         }
     });
     Ok(response.map_body(|_, body| call.with_body(body)))
 }
 
 /// Keeps strangers out, and notes whose call it is. What is about the server itself, everybody may ask.
-fn admit(request: &ServiceRequest) -> Result<(), ApiError> {
+fn admit(request: &ServiceRequest) -> Result<Option<KeyCall>, ApiError> {
     let state = request.app_data::<web::Data<ApiState>>().ok_or_else(ApiError::stopping)?;
     if request
         .headers()
@@ -120,11 +132,25 @@ fn admit(request: &ServiceRequest) -> Result<(), ApiError> {
         return Err(ApiError::new(ProblemCode::TooManyConnections, detail).retry_after(RETRY_CONNECTION_S));
     }
     if matches!(path, "/health" | "/healthz" | "/readyz" | "/openapi.json" | "/docs") || path.starts_with("/docs/") {
-        return Ok(());
+        return Ok(None);
     }
     let owner = state.keys.authenticate(request.headers())?;
-    request.extensions_mut().insert(owner);
-    Ok(())
+    let key = owner.name().map(ToOwned::to_owned);
+    // First of all: a call that is refused is logged with its key, too.
+    request.extensions_mut().insert(owner.clone());
+    state.keys.check_rate(&owner)?;
+    let Some(key) = key else { return Ok(None) };
+    let of_key = state.key_calls.begin(&key, state.config.max_connections);
+    of_key.map(Some).ok_or_else(|| {
+        let detail = "this API key has as many calls in progress as one key may have (a quarter of \
+                      STENO_MAX_CONNECTIONS); end some of its streams and long polls";
+        ApiError::new(ProblemCode::RateLimited, detail).retry_after(RETRY_CONNECTION_S)
+    })
+}
+
+/// Whether a status says that nothing was done, as any client may make the server say without end.
+fn is_refusal(status: StatusCode) -> bool {
+    status.is_client_error() || matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE)
 }
 
 /// The id that a proxy or a client has given to the call, if it can stand in a log line.

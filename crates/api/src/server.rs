@@ -18,8 +18,10 @@ use tokio::sync::watch;
 use crate::auth::{ApiKeys, KeyLimits};
 use crate::connection::{self, OpenConnections};
 use crate::job_watch::{self, JobWatch};
+use crate::key_calls::KeyCalls;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
+use crate::refusal_log::RefusalLog;
 use crate::state::ApiState;
 use crate::{Config, cors, janitor, middleware, openapi, routes};
 
@@ -62,12 +64,14 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
     let jobs = Arc::new(JobWatch::default());
     let connections = OpenConnections::new(config.send_timeout);
     let pulse = Pulse::new();
+    let refusals = Arc::new(RefusalLog::default());
     let threads = vec![
         job_watch::start(Arc::clone(&store), Arc::clone(&jobs), stopping.clone())?,
         janitor::start(
             Arc::clone(&store),
             Arc::clone(&clock),
             Arc::clone(&metrics),
+            Arc::clone(&refusals),
             Arc::clone(&pulse),
             config.queue.sweep_interval,
             stopping.clone(),
@@ -91,6 +95,8 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
         metrics,
         connections,
         keys: Arc::clone(&keys),
+        key_calls: KeyCalls::default(),
+        refusals,
         stopping,
         clock,
     });

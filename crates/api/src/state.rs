@@ -11,9 +11,11 @@ use crate::Config;
 use crate::auth::ApiKeys;
 use crate::connection::OpenConnections;
 use crate::job_watch::JobWatch;
+use crate::key_calls::KeyCalls;
 use crate::metrics::Metrics;
 use crate::model_names;
 use crate::problem::ApiError;
+use crate::refusal_log::RefusalLog;
 
 /// Longest name of a model that an error repeats.
 const MAX_QUOTED_CHARS: usize = 64;
@@ -32,6 +34,10 @@ pub(crate) struct ApiState {
     pub(crate) connections: OpenConnections,
     /// Who may call.
     pub(crate) keys: Arc<ApiKeys>,
+    /// Calls in progress of each key.
+    pub(crate) key_calls: KeyCalls,
+    /// Which refused calls are logged.
+    pub(crate) refusals: Arc<RefusalLog>,
     /// Turns true when the server is asked to stop.
     pub(crate) stopping: watch::Receiver<bool>,
     /// Handlers go through [`ApiState::now`].

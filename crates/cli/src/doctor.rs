@@ -1,11 +1,13 @@
 //! `steno doctor`: what is installed here, what is slow, what is wrong, and what to do about it.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
 use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
+use steno_models::ProblemCode;
 use steno_weights::{Cache, Verdict};
 
 use crate::client::CallError;
@@ -170,6 +172,9 @@ fn data_folder(folder: &Path) -> Finding {
         let found = format!("{shown} cannot be written ({error})");
         return Finding::fail("data", found, "give it to the user that runs Steno, or correct STENO_DATA");
     }
+    if let Some(finding) = foreign_or_open(folder) {
+        return finding;
+    }
     match rustix::fs::statvfs(folder) {
         Ok(stat) => {
             let free = stat.f_bavail.saturating_mul(stat.f_frsize);
@@ -183,6 +188,27 @@ fn data_folder(folder: &Path) -> Finding {
     }
 }
 
+/// What is wrong with the owner or the permissions of a queue: recordings and transcripts are for the service alone.
+fn foreign_or_open(folder: &Path) -> Option<Finding> {
+    let user = rustix::process::geteuid().as_raw();
+    for name in ["", "steno.db", "steno.db-wal", "audio", "spool"] {
+        let path = if name.is_empty() { folder.to_owned() } else { folder.join(name) };
+        let Ok(metadata) = path.metadata() else { continue };
+        let shown = path.display();
+        if metadata.uid() != user {
+            let found = format!("{shown} belongs to user {} and this is user {user}", metadata.uid());
+            let advice = "run Steno and its commands as the owner (sudo -u), or chown -R the folder";
+            return Some(Finding::warn("data", found, advice));
+        }
+        let is_queue = folder.join("steno.db").exists();
+        if is_queue && metadata.mode() & 0o077 != 0 {
+            let found = format!("{shown} is open to other users (mode {:o})", metadata.mode() & 0o777);
+            return Some(Finding::fail("data", found, format!("chmod go= {shown}; Steno does it at its next start")));
+        }
+    }
+    None
+}
+
 fn server(arguments: &DoctorArguments) -> Finding {
     let client = arguments.server.client();
     let url = &arguments.server.url;
@@ -192,12 +218,18 @@ fn server(arguments: &DoctorArguments) -> Finding {
             let found = format!("{url} does not answer ({reason})");
             Finding::warn("server", found, "start one with steno up, or name it with --url")
         }
+        Err(CallError::Refused(problem)) if problem.code == ProblemCode::Unauthorized => {
+            let found = format!("{url} is ready, and asks for an API key");
+            Finding::warn("server", found, "set STENO_API_KEY to a key that it knows, to look at its models")
+        }
         Err(error) => Finding::fail("server", format!("{url} is not ready"), error.to_string()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -205,6 +237,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(data_folder(folder.path()).level, Level::Ok);
         assert_eq!(data_folder(&folder.path().join("missing")).level, Level::Ok);
+        let queue = folder.path().join("steno.db");
+        std::fs::write(&queue, "").unwrap();
+        std::fs::set_permissions(&queue, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(data_folder(folder.path()).level, Level::Fail, "others can read it");
+        std::fs::set_permissions(&queue, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(data_folder(folder.path()).level, Level::Ok);
         let file = folder.path().join("file");
         std::fs::write(&file, "x").unwrap();
         let refused = data_folder(&file);

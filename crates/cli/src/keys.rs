@@ -1,9 +1,9 @@
 //! `steno keys`: the file of API keys, which the server reads. Only hashes are in it.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -42,6 +42,11 @@ enum KeysCommand {
 /// Runs the command.
 pub(crate) fn keys(arguments: &KeysArguments) -> anyhow::Result<()> {
     let path = &arguments.api_keys_file;
+    // Held until the file is replaced: several of these commands at a time would each keep its own key alone.
+    let _lock = match arguments.command {
+        KeysCommand::List => None,
+        KeysCommand::Add { .. } | KeysCommand::Remove { .. } => Some(lock_folder_of(path)?),
+    };
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
@@ -52,18 +57,30 @@ pub(crate) fn keys(arguments: &KeysArguments) -> anyhow::Result<()> {
             names(&text).for_each(print::line);
             return Ok(());
         }
-        KeysCommand::Add { name } => {
-            let (text, key) = add(&text, name)?;
-            print::line(&key);
-            text
-        }
-        KeysCommand::Remove { name } => remove(&text, name)?,
+        KeysCommand::Add { name } => add(&text, name).map(|(text, key)| (text, Some(key)))?,
+        KeysCommand::Remove { name } => (remove(&text, name)?, None),
     };
+    let (text, key) = new;
     Output::File(path.clone())
-        .write_private(new.as_bytes())
+        .write_private(text.as_bytes())
         .with_context(|| format!("cannot write {}", path.display()))?;
+    // Only now: a key that is not in the file opens nothing.
+    if let Some(key) = key {
+        print::line(&key);
+    }
     print::note("the server takes this up at its next start, or at SIGHUP");
     Ok(())
+}
+
+/// Waits for the lock (flock) of the folder that the file is in: the file itself is replaced.
+fn lock_folder_of(path: &Path) -> anyhow::Result<File> {
+    // A symbolic link stays, and what it leads to is replaced.
+    let there = path.canonicalize();
+    let folder = there.as_deref().unwrap_or(path).parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let lock = File::open(folder).with_context(|| format!("cannot open {}", folder.display()))?;
+    lock.lock().with_context(|| format!("cannot lock {}", folder.display()))?;
+    Ok(lock)
 }
 
 /// The text with a new key, and the key: 244 random bits.

@@ -104,6 +104,7 @@ fn main() -> ExitCode {
     let cli: Cli = steno_settings::parse();
     if cli.command.writes_files_of_the_service() {
         steno_settings::keep_files_private();
+        steno_settings::leave_no_core();
     }
     let outcome = match cli.command {
         Command::Up(arguments) => {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use steno_settings::{LogFormat, LogSettings, PARENT_VARIABLE, parse_duration};
 use steno_store::Store;
 
@@ -106,19 +106,25 @@ pub(crate) fn up(arguments: &UpArguments) -> anyhow::Result<ExitCode> {
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
+    // The api reads its keys again, workers ignore it.
+    let hang_up = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(SIGHUP, Arc::clone(&hang_up))?;
     let environment = arguments.environment();
     let mut children = vec![Child::new("steno-api", &environment)?];
     for _ in 0..arguments.workers {
         children.push(Child::new("steno-worker", &environment)?);
     }
-    let ended = watch(&mut children, &stop);
+    let ended = watch(&mut children, &stop, &hang_up);
     stop_all(&mut children, arguments.drain_timeout + STOP_MARGIN);
     Ok(ended)
 }
 
 /// Restarts what dies. The exit code of a child that will never run becomes ours.
-fn watch(children: &mut [Child], stop: &AtomicBool) -> ExitCode {
+fn watch(children: &mut [Child], stop: &AtomicBool, hang_up: &AtomicBool) -> ExitCode {
     while !stop.load(Ordering::SeqCst) {
+        if hang_up.swap(false, Ordering::SeqCst) {
+            children.iter().for_each(Child::hang_up);
+        }
         for child in &mut *children {
             if let Health::Hopeless(code) = child.look_after(Instant::now()) {
                 return ExitCode::from(code);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use steno_store::{Store, SystemClock};
 use steno_worker::{Config, Ended, Worker};
 
@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         return code;
     }
     steno_settings::keep_files_private();
+    steno_settings::leave_no_core();
     let config: Config = steno_settings::parse();
     steno_settings::start_log(&config.log);
     steno_settings::die_with_parent();
@@ -47,6 +48,8 @@ fn run(config: Config) -> anyhow::Result<Ended> {
         signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
+    // It means "read your settings again", and there are none that a worker reads again.
+    signal_hook::flag::register(SIGHUP, Arc::default())?;
     let store = Store::open(&config.queue.data, config.store_settings())
         .with_context(|| format!("cannot open the data folder {} (STENO_DATA)", config.queue.data.display()))?;
     let engine = steno_worker::load_engine(&config)?;

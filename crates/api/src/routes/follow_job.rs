@@ -4,6 +4,7 @@
 //! the rest from the database, whichever process it spoke to before.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -17,6 +18,9 @@ use crate::openapi::{GoneProblem, JobMessage};
 use crate::problem::ApiError;
 use crate::state::ApiState;
 use crate::{extract, sse};
+
+/// How long a stream lasts at most: no client keeps its connection for ever.
+const STREAM_LIFE: Duration = Duration::from_secs(1800);
 
 /// Follow a job.
 ///
@@ -54,12 +58,14 @@ pub(crate) async fn follow_job(request: HttpRequest, state: web::Data<ApiState>)
         Step::News(news) => view.tell(*news),
         Step::Silence | Step::Stopping => {}
     }
-    let events = stream::unfold((changes, view), |(mut changes, mut view)| async move {
+    let began = Instant::now();
+    let events = stream::unfold((changes, view), move |(mut changes, mut view)| async move {
         loop {
             if let Some(event) = view.untold.pop_front() {
                 return Some((Ok::<_, ApiError>(event), (changes, view)));
             }
-            if view.ended {
+            // A client whose stream has lasted long enough resumes it, as after a broken connection.
+            if view.ended || began.elapsed() >= STREAM_LIFE {
                 return None;
             }
             match changes.next().await {

@@ -110,9 +110,18 @@ impl Child {
     }
 
     pub(super) fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Passes SIGHUP on.
+    pub(super) fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    fn signal(&self, signal: Signal) {
         if let Some(process) = &self.process {
             // It may have ended in this moment.
-            let _ = kill_process(Pid::from_child(process), Signal::TERM);
+            let _ = kill_process(Pid::from_child(process), signal);
         }
     }
 

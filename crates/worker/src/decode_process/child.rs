@@ -84,7 +84,8 @@ fn limit(order: &Order) -> Result<(), String> {
     let limits = [
         ("memory", Resource::As, order.memory_bytes),
         ("file sizes", Resource::Fsize, spool_bytes),
-        ("core dumps", Resource::Core, 0),
+        // A limit of 0 does not hold for dumps through a pipe, one of 1 does (core(5)).
+        ("core dumps", Resource::Core, 1),
         ("processes", Resource::Nproc, 0),
     ];
     let failed = limits.into_iter().filter_map(|(name, resource, most)| {
