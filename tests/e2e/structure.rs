@@ -37,9 +37,10 @@ fn dependencies_point_one_way() {
     assert_eq!(own("steno-models"), Vec::<&str>::new());
     assert_eq!(own("steno-settings"), Vec::<&str>::new());
     assert_eq!(own("steno-weights"), Vec::<&str>::new());
+    assert_eq!(own("steno-silero"), Vec::<&str>::new());
     assert_eq!(own("steno-store"), ["steno-models"]);
     assert_eq!(own("steno-api"), ["steno-models", "steno-settings", "steno-store"]);
-    assert_eq!(own("steno-worker"), ["steno-models", "steno-settings", "steno-store", "steno-weights"]);
+    assert_eq!(own("steno-worker"), ["steno-models", "steno-settings", "steno-silero", "steno-store", "steno-weights"]);
     assert_eq!(own("steno-cli"), ["steno-models", "steno-settings", "steno-store", "steno-weights"]);
     let foreign = |name: &str, part: &str| dependencies[name].iter().any(|needed| needed.contains(part));
     for name in ["steno-api", "steno-store", "steno-cli"] {

@@ -39,6 +39,10 @@ impl Engine for Script {
 }
 
 impl Session for Script {
+    fn no_speech_probability(&mut self, _: &[f32], _: &str, _: &dyn Control) -> Result<f32, EngineError> {
+        Ok(0.0)
+    }
+
     fn detect_languages(&mut self, _: &[f32], _: &str, _: &dyn Control) -> Result<Vec<DetectedLanguage>, EngineError> {
         Ok(vec![DetectedLanguage { code: "en".to_owned(), probability: 1.0 }])
     }

@@ -9,7 +9,7 @@ pub(crate) const TAPS: usize = 3;
 /// Rows that are added in one pass over the outputs.
 const ROWS: usize = 4;
 
-/// A convolution over time with three taps, one step of padding at either end, and a ReLU.
+/// A convolution over time with three taps, one step of padding at either end, and no value below zero.
 pub(crate) struct Convolution {
     pub(crate) inputs: usize,
     pub(crate) outputs: usize,
@@ -39,7 +39,9 @@ impl Convolution {
                 let weight = &self.weight[tap * self.inputs * self.outputs..];
                 add_rows(sums, values, weight);
             }
-            sums.iter_mut().for_each(|sum| *sum = sum.max(0.0));
+            for sum in sums {
+                *sum = sum.max(0.0);
+            }
         }
     }
 }
@@ -79,10 +81,8 @@ fn add_rows(sums: &mut [f32], values: &[f32], weight: &[f32]) {
         let mut row = || rows.next().expect("there is a row for each value");
         let [first, second, third, fourth] = [row(), row(), row(), row()];
         for (index, sum) in sums.iter_mut().enumerate() {
-            *sum += block[0] * first[index]
-                + block[1] * second[index]
-                + block[2] * third[index]
-                + block[3] * fourth[index];
+            *sum +=
+                block[0] * first[index] + block[1] * second[index] + block[2] * third[index] + block[3] * fourth[index];
         }
     }
     for (value, row) in remainder.iter().zip(rows) {

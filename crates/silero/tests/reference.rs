@@ -1,4 +1,4 @@
-//! The network gives the values that `reference.py` computes from the same weights with NumPy.
+//! The network gives the values that `reference.py` computes from the same weights.
 
 use steno_silero::{Detector, FRAME_SAMPLES};
 

@@ -11,6 +11,7 @@ mod pipeline;
 mod plan;
 mod resample;
 mod signature;
+mod sound;
 mod span;
 mod speech;
 mod spool;

@@ -3,6 +3,7 @@
 //! [`WeightsPool`] implements [`Engine`] with whisper.cpp.
 
 mod alignment;
+mod first_token;
 mod ggml;
 mod guards;
 mod hook;
@@ -47,6 +48,14 @@ pub trait Session {
         model: &str,
         control: &dyn Control,
     ) -> Result<Vec<DetectedLanguage>, EngineError>;
+
+    /// The probability, 0 to 1, that nobody speaks in `samples` (16 kHz mono, -1 to 1, at most 30 s).
+    fn no_speech_probability(
+        &mut self,
+        samples: &[f32],
+        model: &str,
+        control: &dyn Control,
+    ) -> Result<f32, EngineError>;
 
     /// The text of `samples` (16 kHz mono, -1 to 1, at most 30 s), and what was left out of it.
     fn transcribe(

@@ -1,5 +1,6 @@
 //! Doing one task: from a claim to what the store is to keep. Knows audio, engine and files; changes no row.
 
+mod doubtful;
 mod language;
 mod prepare;
 mod transcribe;

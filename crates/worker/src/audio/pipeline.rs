@@ -11,7 +11,7 @@ use super::decode::{Access, Decoder, Shape, Step, too_costly};
 use super::downmix::Downmix;
 use super::plan::plan;
 use super::resample::Resampler;
-use super::speech::{Listener, regions};
+use super::speech::{Frames, Listener};
 use super::spool::{SpoolWriter, quantise};
 use super::{AudioError, Control, Limits, Recording, SAMPLE_RATE, TrackChoice, milliseconds};
 
@@ -150,7 +150,7 @@ impl Files<'_> {
 
         let tracks = decoder.tracks();
         let peak = sink.peak;
-        let (samples, probabilities) = sink.finish()?;
+        let (samples, frames) = sink.finish()?;
         if blocks == 0 || samples == 0 {
             // A container that announced packets and gave no sound is damaged; one without packets is merely empty.
             return Err(match (truncated, packets) {
@@ -160,7 +160,7 @@ impl Files<'_> {
         }
         let recording = Recording {
             duration_ms: milliseconds(samples),
-            spans: plan(&regions(&probabilities), &probabilities, samples),
+            spans: plan(&frames, samples),
             truncated,
             damaged_ms: damaged.as_millis() as u64,
         };
@@ -241,8 +241,8 @@ impl Sink {
         self.spool.write(&self.quantised).map_err(AudioError::Spool)
     }
 
-    /// Samples written and the probability of speech of each frame.
-    fn finish(mut self) -> Result<(u64, Vec<u8>), AudioError> {
+    /// Samples written and what is known of their frames.
+    fn finish(mut self) -> Result<(u64, Frames), AudioError> {
         self.end_stretch()?;
         Ok((self.spool.finish().map_err(AudioError::Spool)?, self.listener.finish()))
     }

@@ -1,37 +1,53 @@
-//! Which stretches of a recording go to whisper, and where they are cut.
+//! Which stretches of a recording go to Whisper, and where they are cut.
 //!
-//! Called by [`pipeline`](super::pipeline) at the end of a file. A pure function: the same speech always gives the same spans. Never looks
-//! at the samples.
+//! Called by [`pipeline`](super::pipeline) at the end of a file. A pure function: the same frames
+//! always give the same spans. Never looks at the samples.
 
 use std::ops::Range;
 
-use super::speech::FRAME_SAMPLES;
+use super::sound::sound_beside;
+use super::speech::{FRAME_SAMPLES, Frames, regions};
 use super::{Span, Stretch};
 
-/// Longest span, in frames: just under 29 s. Whisper hears 30 s at a time and wants a little silence at the end.
-const MAX_FRAMES: usize = 29 * FRAMES_PER_SECOND_X2 / 2;
-/// 62.5 frames a second, doubled to stay whole.
-const FRAMES_PER_SECOND_X2: usize = 125;
-/// Kept before and after speech, in frames (304 ms): the detector is late on soft sounds.
-const PAD_FRAMES: usize = 19;
-/// Longest silence between two stretches of a span, in frames (5 s) and after padding. Whisper does not hear it, and what was
-/// said before helps with what follows; further apart, a time that is off by a little could land beyond a long silence.
-const BRIDGE_FRAMES: usize = 312;
-/// Half the width, in frames, over which a probability is averaged to find a pause: together about a quarter second.
-const PAUSE_HALF_WIDTH: usize = 8;
+/// Longest span, in frames: just under 29 s. Whisper takes 30 s at a time and wants a little silence
+/// at the end.
+const MAX_FRAMES: usize = 906;
+/// Kept before and after speech, in frames (0.4 s): the detector is late on soft sounds, and Whisper
+/// wants a little silence around words.
+const PAD_FRAMES: usize = 13;
+/// Longest silence between two stretches of a span, in frames (5 s) and after padding. Whisper does
+/// not get it, and what was said before helps with what follows; further apart, a time that is off
+/// by a little could land beyond a long silence.
+const BRIDGE_FRAMES: usize = 156;
+/// Half the width, in frames, over which a probability is averaged to find a pause: together about a
+/// quarter second.
+const PAUSE_HALF_WIDTH: usize = 4;
 
-/// Spans that cover every region, in order, disjoint and each at most [`MAX_FRAMES`] long.
-///
-/// `regions` are ranges of frames in order, at least one frame apart; `probabilities` holds one byte for each frame of the
-/// recording of `total_samples`.
-pub(super) fn plan(regions: &[Range<usize>], probabilities: &[u8], total_samples: u64) -> Vec<Span> {
-    let pieces: Vec<_> =
-        pad(regions, probabilities.len()).into_iter().flat_map(|region| split(region, probabilities)).collect();
-    let stretch = |frames: Range<usize>| Stretch {
-        start_sample: (frames.start * FRAME_SAMPLES) as u64,
-        end_sample: ((frames.end * FRAME_SAMPLES) as u64).min(total_samples),
+/// Spans that cover all speech, and all sound that may be speech: in order, disjoint, at most
+/// [`MAX_FRAMES`] each.
+pub(super) fn plan(frames: &Frames, total_samples: u64) -> Vec<Span> {
+    let speech = pad(&regions(&frames.probabilities), frames.probabilities.len());
+    let (inside, beside): (Vec<_>, Vec<_>) =
+        sound_beside(&speech, frames).into_iter().partition(|sound| is_bridged(sound, &speech));
+
+    let heard = connected(&sorted([speech, inside].concat()));
+    let pieces = heard.into_iter().flat_map(|region| split(region, &frames.probabilities));
+    let pieces: Vec<_> = pieces.collect();
+    let certain = join(&pieces).into_iter().map(|pieces| (pieces, false));
+
+    let doubtful = beside.into_iter().flat_map(|sound| split(sound, &frames.probabilities));
+    let doubtful = doubtful.map(|piece| (vec![piece], true));
+
+    let mut spans: Vec<_> = certain.chain(doubtful).collect();
+    spans.sort_by_key(|(pieces, _)| pieces[0].start);
+    let stretch = |piece: Range<usize>| Stretch {
+        start_sample: (piece.start * FRAME_SAMPLES) as u64,
+        end_sample: ((piece.end * FRAME_SAMPLES) as u64).min(total_samples),
     };
-    join(&pieces).into_iter().map(|span| Span { stretches: span.into_iter().map(stretch).collect() }).collect()
+    spans
+        .into_iter()
+        .map(|(pieces, doubtful)| Span { stretches: pieces.into_iter().map(stretch).collect(), doubtful })
+        .collect()
 }
 
 /// Whether these can be the spans of a recording of `total_samples`: in order, disjoint, none empty, none too long.
@@ -46,24 +62,22 @@ pub(super) fn is_plan(spans: &[Span], total_samples: u64) -> bool {
         && spans.iter().all(|span| !span.stretches.is_empty() && span.samples() <= (MAX_FRAMES * FRAME_SAMPLES) as u64)
 }
 
-/// Widens each region, at most to the middle of the pause beside it.
+/// Widens each region, and joins those that then touch.
 fn pad(regions: &[Range<usize>], frames: usize) -> Vec<Range<usize>> {
-    let before = |index: usize| match index.checked_sub(1) {
-        Some(previous) => (regions[previous].end + regions[index].start).div_ceil(2),
-        None => 0,
-    };
-    let after = |index: usize| match regions.get(index + 1) {
-        Some(next) => (regions[index].end + next.start).div_ceil(2),
-        None => frames,
-    };
-    regions
-        .iter()
-        .enumerate()
-        .map(|(index, region)| {
-            let start = region.start.saturating_sub(PAD_FRAMES).max(before(index));
-            start..(region.end + PAD_FRAMES).min(after(index))
-        })
-        .collect()
+    let widened =
+        regions.iter().map(|region| region.start.saturating_sub(PAD_FRAMES)..(region.end + PAD_FRAMES).min(frames));
+    connected(&widened.collect::<Vec<_>>())
+}
+
+/// Whether a sound lies between two regions of speech that may share a span.
+fn is_bridged(sound: &Range<usize>, speech: &[Range<usize>]) -> bool {
+    let next = speech.partition_point(|region| region.end <= sound.start);
+    next > 0 && next < speech.len() && speech[next].start - speech[next - 1].end <= BRIDGE_FRAMES
+}
+
+fn sorted(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.sort_by_key(|range| range.start);
+    ranges
 }
 
 /// Cuts speech without a pause into pieces that fit, each cut at the likeliest pause in the last third.
@@ -110,12 +124,12 @@ fn speech(pieces: &[Range<usize>]) -> usize {
     pieces.iter().map(ExactSizeIterator::len).sum()
 }
 
-/// Pieces without a gap between them as one.
+/// Joins pieces that overlap or touch. `pieces` are in order of their starts.
 fn connected(pieces: &[Range<usize>]) -> Vec<Range<usize>> {
     let mut stretches: Vec<Range<usize>> = Vec::new();
     for piece in pieces {
         match stretches.last_mut() {
-            Some(last) if last.end == piece.start => last.end = piece.end,
+            Some(last) if last.end >= piece.start => last.end = last.end.max(piece.end),
             _ => stretches.push(piece.clone()),
         }
     }
@@ -133,28 +147,33 @@ fn longest_pause(pieces: &[Range<usize>], first: usize, furthest: usize) -> usiz
 
 #[cfg(test)]
 mod tests {
-    use super::super::speech::regions;
     use super::*;
 
     /// Plans `probabilities` after checking what must hold for every plan.
     fn check(probabilities: &[u8], partial_samples: u64) -> Vec<Span> {
-        let found = regions(probabilities);
-        let total = (probabilities.len() * FRAME_SAMPLES) as u64 - partial_samples;
-        let spans = plan(&found, probabilities, total);
+        check_frames(
+            &Frames { levels: vec![0; probabilities.len()], probabilities: probabilities.to_vec() },
+            partial_samples,
+        )
+    }
+
+    fn check_frames(frames: &Frames, partial_samples: u64) -> Vec<Span> {
+        let total = (frames.probabilities.len() * FRAME_SAMPLES) as u64 - partial_samples;
+        let spans = plan(frames, total);
+        assert!(is_plan(&spans, total), "{spans:?}");
 
         let stretches: Vec<Stretch> = spans.iter().flat_map(|span| span.stretches.iter().copied()).collect();
-        assert!(is_plan(&spans, total), "{spans:?}");
-        for frame in found.iter().cloned().flatten() {
+        for frame in regions(&frames.probabilities).into_iter().flatten() {
             let sample = (frame * FRAME_SAMPLES) as u64;
             let covered = stretches.iter().any(|found| (found.start_sample..found.end_sample).contains(&sample));
             assert!(covered, "speech at frame {frame} is in no span");
         }
-        assert_eq!(spans, plan(&found, probabilities, total));
+        assert_eq!(spans, plan(frames, total));
         spans
     }
 
     fn seconds(value: f64) -> usize {
-        (value * 62.5) as usize
+        (value * 31.25).round() as usize
     }
 
     /// Speech and pauses in turn, each given by its length in seconds, speech first.
@@ -163,10 +182,20 @@ mod tests {
         turns.iter().enumerate().flat_map(turn).collect()
     }
 
+    /// [`talk`] whose pauses are sound of the level `pause`.
+    fn talk_over(turns: &[f64], pause: u8) -> Frames {
+        let mut probabilities = talk(turns);
+        let mut levels: Vec<u8> = probabilities.iter().map(|p| if *p > 128 { 60 } else { pause }).collect();
+        // Enough of the background for it to be known.
+        probabilities.extend(vec![3; probabilities.len()]);
+        levels.resize(probabilities.len(), 20);
+        Frames { probabilities, levels }
+    }
+
     #[test]
     fn silence_has_no_spans() {
         assert!(check(&[0; 1000], 0).is_empty());
-        assert!(plan(&[], &[], 0).is_empty());
+        assert!(plan(&Frames::default(), 0).is_empty());
     }
 
     #[test]
@@ -174,12 +203,12 @@ mod tests {
         let spans = check(&talk(&[0.0, 2.0, 1.0, 2.0]), 0);
         let start = ((seconds(2.0) - PAD_FRAMES) * FRAME_SAMPLES) as u64;
         let end = ((seconds(3.0) + PAD_FRAMES) * FRAME_SAMPLES) as u64;
-        let [Span { stretches }] = spans.as_slice() else { panic!("{spans:?}") };
+        let [Span { stretches, doubtful: false }] = spans.as_slice() else { panic!("{spans:?}") };
         assert_eq!(stretches.len(), 1);
-        assert!(stretches[0].start_sample.abs_diff(start) <= 512 && stretches[0].end_sample.abs_diff(end) <= 512);
+        assert!(stretches[0].start_sample.abs_diff(start) <= 1024 && stretches[0].end_sample.abs_diff(end) <= 1024);
 
         let whole = check(&[255; 100], 100);
-        assert_eq!(whole, [Span::whole(0, 25_500)]);
+        assert_eq!(whole, [Span::whole(0, 51_100)]);
     }
 
     #[test]
@@ -190,19 +219,43 @@ mod tests {
 
     #[test]
     fn a_bridged_pause_is_left_out() {
-        let spans = check(&talk(&[3.0, 0.55, 3.0, 2.0, 3.0]), 0);
-        let [Span { stretches }] = spans.as_slice() else { panic!("{spans:?}") };
-        assert_eq!(stretches.len(), 2, "half a second is kept, two are not: {stretches:?}");
+        let spans = check(&talk(&[3.0, 0.75, 3.0, 2.0, 3.0]), 0);
+        let [Span { stretches, .. }] = spans.as_slice() else { panic!("{spans:?}") };
+        assert_eq!(stretches.len(), 2, "three quarters of a second are kept, two seconds are not: {stretches:?}");
         let gap = (stretches[1].start_sample - stretches[0].end_sample) as f64 / 16_000.0;
-        assert!((1.35..1.45).contains(&gap), "of two seconds 0.3 are kept on either side, not {gap}");
+        assert!((1.1..1.25).contains(&gap), "of two seconds 0.4 are kept on either side, not {gap}");
+    }
+
+    #[test]
+    fn sound_in_a_bridged_pause_is_kept() {
+        let spans = check_frames(&talk_over(&[3.0, 4.0, 3.0], 50), 0);
+        let [Span { stretches, doubtful: false }] = spans.as_slice() else { panic!("{spans:?}") };
+        assert_eq!(stretches.len(), 1);
+    }
+
+    #[test]
+    fn sound_in_a_long_pause_is_a_doubtful_span() {
+        let spans = check_frames(&talk_over(&[3.0, 9.0, 3.0], 50), 0);
+        let doubtful: Vec<_> = spans.iter().map(|span| span.doubtful).collect();
+        assert_eq!(doubtful, [false, true, false]);
+        assert_eq!(spans[0].stretches[0].end_sample, spans[1].stretches[0].start_sample);
+        assert_eq!(spans[1].stretches[0].end_sample, spans[2].stretches[0].start_sample);
+    }
+
+    #[test]
+    fn sound_without_any_speech_is_doubtful_and_left_to_the_engine() {
+        let frames = Frames { probabilities: vec![10; seconds(40.0)], levels: vec![25; seconds(40.0)] };
+        let spans = check_frames(&frames, 0);
+        assert_eq!(spans.len(), 2);
+        assert!(spans.iter().all(|span| span.doubtful));
     }
 
     #[test]
     fn a_long_run_is_cut_at_its_longest_pause() {
-        let spans = check(&talk(&[9.0, 0.7, 9.0, 1.2, 5.0, 0.7, 4.0, 0.7, 9.0]), 0);
+        let spans = check(&talk(&[9.0, 0.9, 9.0, 1.5, 5.0, 0.9, 4.0, 0.9, 9.0]), 0);
         assert_eq!(spans.len(), 2);
         let cut = spans[0].stretches.last().unwrap().end_sample as f64 / 16_000.0;
-        assert!((18.7..19.9).contains(&cut), "cut at {cut} s");
+        assert!((18.9..20.4).contains(&cut), "cut at {cut} s");
     }
 
     #[test]
@@ -231,7 +284,8 @@ mod tests {
                 probabilities.extend((0..length).map(|_| value.saturating_add(random(40) as u8)));
             }
             if !probabilities.is_empty() {
-                check(&probabilities, u64::from(random(256)));
+                let levels = probabilities.iter().map(|p| p / 3 + random(40) as u8).collect();
+                check_frames(&Frames { probabilities, levels }, u64::from(random(512)));
             }
         }
     }

@@ -13,6 +13,8 @@ const SNAP_SECONDS: f64 = 0.3;
 pub struct Span {
     /// At least one.
     pub stretches: Vec<Stretch>,
+    /// The detector finds no speech here. The engine is asked all the same, and has to be surer.
+    pub doubtful: bool,
 }
 
 /// A stretch of the spool, from `start_sample` up to and without `end_sample`, counted at [`SAMPLE_RATE`].
@@ -35,9 +37,9 @@ impl Stretch {
 }
 
 impl Span {
-    /// A span of one stretch.
+    /// A span of one stretch of speech.
     pub fn whole(start_sample: u64, end_sample: u64) -> Self {
-        Self { stretches: vec![Stretch { start_sample, end_sample }] }
+        Self { stretches: vec![Stretch { start_sample, end_sample }], doubtful: false }
     }
 
     /// Samples of all stretches together.
@@ -79,7 +81,8 @@ mod tests {
     /// Three stretches of 4 s, 2 s and 4 s: 10–14, 20–22 and 30–34 in the recording, 0–4, 4–6 and 6–10 in the span.
     fn check(within: (f64, f64), expected: (f64, f64)) {
         let stretch = |start: u64, end: u64| Stretch { start_sample: start * 16_000, end_sample: end * 16_000 };
-        let span = Span { stretches: vec![stretch(10, 14), stretch(20, 22), stretch(30, 34)] };
+        let stretches = vec![stretch(10, 14), stretch(20, 22), stretch(30, 34)];
+        let span = Span { stretches, doubtful: false };
         assert_eq!(span.samples(), 160_000);
         let (start, end) = span.locate(within.0, within.1);
         let near = |a: f64, b: f64| (a - b).abs() < 1e-9;
@@ -117,7 +120,8 @@ mod tests {
         for start in 0..100 {
             for end in start..100 {
                 let stretch = |start: u64, end: u64| Stretch { start_sample: start * 1_600, end_sample: end * 1_600 };
-                let span = Span { stretches: vec![stretch(100, 117), stretch(120, 121), stretch(300, 355)] };
+                let stretches = vec![stretch(100, 117), stretch(120, 121), stretch(300, 355)];
+                let span = Span { stretches, doubtful: false };
                 let (a, b) = span.locate(f64::from(start) / 10.0, f64::from(end) / 10.0);
                 assert!((10.0..=35.5).contains(&a) && a <= b && b <= 35.5, "{start} {end}: {a} {b}");
             }

@@ -1,88 +1,95 @@
-//! Where people speak: one probability for each 16 ms of the 16 kHz signal, and the regions they form.
+//! Finds speech in the 16 kHz signal: a probability and a level for every frame of 32 ms, and the
+//! regions that they form.
 //!
-//! Called by [`pipeline`](super::pipeline) while it decodes, then by [`plan`](super::plan). Never changes the signal: the level is raised for the
-//! detector's ears only.
+//! Called by [`pipeline`](super::pipeline) while it decodes, then by [`plan`](super::plan). Never
+//! changes the signal.
 
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 
-use earshot::Detector;
+use steno_silero::Detector;
 
 /// Samples of a frame at 16 kHz, fixed by the detector.
-pub(super) const FRAME_SAMPLES: usize = 256;
+pub(super) const FRAME_SAMPLES: usize = steno_silero::FRAME_SAMPLES;
 
-/// Level the detector is given, in 16-bit units (-30 dB of full scale): there it knows speech well, and noise, which it takes
-/// for speech when loud, is told from it.
-const LISTEN_RMS: f32 = 1_000.0;
-/// At most 30 dB is added (hiss must stay hiss) and 20 dB taken away.
-const GAINS: RangeInclusive<f32> = 0.1..=32.0;
-/// Share of a louder frame in the level, about 160 ms to follow: a slammed door must not deafen the detector.
-const LEVEL_RISE: f32 = 0.1;
-/// Share of the level kept over a quieter frame: half after about 3.5 s, longer than pauses between sentences.
-const LEVEL_DECAY: f32 = 0.997;
+/// The second detector hears the signal this much louder (24 dB), so that a loud sound does not hide
+/// the quiet voice after it: the detectors adapt to the level of what they hear.
+const LOUD_GAIN: f32 = 16.0;
 
 /// Probability at which speech begins.
 const ENTER: u8 = 128;
 /// Probability below which it ends. Lower, so that a soft syllable does not end a word.
-const LEAVE: u8 = 77;
-/// Probability that each region reaches at least once. White noise, hum and dial tones stay below 0.7, single words of a
-/// poor recording go above 0.8.
-const CERTAIN: u8 = 191;
-/// Shortest speech, in frames (96 ms). A click is shorter.
-const MIN_FRAMES: usize = 6;
-/// Pauses shorter than this many frames (0.5 s) stay inside a region.
-const JOIN_FRAMES: usize = 31;
+const LEAVE: u8 = 90;
+/// Shortest speech, in frames (64 ms). A click is shorter.
+const MIN_FRAMES: usize = 2;
 
-/// Listens to the signal as it is decoded.
+/// What is known of every frame of a recording, in order.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    /// The probability of speech, 0 to 255.
+    pub(super) probabilities: Vec<u8>,
+    /// The level in dB above one step of a 16-bit sample: 0 is silence, 90 is full scale.
+    pub(super) levels: Vec<u8>,
+}
+
+/// Takes the signal as it is decoded.
 pub(super) struct Listener {
-    detector: Box<Detector>,
+    detector: Detector,
+    loud_detector: Detector,
     pending: Vec<i16>,
-    /// Level of the recent sound, in 16-bit units; rises fast, falls slowly.
-    level: f32,
-    probabilities: Vec<u8>,
+    frames: Frames,
 }
 
 impl Listener {
     pub(super) fn new() -> Self {
-        Self { detector: Detector::default_boxed(), pending: Vec::new(), level: 0.0, probabilities: Vec::new() }
+        Self {
+            detector: Detector::new(),
+            loud_detector: Detector::new(),
+            pending: Vec::new(),
+            frames: Frames::default(),
+        }
     }
 
     /// Takes the next samples at 16 kHz.
     pub(super) fn push(&mut self, samples: &[i16]) {
         self.pending.extend_from_slice(samples);
         let pending = std::mem::take(&mut self.pending);
-        let mut frames = pending.chunks_exact(FRAME_SAMPLES);
-        for frame in &mut frames {
-            self.hear(frame);
+
+        let (frames, rest) = pending.as_chunks();
+        for frame in frames {
+            self.push_frame(frame);
         }
-        self.pending.extend_from_slice(frames.remainder());
+        self.pending.extend_from_slice(rest);
     }
 
-    /// The probability of speech of every frame, 0 to 255. The last frame may be partly silence added here.
-    pub(super) fn finish(mut self) -> Vec<u8> {
+    /// All frames. The last one may be partly silence added here.
+    pub(super) fn finish(mut self) -> Frames {
         if !self.pending.is_empty() {
-            let mut frame = std::mem::take(&mut self.pending);
-            frame.resize(FRAME_SAMPLES, 0);
-            self.hear(&frame);
+            let mut frame = [0; FRAME_SAMPLES];
+            frame[..self.pending.len()].copy_from_slice(&self.pending);
+            self.push_frame(&frame);
         }
-        self.probabilities
+        self.frames
     }
 
-    fn hear(&mut self, frame: &[i16]) {
-        let energy: f32 = frame.iter().map(|&s| f32::from(s) * f32::from(s)).sum::<f32>() / FRAME_SAMPLES as f32;
-        let rms = energy.sqrt();
-        let risen = self.level + (rms - self.level) * LEVEL_RISE;
-        self.level = risen.max(self.level * LEVEL_DECAY);
-        let gain = (LISTEN_RMS / self.level.max(1.0)).clamp(*GAINS.start(), *GAINS.end());
-        let mut loud = [0_i16; FRAME_SAMPLES];
-        for (out, &sample) in loud.iter_mut().zip(frame) {
-            *out = (f32::from(sample) * gain) as i16;
-        }
-        let probability = self.detector.predict_i16(&loud);
-        self.probabilities.push((probability.clamp(0.0, 1.0) * 255.0).round() as u8);
+    fn push_frame(&mut self, frame: &[i16; FRAME_SAMPLES]) {
+        let samples = frame.map(|sample| f32::from(sample) / 32_768.0);
+        let loud = samples.map(|sample| (sample * LOUD_GAIN).clamp(-1.0, 1.0));
+        let probability = self.detector.probability(&samples);
+        let loud_probability = self.loud_detector.probability(&loud);
+
+        self.frames.probabilities.push((probability.max(loud_probability) * 255.0).round() as u8);
+        self.frames.levels.push(level(frame));
     }
 }
 
-/// Ranges of frames with speech, in order, at least `JOIN_FRAMES` apart.
+/// The level of a frame in dB above one step.
+fn level(frame: &[i16]) -> u8 {
+    let energy: f64 = frame.iter().map(|&sample| f64::from(sample) * f64::from(sample)).sum();
+    let mean = energy / frame.len() as f64;
+    (10.0 * mean.max(1.0).log10()).round() as u8
+}
+
+/// Ranges of frames with speech, in order and disjoint.
 pub(super) fn regions(probabilities: &[u8]) -> Vec<Range<usize>> {
     let mut regions: Vec<Range<usize>> = Vec::new();
     let mut index = 0;
@@ -92,17 +99,11 @@ pub(super) fn regions(probabilities: &[u8]) -> Vec<Range<usize>> {
             continue;
         }
         let length = probabilities[index..].iter().take_while(|&&p| p >= LEAVE).count();
-        let found = index..index + length;
-        index = found.end;
-        if length < MIN_FRAMES {
-            continue;
+        if length >= MIN_FRAMES {
+            regions.push(index..index + length);
         }
-        match regions.last_mut() {
-            Some(last) if found.start - last.end < JOIN_FRAMES => last.end = found.end,
-            _ => regions.push(found),
-        }
+        index += length;
     }
-    regions.retain(|region| probabilities[region.clone()].iter().any(|&p| p >= CERTAIN));
     regions
 }
 
@@ -110,7 +111,7 @@ pub(super) fn regions(probabilities: &[u8]) -> Vec<Range<usize>> {
 mod tests {
     use super::*;
 
-    fn listen(samples: &[i16]) -> Vec<u8> {
+    fn listen(samples: &[i16]) -> Frames {
         let mut listener = Listener::new();
         samples.chunks(1_000).for_each(|chunk| listener.push(chunk));
         listener.finish()
@@ -125,42 +126,43 @@ mod tests {
         };
         for amplitude in [0, 1, 30, 1_000, 20_000] {
             let samples: Vec<i16> = (0..160_000).map(|_| noise(amplitude)).collect();
-            assert!(regions(&listen(&samples)).is_empty(), "noise of amplitude {amplitude} was taken for speech");
+            let found = regions(&listen(&samples).probabilities);
+            assert!(found.is_empty(), "noise of amplitude {amplitude} was taken for speech: {found:?}");
         }
     }
 
     #[test]
-    fn every_frame_has_a_probability() {
-        for samples in [0, 1, 255, 256, 257, 16_000] {
-            assert_eq!(listen(&vec![0; samples]).len(), samples.div_ceil(FRAME_SAMPLES));
+    fn every_frame_has_a_probability_and_a_level() {
+        for samples in [0, 1, 511, 512, 513, 16_000] {
+            let frames = listen(&vec![0; samples]);
+            assert_eq!(frames.probabilities.len(), samples.div_ceil(FRAME_SAMPLES));
+            assert_eq!(frames.levels, vec![0; frames.probabilities.len()]);
         }
     }
 
     #[test]
-    fn a_click_is_not_speech_and_a_word_is() {
+    fn levels_are_decibels() {
+        assert_eq!(level(&[0; 8]), 0);
+        assert_eq!(level(&[10; 8]), 20);
+        assert_eq!(level(&[i16::MIN; 8]), 90);
+    }
+
+    #[test]
+    fn a_click_is_not_speech_and_a_syllable_is() {
         let mut probabilities = vec![0; 100];
-        probabilities[10..15].fill(250);
+        probabilities[10] = 250;
         assert!(regions(&probabilities).is_empty());
-        probabilities[10..16].fill(250);
-        assert_eq!(regions(&probabilities).first(), Some(&(10..16)));
+        probabilities[11] = 250;
+        assert_eq!(regions(&probabilities).first(), Some(&(10..12)));
     }
 
     #[test]
-    fn soft_syllables_and_short_pauses_stay_inside_a_region() {
-        let mut probabilities = vec![0; 200];
+    fn soft_syllables_stay_inside_a_region() {
+        let mut probabilities = vec![0; 100];
         probabilities[10..30].fill(250);
         probabilities[30..40].fill(100);
-        probabilities[60..80].fill(200);
-        probabilities[111..120].fill(200);
-        assert_eq!(regions(&probabilities), [10..80, 111..120]);
-    }
-
-    #[test]
-    fn a_region_that_is_never_certain_is_dropped() {
-        let mut probabilities = vec![0; 200];
-        probabilities[10..60].fill(180);
-        probabilities[120..160].fill(180);
-        probabilities[130] = 200;
-        assert_eq!(regions(&probabilities).first(), Some(&(120..160)));
+        probabilities[40..50].fill(80);
+        probabilities[60..70].fill(200);
+        assert_eq!(regions(&probabilities), [10..40, 60..70]);
     }
 }

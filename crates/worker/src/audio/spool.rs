@@ -94,7 +94,10 @@ mod tests {
         writer.finish().unwrap();
 
         let stretch = |start_sample| Stretch { start_sample, end_sample: start_sample + 1 };
-        assert_eq!(read_span(&path, &Span { stretches: vec![stretch(1), stretch(3)] }).unwrap(), [0.5, 0.25]);
+        assert_eq!(
+            read_span(&path, &Span { stretches: vec![stretch(1), stretch(3)], doubtful: false }).unwrap(),
+            [0.5, 0.25]
+        );
     }
 
     #[test]

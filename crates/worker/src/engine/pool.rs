@@ -238,6 +238,16 @@ impl Session for PoolSession<'_> {
         self.pool.take(&key, &|| control.should_stop())?.detect_languages(samples, control)
     }
 
+    fn no_speech_probability(
+        &mut self,
+        samples: &[f32],
+        model: &str,
+        control: &dyn Control,
+    ) -> Result<f32, EngineError> {
+        let key = Key { model: model.to_owned(), aligns: false };
+        self.pool.take(&key, &|| control.should_stop())?.no_speech_probability(samples, control)
+    }
+
     fn transcribe(
         &mut self,
         samples: &[f32],

@@ -9,7 +9,7 @@ use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperContextPar
 use super::hook::RunHook;
 use super::rest;
 use super::retry::{self, Context, Try};
-use super::{DetectedLanguage, EngineError, EngineRequest, SpanText, alignment, ggml, text};
+use super::{EngineError, EngineRequest, SpanText, alignment, ggml, text};
 use crate::audio::Control;
 
 /// Encoder frames of a second of audio.
@@ -26,12 +26,10 @@ const SAMPLE_RATE: usize = 16_000;
 const MIN_SAMPLES: usize = SAMPLE_RATE / 5;
 /// Tokens of multilingual weights that are no language's. Source: `whisper_vocab::num_languages` in whisper.cpp.
 const TOKENS_BESIDE_LANGUAGES: i32 = 51_766;
-/// Below this `full` returns before it notes the context. Source: `delta_min` in whisper.cpp.
-const SHORTEST_RUN_MS: i32 = 100;
 
 /// Whisper weights in memory.
 pub struct Whisper {
-    context: WhisperContext,
+    pub(super) context: WhisperContext,
     precision: Option<Precision>,
     /// Whether runs also tell when each token was spoken.
     aligns: bool,
@@ -95,7 +93,7 @@ impl Whisper {
         ggml::has_tiny_blas()
     }
 
-    fn audio_ctx(&self, samples: usize, context: Context) -> i32 {
+    pub(super) fn audio_ctx(&self, samples: usize, context: Context) -> i32 {
         let whole = self.context.n_audio_ctx() as usize;
         let window = whole / FRAME_STEP * FRAME_STEP;
         let length = samples.div_ceil(SAMPLE_RATE / FRAMES_PER_SECOND);
@@ -122,7 +120,7 @@ impl Whisper {
         }
     }
 
-    fn new_state(&self) -> Result<WhisperState, EngineError> {
+    pub(super) fn new_state(&self) -> Result<WhisperState, EngineError> {
         // whisper.cpp says why in its own log; it is memory.
         self.context.create_state().map_err(|_| EngineError::NoState)
     }
@@ -152,40 +150,6 @@ impl ComputeType {
 }
 
 impl Whisper {
-    /// Every language the weights know with the probability that it is spoken in `samples` (16 kHz mono, -1 to 1),
-    /// most probable first.
-    pub fn detect_languages(
-        &self,
-        samples: &[f32],
-        control: &dyn Control,
-    ) -> Result<Vec<DetectedLanguage>, EngineError> {
-        if !self.context.is_multilingual() {
-            return Ok(vec![DetectedLanguage { code: "en".to_owned(), probability: 1.0 }]);
-        }
-
-        let samples = padded(samples);
-        let mut state = self.new_state()?;
-        let mut params = parameters(1, 0.0);
-        params.set_language(Some("en"));
-        params.set_audio_ctx(self.audio_ctx(samples.len(), Context::Fitted));
-        // A run over the shortest stretch whisper.cpp accepts ends before its encoder starts. It leaves the spectrogram and
-        // the fitted context behind, which detection has no parameter for.
-        params.set_duration_ms(SHORTEST_RUN_MS);
-        run(&mut state, &RunHook::new(control, None), params, &samples, control)?;
-
-        let (_, probabilities) =
-            state.lang_detect(0, 1).map_err(|source| EngineError::Whisper { action: "detect the language", source })?;
-
-        // Weights know the first 99 or all 100 of these.
-        let mut found: Vec<_> = LANGUAGES
-            .iter()
-            .zip(probabilities)
-            .map(|((code, _), probability)| DetectedLanguage { code: (*code).to_owned(), probability })
-            .collect();
-        found.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-        Ok(found)
-    }
-
     /// The text of `samples` (16 kHz mono, -1 to 1, at most 30 s), and what was left out of it.
     pub fn transcribe(
         &self,
@@ -257,7 +221,7 @@ impl Whisper {
 }
 
 /// What all runs have in common. One thread: parallelism comes from slots, and whisper.cpp's threads wait by spinning.
-fn parameters<'p>(beam_size: u8, temperature: f32) -> FullParams<'p, 'p> {
+pub(super) fn parameters<'p>(beam_size: u8, temperature: f32) -> FullParams<'p, 'p> {
     let strategy = match beam_size {
         0 | 1 => SamplingStrategy::Greedy { best_of: 1 },
         beam_size => SamplingStrategy::BeamSearch { beam_size: i32::from(beam_size), patience: -1.0 },
@@ -280,7 +244,7 @@ fn parameters<'p>(beam_size: u8, temperature: f32) -> FullParams<'p, 'p> {
     params
 }
 
-fn run(
+pub(super) fn run(
     state: &mut WhisperState,
     hook: &RunHook<'_>,
     params: FullParams<'_, '_>,
@@ -295,7 +259,7 @@ fn run(
     }
 }
 
-fn padded(samples: &[f32]) -> Vec<f32> {
+pub(super) fn padded(samples: &[f32]) -> Vec<f32> {
     let mut samples = samples.to_vec();
     if samples.len() < MIN_SAMPLES {
         samples.resize(MIN_SAMPLES, 0.0);

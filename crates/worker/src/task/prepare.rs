@@ -96,7 +96,7 @@ fn name_languages(
 fn planned_spans(recording: &Recording) -> Vec<PlannedSpan> {
     let planned = recording.spans.iter().map(|span| PlannedSpan {
         stretches: span.stretches.iter().map(|stretch| (stretch.start_sample, stretch.end_sample)).collect(),
-        certainty: Certainty::Speech,
+        certainty: if span.doubtful { Certainty::Doubtful } else { Certainty::Speech },
         language: None,
     });
     planned.collect()

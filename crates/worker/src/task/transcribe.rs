@@ -6,7 +6,7 @@ use steno_models::{Gap, Segment, TranscribeRequest};
 use steno_store::{Certainty, Claim, PlannedSpan, SpanOutput, SpanTask};
 
 use super::language::detect_among;
-use super::{TaskContext, TaskError};
+use super::{TaskContext, TaskError, doubtful};
 use crate::audio::{AudioError, SAMPLE_RATE, Span, Stretch, read_span};
 use crate::engine::{EngineRequest, Session, SpanText};
 
@@ -52,7 +52,10 @@ pub(super) fn transcribe_span(
     let samples = read_span(spool, &span).map_err(AudioError::Spool)?;
 
     let request = EngineRequest::new(job.options, job.language, context.model);
-    let text = session.transcribe(&samples, &request, context.control)?;
+    let text = match job.span.certainty {
+        Certainty::Speech => session.transcribe(&samples, &request, context.control)?,
+        Certainty::Doubtful => doubtful::transcribe(&samples, &request, session, context.control)?,
+    };
     let (text, language) = match in_another_language(&samples, &text, job, context, session)? {
         Some((other, language)) => (other, language),
         None => (text, request.language),
@@ -92,7 +95,7 @@ fn in_another_language(
 }
 
 /// Mean over all tokens; 0 for none.
-fn avg_logprob(segments: &[Segment]) -> f32 {
+pub(super) fn avg_logprob(segments: &[Segment]) -> f32 {
     let tokens: usize = segments.iter().map(|segment| segment.tokens.len()).sum();
     let sum: f32 = segments.iter().map(|segment| segment.avg_logprob * segment.tokens.len() as f32).sum();
     sum / tokens.max(1) as f32
@@ -123,7 +126,8 @@ fn locate(text: SpanText, span: &Span, language: &str) -> SpanOutput {
 /// A span of the store as the audio code has it.
 pub(super) fn to_span(planned: &PlannedSpan) -> Span {
     let stretch = |&(start_sample, end_sample): &(u64, u64)| Stretch { start_sample, end_sample };
-    Span { stretches: planned.stretches.iter().map(stretch).collect() }
+    let stretches = planned.stretches.iter().map(stretch).collect();
+    Span { stretches, doubtful: planned.certainty == Certainty::Doubtful }
 }
 
 /// Seconds rounded to the millisecond.
@@ -140,7 +144,7 @@ mod tests {
     #[test]
     fn times_of_text_and_of_dropped_text_are_those_of_the_recording() {
         let stretch = |start: u64, end: u64| Stretch { start_sample: start * 16_000, end_sample: end * 16_000 };
-        let span = Span { stretches: vec![stretch(10, 14), stretch(20, 24)] };
+        let span = Span { stretches: vec![stretch(10, 14), stretch(20, 24)], doubtful: false };
         let text = SpanText {
             segments: vec![Segment { start: 0.5, end: 3.0, ..Segment::default() }],
             dropped: vec![Gap { start: 5.0, end: 7.0, reason: GapReason::Repetition }],
