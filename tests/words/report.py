@@ -1,5 +1,6 @@
-"""Tables over scores, in Markdown. Never reads a file."""
+"""Tables over scores, in Markdown, and a comparison with bounds."""
 
+import csv
 import dataclasses
 
 WORST = 10
@@ -85,12 +86,41 @@ def table(groups, answers, scores):
     lines = ["| recordings | n | system | " + " | ".join(HEAD) + " |", "|" + " --- |" * (len(HEAD) + 3)]
     for name, members in groups:
         for system in answers:
-            total = Sum()
-            for item in members:
-                total.add(item, answers[system][item.id], scores[system][item.id])
+            total = sum_of(members, answers[system], scores[system])
             if total.files:
                 lines.append(f"| {name} | {total.files} | {system} | " + " | ".join(total.cells()) + " |")
     return "\n".join(lines)
+
+
+def beyond_bounds(items, answers, scores, bounds):
+    """Returns what is beyond the bounds that the file sets for a set: its highest rates and counts."""
+    broken = []
+    with open(bounds, newline="", encoding="utf-8") as file:
+        for bound in csv.DictReader(file, delimiter="\t"):
+            members = [item for item in items if item.set == bound["set"]]
+            total = sum_of(members, answers["steno"], scores["steno"])
+            if not total.files:
+                continue
+            found = {
+                "WER %": 100 * total.word_errors / max(total.words, 1),
+                "CER %": 100 * total.letter_errors / max(total.letters, 1),
+                "missed %": 100 * total.missed_seconds / max(total.speech_seconds, 1),
+                "invented": total.invented,
+                "empty": total.empty,
+            }
+            broken += [
+                f"{bound['set']}: {name} is {value:.2f}, more than {bound[name]}"
+                for name, value in found.items()
+                if value > float(bound[name])
+            ]
+    return broken
+
+
+def sum_of(items, answers, scores):
+    total = Sum()
+    for item in items:
+        total.add(item, answers[item.id], scores[item.id])
+    return total
 
 
 def worst(items, answers, scores):

@@ -32,6 +32,7 @@ def parse_arguments():
     parser.add_argument("--half", choices=["a", "b"], help="only the half to tune on (a) or to judge on (b)")
     parser.add_argument("--compare", type=pathlib.Path, help="JSON of an earlier run: list the recordings that changed")
     parser.add_argument("--out", type=pathlib.Path, help="where the JSON goes (default: target/words/TIME.json)")
+    parser.add_argument("--check", action="store_true", help="fail where Steno is beyond bounds.tsv (whole sets only)")
     parser.add_argument("--texts", action="store_true", help="print what was said and heard, for every error")
     parser.add_argument("--home", type=pathlib.Path, default=ROOT / "target/words", help="where answers are kept")
     parser.add_argument("--peer-home", type=pathlib.Path, default=ROOT / "target/bench", help="where the peer lives")
@@ -94,6 +95,11 @@ def main():
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(dump(items, answers, scores, cost), ensure_ascii=False, indent=1))
     print(f"Everything that was said: {out}")
+
+    if arguments.check:
+        broken = report.beyond_bounds(items, answers, scores, pathlib.Path(__file__).with_name("bounds.tsv"))
+        if broken:
+            sys.exit("words: " + "; ".join(broken))
 
 
 def dump(items, answers, scores, cost):

@@ -22,6 +22,8 @@ const SHORT_TOKENS: usize = 4;
 const SPARSE_SECONDS: f64 = 5.0;
 /// Mean log probability below which so few words are not believed.
 const SPARSE_AVG_LOGPROB: f32 = -0.8;
+/// The same for less than one token in four seconds: a "Music" over twelve seconds of it.
+const VERY_SPARSE_AVG_LOGPROB: f32 = -0.5;
 
 /// Drops repetition loops and hallucinated text. Where a client asked for a temperature, unlikely words are what it
 /// asked for.
@@ -76,8 +78,9 @@ fn doubt(segment: &Segment) -> Option<GapReason> {
         return Some(GapReason::NoSpeech);
     }
     let seconds = segment.end - segment.start;
-    let is_sparse = seconds > SPARSE_SECONDS && (segment.tokens.len() as f64) < seconds;
-    let is_hallucinated = is_sparse && segment.avg_logprob < SPARSE_AVG_LOGPROB;
+    let tokens = segment.tokens.len() as f64;
+    let floor = if tokens * 4.0 < seconds { VERY_SPARSE_AVG_LOGPROB } else { SPARSE_AVG_LOGPROB };
+    let is_hallucinated = seconds > SPARSE_SECONDS && tokens < seconds && segment.avg_logprob < floor;
     is_hallucinated.then_some(GapReason::Hallucination)
 }
 
@@ -124,6 +127,10 @@ mod tests {
         let sparse = Segment { end: 25.0, ..segment("Thank you.", -0.9, 0.0) };
         assert_eq!(doubt(&sparse), Some(GapReason::Hallucination));
         assert_eq!(doubt(&Segment { end: 3.0, ..sparse.clone() }), None, "three seconds are not many");
-        assert_eq!(doubt(&Segment { avg_logprob: -0.4, ..sparse }), None, "it is not doubtful");
+        assert_eq!(doubt(&Segment { avg_logprob: -0.4, ..sparse.clone() }), None, "it is not doubtful");
+
+        let music = Segment { end: 12.0, avg_logprob: -0.6, tokens: vec![1], ..sparse };
+        assert_eq!(doubt(&music), Some(GapReason::Hallucination));
+        assert_eq!(doubt(&Segment { tokens: vec![1; 4], ..music }), None, "four words in twelve seconds");
     }
 }

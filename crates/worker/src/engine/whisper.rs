@@ -14,9 +14,9 @@ use crate::audio::Control;
 
 /// Encoder frames of a second of audio.
 const FRAMES_PER_SECOND: usize = 50;
-/// Encoder frames beyond the audio's end. With fewer than 32 whisper finds no end; over 182 prompts (2,432 words) 32, 64, 128
-/// and 256 frames and the full window lie within three words of each other. docs/PERFORMANCE.md has the table.
-const MARGIN_FRAMES: usize = 96;
+/// Encoder frames beyond the audio's end (5 s). With fewer than 32 whisper finds no end; with 96 short clips came out as
+/// loops. Chosen together with the detector and its padding: docs/PERFORMANCE.md has the table.
+const MARGIN_FRAMES: usize = 256;
 /// ggml's fast kernels take rows that are a multiple of this; others cost a sixth of the whole time. The window of 1500 frames
 /// is not one.
 const FRAME_STEP: usize = 16;
