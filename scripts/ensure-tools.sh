@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Makes sure that what a build needs is there: cargo, a C++ compiler and cmake (for whisper.cpp). Quick when it is.
+# Installs an ffmpeg for the tests too: some recordings are decoded by it.
 # When a build flag of whisper.cpp has changed since the last time, what was built with the old one goes.
 # A missing cmake is installed: as a system package when root, else for this checkout alone, below target/tools.
 set -euo pipefail
@@ -22,6 +23,22 @@ if [ -f "$stamp" ] && [ "$flags" != "$(cat "$stamp")" ]; then
 fi
 mkdir -p target
 echo "$flags" >"$stamp"
+
+# The tests name it when it is missing; a build does not need it.
+install_ffmpeg() {
+  if as_root && command -v apt-get >/dev/null; then
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ffmpeg >/dev/null && return
+  fi
+  # A program without libraries, as a Python package brings it.
+  python3 -m pip install --quiet --disable-pip-version-check --upgrade --target target/tools imageio-ffmpeg || return
+  mkdir -p target/tools/bin
+  local found=(target/tools/imageio_ffmpeg/binaries/ffmpeg-*)
+  chmod +x "${found[0]}" && ln -sf "../imageio_ffmpeg/binaries/$(basename "${found[0]}")" target/tools/bin/ffmpeg
+}
+if ! command -v ffmpeg >/dev/null; then
+  echo "ensure-tools: installing ffmpeg" >&2
+  install_ffmpeg || echo "ensure-tools: no ffmpeg, and none can be installed: tests of its formats will fail" >&2
+fi
 
 command -v cmake >/dev/null && exit 0
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bad_audio;
+mod cases;
 mod cli;
 mod coverage;
 mod crashes;

@@ -12,7 +12,7 @@ use crate::{file, unknown};
 
 /// Every setting of every process: names in the file, and in upper case after `STENO_` in the environment. A file is shared,
 /// so each process accepts the keys of the others.
-pub const ALL: [&str; 37] = [
+pub const ALL: [&str; 38] = [
     "allow_public",
     "allowed_hosts",
     "api_key",
@@ -24,6 +24,7 @@ pub const ALL: [&str; 37] = [
     "decode_memory_bytes",
     "disk_reserve_bytes",
     "drain_timeout",
+    "ffmpeg",
     "keep_alive",
     "key_max_bytes",
     "key_max_jobs",

@@ -95,3 +95,14 @@ pub fn prepare(
 ) -> Result<Recording, AudioError> {
     pipeline::run(input, spool, limits, choice, control)
 }
+
+/// Stores what ffmpeg decodes, read from `pipe`, in the file `spool` and finds the spans with speech. The limits hold as for
+/// [`prepare`].
+pub fn prepare_piped(
+    pipe: impl std::io::Read,
+    spool: &Path,
+    limits: &Limits,
+    control: &dyn Control,
+) -> Result<Recording, AudioError> {
+    pipeline::run_piped(pipe, spool, limits, control)
+}

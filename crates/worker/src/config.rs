@@ -57,6 +57,10 @@ pub struct Config {
     #[arg(long, env = "STENO_DECODE_MEMORY_BYTES", default_value = "512MiB", value_parser = parse_bytes)]
     pub decode_memory_bytes: u64,
 
+    /// The ffmpeg that decodes what cannot be decoded without it: `auto` takes the one on the PATH, `off` none.
+    #[arg(long, env = "STENO_FFMPEG", default_value = "auto", value_parser = Ffmpeg::parse)]
+    pub ffmpeg: Ffmpeg,
+
     /// Time for tasks in progress to end after SIGTERM; what has not ended then goes back to the queue.
     #[arg(long, env = "STENO_DRAIN_TIMEOUT", default_value = "20s", value_parser = parse_duration)]
     pub drain_timeout: Duration,
@@ -82,6 +86,7 @@ impl Config {
     pub(crate) fn decode_settings(&self) -> DecodeSettings {
         DecodeSettings {
             limits: Limits { max_seconds: self.max_audio_seconds, ..Limits::default() },
+            ffmpeg: self.ffmpeg.program(),
             memory_bytes: self.decode_memory_bytes,
             stall_timeout: self.stall_timeout,
         }
@@ -101,9 +106,49 @@ impl Config {
         if self.decode_memory_bytes < MIN_DECODE_MEMORY {
             problems.push("STENO_DECODE_MEMORY_BYTES must be at least 128MiB");
         }
+        if let Ffmpeg::At(path) = &self.ffmpeg
+            && !path.is_file()
+        {
+            problems.push("STENO_FFMPEG names a file that is not there");
+        }
         if self.max_audio_seconds == 0 {
             problems.push("STENO_MAX_AUDIO_SECONDS must be more than 0");
         }
         problems
+    }
+}
+
+/// Which ffmpeg to use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ffmpeg {
+    /// The one on the PATH, if there is one.
+    Auto,
+    /// None.
+    Off,
+    /// This one.
+    At(PathBuf),
+}
+
+impl Ffmpeg {
+    #[expect(clippy::unnecessary_wraps, reason = "clap calls it")]
+    fn parse(value: &str) -> Result<Self, String> {
+        Ok(match value {
+            "auto" => Self::Auto,
+            "off" => Self::Off,
+            path => Self::At(path.into()),
+        })
+    }
+
+    /// Where it is, without links: those lead out of the sandbox.
+    fn program(&self) -> Option<PathBuf> {
+        let found = match self {
+            Self::Off => None,
+            Self::At(path) => Some(path.clone()),
+            Self::Auto => {
+                let folders = std::env::var_os("PATH").unwrap_or_default();
+                std::env::split_paths(&folders).map(|folder| folder.join("ffmpeg")).find(|path| path.is_file())
+            }
+        };
+        found.and_then(|path| path.canonicalize().ok())
     }
 }

@@ -2,20 +2,22 @@
 //!
 //! [`prepare`] is [`audio::prepare`](crate::audio::prepare) behind a wall. It starts this program again, which finds out in
 //! [`run_if_asked`] what it is for, puts up its walls, and answers over a pipe. What it answers is checked: it may be in a
-//! stranger's hands. Called by the task code. Never sees the store.
+//! stranger's hands. What it cannot decode goes to ffmpeg, where there is one. Called by the task code. Never sees the store.
 
 mod child;
+mod ffmpeg;
 mod wire;
 
-use std::io;
+use std::io::{self, PipeReader};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use crate::audio::{AudioError, Control, Limits, Recording, TrackChoice, samples_of};
 pub use child::run_if_asked;
+use ffmpeg::Ffmpeg;
 use wire::{Answers, Message, Order, Received, shortened};
 
 /// The first argument of a process that is to decode.
@@ -24,8 +26,10 @@ const ARGUMENT: &str = "--decode";
 const MAX_WORDS: usize = 20;
 
 /// What a process that decodes may use.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct DecodeSettings {
+    /// The ffmpeg to ask for what cannot be decoded without it.
+    pub(crate) ffmpeg: Option<PathBuf>,
     /// Bounds on what the file expands to.
     pub(crate) limits: Limits,
     /// Address space, in bytes.
@@ -69,7 +73,37 @@ pub(crate) fn prepare(
     track: TrackChoice,
     control: &dyn Control,
 ) -> Result<Recording, DecodeError> {
-    let mut process = DecodeProcess::start(input, spool, settings, track).map_err(DecodeError::Process)?;
+    let without = || decode(DecodeProcess::start(input, spool, settings, track, None), spool, settings, control);
+    let first = without();
+    let (Some(program), Some(formats)) = (&settings.ffmpeg, ffmpeg::is_wanted(&first, input)) else { return first };
+
+    let started = Ffmpeg::start(program, formats, input, settings, track).map_err(DecodeError::Process);
+    let second = started.and_then(|(mut ffmpeg, samples)| {
+        let process = DecodeProcess::start(input, spool, settings, track, Some(samples));
+        let recording = decode(process, spool, settings, control)?;
+        Ok(Recording { truncated: recording.truncated || !ffmpeg.has_succeeded(), ..recording })
+    });
+    match (first, second) {
+        (Err(_), Ok(second)) => Ok(second),
+        (Ok(first), Ok(second)) if second.duration_ms / 2 > first.duration_ms - first.damaged_ms => Ok(second),
+        (_, Err(DecodeError::Audio(error @ (AudioError::Stopped | AudioError::TooLong { .. })))) => Err(error.into()),
+        (Err(DecodeError::Audio(AudioError::NeedsFfmpeg(format))), Err(_)) => {
+            Err(AudioError::UnsupportedMedia(format!("{format}, which ffmpeg could not read either")).into())
+        }
+        (Err(first), Err(_)) => Err(first),
+        // The spool has what ffmpeg made of it by now.
+        (Ok(_), _) => without(),
+    }
+}
+
+/// Waits for the answer of a process.
+fn decode(
+    process: io::Result<DecodeProcess>,
+    spool: &Path,
+    settings: &DecodeSettings,
+    control: &dyn Control,
+) -> Result<Recording, DecodeError> {
+    let mut process = process.map_err(DecodeError::Process)?;
     // Some hundred times what decoding takes.
     let longest = settings.stall_timeout + Duration::from_secs(settings.limits.max_seconds / 2);
     let began = Instant::now();
@@ -120,6 +154,20 @@ fn checked(recording: Recording, spool: &Path) -> Result<Recording, DecodeError>
     if recording.fits(samples) { Ok(recording) } else { Err(DecodeError::Nonsense) }
 }
 
+/// This very program, even if another version of it was installed meanwhile, with an environment that tells it nothing.
+fn own_program() -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg0("steno-worker");
+    // Settings and what the service manager passes are none of its business.
+    let is_ours = |name: &str| name.starts_with("STENO_") || matches!(name, "NOTIFY_SOCKET" | "WATCHDOG_USEC");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_ours) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 /// A running process; ended when dropped.
 struct DecodeProcess {
     child: Child,
@@ -127,21 +175,26 @@ struct DecodeProcess {
 }
 
 impl DecodeProcess {
-    fn start(input: &Path, spool: &Path, settings: &DecodeSettings, track: TrackChoice) -> io::Result<Self> {
-        let order =
-            Order { limits: settings.limits, memory_bytes: settings.memory_bytes, track, worker: std::process::id() };
+    /// `piped` are samples that ffmpeg decodes; without them it reads `input`.
+    fn start(
+        input: &Path,
+        spool: &Path,
+        settings: &DecodeSettings,
+        track: TrackChoice,
+        piped: Option<PipeReader>,
+    ) -> io::Result<Self> {
+        let order = Order {
+            limits: settings.limits,
+            memory_bytes: settings.memory_bytes,
+            track,
+            is_piped: piped.is_some(),
+            worker: std::process::id(),
+        };
         let (answers, others_end) = io::pipe()?;
-        // This very program, even if another version of it was installed meanwhile.
-        let mut command = Command::new("/proc/self/exe");
-        command.arg0("steno-worker").arg(ARGUMENT).arg(serde_json::to_string(&order)?).args([input, spool]);
-        // Settings and what the service manager passes are none of its business.
-        let is_ours = |name: &str| name.starts_with("STENO_") || matches!(name, "NOTIFY_SOCKET" | "WATCHDOG_USEC");
-        for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(is_ours) {
-                command.env_remove(name);
-            }
-        }
-        command.stdin(Stdio::null()).stdout(others_end.try_clone()?).stderr(others_end);
+        let mut command = own_program();
+        command.arg(ARGUMENT).arg(serde_json::to_string(&order)?).args([input, spool]);
+        command.stdin(piped.map_or_else(Stdio::null, Stdio::from));
+        command.stdout(others_end.try_clone()?).stderr(others_end);
         // Signals for the worker's group, as of a terminal, are for the worker to act on.
         let child = command.process_group(0).spawn()?;
         Ok(Self { child, answers: Answers::new(answers) })

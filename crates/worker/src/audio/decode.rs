@@ -11,10 +11,12 @@ mod mp4;
 mod opus_streams;
 mod parts;
 mod pcm;
+mod piped;
 mod reader;
 mod riff;
 mod source;
 mod timeline;
+mod types;
 mod wave_format;
 
 use std::collections::VecDeque;
@@ -23,7 +25,6 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::errors::Error;
 use symphonia::core::packet::Packet;
 
@@ -32,9 +33,12 @@ use super::signature::Signature;
 use super::{AudioError, TrackChoice};
 use codec::Codec;
 use parts::Part;
+pub(super) use piped::PipedSamples;
 use reader::Reader;
 use source::Watch;
 use timeline::Timeline;
+pub(super) use types::{Access, Shape, Step};
+use types::{AudioTrack, Pulled};
 
 const MIN_RATE: u32 = 4_000;
 const MAX_RATE: u32 = 384_000;
@@ -42,79 +46,6 @@ const MAX_CHANNELS: usize = 64;
 const OPUS_RATE: u32 = 48_000;
 /// The shape of silence before the first sound.
 const SILENT: Shape = Shape { rate: 16_000, channels: 1 };
-
-/// Rate and channel count of a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shape {
-    /// In Hz, 4 000 to 384 000.
-    pub(super) rate: u32,
-    /// 1 to 64.
-    pub(super) channels: usize,
-}
-
-/// How the container may move about in its file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
-    /// Anywhere, as most containers need.
-    Seekable,
-    /// Forward only and of unknown length. Some containers refuse a file shorter than their header says, unless they cannot
-    /// know; that is how a cut recording is saved.
-    Streamed,
-}
-
-/// What one packet gave.
-pub(super) enum Step {
-    /// The block passed to [`Decoder::next`] holds samples of this shape.
-    Block(Shape),
-    /// It holds silence where the file has a gap.
-    Gap(Shape),
-    /// It holds silence in place of sound that could not be decoded.
-    Lost(Shape),
-    /// A packet of another track, or one without samples.
-    Nothing,
-    /// No more audio.
-    End {
-        /// The file broke off or could not be read to its end.
-        truncated: bool,
-    },
-}
-
-/// A track with sound.
-struct AudioTrack {
-    id: u32,
-    /// Why it cannot be decoded, where it cannot.
-    parameters: Result<AudioCodecParameters, AudioError>,
-    is_default: bool,
-    /// Seconds of silence before it.
-    starts_at: f64,
-}
-
-/// What a demuxer gave.
-enum Pulled {
-    Packet {
-        packet: Packet,
-        /// On the file's clock, in seconds.
-        at: Option<f64>,
-        /// How long it lasts, if that is known.
-        seconds: Option<f64>,
-        /// What is missing before it was damaged.
-        after_damage: bool,
-    },
-    /// A packet of a track with sound that could not be unpacked.
-    Broken {
-        track: u32,
-        at: Option<f64>,
-    },
-    /// A packet of another track.
-    Other {
-        at: Option<f64>,
-    },
-    /// Another recording follows, with tracks of its own.
-    NewTracks,
-    End {
-        truncated: bool,
-    },
-}
 
 /// Silence that is still to be given.
 struct Silence {

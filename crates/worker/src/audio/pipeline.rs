@@ -3,11 +3,12 @@
 //! Called by [`prepare`](super::prepare) alone. Holds about a second of audio at a time, whatever the file's length; never
 //! opens a file other than the two it is given.
 
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
 use super::cpu_limit::CpuLimit;
-use super::decode::{Access, Decoder, Shape, Step, too_costly};
+use super::decode::{Access, Decoder, PipedSamples, Shape, Step, too_costly};
 use super::downmix::Downmix;
 use super::plan::plan;
 use super::resample::Resampler;
@@ -44,6 +45,37 @@ pub(super) fn run(
         Err(retry @ (AudioError::Input(_) | AudioError::Spool(_))) => Err(retry),
         // What the first attempt found is nearer to the truth.
         Err(_) => Err(error),
+    }
+}
+
+/// Stores what ffmpeg decodes, from a pipe, into `spool` and plans the spans.
+pub(super) fn run_piped(
+    pipe: impl Read,
+    spool: &Path,
+    limits: &Limits,
+    control: &dyn Control,
+) -> Result<Recording, AudioError> {
+    let mut sink = Sink::new(SpoolWriter::open(spool).map_err(AudioError::Spool)?, limits, 1.0);
+    let mut samples = PipedSamples::open(pipe)?;
+    let mut block = Vec::new();
+    let mut decoded_bytes: u64 = 0;
+    loop {
+        if control.should_stop() {
+            return Err(AudioError::Stopped);
+        }
+        let shape = samples.next(&mut block)?;
+        if block.is_empty() {
+            break;
+        }
+        decoded_bytes += size_of_val(block.as_slice()) as u64;
+        if decoded_bytes > limits.max_decoded_bytes {
+            return Err(AudioError::TooLong { limit_seconds: limits.max_seconds });
+        }
+        sink.push(shape, &block)?;
+    }
+    match sink.into_recording(false, Duration::ZERO)? {
+        recording if recording.duration_ms == 0 => Err(AudioError::CorruptAudio("ffmpeg finds no sound in it".into())),
+        recording => Ok(recording),
     }
 }
 
@@ -150,20 +182,14 @@ impl Files<'_> {
 
         let tracks = decoder.tracks();
         let peak = sink.peak;
-        let (samples, frames) = sink.finish()?;
-        if blocks == 0 || samples == 0 {
+        let recording = sink.into_recording(truncated, damaged)?;
+        if blocks == 0 || recording.duration_ms == 0 {
             // A container that announced packets and gave no sound is damaged; one without packets is merely empty.
             return Err(match (truncated, packets) {
                 (false, 0) => AudioError::EmptyAudio,
                 _ => AudioError::CorruptAudio("no sound could be decoded".into()),
             });
         }
-        let recording = Recording {
-            duration_ms: milliseconds(samples),
-            spans: plan(&frames, samples),
-            truncated,
-            damaged_ms: damaged.as_millis() as u64,
-        };
         Ok(Decoded { recording, peak, tracks })
     }
 }
@@ -239,6 +265,17 @@ impl Sink {
         }
         self.listener.push(&self.quantised);
         self.spool.write(&self.quantised).map_err(AudioError::Spool)
+    }
+
+    /// What was stored, and where people speak in it.
+    fn into_recording(self, truncated: bool, damaged: Duration) -> Result<Recording, AudioError> {
+        let (samples, frames) = self.finish()?;
+        Ok(Recording {
+            duration_ms: milliseconds(samples),
+            spans: plan(&frames, samples),
+            truncated,
+            damaged_ms: damaged.as_millis() as u64,
+        })
     }
 
     /// Samples written and what is known of their frames.

@@ -14,8 +14,8 @@ use landlock::{
 };
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
-use super::ARGUMENT;
 use super::wire::{Message, Order};
+use super::{ARGUMENT, ffmpeg};
 use crate::audio::{self, Control, SAMPLE_RATE};
 
 /// Pause between two signs of life.
@@ -32,7 +32,11 @@ const LANDLOCK: ABI = ABI::V6;
 /// Every program that runs a [`Worker`](crate::Worker) calls this before anything else.
 pub fn run_if_asked() -> Option<ExitCode> {
     let mut arguments = env::args_os().skip(1);
-    if arguments.next()? != ARGUMENT {
+    let argument = arguments.next()?;
+    if argument == ffmpeg::ARGUMENT {
+        return Some(ffmpeg::run(arguments));
+    }
+    if argument != ARGUMENT {
         return None;
     }
     let order = arguments.next().and_then(|order| serde_json::from_str::<Order>(order.to_str()?).ok());
@@ -61,7 +65,13 @@ fn run(order: &Order, input: &Path, spool: &Path) -> io::Result<()> {
     if !missing.is_empty() {
         tell(&Message::Unprotected(missing.join("; ")))?;
     }
-    let message = match audio::prepare(input, spool, &order.limits, order.track, &SignsOfLife::default()) {
+    let signs = SignsOfLife::default();
+    let prepared = if order.is_piped {
+        audio::prepare_piped(io::stdin().lock(), spool, &order.limits, &signs)
+    } else {
+        audio::prepare(input, spool, &order.limits, order.track, &signs)
+    };
+    let message = match prepared {
         Ok(recording) => Message::Prepared(recording),
         Err(error) => Message::Failed(error.into()),
     };

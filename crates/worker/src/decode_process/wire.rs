@@ -23,6 +23,8 @@ pub(super) struct Order {
     pub(super) memory_bytes: u64,
     /// Which track of the recording.
     pub(super) track: TrackChoice,
+    /// The samples come from standard input, and not from the file.
+    pub(super) is_piped: bool,
     /// Process id of the worker.
     pub(super) worker: u32,
 }

@@ -47,7 +47,8 @@ impl SampleFormat {
         self.bytes * self.shape.channels
     }
 
-    fn sample(self, bytes: &[u8]) -> f32 {
+    /// The sample that these bytes are.
+    pub(super) fn sample(self, bytes: &[u8]) -> f32 {
         let mut word = [0; 8];
         for (place, byte) in word.iter_mut().zip(bytes) {
             *place = *byte;

@@ -1,0 +1,286 @@
+//! ffmpeg as the decoder of last resort: in a process of its own, in a sandbox, for the formats of a list.
+//!
+//! The worker starts its own program once more, with [`ARGUMENT`]; that process limits and confines itself and becomes ffmpeg. What it
+//! decodes goes through a pipe to a process that decodes, which knows no ffmpeg. Never gets a client's file name, never opens
+//! a playlist, and reads no file but the recording and its own libraries.
+
+use std::fs;
+use std::io::{self, PipeReader};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, Scope, path_beneath_rules,
+};
+use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use serde::{Deserialize, Serialize};
+
+use super::{DecodeSettings, own_program};
+use crate::audio::{AudioError, Recording, TrackChoice};
+
+/// The first argument of a process that is to become ffmpeg.
+pub(super) const ARGUMENT: &str = "--ffmpeg";
+/// The newest version of Landlock that is asked for.
+const LANDLOCK: ABI = ABI::V6;
+/// Exit code where ffmpeg cannot be started, as shells have it.
+const EXIT_NOT_FOUND: u8 = 127;
+/// Exit code for arguments that cannot be (`EX_USAGE` of sysexits.h).
+const EXIT_USAGE: u8 = 64;
+/// Address space of ffmpeg's libraries, on top of what decoding may take.
+const LIBRARIES: u64 = 512 << 20;
+/// Threads it may have beside all that run.
+const THREADS: u64 = 64;
+/// Threads of the machine where it cannot be told.
+const UNKNOWN_THREADS: u64 = 4_096;
+/// How long it may take to end once it has closed its pipe.
+const LONGEST_END: Duration = Duration::from_secs(5);
+/// Where programs have their libraries.
+const LIBRARY_FOLDERS: [&str; 6] = ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache"];
+/// Formats that are known by their first bytes.
+const FORMATS: &str = "mov,matroska,webm,asf,avi,flv,ogg,wav,w64,aiff,au,caf,amr,mpegts,rm,voc,ape,wv,tta,mpc,mpc8,dsf,iff,\
+                       nistsphere,flac,mxf,dts,dtshd";
+/// Formats that ffmpeg may find in anything.
+const GUESSED: &str = ",mp3,aac,ac3,eac3,mpeg,truehd,amrnb,amrwb";
+
+/// What a process that becomes ffmpeg is to keep to.
+#[derive(Debug, Serialize, Deserialize)]
+struct Order {
+    ffmpeg: PathBuf,
+    track: TrackChoice,
+    may_guess: bool,
+    memory_bytes: u64,
+    cpu_seconds: u64,
+    worker: u32,
+}
+
+/// Whether and how ffmpeg is asked after a first attempt without it.
+pub(super) fn is_wanted(first: &Result<Recording, super::DecodeError>, input: &Path) -> Option<Formats> {
+    match first {
+        Err(super::DecodeError::Audio(AudioError::NeedsFfmpeg(_) | AudioError::CorruptAudio(_))) => Some(Formats::All),
+        Err(super::DecodeError::Audio(AudioError::UnsupportedMedia(_))) => Some(Formats::Certain),
+        Ok(recording) if is_almost_nothing(recording, input) => Some(Formats::Certain),
+        _ => None,
+    }
+}
+
+/// Which formats ffmpeg may take a file for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Formats {
+    /// Those with a signature.
+    Certain,
+    /// Also those without one.
+    All,
+}
+
+/// Less than a second of a large file, or more damage than sound.
+fn is_almost_nothing(recording: &Recording, input: &Path) -> bool {
+    const LARGE: u64 = 256 << 10;
+    let is_large = fs::metadata(input).is_ok_and(|file| file.len() > LARGE);
+    (recording.duration_ms < 1_000 && is_large) || recording.damaged_ms > recording.duration_ms / 2
+}
+
+/// A running ffmpeg; ended when dropped.
+pub(super) struct Ffmpeg(Child);
+
+impl Ffmpeg {
+    /// Starts it, and returns the pipe that it writes to.
+    pub(super) fn start(
+        ffmpeg: &Path,
+        formats: Formats,
+        input: &Path,
+        settings: &DecodeSettings,
+        track: TrackChoice,
+    ) -> io::Result<(Self, PipeReader)> {
+        let limits = settings.limits;
+        let order = Order {
+            ffmpeg: ffmpeg.to_owned(),
+            track,
+            may_guess: formats == Formats::All,
+            memory_bytes: settings.memory_bytes.saturating_add(LIBRARIES),
+            cpu_seconds: limits.max_cpu.as_secs().saturating_add(limits.max_seconds / 2),
+            worker: std::process::id(),
+        };
+        let (samples, others_end) = io::pipe()?;
+        let mut command = own_program();
+        command.arg(ARGUMENT).arg(serde_json::to_string(&order)?).arg(input);
+        command.stdin(Stdio::null()).stdout(others_end).stderr(Stdio::null());
+        Ok((Self(command.process_group(0).spawn()?), samples))
+    }
+
+    /// Whether it read the file to its end without complaint. It has closed its pipe, and is ending.
+    pub(super) fn has_succeeded(&mut self) -> bool {
+        let began = Instant::now();
+        while began.elapsed() < LONGEST_END {
+            match self.0.try_wait() {
+                Ok(Some(status)) => return status.success(),
+                Ok(None) => thread::sleep(Duration::from_millis(10)),
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+}
+
+impl Drop for Ffmpeg {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Becomes ffmpeg. Returns only when it cannot.
+pub(super) fn run(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
+    let order = arguments.next().and_then(|order| serde_json::from_str::<Order>(order.to_str()?).ok());
+    let (Some(order), Some(input)) = (order, arguments.next().map(PathBuf::from)) else {
+        eprintln!("{ARGUMENT} is for the worker's own use");
+        return ExitCode::from(EXIT_USAGE);
+    };
+    if !steno_settings::die_with(order.worker, Signal::KILL).unwrap_or(false) {
+        return ExitCode::from(EXIT_NOT_FOUND);
+    }
+
+    // What is missing of the sandbox is logged by the process that decodes, which has the same.
+    let _ = fs::write("/proc/self/oom_score_adj", "1000");
+    limit(&order);
+    let _ = confine(&order.ffmpeg, &input);
+    let _ = command(&order, &input).exec();
+    ExitCode::from(EXIT_NOT_FOUND)
+}
+
+fn command(order: &Order, input: &Path) -> Command {
+    let formats = if order.may_guess { [FORMATS, GUESSED].concat() } else { FORMATS.to_owned() };
+    let mut file = std::ffi::OsString::from("file:");
+    file.push(input);
+    let mut command = Command::new(&order.ffmpeg);
+    command
+        .env_clear()
+        .args(["-nostdin", "-hide_banner", "-loglevel", "quiet", "-threads", "1"])
+        .args(["-protocol_whitelist", "file,pipe", "-format_whitelist", &formats, "-i"])
+        .arg(file);
+    if let TrackChoice::Number(number) = order.track {
+        command.args(["-map", &format!("0:a:{}", number.saturating_sub(1))]);
+    }
+    command.args([
+        "-vn",
+        "-sn",
+        "-dn",
+        "-map_metadata",
+        "-1",
+        "-threads",
+        "1",
+        "-c:a",
+        "pcm_f32be",
+        "-f",
+        "au",
+        "pipe:1",
+    ]);
+    command
+}
+
+/// Bounds what it can take from others.
+fn limit(order: &Order) {
+    let running = fs::read_to_string("/proc/loadavg").ok();
+    let running = running.as_deref().and_then(|load| load.split('/').nth(1)?.split(' ').next()?.parse::<u64>().ok());
+    let limits = [
+        (Resource::As, order.memory_bytes),
+        (Resource::Cpu, order.cpu_seconds),
+        (Resource::Fsize, 0),
+        (Resource::Core, 0),
+        (Resource::Nproc, running.unwrap_or(UNKNOWN_THREADS) + THREADS),
+    ];
+    for (resource, most) in limits {
+        let most = rustix::process::getrlimit(resource).maximum.map_or(most, |already| most.min(already));
+        let _ = setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
+    }
+}
+
+/// From here on this process reads the recording and libraries, starts ffmpeg, and does nothing else.
+fn confine(ffmpeg: &Path, input: &Path) -> Result<(), RulesetError> {
+    let loaders = LIBRARY_FOLDERS.iter().flat_map(|folder| loaders_in(Path::new(folder)));
+    let programs = loaders.chain([ffmpeg.to_owned()]);
+    Ruleset::default()
+        .handle_access(AccessFs::from_all(LANDLOCK))?
+        .handle_access(AccessNet::from_all(LANDLOCK))?
+        .scope(Scope::from_all(LANDLOCK))?
+        .create()?
+        .add_rules(path_beneath_rules([input], AccessFs::ReadFile))?
+        .add_rules(path_beneath_rules(programs, AccessFs::ReadFile | AccessFs::Execute))?
+        .add_rules(path_beneath_rules(LIBRARY_FOLDERS, AccessFs::ReadFile | AccessFs::ReadDir))?
+        .restrict_self()?;
+    Ok(())
+}
+
+/// The programs in a folder of libraries, or one level below, that load others: the kernel starts them for ffmpeg.
+fn loaders_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = |folder: &Path| -> Vec<PathBuf> {
+        fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path()).collect()
+    };
+    let is_loader = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with("ld-") && name.contains(".so")
+    };
+    let inner = entries(folder).into_iter().filter(|path| path.is_dir()).flat_map(|path| entries(&path));
+    entries(folder).into_iter().chain(inner).filter(is_loader).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_confined_ffmpeg_reads_the_recording_and_its_libraries_and_starts_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let (input, other) = (folder.path().join("input"), folder.path().join("other"));
+        for path in [&input, &other] {
+            fs::write(path, "words").unwrap();
+        }
+        let program = PathBuf::from("/usr/bin/true").canonicalize().unwrap();
+        // Landlock holds for the thread that asks for it.
+        let confined = thread::spawn(move || {
+            if let Err(reason) = confine(&program, &input) {
+                // An old kernel: there is nothing to look at.
+                return eprintln!("{reason}");
+            }
+            let run = |program: &Path| {
+                let mut command = Command::new(program);
+                command.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit()).status()
+            };
+            assert!(run(&program).unwrap().success());
+            let denied = |error: io::Error| assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+            denied(run(Path::new("/usr/bin/env")).unwrap_err());
+
+            assert_eq!(fs::read_to_string(&input).unwrap(), "words");
+            denied(fs::read_to_string(&other).unwrap_err());
+            denied(fs::read_to_string("/etc/passwd").unwrap_err());
+            denied(fs::write(&input, "other words").unwrap_err());
+            denied(fs::write(folder.path().join("made"), "").unwrap_err());
+        });
+        confined.join().unwrap();
+    }
+
+    #[test]
+    fn ffmpeg_is_asked_only_where_it_may_do_better() {
+        let folder = tempfile::tempdir().unwrap();
+        let (small, large) = (folder.path().join("small"), folder.path().join("large"));
+        fs::write(&small, [0; 1_000]).unwrap();
+        fs::write(&large, vec![0; 1 << 20]).unwrap();
+        let failed = |error: AudioError| is_wanted(&Err(error.into()), &small);
+        assert_eq!(failed(AudioError::NeedsFfmpeg("AMR".into())), Some(Formats::All));
+        assert_eq!(failed(AudioError::CorruptAudio("damaged".into())), Some(Formats::All));
+        assert_eq!(failed(AudioError::UnsupportedMedia("unknown".into())), Some(Formats::Certain));
+        assert_eq!(failed(AudioError::EmptyAudio), None);
+        assert_eq!(failed(AudioError::TooLong { limit_seconds: 1 }), None);
+
+        let found = |duration_ms, damaged_ms, input: &Path| {
+            is_wanted(&Ok(Recording { duration_ms, spans: Vec::new(), truncated: false, damaged_ms }), input)
+        };
+        assert_eq!(found(20, 0, &large), Some(Formats::Certain));
+        assert_eq!(found(20, 0, &small), None);
+        assert_eq!(found(60_000, 31_000, &large), Some(Formats::Certain));
+        assert_eq!(found(60_000, 29_000, &large), None);
+    }
+}
