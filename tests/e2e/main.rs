@@ -23,4 +23,5 @@ mod problems;
 mod proxies;
 mod structure;
 mod submissions;
+mod voices;
 mod words;
