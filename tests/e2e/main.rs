@@ -16,6 +16,7 @@ mod keys;
 mod lifecycle;
 mod limits;
 mod models;
+mod monitoring;
 mod openai;
 mod operators;
 mod overload;

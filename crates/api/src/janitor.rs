@@ -34,7 +34,7 @@ pub(crate) fn start(
                 report(&error, "cannot find the data folder");
             }
             if swept.elapsed() >= sweep_interval {
-                sweep(&store, &*clock);
+                sweep(&store, &*clock, &metrics);
                 metrics.run_upkeep();
                 refusals.report();
                 swept = Instant::now();
@@ -62,8 +62,10 @@ pub(crate) fn start(
 }
 
 /// Deletes what is due, once.
-pub(crate) fn sweep(store: &Store, clock: &dyn Clock) {
-    match store.sweep(clock.now()) {
+pub(crate) fn sweep(store: &Store, clock: &dyn Clock, metrics: &Metrics) {
+    let outcome = store.sweep(clock.now());
+    metrics.note_sweep(outcome.as_ref().map_or(1, |swept| swept.failed_steps));
+    match outcome {
         Ok(swept) if swept != steno_store::Sweep::default() => tracing::info!(?swept, "deleted what was due"),
         Ok(_) => {}
         Err(error) => report(&error, "cannot delete what is due"),

@@ -1,13 +1,14 @@
 //! Numbers for Prometheus: what the queue has counted, how it is now, and the calls of this process.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{Label, Recorder as _, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
-use steno_models::Status;
-use steno_store::Statistics;
+use steno_models::{FailureCode, Status, TombstoneReason, WarningCode};
+use steno_store::{Postponement, Statistics};
 
 /// Bounds of the histogram of calls, in seconds. A long poll or a transcription is beyond the last.
 const CALL_SECONDS: [f64; 8] = [0.005, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0, 60.0];
@@ -26,6 +27,30 @@ const COUNTERS: [(&str, &str, &str, &str); 10] = [
     ("deletions", "steno_deletions_total", "reason", "Jobs that were deleted"),
     ("warnings", "steno_result_warnings_total", "code", "Warnings in the results of completed jobs"),
     ("postponed", "steno_postponed_total", "reason", "Tasks that were given back because of the machine"),
+];
+
+/// Codes that jobs fail with.
+const FAILURES: [FailureCode; 7] = [
+    FailureCode::UnsupportedMedia,
+    FailureCode::CorruptAudio,
+    FailureCode::EmptyAudio,
+    FailureCode::AudioTooLong,
+    FailureCode::ModelUnavailable,
+    FailureCode::EngineError,
+    FailureCode::WorkerCrashed,
+];
+/// Reasons for which jobs are deleted.
+const DELETIONS: [TombstoneReason; 3] =
+    [TombstoneReason::Retrieved, TombstoneReason::Expired, TombstoneReason::Deleted];
+
+/// Codes of warnings in results.
+static WARNINGS: [WarningCode; 6] = [
+    WarningCode::SpeechNotTranscribed,
+    WarningCode::DamagedAudio,
+    WarningCode::Truncated,
+    WarningCode::LowConfidence,
+    WarningCode::SeveralLanguages,
+    WarningCode::LanguageMismatch,
 ];
 
 /// The numbers of this process.
@@ -52,6 +77,8 @@ impl Metrics {
             ("steno_workers", "Workers that are registered"),
             ("steno_connections", "Open connections"),
             ("steno_disk_free_bytes", "Free space on the disk of the data folder"),
+            ("steno_real_time_factor", "Seconds of a slot for each second of speech, over all that was done"),
+            ("steno_sweep_failed_steps", "Steps of the last sweep that failed; the log names them"),
         ] {
             recorder.describe_gauge(name.into(), None, what.into());
         }
@@ -67,6 +94,11 @@ impl Metrics {
             labels.into_iter().map(|(name, value)| Label::new(name.to_owned(), value.to_owned())).collect();
         let key = metrics::Key::from_parts(CALLS, labels);
         self.recorder.register_histogram(&key, &METADATA).record(took.as_secs_f64());
+    }
+
+    /// Notes how a sweep went.
+    pub(crate) fn note_sweep(&self, failed_steps: u32) {
+        self.gauge("steno_sweep_failed_steps", &[]).set(f64::from(failed_steps));
     }
 
     /// The text that Prometheus reads.
@@ -113,14 +145,30 @@ fn counters(statistics: &Statistics) -> String {
     for (stored, name, label, what) in COUNTERS {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "# HELP {name} {what}\n# TYPE {name} counter");
-        let values: Vec<_> = statistics.counters.iter().filter(|(known, ..)| known == stored).collect();
-        if values.is_empty() && label.is_empty() {
-            let _ = writeln!(text, "{name} 0");
-        }
-        for (_, of, value) in values {
+        let counted = statistics.counters.iter().filter(|(known, ..)| known == stored);
+        let counted: BTreeMap<&str, f64> = counted.map(|(_, of, value)| (of.as_str(), *value)).collect();
+        // Each series is there from the start: Prometheus sees no increase from nothing to 1.
+        let mut values: BTreeMap<&str, f64> = known_labels(stored).into_iter().map(|of| (of, 0.0)).collect();
+        values.extend(counted);
+        for (of, value) in values {
             let labels = if label.is_empty() { String::new() } else { format!("{{{label}=\"{of}\"}}") };
             let _ = writeln!(text, "{name}{labels} {value}");
         }
     }
     text
+}
+
+/// What the label of a counter can be; the empty one where it has none.
+fn known_labels(stored: &str) -> Vec<&'static str> {
+    match stored {
+        "claims" | "task_seconds" => vec!["prepare", "transcribe"],
+        "jobs_ended" => {
+            let failures = FAILURES.iter().map(|code| code.as_str());
+            std::iter::once(Status::Completed.as_str()).chain(failures).collect()
+        }
+        "deletions" => DELETIONS.iter().map(|reason| reason.as_str()).collect(),
+        "postponed" => Postponement::ALL.iter().map(|reason| reason.as_str()).collect(),
+        "warnings" => WARNINGS.iter().map(WarningCode::as_str).collect(),
+        _ => vec![""],
+    }
 }

@@ -59,7 +59,7 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
     let keys = ApiKeys::load(config.api_keys_file.clone(), limits);
     let keys = Arc::new(keys.context(WrongSettings)?);
     let listener = listen(&config)?;
-    janitor::sweep(&store, &*clock);
+    janitor::sweep(&store, &*clock, &metrics);
     let (stop, stopping) = watch::channel(false);
     let jobs = Arc::new(JobWatch::default());
     let connections = OpenConnections::new(config.send_timeout);
