@@ -1,6 +1,7 @@
 //! What Steno promises, tried on real processes with real audio and real weights.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod asr;
 mod bad_audio;
 mod cases;
 mod cli;

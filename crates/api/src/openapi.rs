@@ -10,7 +10,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi as OpenApiDocument, Ref, ResponseB
 use utoipa::{IntoParams, Modify, OpenApi, ToSchema};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::routes::{delete_job, follow_job, get_job, get_metrics, health, list_jobs, openai, submit_job};
+use crate::routes::{asr, delete_job, follow_job, get_job, get_metrics, health, list_jobs, openai, submit_job};
 
 /// Everything that can be called.
 #[derive(OpenApi)]
@@ -32,6 +32,8 @@ use crate::routes::{delete_job, follow_job, get_job, get_metrics, health, list_j
         openai::create_transcription::create_translation,
         openai::models::list_models,
         openai::models::get_model,
+        asr::transcribe,
+        asr::detect_language,
         health::get_health,
         get_metrics::get_metrics,
         health::get_readiness,
@@ -44,6 +46,7 @@ use crate::routes::{delete_job, follow_job, get_job, get_metrics, health, list_j
     tags(
         (name = "jobs", description = "Recordings, their status and their transcripts"),
         (name = "openai", description = "The calls of OpenAI's audio API, for its clients"),
+        (name = "whisper-asr-webservice", description = "The calls of whisper-asr-webservice, for its clients"),
         (name = "server", description = "How the server is"),
     ),
 )]
@@ -244,6 +247,62 @@ pub(crate) struct TranscriptionForm {
     /// Words that may occur; they are added to the prompt.
     #[schema(rename = "keywords[]")]
     keywords: Option<Vec<String>>,
+}
+
+/// What to make of a recording, as clients of whisper-asr-webservice ask for it.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what asr::read reads")]
+pub(crate) struct AsrQuery {
+    /// `transcribe`, or `translate` into English.
+    #[param(inline)]
+    task: Option<Task>,
+    /// Language spoken; detected if not given.
+    #[param(example = "en")]
+    language: Option<String>,
+    /// Text that sets style and spelling, at most 2048 bytes.
+    #[param(max_length = 2048)]
+    initial_prompt: Option<String>,
+    /// `false`: the recording is bare 16-bit mono samples at 16 kHz.
+    encode: Option<bool>,
+    /// Without effect: only speech is transcribed.
+    vad_filter: Option<bool>,
+    /// Whether segments come with their words, in `json`.
+    word_timestamps: Option<bool>,
+    /// `txt`, the default, `vtt`, `srt`, `tsv` or `json`.
+    #[param(pattern = "^(txt|vtt|srt|tsv|json)$", example = "srt")]
+    output: Option<String>,
+}
+
+/// How the recording of `/detect-language` comes.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what asr::read reads")]
+pub(crate) struct DetectQuery {
+    /// `false`: the recording is bare 16-bit mono samples at 16 kHz, of which the first 30 s count.
+    encode: Option<bool>,
+}
+
+/// A recording as clients of whisper-asr-webservice send it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what asr::submit receives")]
+pub(crate) struct AsrForm {
+    /// The recording.
+    #[schema(value_type = String, format = Binary)]
+    audio_file: Vec<u8>,
+}
+
+/// The language of a recording.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Detection {
+    /// English name in lower case; `unknown` where there is no speech.
+    #[schema(example = "english")]
+    detected_language: String,
+    /// Its code; `und` where there is no speech.
+    #[schema(example = "en")]
+    language_code: String,
+    /// How sure the detection is, 0 to 1.
+    confidence: f32,
 }
 
 /// How a client wants its job.

@@ -1,5 +1,6 @@
 //! Every address of the api. What is not here is a 404 problem, what is here with another method a 405 problem.
 
+pub(crate) mod asr;
 pub(crate) mod delete_job;
 pub(crate) mod follow_job;
 pub(crate) mod get_job;
@@ -43,6 +44,9 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
     )
     .service(resource("/v1/models", "GET, HEAD").route(web::get().to(openai::models::list_models)))
     .service(resource("/v1/models/{model:.*}", "GET, HEAD").route(web::get().to(openai::models::get_model)))
+    .service(resource("/asr", "POST").route(web::post().to(asr::transcribe)))
+    .service(resource("/detect-language", "POST").route(web::post().to(asr::detect_language)))
+    .service(resource("/status", "GET, HEAD").route(web::get().to(asr::status)))
     .service(resource("/metrics", "GET, HEAD").route(web::get().to(get_metrics::get_metrics)))
     // Relative, so that it also leads to the pages behind a proxy that cuts off a prefix.
     .service(web::redirect("/docs", "docs/"))

@@ -24,6 +24,10 @@ const BUFFER_BYTES: usize = 256 * 1024;
 /// What a multipart body may have on top of its recording: other fields, boundaries, headers.
 const MULTIPART_OVERHEAD_BYTES: u64 = 1024 * 1024;
 
+/// The head of a WAV file of 16-bit mono samples at 16 kHz that goes on to the end of the file.
+const WAV_OF_UNKNOWN_LENGTH: [u8; 44] =
+    *b"RIFF\xff\xff\xff\xffWAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0\0\x7d\0\0\x02\0\x10\0data\xff\xff\xff\xff";
+
 /// How a recording arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Body {
@@ -75,12 +79,42 @@ pub(crate) struct Upload<'a> {
     buffer: BytesMut,
     received: u64,
     pace: Pace,
+    form: Expected,
+}
+
+/// What a form brings the recording as.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected {
+    /// Names of the field that is the recording.
+    pub(crate) fields: &'static [&'static str],
+    /// Whether it is bare samples, 16-bit mono at 16 kHz, which are stored as a WAV file.
+    pub(crate) is_bare: bool,
+    /// How much of it is kept.
+    pub(crate) kept_bytes: u64,
+}
+
+impl Default for Expected {
+    fn default() -> Self {
+        Self { fields: &["file"], is_bare: false, kept_bytes: u64::MAX }
+    }
 }
 
 impl<'a> Upload<'a> {
     pub(crate) async fn begin(state: &'a ApiState) -> Result<Self, ApiError> {
         let file = state.call_store(|store| AudioUpload::create(store.data(), JobId::random())).await?;
-        Ok(Self { state, file: Some(file), buffer: BytesMut::new(), received: 0, pace: Pace::new(&state.config) })
+        Ok(Self {
+            state,
+            file: Some(file),
+            buffer: BytesMut::new(),
+            received: 0,
+            pace: Pace::new(&state.config),
+            form: Expected::default(),
+        })
+    }
+
+    /// Takes the recording of a form as another service's clients send it.
+    pub(crate) fn expecting(self, form: Expected) -> Self {
+        Self { form, ..self }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -98,12 +132,17 @@ impl<'a> Upload<'a> {
 
     /// Takes a chunk; writes when enough has come together.
     async fn take(&mut self, chunk: &[u8]) -> Result<(), ApiError> {
+        let before = self.received;
         self.received += chunk.len() as u64;
         let max_bytes = self.state.config.max_upload_bytes;
         if self.received > max_bytes {
             return Err(too_large(max_bytes));
         }
-        self.buffer.extend_from_slice(chunk);
+        if self.form.is_bare && before == 0 && !chunk.starts_with(b"RIFF") {
+            self.buffer.extend_from_slice(&WAV_OF_UNKNOWN_LENGTH);
+        }
+        let kept = self.form.kept_bytes.saturating_sub(before).min(chunk.len() as u64) as usize;
+        self.buffer.extend_from_slice(&chunk[..kept]);
         if self.buffer.len() >= BUFFER_BYTES { self.flush().await } else { Ok(()) }
     }
 

@@ -48,8 +48,19 @@ const AUDIO_TOKENS_A_SECOND: f64 = 10.0;
 pub struct Transcription {
     /// The whole text.
     pub text: String,
+    /// The languages spoken, most spoken first; empty where there is no speech.
+    #[serde(default)]
+    pub languages: Vec<SpokenLanguage>,
     /// Length of the recording.
     pub usage: Usage,
+}
+
+/// A language of a recording.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SpokenLanguage {
+    /// Its code.
+    pub code: String,
 }
 
 /// Which pieces of `verbose_json` were asked for (`timestamp_granularities[]`).
@@ -143,6 +154,9 @@ pub enum StreamEvent {
     Done {
         /// The whole text.
         text: String,
+        /// The languages spoken, most spoken first; empty where there is no speech.
+        #[serde(default)]
+        languages: Vec<SpokenLanguage>,
         /// Tokens of the recording and of the text.
         usage: Usage,
     },
@@ -227,8 +241,15 @@ impl Usage {
 impl Transcription {
     /// The body for a result.
     pub fn new(result: &JobResult) -> Self {
-        Self { text: result.text.clone(), usage: Usage::of(result) }
+        Self { text: result.text.clone(), languages: languages_of(result), usage: Usage::of(result) }
     }
+}
+
+/// The languages of a result, the main one first.
+pub fn languages_of(result: &JobResult) -> Vec<SpokenLanguage> {
+    let several = result.languages.iter();
+    let one = result.language.iter().filter(|_| result.languages.is_empty());
+    several.chain(one).map(|code| SpokenLanguage { code: code.clone() }).collect()
 }
 
 impl VerboseTranscription {

@@ -67,7 +67,7 @@ pub(crate) async fn receive_multipart(
             return Err(ApiError::new(ProblemCode::Malformed, detail));
         }
         let name = part.name().unwrap_or_default().to_owned();
-        if name == "file" {
+        if upload.form.fields.contains(&name.as_str()) {
             if form.files == 0 {
                 check(&form).await?;
             }

@@ -157,7 +157,7 @@ fn to_json(body: &impl Serialize) -> String {
 }
 
 /// A job that failed, as the answer to the call that waited for it.
-pub(super) fn failure(error: JobError) -> ApiError {
+pub(crate) fn failure(error: JobError) -> ApiError {
     let code = match error.code {
         FailureCode::EngineError | FailureCode::WorkerCrashed | FailureCode::Expired => ProblemCode::Internal,
         FailureCode::ModelUnavailable => ProblemCode::ModelUnavailable,

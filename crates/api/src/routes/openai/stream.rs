@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use actix_web::HttpResponse;
 use actix_web::web::Bytes;
 use futures_util::stream;
-use steno_models::openai::{StreamEvent, Usage};
+use steno_models::openai::{StreamEvent, Usage, languages_of};
 use steno_models::separator;
 use steno_store::{Followed, Told};
 
@@ -86,7 +86,11 @@ impl Streamer {
             return Err(failure(error));
         }
         if let Some(result) = &news.status.result {
-            self.push(&StreamEvent::Done { text: result.text.clone(), usage: Usage::in_tokens(result) });
+            self.push(&StreamEvent::Done {
+                text: result.text.clone(),
+                languages: languages_of(result),
+                usage: Usage::in_tokens(result),
+            });
             self.unsent.push_back(sse::DONE);
             self.end = Some(End::Whole);
             // The grace period begins now, not when the call came.
