@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use steno_e2e::{Service, Settings, eventually, fixture, form};
 use steno_models::Status;
 
@@ -123,12 +124,15 @@ fn pages_of_apps_and_invited_origins_may_call_and_others_learn_the_setting() {
     assert!(refused.problem().detail.contains("STENO_CORS_ORIGINS"));
 }
 
-/// A proxy from the distribution. Killed when dropped.
+/// A proxy from the distribution. Stopped when dropped.
 struct Proxy(Child);
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        let _ = self.0.kill();
+        // Killed, nginx would leave its workers behind.
+        if let Some(pid) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
         let _ = self.0.wait();
     }
 }
