@@ -1,4 +1,4 @@
-//! An untrusted file to blocks of interleaved samples: demuxers and decoders behind one interface.
+//! Decodes an untrusted file to blocks of interleaved samples: demuxers and decoders behind one interface.
 //!
 //! Called by [`pipeline`](super::pipeline). The container is found by content alone, panics of the decoders are caught, and no number
 //! of a header is believed. Never skips ahead, never holds more than one packet and the silence before it as a number.

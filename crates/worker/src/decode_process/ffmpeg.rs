@@ -1,8 +1,8 @@
-//! ffmpeg as the decoder of last resort: in a process of its own, in a sandbox, for the formats of a list.
+//! ffmpeg as the decoder of last resort, in a sandboxed process of its own and limited to a list of formats.
 //!
-//! The worker starts its own program once more, with [`ARGUMENT`]; that process limits and confines itself and becomes ffmpeg. What it
-//! decodes goes through a pipe to a process that decodes, which knows no ffmpeg. Never gets a client's file name, never opens
-//! a playlist, and reads no file but the recording and its own libraries.
+//! The worker starts its own program again with [`ARGUMENT`]. That process sets its limits, enters its sandbox and executes
+//! ffmpeg, which writes samples to a pipe. The usual decode process reads them and stays as confined as without ffmpeg.
+//! ffmpeg never gets a client's file name, never opens a playlist, and reads only the recording and its own libraries.
 
 use std::fs;
 use std::io::{self, PipeReader};
@@ -33,7 +33,7 @@ const EXIT_USAGE: u8 = 64;
 const LIBRARIES: u64 = 512 << 20;
 /// Threads it may have beside all that run.
 const THREADS: u64 = 64;
-/// Threads of the machine where it cannot be told.
+/// Assumed number of threads on the machine where /proc does not say.
 const UNKNOWN_THREADS: u64 = 4_096;
 /// How long it may take to end once it has closed its pipe.
 const LONGEST_END: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ const FORMATS: &str = "mov,matroska,webm,asf,avi,flv,ogg,wav,w64,aiff,au,caf,amr
 /// Formats that ffmpeg may find in anything.
 const GUESSED: &str = ",mp3,aac,ac3,eac3,mpeg,truehd,amrnb,amrwb";
 
-/// What a process that becomes ffmpeg is to keep to.
+/// What the process needs to start ffmpeg.
 #[derive(Debug, Serialize, Deserialize)]
 struct Order {
     ffmpeg: PathBuf,
@@ -181,7 +181,7 @@ fn command(order: &Order, input: &Path) -> Command {
     command
 }
 
-/// Bounds what it can take from others.
+/// Sets resource limits. A limit that cannot be set is skipped.
 fn limit(order: &Order) {
     let running = fs::read_to_string("/proc/loadavg").ok();
     let running = running.as_deref().and_then(|load| load.split('/').nth(1)?.split(' ').next()?.parse::<u64>().ok());
@@ -198,7 +198,7 @@ fn limit(order: &Order) {
     }
 }
 
-/// From here on this process reads the recording and libraries, starts ffmpeg, and does nothing else.
+/// Enters the sandbox: from here on this process can read the recording and libraries and execute ffmpeg.
 fn confine(ffmpeg: &Path, input: &Path) -> Result<(), RulesetError> {
     let loaders = LIBRARY_FOLDERS.iter().flat_map(|folder| loaders_in(Path::new(folder)));
     let programs = loaders.chain([ffmpeg.to_owned()]);
@@ -214,7 +214,7 @@ fn confine(ffmpeg: &Path, input: &Path) -> Result<(), RulesetError> {
     Ok(())
 }
 
-/// The programs in a folder of libraries, or one level below, that load others: the kernel starts them for ffmpeg.
+/// The dynamic loaders in a folder of libraries or one level below. The kernel executes one to start ffmpeg.
 fn loaders_in(folder: &Path) -> Vec<PathBuf> {
     let entries = |folder: &Path| -> Vec<PathBuf> {
         fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path()).collect()

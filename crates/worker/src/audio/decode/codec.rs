@@ -1,7 +1,8 @@
 //! Packets to samples, by symphonia's codecs and libopus.
 //!
-//! Called by [`decode`](super). A packet that a decoder refuses is given to a new one: where recordings were joined, the old one refuses
-//! everything after the seam. Panics are caught. Never trims the end of a packet: a number in the file must not take sound away.
+//! Called by [`decode`](super). A packet that a decoder rejects is decoded again by a new one: after the seam of joined
+//! recordings the old decoder rejects everything. Panics are caught. Never trims the end of a packet: counts in a header
+//! are wrong too often.
 
 use std::sync::LazyLock;
 
@@ -51,7 +52,7 @@ impl Codec {
             return Ok(shape);
         }
 
-        // It may be in any state by now, also where a new one does no better.
+        // Its state is unknown now, so it is replaced even if the new one fails too.
         self.decoder = make(&self.parameters)?;
         let again = decode(&mut self.decoder, &packet, block);
         if again.is_err() {

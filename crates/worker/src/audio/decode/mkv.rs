@@ -1,8 +1,7 @@
 //! Packets of Matroska and WebM files, from the first cluster to the last.
 //!
-//! Called by [`decode`](super). Walks the file flat, element by element, so that sizes that were never filled in, files joined end to
-//! end and recordings that broke off need no care of their own. Skips what is no sound, however large. Never seeks by the
-//! file's index.
+//! Called by [`decode`](super). Reads element after element without a stack of open ones, so unknown sizes, joined files and
+//! truncated recordings need no special handling. Skips everything but audio, however large. Never uses the file's index.
 
 mod block;
 mod ebml;
@@ -80,7 +79,7 @@ impl MkvReader {
         self.tracks.iter().filter(|track| track.is_audio).map(MkvTrack::to_audio_track).collect()
     }
 
-    /// The next packet, or what else there is to say.
+    /// The next packet or event.
     pub(super) fn next(&mut self) -> io::Result<Pulled> {
         loop {
             if let Some(pulled) = self.queue.pop_front() {

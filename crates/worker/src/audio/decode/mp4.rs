@@ -1,4 +1,4 @@
-//! What symphonia does not tell of an MP4 or MOV file: which tracks have sound, when each begins, and codecs by their name.
+//! Reads from an MP4 or MOV file what symphonia does not expose: its audio tracks, when each begins, and the names of codecs.
 //!
 //! Called by [`parts`](super::parts). Reads the `moov` atom alone, and believes no size in it.
 
@@ -11,7 +11,7 @@ use super::riff::Bytes;
 
 /// Largest `moov` that is read: that of a day of video.
 const MAX_MOOV: u64 = 64 << 20;
-/// Stands for a `ftyp` atom where a file has none, as `QuickTime` wrote them. Symphonia finds it at the end of the file.
+/// A `ftyp` atom for files of `QuickTime` that have none. It is added to the end of the file, where symphonia finds it.
 pub(super) const FILE_TYPE: &[u8] = b"\0\0\0\x14ftypqt  \0\0\0\0qt  ";
 
 /// A file's tracks with sound, in its order.
@@ -25,7 +25,7 @@ pub(super) struct Movie {
 #[derive(Debug)]
 pub(super) struct SoundTrack {
     pub(super) id: u32,
-    /// Players play it unless told otherwise.
+    /// The file marks it as enabled, so players play it by default.
     pub(super) is_enabled: bool,
     /// Seconds after the beginning of the track that begins first.
     pub(super) starts_at: f64,

@@ -1,4 +1,4 @@
-//! What a file is made of: one recording, or several joined end to end, and how each is read.
+//! Splits a file into its parts: one recording, or several that were joined end to end.
 //!
 //! Called by [`decode`](super) before anything is decoded. Players play joined files to their end; symphonia stops at the first seam. Never
 //! trusts a size or a name.
@@ -30,13 +30,13 @@ pub(super) struct Part {
     pub(super) truncated: bool,
 }
 
-/// Who reads a part.
+/// Which reader a part needs.
 pub(super) enum Kind {
     Pcm(SampleFormat),
     Matroska,
     Adts,
     Movie(mp4::Movie),
-    /// Whatever symphonia finds.
+    /// Symphonia's probe finds the container.
     Probed {
         /// See [`Head::open_sizes_at`](super::signature::Head::open_sizes_at).
         open_sizes_at: Option<[u64; 2]>,

@@ -1,7 +1,7 @@
 //! Uncompressed samples to interleaved floats: what WAV, RF64, W64 and AU files hold.
 //!
-//! Called by [`decode`](super). Reads its section of the file once more before decoding where samples are floats, to tell a
-//! file whose full scale is 32 768 instead of 1. Never holds more than one block.
+//! Called by [`decode`](super). Float samples are read twice: the first pass finds files whose full scale is 32 768 instead
+//! of 1. Never holds more than one block.
 
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
@@ -107,7 +107,7 @@ impl PcmReader {
         Ok(())
     }
 
-    /// What to multiply with. One wild sample does not make a file of integers.
+    /// The factor to multiply samples with. A single outlier does not make it a file of integers.
     fn find_scale(&mut self) -> io::Result<f32> {
         let (mut sounding, mut integers, mut peak) = (0_u64, 0_u64, 0.0_f32);
         loop {

@@ -1,4 +1,4 @@
-//! One part of a file behind the demuxer that reads it, and the choice among its tracks.
+//! Opens the demuxer of one part of a file, and chooses among its tracks.
 //!
 //! Called by [`decode`](super). Never decodes.
 
@@ -25,7 +25,7 @@ use super::pcm::PcmReader;
 use super::source::{Source, Watch};
 use super::{Access, AudioTrack, Pulled, guarded, reason};
 
-/// Who reads a part.
+/// The reader of one part.
 pub(super) enum Reader {
     /// Samples, with nothing to decode.
     Pcm(PcmReader),
@@ -39,9 +39,9 @@ pub(super) enum PacketReader {
     Adts(Box<AdtsReader>),
     Symphonia {
         format: Box<dyn FormatReader>,
-        /// What symphonia does not tell, for MP4.
+        /// For MP4: what symphonia does not expose.
         movie: Option<Movie>,
-        /// It panicked or failed, and is not asked again.
+        /// It panicked or failed, and must not be called again.
         has_ended: bool,
     },
 }

@@ -1,4 +1,4 @@
-//! A part of the file as a demuxer sees it. Counts what is read, and tells a failed disk from a broken file.
+//! A part of the file as a demuxer reads it. Counts the bytes read, and reports disk errors apart from errors in the file.
 //!
 //! Used by [`decode`](super) alone. Never writes.
 

@@ -1,15 +1,15 @@
-//! Where sound lies on the clock of its file, and how much silence is missing before it.
+//! Compares the time stamps of packets with the sound decoded so far, and computes the silence to insert.
 //!
-//! Called by [`decode`](super) for containers whose packets carry times that all tracks share. Never moves sound to an earlier time, and
-//! takes no notice of times that cannot be.
+//! Called by [`decode`](super) for containers whose tracks share one clock (MP4, MOV, Matroska). Never moves sound to an
+//! earlier time. Ignores impossible time stamps.
 
 /// A step from one packet to the next that is this much too long is a gap, in seconds. Times are rounded to a millisecond.
 const MIN_STEP: f64 = 0.05;
 /// Silence is added when this much is missing.
 const MIN_GAP: f64 = 0.08;
-/// Also what is missing bit by bit is made up for, from here on.
+/// A slow drift is corrected when it has grown to this many seconds.
 const MAX_DRIFT: f64 = 1.0;
-/// But not when it is this share of the recording: then the file's clock is wrong, and the sound is right.
+/// A drift above this share of the recording is not corrected: then the time stamps are wrong, and the sound is right.
 const WRONG_CLOCK: f64 = 0.03;
 
 /// A file whose clock begins later than this, in seconds, was cut out of a longer one, and its first packet is its beginning.

@@ -1,4 +1,4 @@
-//! WAV and its relatives with headers as recorders leave them: what is in the file is heard.
+//! WAV, RF64, W64 and AU files with wrong or incomplete headers: all samples in the file are decoded.
 
 use super::*;
 

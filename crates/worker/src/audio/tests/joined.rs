@@ -1,4 +1,4 @@
-//! Recordings joined end to end, and numbers in their headers that are wrong: players play them to their end, and so do we.
+//! Joined recordings and wrong counts in headers: everything that players play is decoded.
 
 use super::*;
 

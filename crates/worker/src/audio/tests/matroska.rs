@@ -1,4 +1,4 @@
-//! Matroska files, built here element by element: whatever recorders leave out, every sample is heard at its time.
+//! Matroska files, built here element by element: every sample is decoded at its time, whatever fields are missing.
 
 use std::io::Write;
 
@@ -102,8 +102,8 @@ fn sounds(samples: &[f32]) -> Vec<bool> {
 
 fn check_sound(file: &[u8], expected: &str) -> Recording {
     let (recording, samples) = check(file);
-    let heard: String = sounds(&samples).iter().map(|&sound| if sound { '#' } else { '.' }).collect();
-    assert_eq!(heard, expected);
+    let found: String = sounds(&samples).iter().map(|&sound| if sound { '#' } else { '.' }).collect();
+    assert_eq!(found, expected);
     recording
 }
 
@@ -161,7 +161,7 @@ fn compressed_frames_are_unpacked() {
     let stripped = Mkv { encodings: settings(3, &samples[..8]), ..Mkv::new() }.block(0, 1, &samples[8..]);
     check_sound(&stripped.bytes(), "#");
 
-    // One frame that cannot be unpacked is lost, and told.
+    // One frame that cannot be unpacked is lost and counted.
     let damaged = Mkv { encodings: settings(0, b""), ..Mkv::new() };
     let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
     zlib.write_all(&samples).unwrap();
