@@ -2,19 +2,13 @@
 //!
 //! A pure function, so that the result is the same whichever worker finishes last. Never sees the database.
 
-use std::ops::Range;
-use std::slice;
+mod coverage;
 
-use steno_models::{Coverage, Gap, GapReason, JobResult, Segment, Warning, WarningCode, separator};
+use steno_models::{Coverage, JobResult, Segment, Warning, WarningCode, separator};
 
-use super::types::{Certainty, PlannedSpan, SpanOutput};
+use super::types::{PlannedSpan, SpanOutput};
+use coverage::coverage;
 
-/// Shortest speech beside text that counts as a gap. Whisper's times are too coarse to tell less.
-const MIN_GAP_MS: u64 = 2_000;
-/// The same for a whole stretch between two pauses.
-const MIN_STRETCH_MS: u64 = 1_000;
-/// Shortest stretch of dropped text that counts as a gap.
-const MIN_DROPPED_MS: u64 = 100;
 /// Mean log probability below which a segment is doubtful. Source: `logprob_threshold` of openai/whisper.
 const DOUBTFUL_AVG_LOGPROB: f32 = -1.0;
 /// Share of the text's time that must be doubtful for a warning.
@@ -42,12 +36,10 @@ pub(super) struct DoneSpan {
     pub(super) output: SpanOutput,
 }
 
-/// Times in milliseconds, in order and disjoint.
-type Ranges = Vec<Range<u64>>;
-
 /// The result of a job, from its spans in the order of the recording.
 pub(super) fn assemble(facts: RecordingFacts, spans: Vec<DoneSpan>) -> JobResult {
     let coverage = coverage(&spans);
+    let mismatch = mismatch_warning(&spans, &facts);
     let (text, segments) = join_segments(spans.into_iter().map(|span| span.output.segments).collect());
     let languages = languages(&segments);
     let language = languages.first().map(|(code, _)| code.clone()).or_else(|| facts.language.clone());
@@ -55,7 +47,8 @@ pub(super) fn assemble(facts: RecordingFacts, spans: Vec<DoneSpan>) -> JobResult
     let mut warnings = facts.warnings.clone();
     warnings.extend(gap_warning(&coverage));
     warnings.extend(doubt_warning(&segments));
-    warnings.extend(language_warnings(&languages, &facts, &segments));
+    warnings.extend(languages_warning(&languages));
+    warnings.extend(mismatch);
 
     let is_as_planned = language == facts.language;
     JobResult {
@@ -87,134 +80,6 @@ fn join_segments(spans: Vec<Vec<Segment>>) -> (String, Vec<Segment>) {
         text.push_str(&segment.text);
     }
     (text, segments)
-}
-
-/// Adds up the speech of all spans and finds what has no text.
-fn coverage(spans: &[DoneSpan]) -> Coverage {
-    let mut speech_ms = 0;
-    let mut gaps: Vec<Gap> = Vec::new();
-
-    for span in spans {
-        let speech = speech(span);
-        speech_ms += total(&speech);
-
-        if span.plan.certainty == Certainty::Speech {
-            gaps.extend(span_gaps(&speech, &span.output));
-        }
-    }
-
-    let gaps = joined(gaps);
-    let gap_ms: u64 = gaps.iter().map(|gap| to_ms(gap.end) - to_ms(gap.start)).sum();
-    Coverage {
-        speech_seconds: seconds(speech_ms),
-        transcribed_seconds: seconds(speech_ms.saturating_sub(gap_ms)),
-        gaps,
-    }
-}
-
-/// The speech of a span. Of a doubtful one, what turned out to have words.
-fn speech(span: &DoneSpan) -> Ranges {
-    let stretches: Ranges = span.plan.stretches.iter().map(|(start, end)| start / 16..end / 16).collect();
-    match span.plan.certainty {
-        Certainty::Speech => stretches,
-        Certainty::Doubtful => intersection(&stretches, &covered(&span.output.segments)),
-    }
-}
-
-/// Where the speech of a span has no text.
-fn span_gaps(speech: &[Range<u64>], output: &SpanOutput) -> Vec<Gap> {
-    if output.segments.is_empty() && output.dropped.is_empty() {
-        return speech.iter().map(|range| gap(range, GapReason::NoWords)).collect();
-    }
-
-    let mut silent = difference(speech, &covered(&output.segments));
-    let mut gaps = Vec::new();
-    for dropped in &output.dropped {
-        let place = to_ms(dropped.start)..to_ms(dropped.end);
-        let found: Ranges = intersection(&silent, slice::from_ref(&place))
-            .into_iter()
-            .filter(|range| range.end - range.start >= MIN_DROPPED_MS)
-            .collect();
-        gaps.extend(found.iter().map(|range| gap(range, dropped.reason.clone())));
-        silent = difference(&silent, &found);
-    }
-
-    let is_gap = |range: &&Range<u64>| {
-        let is_whole_stretch = speech.contains(range);
-        let shortest = if is_whole_stretch { MIN_STRETCH_MS } else { MIN_GAP_MS };
-        output.segments.is_empty() || range.end - range.start >= shortest
-    };
-    gaps.extend(silent.iter().filter(is_gap).map(|range| gap(range, GapReason::NoWords)));
-    gaps.sort_by(|a, b| a.start.total_cmp(&b.start));
-    gaps
-}
-
-/// Gaps that touch and have the same reason as one.
-fn joined(gaps: Vec<Gap>) -> Vec<Gap> {
-    let mut joined: Vec<Gap> = Vec::new();
-    for gap in gaps {
-        match joined.last_mut() {
-            Some(last) if last.end >= gap.start && last.reason == gap.reason => last.end = gap.end,
-            _ => joined.push(gap),
-        }
-    }
-    joined
-}
-
-/// The time that segments take, in order and disjoint.
-fn covered(segments: &[Segment]) -> Ranges {
-    let mut ranges: Ranges = segments.iter().map(|segment| to_ms(segment.start)..to_ms(segment.end)).collect();
-    ranges.sort_by_key(|range| range.start);
-
-    let mut covered: Ranges = Vec::new();
-    for range in ranges {
-        match covered.last_mut() {
-            Some(last) if last.end >= range.start => last.end = last.end.max(range.end),
-            _ => covered.push(range),
-        }
-    }
-    covered
-}
-
-/// What is in both.
-fn intersection(a: &[Range<u64>], b: &[Range<u64>]) -> Ranges {
-    let overlap = |a: &Range<u64>, b: &Range<u64>| a.start.max(b.start)..a.end.min(b.end);
-    let pairs = a.iter().flat_map(|a| b.iter().map(move |b| overlap(a, b)));
-    pairs.filter(|range| range.start < range.end).collect()
-}
-
-/// What is in `a` and not in `b`.
-fn difference(a: &[Range<u64>], b: &[Range<u64>]) -> Ranges {
-    let mut left = Vec::new();
-    for range in a {
-        let mut start = range.start;
-        for other in b.iter().filter(|other| other.end > range.start && other.start < range.end) {
-            if start < other.start {
-                left.push(start..other.start);
-            }
-            start = start.max(other.end);
-        }
-        if start < range.end {
-            left.push(start..range.end);
-        }
-    }
-    left
-}
-
-fn total(ranges: &[Range<u64>]) -> u64 {
-    ranges.iter().map(|range| range.end - range.start).sum()
-}
-
-fn gap(range: &Range<u64>, reason: GapReason) -> Gap {
-    Gap { start: seconds(range.start), end: seconds(range.end), reason }
-}
-
-fn to_ms(seconds: f64) -> u64 {
-    (seconds * 1000.0).round().max(0.0) as u64
-}
-
-fn seconds(ms: u64) -> f64 {
-    ms as f64 / 1000.0
 }
 
 /// Seconds of text in each language, most first.
@@ -271,28 +136,39 @@ fn doubt_warning(segments: &[Segment]) -> Option<Warning> {
     })
 }
 
-fn language_warnings(languages: &[(String, f64)], facts: &RecordingFacts, segments: &[Segment]) -> Vec<Warning> {
-    let mut warnings = Vec::new();
-    if languages.len() > 1 {
-        let list: Vec<_> = languages.iter().map(|(code, seconds)| format!("{code} {seconds:.0} s")).collect();
-        let detail = format!("several languages are spoken: {}", list.join(", "));
-        warnings.push(Warning::new(WarningCode::SeveralLanguages, detail));
+fn languages_warning(languages: &[(String, f64)]) -> Option<Warning> {
+    if languages.len() < 2 {
+        return None;
     }
+    let list: Vec<_> = languages.iter().map(|(code, seconds)| format!("{code} {seconds:.0} s")).collect();
+    let detail = format!("several languages are spoken: {}", list.join(", "));
+    Some(Warning::new(WarningCode::SeveralLanguages, detail))
+}
 
-    // Without a probability the language was named by the request.
-    let named = facts.language.as_deref().filter(|_| facts.language_probability.is_none());
-    if let Some(named) = named {
-        let is_other = |segment: &&Segment| segment.language.as_deref().is_some_and(|code| code != named);
-        let count = segments.iter().filter(is_other).count();
-        if count > 0 {
-            let detail = format!(
-                "{count} of {} segments are not in the language that was asked for, {named}: it gave no text there",
-                segments.len()
-            );
-            warnings.push(Warning::new(WarningCode::LanguageMismatch, detail));
+/// Where the language that the request named is not the one that is spoken.
+fn mismatch_warning(spans: &[DoneSpan], facts: &RecordingFacts) -> Option<Warning> {
+    // With a probability the language was detected, not named.
+    let named = facts.language.as_deref().filter(|_| facts.language_probability.is_none())?;
+    let spoken = |span: &DoneSpan| {
+        let written = span.output.segments.first().and_then(|segment| segment.language.clone());
+        let spoken = span.output.sounds_like.clone().or(written)?;
+        (spoken != named).then_some((spoken, span.plan.duration_ms()))
+    };
+
+    let mut found: Vec<(String, u64)> = Vec::new();
+    for (code, ms) in spans.iter().filter_map(spoken) {
+        match found.iter_mut().find(|(known, _)| *known == code) {
+            Some((_, sum)) => *sum += ms,
+            None => found.push((code, ms)),
         }
     }
-    warnings
+    if found.is_empty() {
+        return None;
+    }
+
+    let list: Vec<_> = found.iter().map(|(code, ms)| format!("{code} for {:.1} s", *ms as f64 / 1000.0)).collect();
+    let detail = format!("the request named the language {named}, but the speech sounds like {}", list.join(", "));
+    Some(Warning::new(WarningCode::LanguageMismatch, detail))
 }
 
 #[cfg(test)]

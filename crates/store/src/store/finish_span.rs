@@ -26,7 +26,8 @@ impl Store {
         claim_more: bool,
     ) -> Result<Finished, StoreError> {
         let segments = to_json("segments", &output.segments)?;
-        let outcome = to_json("outcome", &SpanOutcome { dropped: output.dropped.clone() })?;
+        let outcome = SpanOutcome { dropped: output.dropped.clone(), sounds_like: output.sounds_like.clone() };
+        let outcome = to_json("outcome", &outcome)?;
 
         self.write(|tx, effects| {
             let accepted = stands(tx, effects, claim)?;
@@ -89,13 +90,14 @@ fn merge(tx: &Transaction<'_>, claim: &Claim, model: &str) -> Result<JobResult, 
 
 /// A span in a row of `select_done_spans.sql`.
 fn done_span(row: &Row<'_>) -> Result<DoneSpan, StoreError> {
-    let outcome: SpanOutcome = json(row, "outcome")?;
+    let SpanOutcome { dropped, sounds_like } = json(row, "outcome")?;
     let plan = PlannedSpan {
         stretches: json(row, "stretches")?,
         certainty: Certainty::from_stored(row.get::<_, Option<String>>("certainty")?.as_deref()),
         language: row.get("language")?,
     };
-    Ok(DoneSpan { plan, output: SpanOutput { segments: json(row, "segments")?, dropped: outcome.dropped } })
+    let output = SpanOutput { segments: json(row, "segments")?, dropped, sounds_like };
+    Ok(DoneSpan { plan, output })
 }
 
 fn to_json(what: &'static str, value: &impl Serialize) -> Result<String, StoreError> {

@@ -132,6 +132,8 @@ pub struct SpanOutput {
     pub segments: Vec<Segment>,
     /// Where text was decoded and then dropped.
     pub dropped: Vec<Gap>,
+    /// The language that the span sounds like, where the text is unlikely and the client named another.
+    pub sounds_like: Option<String>,
 }
 
 /// What is stored of a [`SpanOutput`] besides its segments. New fields need a default: rows of neighbouring releases lack
@@ -140,6 +142,8 @@ pub struct SpanOutput {
 #[serde(default)]
 pub(crate) struct SpanOutcome {
     pub(crate) dropped: Vec<Gap>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sounds_like: Option<String>,
 }
 
 impl PlannedSpan {

@@ -45,8 +45,8 @@ fn a_result_tells_what_of_its_speech_has_no_text_and_why() {
 
     finish(&f, &run, &output("one"));
     let repeated = Gap { start: 1.0, end: 2.0, reason: GapReason::Repetition };
-    finish(&f, &run, &SpanOutput { segments: Vec::new(), dropped: vec![repeated.clone()] });
-    finish(&f, &run, &SpanOutput { segments: vec![segment("three", 2.0)], dropped: Vec::new() });
+    finish(&f, &run, &SpanOutput { dropped: vec![repeated.clone()], ..SpanOutput::default() });
+    finish(&f, &run, &SpanOutput { segments: vec![segment("three", 2.0)], ..SpanOutput::default() });
 
     let result = result(&f, job);
     let coverage = result.coverage.clone().unwrap();
@@ -101,7 +101,7 @@ fn a_job_that_an_earlier_release_planned_and_half_finished_completes() {
     database.execute("UPDATE tasks SET certainty = NULL, outcome = NULL", []).unwrap();
     database.execute("UPDATE jobs SET warnings = NULL", []).unwrap();
 
-    finish(&f, &run, &SpanOutput { segments: vec![segment("two", 1.0)], dropped: Vec::new() });
+    finish(&f, &run, &SpanOutput { segments: vec![segment("two", 1.0)], ..SpanOutput::default() });
 
     let result = result(&f, job);
     assert_eq!((result.text.as_str(), codes(&result).len()), ("one two", 0));

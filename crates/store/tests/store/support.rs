@@ -147,7 +147,7 @@ pub(crate) fn spool_name(claim: &Claim) -> String {
 }
 
 pub(crate) fn output(text: &str) -> SpanOutput {
-    SpanOutput { segments: vec![segment(text, 0.0)], dropped: Vec::new() }
+    SpanOutput { segments: vec![segment(text, 0.0)], ..SpanOutput::default() }
 }
 
 pub(crate) fn prepared(spans: u64, outputs: Option<Vec<SpanOutput>>) -> Prepared {

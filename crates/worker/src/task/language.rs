@@ -17,7 +17,8 @@ use crate::engine::{DetectedLanguage, Session};
 use crate::task::transcribe::to_span;
 
 use pieces::{Piece, cut, duration, window};
-use turns::{are_confusable, turns};
+pub(super) use turns::are_confusable;
+use turns::turns;
 
 /// Samples of a second.
 const SECOND: u64 = SAMPLE_RATE as u64;
@@ -40,6 +41,11 @@ const DISSENT: f32 = 0.5;
 const ASSENT: f32 = 0.3;
 /// Below this the probes together are unsure.
 const SURE: f32 = 0.6;
+/// Below this a recording of one probe has alternatives.
+const SURE_ALONE: f32 = 0.7;
+/// Most alternatives, and the least probability of one.
+const MAX_ALTERNATIVES: usize = 2;
+const MIN_ALTERNATIVE: f32 = 0.02;
 
 /// What is spoken in a recording.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +54,8 @@ pub(super) struct Spoken {
     pub(super) language: String,
     /// How sure the detection of it was, 0 to 1.
     pub(super) probability: f32,
+    /// What else may be spoken, most probable first, where a short recording leaves the detection unsure.
+    pub(super) alternatives: Scores,
     /// The plan, with spans cut where the language changes. Spans name their language only if there are several.
     pub(super) spans: Vec<PlannedSpan>,
 }
@@ -144,7 +152,11 @@ fn find(spans: Vec<PlannedSpan>, listener: &mut dyn Listener) -> Result<Option<S
     let common = mean(&probes);
     let Some(first) = common.first() else { return Ok(None) };
     if probes.len() == 1 || agree(&probes, first) {
-        return Ok(Some(Spoken { language: first.code.clone(), probability: first.probability, spans }));
+        let is_unsure = probes.len() == 1 && first.probability < SURE_ALONE;
+        let likely = |score: &&DetectedLanguage| is_unsure && score.probability >= MIN_ALTERNATIVE;
+        let alternatives = common[1..].iter().take(MAX_ALTERNATIVES).filter(likely).cloned().collect();
+        let language = first.code.clone();
+        return Ok(Some(Spoken { language, probability: first.probability, alternatives, spans }));
     }
 
     let is_short = duration(&speech) <= SHORT_SAMPLES;
@@ -253,7 +265,7 @@ fn plan(spans: Vec<PlannedSpan>, pieces: Vec<Heard>) -> Spoken {
 
     let (language, probability) = most_spoken(&languages, &lengths, &scores);
     if languages.iter().all(|code| *code == language) {
-        return Spoken { language, probability, spans };
+        return Spoken { language, probability, alternatives: Vec::new(), spans };
     }
 
     let mut pieces = pieces.into_iter().zip(languages).peekable();
@@ -276,7 +288,7 @@ fn plan(spans: Vec<PlannedSpan>, pieces: Vec<Heard>) -> Spoken {
             planned.push(PlannedSpan { language: Some(language.clone()), ..span });
         }
     }
-    Spoken { language, probability, spans: planned }
+    Spoken { language, probability, alternatives: Vec::new(), spans: planned }
 }
 
 fn is_in(span: &PlannedSpan, code: &str) -> bool {

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use steno_models::{Warning, WarningCode};
-use steno_store::{Certainty, Claim, PlannedSpan, Prepared, SpoolFile};
+use steno_store::{Certainty, Claim, PlannedSpan, Prepared, SpanOutput, SpoolFile};
 
-use super::language::{self, Spoken};
+use super::language::{self, Scores, Spoken};
 use super::transcribe::{SpanJob, transcribe_span};
 use super::{Done, TaskContext, TaskError};
 use crate::audio::{Recording, TrackChoice};
@@ -32,11 +32,11 @@ pub(super) fn prepare(
         tracing::warn!(job.id = %claim.job_id, "job {}: {}", claim.job_id, warning.detail);
     }
 
-    let planned = name_languages(claim, spool.path(), planned_spans(&recording), context, session)?;
+    let mut planned = name_languages(claim, spool.path(), planned_spans(&recording), context, session)?;
     let outputs = match (planned.spans.as_slice(), &planned.language) {
         ([], _) | (_, None) => Some(Vec::new()),
         ([span], Some(language)) => {
-            let job = SpanJob { options: &claim.options, language, span };
+            let job = SpanJob { options: &claim.options, language, alternatives: &planned.alternatives, span };
             Some(vec![transcribe_span(spool.path(), &job, context, session)?])
         }
         _ => {
@@ -45,6 +45,7 @@ pub(super) fn prepare(
         }
     };
 
+    planned.adopt(outputs.as_deref().unwrap_or_default());
     let prepared = Prepared {
         duration_ms: recording.duration_ms,
         language: planned.language,
@@ -63,7 +64,21 @@ struct Planned {
     language: Option<String>,
     /// `None` when the client named the language.
     probability: Option<f32>,
+    /// What else a short recording may be in.
+    alternatives: Scores,
     spans: Vec<PlannedSpan>,
+}
+
+impl Planned {
+    /// Takes the alternative that gave the better text.
+    fn adopt(&mut self, outputs: &[SpanOutput]) {
+        let written = outputs.iter().flat_map(|output| &output.segments).find_map(|segment| segment.language.as_ref());
+        let chosen = self.alternatives.iter().find(|alternative| Some(&alternative.code) == written);
+        if let Some(chosen) = chosen {
+            self.language = Some(chosen.code.clone());
+            self.probability = Some(chosen.probability);
+        }
+    }
 }
 
 /// Takes the language the client named, or detects what is spoken.
@@ -81,14 +96,14 @@ fn name_languages(
         _ => None,
     };
     if let Some(language) = named {
-        return Ok(Planned { language: Some(language.clone()), probability: None, spans });
+        return Ok(Planned { language: Some(language.clone()), probability: None, alternatives: Vec::new(), spans });
     }
 
     Ok(match language::detect(spool, spans, &claim.options.languages, context, session)? {
-        Some(Spoken { language, probability, spans }) => {
-            Planned { language: Some(language), probability: Some(probability), spans }
+        Some(Spoken { language, probability, alternatives, spans }) => {
+            Planned { language: Some(language), probability: Some(probability), alternatives, spans }
         }
-        None => Planned { language: None, probability: None, spans: Vec::new() },
+        None => Planned { language: None, probability: None, alternatives: Vec::new(), spans: Vec::new() },
     })
 }
 

@@ -5,13 +5,21 @@ use std::path::Path;
 use steno_models::{Gap, Segment, TranscribeRequest};
 use steno_store::{Certainty, Claim, PlannedSpan, SpanOutput, SpanTask};
 
-use super::language::detect_among;
+use super::language::{are_confusable, detect_among};
 use super::{TaskContext, TaskError, doubtful};
 use crate::audio::{AudioError, SAMPLE_RATE, Span, Stretch, read_span};
-use crate::engine::{EngineRequest, Session, SpanText};
+use crate::engine::{DetectedLanguage, EngineRequest, Session, SpanText};
 
 /// Mean log probability below which the language is doubted. Source: `logprob_threshold` of openai/whisper.
 const DOUBTFUL_AVG_LOGPROB: f32 = -1.0;
+/// The same where the client named the language, and is only warned: Whisper spells foreign words with some confidence.
+const HARDLY_LIKELY_AVG_LOGPROB: f32 = -0.6;
+/// From this on a text is not compared with that of other languages.
+const LIKELY_AVG_LOGPROB: f32 = -0.3;
+/// An alternative below this is not believed, whatever the first language gave.
+const ALTERNATIVE_AVG_LOGPROB: f32 = -0.5;
+/// Nor is one with fewer letters.
+const MIN_LETTERS: usize = 4;
 /// How sure the detection of another language must be where the first one gave no text.
 const SURE_OF_ANY: f32 = 0.5;
 /// The same where the first one gave unlikely text.
@@ -25,6 +33,8 @@ pub(super) struct SpanJob<'a> {
     pub(super) options: &'a TranscribeRequest,
     /// The language of the span.
     pub(super) language: &'a str,
+    /// Languages that it may be in as well, where the detection was unsure.
+    pub(super) alternatives: &'a [DetectedLanguage],
     /// Where it lies.
     pub(super) span: &'a PlannedSpan,
 }
@@ -37,7 +47,7 @@ pub(super) fn transcribe(
 ) -> Result<SpanOutput, TaskError> {
     let spool = context.data.spool().join(&task.spool);
     let language = claim.language.as_deref().unwrap_or("en");
-    let job = SpanJob { options: &claim.options, language, span: &task.span };
+    let job = SpanJob { options: &claim.options, language, alternatives: &[], span: &task.span };
     transcribe_span(&spool, &job, context, session)
 }
 
@@ -56,42 +66,97 @@ pub(super) fn transcribe_span(
         Certainty::Speech => session.transcribe(&samples, &request, context.control)?,
         Certainty::Doubtful => doubtful::transcribe(&samples, &request, session, context.control)?,
     };
-    let (text, language) = match in_another_language(&samples, &text, job, context, session)? {
-        Some((other, language)) => (other, language),
-        None => (text, request.language),
+    let other = match (job.span.certainty, job.alternatives) {
+        // Sound that may be no speech has hallucinations in any language.
+        (Certainty::Doubtful, _) => None,
+        (Certainty::Speech, []) => other_language(&samples, &text, job, context, session)?,
+        (Certainty::Speech, _) => best_alternative(&samples, &text, job, context, session)?,
     };
-    Ok(locate(text, &span, &language))
+    Ok(match other {
+        Some(Other::Better(text, language)) => locate(text, &span, &language),
+        Some(Other::SoundsLike(code)) => {
+            SpanOutput { sounds_like: Some(code), ..locate(text, &span, &request.language) }
+        }
+        None => locate(text, &span, &request.language),
+    })
 }
 
-/// The text in another language than expected, where that gave none or an unlikely one and the other is better. A language
-/// that the client named is doubted only where it gave no text at all.
-fn in_another_language(
+/// Of the alternatives the one whose text is the likeliest, if that is likelier than `text`. Whisper detects the language of
+/// a few seconds badly, but the text in the right language is nearly always the likeliest.
+fn best_alternative(
     samples: &[f32],
     text: &SpanText,
     job: &SpanJob<'_>,
     context: &TaskContext<'_>,
     session: &mut dyn Session,
-) -> Result<Option<(SpanText, String)>, TaskError> {
+) -> Result<Option<Other>, TaskError> {
+    let merit = |text: &SpanText| if text.segments.is_empty() { f32::MIN } else { avg_logprob(&text.segments) };
+    let mut best = None;
+    let mut best_merit = merit(text);
+
+    for alternative in job.alternatives {
+        if best_merit >= LIKELY_AVG_LOGPROB {
+            break;
+        }
+        let request = EngineRequest::new(job.options, &alternative.code, context.model);
+        let other = session.transcribe(samples, &request, context.control)?;
+        if merit(&other) > best_merit.max(ALTERNATIVE_AVG_LOGPROB) && has_words(&other) {
+            best_merit = merit(&other);
+            best = Some(Other::Better(other, request.language));
+        }
+    }
+    Ok(best)
+}
+
+/// Whether a text is more than punctuation or a syllable, which Whisper writes with high confidence over sound it does not
+/// understand.
+fn has_words(text: &SpanText) -> bool {
+    let characters = || text.segments.iter().flat_map(|segment| segment.text.chars()).filter(|c| !c.is_whitespace());
+    let letters = characters().filter(|c| c.is_alphanumeric()).count();
+    letters >= MIN_LETTERS && letters * 2 > characters().count()
+}
+
+/// What another language than the expected one has to say for itself.
+enum Other {
+    /// A better text, and its language.
+    Better(SpanText, String),
+    /// The span sounds like this language, but the client named another, which gave a text.
+    SoundsLike(String),
+}
+
+/// Whether the speech of a span is in another language, asked where the text is empty or unlikely. A language that the
+/// client named is kept if it gave any text at all.
+fn other_language(
+    samples: &[f32],
+    text: &SpanText,
+    job: &SpanJob<'_>,
+    context: &TaskContext<'_>,
+    session: &mut dyn Session,
+) -> Result<Option<Other>, TaskError> {
     let is_named = job.options.language.is_some();
     let is_empty = text.segments.is_empty();
-    let is_doubtful = !is_named && !is_empty && avg_logprob(&text.segments) < DOUBTFUL_AVG_LOGPROB;
-    if job.span.certainty == Certainty::Doubtful || !(is_empty || is_doubtful) {
+    let doubtful_below = if is_named { HARDLY_LIKELY_AVG_LOGPROB } else { DOUBTFUL_AVG_LOGPROB };
+    let is_doubtful = !is_empty && avg_logprob(&text.segments) < doubtful_below;
+    if !is_empty && !is_doubtful {
         return Ok(None);
     }
 
     let probe = &samples[..samples.len().min(DETECTION_SAMPLES)];
     let scores = detect_among(probe, &job.options.languages, context, session)?;
     let sure = if is_empty { SURE_OF_ANY } else { SURE_OF_BETTER };
-    let Some(best) = scores.into_iter().next().filter(|best| best.probability >= sure && best.code != job.language)
-    else {
-        return Ok(None);
-    };
+    let best = scores.into_iter().next().filter(|best| best.probability >= sure && best.code != job.language);
+    let Some(best) = best else { return Ok(None) };
+
+    if is_named && !is_empty {
+        let is_clear = !are_confusable(&best.code, job.language);
+        return Ok(is_clear.then_some(Other::SoundsLike(best.code)));
+    }
 
     let request = EngineRequest::new(job.options, &best.code, context.model);
     let other = session.transcribe(samples, &request, context.control)?;
     let is_better =
         !other.segments.is_empty() && (is_empty || avg_logprob(&other.segments) > avg_logprob(&text.segments));
-    Ok(is_better.then_some((other, best.code)))
+    Ok(is_better.then_some(Other::Better(other, best.code)))
 }
 
 /// Mean over all tokens; 0 for none.
@@ -120,7 +185,7 @@ fn locate(text: SpanText, span: &Span, language: &str) -> SpanOutput {
     for Gap { start, end, .. } in &mut dropped {
         move_to_recording(start, end);
     }
-    SpanOutput { segments, dropped }
+    SpanOutput { segments, dropped, sounds_like: None }
 }
 
 /// A span of the store as the audio code has it.
@@ -136,25 +201,4 @@ fn to_ms(seconds: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use steno_models::GapReason;
-
-    use super::*;
-
-    #[test]
-    fn times_of_text_and_of_dropped_text_are_those_of_the_recording() {
-        let stretch = |start: u64, end: u64| Stretch { start_sample: start * 16_000, end_sample: end * 16_000 };
-        let span = Span { stretches: vec![stretch(10, 14), stretch(20, 24)], doubtful: false };
-        let text = SpanText {
-            segments: vec![Segment { start: 0.5, end: 3.0, ..Segment::default() }],
-            dropped: vec![Gap { start: 5.0, end: 7.0, reason: GapReason::Repetition }],
-        };
-
-        let output = locate(text, &span, "en");
-
-        let [segment] = output.segments.as_slice() else { panic!("{output:?}") };
-        assert_eq!((segment.start, segment.end), (10.5, 13.0));
-        assert_eq!(segment.language.as_deref(), Some("en"));
-        assert_eq!(output.dropped, [Gap { start: 21.0, end: 23.0, reason: GapReason::Repetition }]);
-    }
-}
+mod tests;

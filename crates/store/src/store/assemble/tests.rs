@@ -1,6 +1,9 @@
 //! Tests of [`assemble`](super::assemble).
 
+use steno_models::{Gap, GapReason};
+
 use super::*;
+use crate::store::types::Certainty;
 
 /// A segment of `text` from `start` to `end` seconds.
 fn said(text: &str, start: f64, end: f64) -> Segment {
@@ -20,7 +23,7 @@ fn span(stretches: &[(u64, u64)], segments: Vec<Segment>, dropped: Vec<Gap>) -> 
     let stretches = stretches.iter().map(|(start, end)| (start * 16_000, end * 16_000)).collect();
     DoneSpan {
         plan: PlannedSpan { stretches, certainty: Certainty::Speech, language: None },
-        output: SpanOutput { segments, dropped },
+        output: SpanOutput { segments, dropped, sounds_like: None },
     }
 }
 
@@ -64,6 +67,12 @@ fn a_span_without_words_is_a_gap() {
     let silent = span(&[(20, 22), (23, 25)], vec![], vec![]);
     let spans = vec![span(&[(0, 10)], vec![said("Hello.", 0.0, 10.0)], vec![]), silent];
     check(spans, 14.0, 10.0, &[(20.0, 22.0, "no_words"), (23.0, 25.0, "no_words")]);
+}
+
+#[test]
+fn a_span_all_of_whose_text_was_dropped_is_one_gap() {
+    let cut = vec![dropped(0.0, 3.3, GapReason::Hallucination), dropped(3.4, 3.6, GapReason::NoSpeech)];
+    check(vec![span(&[(0, 4)], vec![], cut)], 4.0, 0.0, &[(0.0, 4.0, "hallucination")]);
 }
 
 #[test]
@@ -165,6 +174,17 @@ fn a_language_that_was_asked_for_in_vain_is_warned_of() {
     assert_eq!(result.language.as_deref(), Some("en"));
     let [warning] = result.warnings.as_slice() else { panic!("{:?}", result.warnings) };
     assert_eq!(warning.code, WarningCode::LanguageMismatch);
+    assert_eq!(warning.detail, "the request named the language de, but the speech sounds like en for 9.0 s");
+}
+
+#[test]
+fn speech_that_sounds_like_another_language_than_the_requested_one_is_warned_of() {
+    let mut done = span(&[(0, 9)], vec![spoken_in("ru", 0.0, 9.0)], vec![]);
+    done.output.sounds_like = Some("es".to_owned());
+    let result = assemble(facts("ru", None), vec![done]);
+    assert_eq!(result.language.as_deref(), Some("ru"));
+    let [warning] = result.warnings.as_slice() else { panic!("{:?}", result.warnings) };
+    assert_eq!(warning.detail, "the request named the language ru, but the speech sounds like es for 9.0 s");
 }
 
 #[test]

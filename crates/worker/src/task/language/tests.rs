@@ -127,6 +127,17 @@ fn candidates_are_the_only_languages() {
 }
 
 #[test]
+fn a_short_recording_that_is_unsure_has_alternatives() {
+    let alternatives = |turns: &[(Range<u64>, &'static str, f32)]| -> Vec<String> {
+        let mut script = Script { turns: turns.to_vec(), detections: 0 };
+        let spoken = find(spans(8), &mut script).unwrap().unwrap();
+        spoken.alternatives.into_iter().map(|score| score.code).collect()
+    };
+    assert_eq!(alternatives(&[(0..5, "zh", 0.9), (5..8, "en", 0.8)]), ["en"]);
+    assert!(alternatives(&[(0..8, "zh", 0.8), (0..1, "en", 0.8)]).is_empty());
+}
+
+#[test]
 fn no_speech_has_no_language() {
     let mut script = Script { turns: Vec::new(), detections: 0 };
     assert_eq!(find(Vec::new(), &mut script).unwrap(), None);

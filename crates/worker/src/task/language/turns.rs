@@ -31,7 +31,7 @@ const CONFUSABLE: [&[&str]; 10] = [
 ];
 
 /// Whether Whisper mistakes two languages for each other.
-pub(super) fn are_confusable(a: &str, b: &str) -> bool {
+pub(in crate::task) fn are_confusable(a: &str, b: &str) -> bool {
     CONFUSABLE.iter().any(|group| group.contains(&a) && group.contains(&b))
 }
 
