@@ -61,8 +61,7 @@ pub(super) fn find(file: &mut File) -> Result<(Vec<Part>, Signature), AudioError
     } else if riff::is_w64(&head) {
         sections(riff::w64_sections(&mut bytes)?, None, length)
     } else if head.starts_with(b".snd") {
-        let start = u64::from(u32::from_be_bytes([head[4], head[5], head[6], head[7]])).min(length);
-        sections(vec![au_section(&head, start..length)?], None, length)
+        sections(vec![au_section(&head, length)?], None, length)
     } else if head.starts_with(b"\x1a\x45\xdf\xa3") {
         whole(Kind::Matroska)
     } else if head.starts_with(b"fLaC") {
@@ -82,8 +81,11 @@ pub(super) fn find(file: &mut File) -> Result<(Vec<Part>, Signature), AudioError
     Ok((parts, signature))
 }
 
-fn au_section(head: &[u8], range: Range<u64>) -> Result<Section, AudioError> {
+fn au_section(head: &[u8], length: u64) -> Result<Section, AudioError> {
+    // Fails for a header that is cut off.
     let content = wave_format::content_of_au(head)?;
+    let start = u64::from(u32::from_be_bytes([head[4], head[5], head[6], head[7]])).min(length);
+    let range = start..length;
     let declared = u64::from(u32::from_be_bytes([head[8], head[9], head[10], head[11]]));
     let known = declared != u64::from(u32::MAX);
     let truncated = known && declared > range.end - range.start;

@@ -14,6 +14,8 @@ const BLOCK_FRAMES: usize = 4_096;
 const INTEGER_ABOVE: f32 = 8.0;
 /// Share of the samples with sound that must be above it.
 const INTEGER_SHARE: f64 = 0.01;
+/// Samples with sound that are enough to know, some ten minutes of them: the whole of a large file would cost too much time.
+const ENOUGH_SAMPLES: u64 = 30_000_000;
 /// Full scales of integers that are met in files of floats.
 const INTEGER_SCALES: [f32; 3] = [32_768.0, 8_388_608.0, 2_147_483_648.0];
 
@@ -113,7 +115,7 @@ impl PcmReader {
         loop {
             self.fill()?;
             self.source.get_ref().begin_portion();
-            if self.bytes.is_empty() {
+            if self.bytes.is_empty() || sounding >= ENOUGH_SAMPLES {
                 break;
             }
             for bytes in self.bytes.chunks_exact(self.format.bytes) {

@@ -56,6 +56,18 @@ fn w64_and_au_are_read() {
 }
 
 #[test]
+fn headers_that_are_cut_off_are_refused() {
+    let rf64 = [b"RF64", &[0xff; 4][..], b"WAVE", b"ds64\x1c\0\0\0", &[0; 28], b"fmt \x10\0\0\0", &[1; 16]].concat();
+    let au = [&b".snd"[..], &[0, 0, 0, 28, 0, 0, 0, 9, 0, 0, 0, 3, 0, 0, 0x3e, 0x80, 0, 0, 0, 1]].concat();
+    let w64 = [&b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\0\0"[..], &[0; 40]].concat();
+    for whole in [rf64, au, w64] {
+        for length in 4..whole.len() {
+            check_error(&whole[..length]);
+        }
+    }
+}
+
+#[test]
 fn a_recorder_that_lost_power_left_its_samples() {
     // A broadcast header of 5 kB, longer than what is looked at first, and sizes that were never written.
     let mut file = Wav { data_size: Some(0), ..Wav::pcm(16_000, 1) }.bytes(&second());
