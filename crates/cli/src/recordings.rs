@@ -1,16 +1,22 @@
 //! Which recordings the arguments of a command mean: files, folders, patterns, and `-` for standard input.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-/// Ends of the names of recordings that are looked for in folders.
-const EXTENSIONS: [&str; 23] = [
-    "wav", "flac", "mp3", "mp2", "m4a", "m4b", "mp4", "mov", "aac", "ogg", "oga", "opus", "webm", "mkv", "mka", "aiff",
-    "aif", "aifc", "caf", "alac", "wave", "weba", "m4v",
+/// Ends of the names of recordings that are looked for in folders: those of every container that the server reads.
+#[rustfmt::skip]
+const EXTENSIONS: &[&str] = &[
+    "3g2", "3gp", "aac", "adts", "aif", "aifc", "aiff", "alac", "amr", "au", "caf", "flac", "m4a", "m4b", "m4v", "mka",
+    "mkv", "mov", "mp1", "mp2", "mp3", "mp4", "mpeg", "mpga", "oga", "ogg", "ogv", "opus", "qta", "rf64", "snd", "w64",
+    "wav", "wave", "weba", "webm",
 ];
+
+/// Folders in which systems keep what is deleted or their own copies.
+const SYSTEM_FOLDERS: [&str; 4] = ["@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"];
 
 /// A recording to transcribe.
 #[derive(Debug)]
@@ -78,6 +84,9 @@ pub(crate) fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
     entries.sort_by_key(fs::DirEntry::file_name);
     let mut found = Vec::new();
     for entry in entries {
+        if is_hidden(&entry.file_name()) {
+            continue;
+        }
         let path = entry.path();
         // A link to a folder may lead in circles.
         if entry.file_type()?.is_dir() {
@@ -87,6 +96,12 @@ pub(crate) fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     Ok(found)
+}
+
+/// Whether a name is hidden or the system's own: `.name`, `._name` of macOS, `.Trash-1000`, `@eaDir` of Synology.
+fn is_hidden(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with('.') || SYSTEM_FOLDERS.iter().any(|folder| folder.eq_ignore_ascii_case(&name))
 }
 
 fn is_recording(path: &Path) -> bool {
@@ -137,6 +152,21 @@ mod tests {
         fs::create_dir(root.path().join("empty")).unwrap();
         assert!(find(&[root.path().join("empty")]).is_err());
         let _ = b;
+    }
+
+    #[test]
+    fn hidden_files_and_folders_of_the_system_are_passed_over() {
+        let root = tempfile::tempdir().unwrap();
+        let hidden =
+            ["._talk.wav", ".talk.wav", ".Trash-1000/a.wav", "@eaDir/a.wav", "$RECYCLE.BIN/a.wav", ".git/a.wav"];
+        let seen = ["call.amr", "film.3gp", "note.qta", "talk.mpga", "tape.W64"];
+        for name in hidden.iter().chain(&seen) {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+        let found = in_folder(root.path()).unwrap();
+        assert_eq!(found, seen.map(|name| root.path().join(name)));
     }
 
     #[test]

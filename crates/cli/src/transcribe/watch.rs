@@ -25,21 +25,26 @@ struct Look {
 #[derive(Default)]
 struct Seen {
     looks: HashMap<PathBuf, Look>,
-    /// What was tried, whatever came of it: a recording that cannot be transcribed is not tried again until it changes.
-    tried: HashMap<PathBuf, Look>,
+    /// How each looked when it was last sent, whatever came of it. One that has changed since, in whatever way, is sent again:
+    /// it was still being copied, or another has taken its place.
+    sent: HashMap<PathBuf, Look>,
 }
 
 impl Seen {
-    /// Whether to transcribe a file now: it looks as it did before, has not been tried so, and lacks a transcript that is newer
-    /// than it.
+    /// Whether to send a file now: it has come to rest and does not look as it did when it was last sent. One that was there
+    /// before this program began is not sent if its transcripts are newer than it.
     fn is_ready(&mut self, path: &Path, look: Look, transcripts: &[Option<SystemTime>]) -> bool {
         let before = self.looks.insert(path.to_owned(), look);
-        let has_all = transcripts.iter().all(|written| written.is_some_and(|written| written >= look.modified));
-        if before != Some(look) || has_all || look.bytes == 0 || self.tried.get(path) == Some(&look) {
+        if before != Some(look) || look.bytes == 0 {
             return false;
         }
-        self.tried.insert(path.to_owned(), look);
-        true
+        let is_ready = match self.sent.get(path) {
+            Some(sent) => *sent != look,
+            None => !transcripts.iter().all(|written| written.is_some_and(|written| written >= look.modified)),
+        };
+        // Also where a transcript is there: what changes from now on is seen, whatever its time stamp.
+        self.sent.insert(path.to_owned(), look);
+        is_ready
     }
 }
 
@@ -100,10 +105,42 @@ mod tests {
         assert!(!seen.is_ready(path, look(2, 11), &[None]), "it was tried");
         assert!(!seen.is_ready(path, look(3, 20), &[Some(at(12))]));
         assert!(seen.is_ready(path, look(3, 20), &[Some(at(12))]), "it is newer than its transcript");
+        assert!(!seen.is_ready(path, look(3, 20), &[Some(at(21))]));
         let other = Path::new("other.wav");
         for _ in 0..2 {
             assert!(!seen.is_ready(other, look(5, 10), &[Some(at(10)), Some(at(12))]), "it has its transcripts");
             assert!(!seen.is_ready(Path::new("empty.wav"), look(0, 10), &[None]), "nothing has come yet");
         }
+    }
+    #[test]
+    fn a_recording_that_was_still_being_copied_is_sent_again_although_its_transcript_is_newer() {
+        let path = Path::new("talk.wav");
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let look = |bytes, seconds| Look { bytes, modified: at(seconds) };
+        let mut seen = Seen::default();
+        let mut is_ready = |look, written| {
+            assert!(!seen.is_ready(path, look, &[written]), "it may still be written");
+            seen.is_ready(path, look, &[written])
+        };
+
+        assert!(is_ready(look(100, 10), None), "the copy has paused");
+        assert!(is_ready(look(400, 11), Some(at(15))), "the rest has come while the first part was transcribed");
+        assert!(!is_ready(look(400, 11), Some(at(20))));
+        assert!(is_ready(look(300, 5), Some(at(20))), "an older file has taken its place");
+    }
+
+    #[test]
+    fn a_recording_with_a_transcript_from_before_is_seen_when_it_changes() {
+        let path = Path::new("talk.wav");
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let look = |bytes, seconds| Look { bytes, modified: at(seconds) };
+        let mut seen = Seen::default();
+        let mut is_ready = |look| {
+            assert!(!seen.is_ready(path, look, &[Some(at(50))]), "it may still be written");
+            seen.is_ready(path, look, &[Some(at(50))])
+        };
+
+        assert!(!is_ready(look(100, 10)));
+        assert!(is_ready(look(100, 5)), "an older file has taken its place");
     }
 }
