@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the foreign clients that the end-to-end tests call the api with, below target/clients, and the proxies and the browser
+# Installs the foreign clients that the end-to-end tests call the api with, below target/clients, and the proxies
 # of the distribution that they go through. Called by scripts/test.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,7 +26,6 @@ missing=()
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
 command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || missing+=(haproxy)
 command -v caddy >/dev/null || missing+=(caddy)
-command -v chromium >/dev/null || missing+=(chromium)
 if [ "${#missing[@]}" -gt 0 ]; then
   if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
     try apt-get update -qq

@@ -47,6 +47,31 @@ fn openai_s_javascript_client_understands_every_answer() {
 }
 
 #[test]
+fn litellm_and_langchain_understand_the_answers() {
+    let service = Settings::with_workers(1).start();
+    let answers = run(Command::new(foreign_client("python/bin/python"))
+        .arg(clients().join("others.py"))
+        .arg(url(&service))
+        .args([fixture("clip.wav"), fixture("clip.txt")])
+        .envs([("NO_PROXY", "*"), ("LITELLM_LOCAL_MODEL_COST_MAP", "True")]));
+    assert_eq!(answers.matches("ok: ").count(), 4, "{answers}");
+}
+
+#[test]
+fn vercel_s_ai_sdk_understands_the_answers() {
+    let service = Settings::with_workers(1).start();
+    // Node looks for packages beside the program.
+    let program = foreign_client("node_modules").with_file_name("ai_sdk.mjs");
+    std::fs::copy(clients().join("ai_sdk.mjs"), &program).unwrap();
+    let answers = run(Command::new("node")
+        .arg(&program)
+        .arg(url(&service))
+        .args([fixture("clip.wav"), fixture("clip.txt")])
+        .env("NO_PROXY", "*"));
+    assert_eq!(answers.matches("ok: ").count(), 3, "{answers}");
+}
+
+#[test]
 fn a_fuzzer_finds_nothing_that_the_description_does_not_say() {
     let service = Settings::with_workers(1).start();
     // The description cannot say that a field has to be JSON and a file a recording: only that check is left out.
