@@ -82,14 +82,14 @@ impl Session for Script {
             tokens: vec![1],
             ..Segment::default()
         };
-        Ok(SpanText { segments: vec![segment], dropped: Vec::new() })
+        Ok(SpanText { segments: vec![segment], ..SpanText::default() })
     }
 }
 
 /// All of the text was dropped.
 fn dropped(samples: &[f32]) -> SpanText {
     let gap = Gap { start: 0.0, end: samples.len() as f64 / 16_000.0, reason: GapReason::Hallucination };
-    SpanText { segments: Vec::new(), dropped: vec![gap] }
+    SpanText { dropped: vec![gap], ..SpanText::default() }
 }
 
 fn work(duration: Duration, control: &dyn Control) -> Result<(), EngineError> {

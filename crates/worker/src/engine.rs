@@ -74,6 +74,9 @@ pub struct SpanText {
     /// Where text was decoded and then dropped, in order: hallucinations, repetitions. Sound without any text is not
     /// listed; the store finds it by what no segment covers.
     pub dropped: Vec<Gap>,
+    /// The whole text where it was dropped for being unlikely: `segments` is empty then. For callers that know that
+    /// somebody speaks.
+    pub unlikely: Vec<Segment>,
 }
 
 /// How to transcribe.

@@ -28,13 +28,13 @@ const VERY_SPARSE_AVG_LOGPROB: f32 = -0.5;
 /// Drops repetition loops and hallucinated text. Where a client asked for a temperature, unlikely words are what it
 /// asked for.
 pub(super) fn kept(found: SpanText, temperature: f32) -> SpanText {
-    let SpanText { segments, mut dropped } = found;
+    let SpanText { segments, mut dropped, unlikely } = found;
     let mean = avg_logprob(&novel(&segments));
     let tokens: usize = segments.iter().map(|segment| segment.tokens.len()).sum();
     let floor = if tokens <= SHORT_TOKENS { HALLUCINATED_SHORT_AVG_LOGPROB } else { HALLUCINATED_AVG_LOGPROB };
     if mean < floor && temperature == 0.0 {
         dropped.extend(segments.iter().map(|segment| gap(segment, GapReason::Hallucination)));
-        return SpanText { segments: Vec::new(), dropped };
+        return SpanText { segments: Vec::new(), dropped, unlikely: cut_loops(segments) };
     }
 
     let whole = segments.clone();
@@ -50,7 +50,7 @@ pub(super) fn kept(found: SpanText, temperature: f32) -> SpanText {
         }
     });
     dropped.sort_by(|a, b| a.start.total_cmp(&b.start));
-    SpanText { segments, dropped }
+    SpanText { segments, dropped, unlikely }
 }
 
 /// The segments of `whole` that are not in `left` any more: what a loop repeated.
@@ -99,7 +99,7 @@ mod tests {
     const LOOP: &str = "I'm going to be a little bit more careful.";
 
     fn kept_of(segments: Vec<Segment>) -> SpanText {
-        kept(SpanText { segments, dropped: Vec::new() }, 0.0)
+        kept(SpanText { segments, ..SpanText::default() }, 0.0)
     }
 
     #[test]
@@ -120,6 +120,7 @@ mod tests {
 
         let unlikely = kept_of(vec![at(4.0, segment("Thank you for watching.", -2.0, 0.0))]);
         assert_eq!(unlikely.dropped, [Gap { start: 4.0, end: 6.0, reason: GapReason::Hallucination }]);
+        assert_eq!(unlikely.unlikely.len(), 1, "callers may know better");
     }
 
     #[test]

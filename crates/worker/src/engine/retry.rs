@@ -149,12 +149,14 @@ impl SpanText {
     /// Appends the text of the samples that begin `seconds` after the first.
     fn append_after(&mut self, mut later: Self, seconds: f64) {
         shift(&mut later.segments, seconds);
+        shift(&mut later.unlikely, seconds);
         for gap in &mut later.dropped {
             gap.start += seconds;
             gap.end += seconds;
         }
         self.segments.append(&mut later.segments);
         self.dropped.append(&mut later.dropped);
+        self.unlikely.append(&mut later.unlikely);
     }
 }
 
@@ -183,7 +185,7 @@ mod tests {
             made.push((samples.len() / 16_000, attempt.temperature, attempt.context));
             let result = results.next().expect("one more run than the script has");
             let segments = result.iter().map(|(text, logprob)| segment(text, *logprob, 0.0)).collect();
-            Ok(SpanText { segments, dropped: Vec::new() })
+            Ok(SpanText { segments, ..SpanText::default() })
         })
         .unwrap();
         let texts: Vec<_> = found.segments.iter().map(|segment| segment.text.as_str()).collect();
@@ -204,7 +206,7 @@ mod tests {
         let found = transcribe(&vec![0.0; 32_000], 0.0, 1, &mut |_, attempt| {
             beams.push(attempt.beam_size);
             let (text, logprob) = texts.next().expect("two runs");
-            Ok(SpanText { segments: vec![segment(text, *logprob, 0.0)], dropped: Vec::new() })
+            Ok(SpanText { segments: vec![segment(text, *logprob, 0.0)], ..SpanText::default() })
         })
         .unwrap();
         assert_eq!(beams, [1, SECOND_LOOK_BEAMS]);
@@ -247,7 +249,7 @@ mod tests {
 
     #[test]
     fn unlikely_words_that_a_client_asked_for_are_kept() {
-        let unlikely = || SpanText { segments: vec![segment("A wild guess.", -1.9, 0.0)], dropped: Vec::new() };
+        let unlikely = || SpanText { segments: vec![segment("A wild guess.", -1.9, 0.0)], ..SpanText::default() };
         let found = transcribe(&vec![0.0; 32_000], 0.9, 1, &mut |_, _| Ok(unlikely())).unwrap();
         assert_eq!(found.segments.len(), 1);
     }

@@ -72,6 +72,7 @@ pub(super) fn transcribe_span(
         (Certainty::Speech, []) => other_language(&samples, &text, job, context, session)?,
         (Certainty::Speech, _) => best_alternative(&samples, &text, job, context, session)?,
     };
+    let text = if job.span.certainty == Certainty::Speech { with_unlikely(text) } else { text };
     Ok(match other {
         Some(Other::Better(text, language)) => locate(text, &span, &language),
         Some(Other::SoundsLike(code)) => {
@@ -79,6 +80,13 @@ pub(super) fn transcribe_span(
         }
         None => locate(text, &span, &request.language),
     })
+}
+
+/// Unlikely text rather than none, where the speech detector is sure that somebody speaks: the result then warns of
+/// low confidence.
+fn with_unlikely(text: SpanText) -> SpanText {
+    let restored = SpanText { segments: text.unlikely.clone(), ..SpanText::default() };
+    if text.segments.is_empty() && has_words(&restored) { restored } else { text }
 }
 
 /// Of the alternatives the one whose text is the likeliest, if that is likelier than `text`. Whisper detects the language of
@@ -168,7 +176,7 @@ pub(super) fn avg_logprob(segments: &[Segment]) -> f32 {
 
 /// Maps times in the span to times in the recording, and names the language.
 fn locate(text: SpanText, span: &Span, language: &str) -> SpanOutput {
-    let SpanText { mut segments, mut dropped } = text;
+    let SpanText { mut segments, mut dropped, .. } = text;
     let move_to_recording = |start: &mut f64, end: &mut f64| {
         let located = span.locate(*start, *end);
         *start = to_ms(located.0);

@@ -37,7 +37,7 @@ impl Session for Script {
             tokens: vec![1],
             ..Segment::default()
         });
-        Ok(SpanText { segments: segments.into_iter().collect(), dropped: Vec::new() })
+        Ok(SpanText { segments: segments.into_iter().collect(), ..SpanText::default() })
     }
 }
 
@@ -165,6 +165,7 @@ fn times_of_text_and_of_dropped_text_are_those_of_the_recording() {
     let text = SpanText {
         segments: vec![Segment { start: 0.5, end: 3.0, ..Segment::default() }],
         dropped: vec![Gap { start: 5.0, end: 7.0, reason: GapReason::Repetition }],
+        ..SpanText::default()
     };
 
     let output = locate(text, &span, "en");
@@ -173,4 +174,17 @@ fn times_of_text_and_of_dropped_text_are_those_of_the_recording() {
     assert_eq!((segment.start, segment.end), (10.5, 13.0));
     assert_eq!(segment.language.as_deref(), Some("en"));
     assert_eq!(output.dropped, [Gap { start: 21.0, end: 23.0, reason: GapReason::Repetition }]);
+}
+
+#[test]
+fn unlikely_text_is_better_than_none_where_somebody_speaks() {
+    let said = |text: &str| vec![Segment { text: text.to_owned(), ..Segment::default() }];
+    let unlikely = SpanText { unlikely: said("gattaymi gireb"), ..SpanText::default() };
+    assert_eq!(with_unlikely(unlikely).segments, said("gattaymi gireb"));
+
+    let noise = SpanText { unlikely: said("..."), ..SpanText::default() };
+    assert!(with_unlikely(noise).segments.is_empty());
+
+    let likely = SpanText { segments: said("Yes."), unlikely: said("gattaymi"), ..SpanText::default() };
+    assert_eq!(with_unlikely(likely).segments, said("Yes."));
 }
