@@ -74,6 +74,23 @@ pub(super) fn shift(segments: &mut [Segment], seconds: f64) {
     }
 }
 
+/// Moves a text earlier, at most to 0: it was heard after silence that is not in the audio.
+pub(super) fn move_earlier(text: &mut SpanText, seconds: f64) {
+    let earlier = |time: &mut f64| *time = (*time - seconds).max(0.0);
+    for segment in &mut text.segments {
+        earlier(&mut segment.start);
+        earlier(&mut segment.end);
+        for word in segment.words.iter_mut().flatten() {
+            earlier(&mut word.start);
+            earlier(&mut word.end);
+        }
+    }
+    for gap in &mut text.dropped {
+        earlier(&mut gap.start);
+        earlier(&mut gap.end);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,5 +141,16 @@ mod tests {
     #[test]
     fn words_repeated_after_a_pause_stay() {
         check(1.5..2.5, ["Go on.", "Go on."], &[("Go on.", 2.0), ("Go on.", 4.0)]);
+    }
+
+    #[test]
+    fn times_after_added_silence_are_those_of_the_audio() {
+        let mut text = SpanText {
+            segments: vec![Segment { end: 1.0, ..segment("Yes.", -0.2, 0.0) }],
+            dropped: vec![steno_models::Gap { start: 1.0, end: 1.5, reason: GapReason::Hallucination }],
+        };
+        move_earlier(&mut text, 0.25);
+        assert_eq!((text.segments[0].start, text.segments[0].end), (0.0, 0.75));
+        assert_eq!((text.dropped[0].start, text.dropped[0].end), (0.75, 1.25));
     }
 }

@@ -22,6 +22,10 @@ const MARGIN_FRAMES: usize = 256;
 const FRAME_STEP: usize = 16;
 /// Samples of a second.
 const SAMPLE_RATE: usize = 16_000;
+/// Audio shorter than this (2.5 s) is heard after some silence: whisper mishears words that are cut off tightly.
+const SHORT_SAMPLES: usize = 5 * SAMPLE_RATE / 2;
+/// That silence: a quarter of a second. docs/PERFORMANCE.md has the table.
+const LEADING_SILENCE: usize = SAMPLE_RATE / 4;
 /// Shortest audio whisper.cpp takes; what is shorter is filled up with silence.
 const MIN_SAMPLES: usize = SAMPLE_RATE / 5;
 /// Tokens of multilingual weights that are no language's. Source: `whisper_vocab::num_languages` in whisper.cpp.
@@ -161,11 +165,24 @@ impl Whisper {
             return Ok(SpanText::default());
         }
         let prompt = self.prompt_tokens(request)?;
-        retry::transcribe(samples, request.temperature, request.beam_size, &mut |samples, attempt| {
-            rest::to_the_end(samples, &mut |samples| {
-                self.run_once(&padded(samples), request, &prompt, attempt, control)
+        let transcribe = |samples: &[f32]| {
+            retry::transcribe(samples, request.temperature, request.beam_size, &mut |samples, attempt| {
+                rest::to_the_end(samples, &mut |samples| {
+                    self.run_once(&padded(samples), request, &prompt, attempt, control)
+                })
             })
-        })
+        };
+
+        if samples.len() < SHORT_SAMPLES {
+            let later = [&[0.0; LEADING_SILENCE], samples].concat();
+            let mut text = transcribe(&later)?;
+            // Without the silence a word may be likely enough.
+            if !text.segments.is_empty() {
+                rest::move_earlier(&mut text, LEADING_SILENCE as f64 / SAMPLE_RATE as f64);
+                return Ok(text);
+            }
+        }
+        transcribe(samples)
     }
 
     fn run_once(
