@@ -33,8 +33,9 @@ const PAUSE_HALF_WIDTH: usize = 4;
 pub(super) fn plan(frames: &Frames, total_samples: u64) -> Vec<Span> {
     let probabilities = &frames.probabilities;
     let found = pad(&regions(probabilities), probabilities.len());
-    let (speech, uncertain): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|region| is_certain(&probabilities[region.clone()]));
+    // One voice that is surely there vouches for the quieter ones beside it.
+    let has_speech = found.iter().any(|region| is_certain(&probabilities[region.clone()]));
+    let (speech, uncertain) = if has_speech { (found, Vec::new()) } else { (Vec::new(), found) };
     let sound = connected(&sorted([uncertain, sound_beside(&speech, frames)].concat()));
     let (inside, beside): (Vec<_>, Vec<_>) = sound.into_iter().partition(|sound| is_bridged(sound, &speech));
 
@@ -265,6 +266,10 @@ mod tests {
             let [span] = spans.as_slice() else { panic!("{spans:?}") };
             assert_eq!(span.doubtful, doubtful, "{length} s of {probability}");
         }
+
+        let mut beside_speech = talk(&[2.0, 2.0]);
+        beside_speech.extend(vec![220; seconds(0.2)]);
+        assert!(check(&beside_speech, 0).iter().all(|span| !span.doubtful), "a quiet answer");
     }
 
     #[test]

@@ -74,6 +74,9 @@ pub(super) fn gap(segment: &Segment, reason: GapReason) -> Gap {
 /// Why a segment is taken for a hallucination, if it is: whisper says so itself, or the words are unlikely and few for
 /// their time.
 fn doubt(segment: &Segment) -> Option<GapReason> {
+    if !has_letters(segment) {
+        return Some(GapReason::Hallucination);
+    }
     if segment.avg_logprob < MIN_AVG_LOGPROB && segment.no_speech_prob > MAX_NO_SPEECH_PROB {
         return Some(GapReason::NoSpeech);
     }
@@ -82,6 +85,11 @@ fn doubt(segment: &Segment) -> Option<GapReason> {
     let floor = if tokens * 4.0 < seconds { VERY_SPARSE_AVG_LOGPROB } else { SPARSE_AVG_LOGPROB };
     let is_hallucinated = seconds > SPARSE_SECONDS && tokens < seconds && segment.avg_logprob < floor;
     is_hallucinated.then_some(GapReason::Hallucination)
+}
+
+/// Whether a segment is more than punctuation.
+pub(super) fn has_letters(segment: &Segment) -> bool {
+    segment.text.contains(char::is_alphanumeric)
 }
 
 /// Mean over all tokens; 0 for none.
@@ -121,6 +129,14 @@ mod tests {
         let unlikely = kept_of(vec![at(4.0, segment("Thank you for watching.", -2.0, 0.0))]);
         assert_eq!(unlikely.dropped, [Gap { start: 4.0, end: 6.0, reason: GapReason::Hallucination }]);
         assert_eq!(unlikely.unlikely.len(), 1, "callers may know better");
+    }
+
+    #[test]
+    fn punctuation_alone_is_no_text() {
+        let dots = vec![segment("। । । ।", -0.1, 0.0), segment("Yes.", -0.2, 0.0)];
+        let found = kept_of(dots);
+        assert_eq!(found.segments.len(), 1);
+        assert_eq!(found.dropped.len(), 1);
     }
 
     #[test]

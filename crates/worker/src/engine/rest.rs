@@ -77,7 +77,7 @@ pub(super) fn shift(segments: &mut [Segment], seconds: f64) {
 /// Moves a text earlier, at most to 0: it was heard after silence that is not in the audio.
 pub(super) fn move_earlier(text: &mut SpanText, seconds: f64) {
     let earlier = |time: &mut f64| *time = (*time - seconds).max(0.0);
-    for segment in &mut text.segments {
+    for segment in text.segments.iter_mut().chain(&mut text.unlikely) {
         earlier(&mut segment.start);
         earlier(&mut segment.end);
         for word in segment.words.iter_mut().flatten() {
@@ -148,6 +148,7 @@ mod tests {
         let mut text = SpanText {
             segments: vec![Segment { end: 1.0, ..segment("Yes.", -0.2, 0.0) }],
             dropped: vec![steno_models::Gap { start: 1.0, end: 1.5, reason: GapReason::Hallucination }],
+            ..SpanText::default()
         };
         move_earlier(&mut text, 0.25);
         assert_eq!((text.segments[0].start, text.segments[0].end), (0.0, 0.75));

@@ -5,9 +5,9 @@
 //! full context first (a fitted one may be the cause), then over two halves, then at higher temperatures. Every run starts
 //! from a state of its own.
 
-use steno_models::Segment;
+use steno_models::{GapReason, Segment};
 
-use super::guards::{MAX_NO_SPEECH_PROB, MIN_AVG_LOGPROB, avg_logprob, kept};
+use super::guards::{MAX_NO_SPEECH_PROB, MIN_AVG_LOGPROB, avg_logprob, gap, has_letters, kept};
 use super::repetition::{is_looping, is_repeating, novel};
 use super::rest::shift;
 use super::{EngineError, SpanText};
@@ -70,6 +70,9 @@ pub(super) fn transcribe(
     }
 
     let second = run(samples, Try { context: Context::Full, ..plain })?;
+    if second.segments.is_empty() {
+        return Ok(kept(first, temperature).into_unlikely());
+    }
     let agreed = words(&first.segments) == words(&second.segments);
     if !is_distressed(&second.segments) || (agreed && !is_looping(&second.segments)) {
         return Ok(kept(second, temperature));
@@ -118,7 +121,7 @@ fn is_doubtful(segments: &[Segment]) -> bool {
 
 /// The better one of two texts. A phrase that only the first repeats was not said twice.
 fn after_second_look(first: SpanText, second: SpanText) -> SpanText {
-    if second.segments.is_empty() || is_distressed(&second.segments) {
+    if !second.segments.iter().any(has_letters) || is_distressed(&second.segments) {
         return first;
     }
     if is_repeating(&first.segments) {
@@ -134,11 +137,13 @@ fn is_unlikely(segments: &[Segment]) -> bool {
     no_speech_prob <= MAX_NO_SPEECH_PROB && avg_logprob(&novel(segments)) < MIN_AVG_LOGPROB
 }
 
-/// Of two results the one that does not run away, else the likelier one.
+/// Of two results the one with words, else the one that does not run away, else the likelier one.
 fn better(a: SpanText, b: SpanText) -> SpanText {
-    let merit = |found: &SpanText| (!is_runaway(&found.segments), avg_logprob(&novel(&found.segments)));
-    let ((a_sound, a_mean), (b_sound, b_mean)) = (merit(&a), merit(&b));
-    if (b_sound, b_mean) > (a_sound, a_mean) { b } else { a }
+    let merit = |found: &SpanText| {
+        let has_words = found.segments.iter().any(has_letters);
+        (has_words, !is_runaway(&found.segments), avg_logprob(&novel(&found.segments)))
+    };
+    if merit(&b) > merit(&a) { b } else { a }
 }
 
 fn words(segments: &[Segment]) -> Vec<&str> {
@@ -146,6 +151,13 @@ fn words(segments: &[Segment]) -> Vec<&str> {
 }
 
 impl SpanText {
+    /// The text as one that was dropped for being unlikely.
+    fn into_unlikely(mut self) -> Self {
+        self.dropped.extend(self.segments.iter().map(|segment| gap(segment, GapReason::Hallucination)));
+        self.unlikely.append(&mut self.segments);
+        self
+    }
+
     /// Appends the text of the samples that begin `seconds` after the first.
     fn append_after(&mut self, mut later: Self, seconds: f64) {
         shift(&mut later.segments, seconds);
