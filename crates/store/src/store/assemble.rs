@@ -42,7 +42,10 @@ pub(super) fn assemble(facts: RecordingFacts, spans: Vec<DoneSpan>) -> JobResult
     let mismatch = mismatch_warning(&spans, &facts);
     let (text, segments) = join_segments(spans.into_iter().map(|span| span.output.segments).collect());
     let languages = languages(&segments);
-    let language = languages.first().map(|(code, _)| code.clone()).or_else(|| facts.language.clone());
+    // A language that was detected in sound without words says nothing.
+    let is_meaningful = facts.language_probability.is_none() || !segments.is_empty();
+    let planned = facts.language.clone().filter(|_| is_meaningful);
+    let language = languages.first().map(|(code, _)| code.clone()).or(planned);
 
     let mut warnings = facts.warnings.clone();
     warnings.extend(gap_warning(&coverage));

@@ -207,3 +207,13 @@ fn texts_are_joined_as_their_script_is_written() {
     check(&[&["これは"], &["API", "です"]], "これは API です");
     check(&[&[], &[]], "");
 }
+
+#[test]
+fn sound_without_words_has_no_detected_language() {
+    let noise = || vec![doubtful(span(&[(0, 5)], Vec::new(), Vec::new()))];
+    let detected = assemble(facts("nn", Some(0.4)), noise());
+    assert_eq!((detected.language, detected.language_probability), (None, None));
+
+    let named = assemble(facts("en", None), noise());
+    assert_eq!(named.language.as_deref(), Some("en"));
+}
