@@ -239,6 +239,7 @@ mod tests {
         assert_eq!(data_folder(&folder.path().join("missing")).level, Level::Ok);
         let queue = folder.path().join("steno.db");
         std::fs::write(&queue, "").unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         std::fs::set_permissions(&queue, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert_eq!(data_folder(folder.path()).level, Level::Fail, "others can read it");
         std::fs::set_permissions(&queue, std::fs::Permissions::from_mode(0o600)).unwrap();
