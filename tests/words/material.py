@@ -121,7 +121,8 @@ def fixtures():
             continue
         reference = (folder / text).read_text() if kind == "good" else ""
         metric = "WER/en" if kind == "good" else "INS"
-        items.append(Item(f"fixtures/{name}", "fixtures", folder / name, 0, "en", metric, reference, ""))
+        language = None if name.startswith("two_languages") else "en"
+        items.append(Item(f"fixtures/{name}", "fixtures", folder / name, 0, language, metric, reference, ""))
     return items
 
 
