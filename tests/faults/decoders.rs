@@ -117,11 +117,12 @@ fn a_decoder_that_hangs_is_ended_and_tried_again() {
 
 #[test]
 fn a_decoder_that_wants_too_much_memory_ends_alone() {
-    // A tag is taken into memory whole, twice: 60 MB are allowed elsewhere, and do not fit here.
-    let settings = Settings::with_scripted_workers(1).set("STENO_DECODE_MEMORY_BYTES", "128MiB");
+    // Pictures are taken into memory whole: 60 MB are allowed elsewhere, and do not fit here.
+    let settings =
+        Settings::with_scripted_workers(1).set("STENO_DECODE_MEMORY_BYTES", "48MiB").set("STENO_FFMPEG", "off");
     let scene = Scene::begin(settings, |service| {
-        let path = service.scratch().join("greedy.wav");
-        fs::write(&path, wav_with_a_tag_of(60_000_000)).unwrap();
+        let path = service.scratch().join("greedy.flac");
+        fs::write(&path, flac_with_pictures(4, 15_000_000)).unwrap();
         path
     });
     let ended = scene.service.client.wait(scene.job);
@@ -131,13 +132,22 @@ fn a_decoder_that_wants_too_much_memory_ends_alone() {
     scene.end();
 }
 
-/// A second of silence, and a comment.
-fn wav_with_a_tag_of(bytes: u32) -> Vec<u8> {
-    let tag = [&b"INFOICMT"[..], &bytes.to_le_bytes(), &vec![b'a'; bytes as usize]].concat();
-    let format = [1, 0, 1, 0, 0x80, 0x3e, 0, 0, 0, 0x7d, 0, 0, 2, 0, 16, 0];
-    let chunk = |name: &[u8], content: &[u8]| [name, &(content.len() as u32).to_le_bytes(), content].concat();
-    let chunks = [chunk(b"fmt ", &format), chunk(b"LIST", &tag), chunk(b"data", &vec![0; 32_000])].concat();
-    chunk(b"RIFF", &[b"WAVE", &chunks[..]].concat())
+/// The clip with `count` pictures of so many bytes.
+fn flac_with_pictures(count: usize, bytes: u32) -> Vec<u8> {
+    // The marker, and the block that describes the stream.
+    const BEGINNING: usize = 4 + 4 + 34;
+    const PICTURE: u8 = 6;
+    let clip = fs::read(fixture("clip.flac")).unwrap();
+
+    let number = u32::to_be_bytes;
+    let kind = b"image/png";
+    let mut picture = [&number(3)[..], &number(kind.len() as u32), kind, &number(0)].concat();
+    picture.extend([number(1), number(1), number(8), number(0), number(bytes)].concat());
+    picture.resize(picture.len() + bytes as usize, b'a');
+
+    let length = number(picture.len() as u32);
+    let block = [&[PICTURE, length[1], length[2], length[3]][..], &picture].concat();
+    [&clip[..BEGINNING], &block.repeat(count), &clip[BEGINNING..]].concat()
 }
 
 /// A job whose decoders are in a stranger's hands.
