@@ -55,18 +55,59 @@ fn many_recordings_in_many_formats_are_told_to_programs() {
 }
 
 #[test]
+fn files_that_are_no_transcripts_of_ours_are_left_alone() {
+    let service = Settings::with_workers(1).start();
+    let folder = service.scratch().join("talks");
+    fs::create_dir(&folder).unwrap();
+    let audio = folder.join("talk.opus");
+    let notes = folder.join("talk.txt");
+    fs::copy(fixture("clip.opus"), &audio).unwrap();
+    fs::write(&notes, "my notes").unwrap();
+    let transcribe = |more: &[&str]| {
+        let words = ["transcribe", folder.to_str().unwrap(), "--json", "--language", "en"];
+        service.cli(&[&words[..], more].concat())
+    };
+
+    let (code, _, log) = transcribe(&[]);
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("talk.txt exists and is no earlier transcript"), "{log}");
+    assert_eq!(fs::read_to_string(&notes).unwrap(), "my notes");
+
+    let (code, line, log) = transcribe(&["--skip-existing"]);
+    assert_eq!(code, Some(0), "{log}");
+    assert!(line.contains(r#""status":"skipped""#) && log.contains("talk.opus: skipped"), "{line}{log}");
+    let (_, jobs, _) = service.cli(&["jobs", "--json"]);
+    assert_eq!(jobs, "", "nothing was uploaded");
+
+    let (code, _, log) = transcribe(&["--force"]);
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains(&format!("wrote {}", notes.display())), "{log}");
+    assert_ne!(fs::read_to_string(&notes).unwrap(), "my notes");
+
+    let (code, _, log) = transcribe(&[]);
+    assert_eq!(code, Some(0), "its own transcript is replaced: {log}");
+    let out = service.scratch().join("new/out");
+    let (code, _, log) = transcribe(&["-o", &format!("{}/", out.display())]);
+    assert_eq!(code, Some(0), "{log}");
+    assert!(out.join("talk.txt").is_file());
+}
+
+#[test]
 fn an_interrupted_client_says_how_to_get_its_transcript_later() {
     let mut service = Settings::with_workers(0).start();
     let mut environment = service.environment().clone();
     environment.insert("STENO_URL".to_owned(), format!("http://{}", service.address()));
     let audio = fixture("clip.opus");
-    let words = ["transcribe", audio.to_str().unwrap(), "--language", "en"];
+    let out = service.scratch().join("it is.srt");
+    let out = out.to_str().unwrap();
+    let words = ["transcribe", audio.to_str().unwrap(), "--language", "en", "-f", "srt", "-o", out];
     let mut client = Process::start("steno", &words, &environment, &service.scratch().join("client.log"));
     client.wait_for_log("clip.opus: job ");
     client.signal(rustix::process::Signal::INT);
     assert_eq!(client.wait().code(), Some(130));
     let advice = client.wait_for_log("steno fetch ");
     let id = advice.split_whitespace().next_back().unwrap();
+    assert!(advice.ends_with(&format!("steno fetch -f srt -o '{out}' {id}")), "{advice}");
     service.start_worker();
     let (code, events, _) = service.cli(&["events", id]);
     assert_eq!(code, Some(0));

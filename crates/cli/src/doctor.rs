@@ -235,6 +235,8 @@ mod tests {
     #[test]
     fn what_is_wrong_is_found_and_comes_with_advice() {
         let folder = tempfile::tempdir().unwrap();
+        // Whatever the umask of who runs the tests.
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         assert_eq!(data_folder(folder.path()).level, Level::Ok);
         assert_eq!(data_folder(&folder.path().join("missing")).level, Level::Ok);
         let queue = folder.path().join("steno.db");

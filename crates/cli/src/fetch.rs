@@ -1,6 +1,6 @@
 //! `steno fetch`, and the end of `steno transcribe`: wait, write the result, acknowledge.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -8,7 +8,7 @@ use steno_models::{JobId, Status, Warning};
 
 use crate::ServerArguments;
 use crate::client::Client;
-use crate::formats::{FormatArguments, Target};
+use crate::formats::{FormatArguments, Target, refuse_taken};
 use crate::progress::{Board, Progress};
 
 /// Arguments of `steno fetch`.
@@ -16,6 +16,9 @@ use crate::progress::{Board, Progress};
 pub(crate) struct FetchArguments {
     /// The job.
     id: JobId,
+    /// Recording to name the transcripts after: they go where `steno transcribe` would have written them.
+    #[arg(long, value_name = "RECORDING")]
+    beside: Option<PathBuf>,
     #[command(flatten)]
     format: FormatArguments,
     #[command(flatten)]
@@ -24,11 +27,22 @@ pub(crate) struct FetchArguments {
 
 /// Waits for a job, writes its transcript, deletes it.
 pub(crate) fn fetch(arguments: &FetchArguments) -> anyhow::Result<()> {
-    let name = arguments.id.to_string();
-    let targets = arguments.format.targets(&[Path::new(&name)], false)?.remove(0);
+    let name = arguments.beside.clone().unwrap_or_else(|| PathBuf::from(arguments.id.to_string()));
+    let targets = arguments.format.targets(&[&name], arguments.beside.is_some())?.remove(0);
+    refuse_taken(targets.iter())?;
     let board = Board::new();
-    let warnings = deliver(&arguments.server.client(), &arguments.id, &targets, &board.add(""), board.is_watched())?;
+    let again = arguments.format.fetch_arguments(&name, &targets);
+    let delivery = Delivery {
+        client: &arguments.server.client(),
+        board: &board,
+        targets: &targets,
+        again: &arguments.server.fetch_command(&arguments.id, &again),
+    };
+    let warnings = delivery.deliver(&arguments.id, &board.add(""))?;
 
+    if let Some(written) = written(&targets) {
+        board.say(&format!("wrote {written}"));
+    }
     for warning in warnings {
         board.say(&describe(&warning));
     }
@@ -53,31 +67,47 @@ fn clock(seconds: f64) -> String {
     }
 }
 
-/// Waits for a job to end, writes its result, and only when that is safe deletes the job. Returns the warnings in its
-/// result.
-pub(crate) fn deliver(
-    client: &Client,
-    job: &JobId,
-    targets: &[Target],
-    progress: &Progress,
-    is_watched: bool,
-) -> anyhow::Result<Vec<Warning>> {
-    let ended = client.wait(job, is_watched, |status| progress.show_status(status))?;
-    progress.finish();
-    if ended.status == Status::Failed {
-        let reason =
-            ended.error.map_or_else(|| "no reason given".to_owned(), |e| format!("{} ({})", e.message, e.code));
-        // The reason matters more than whether the server keeps the job until its deadline.
-        let _ = client.delete(job);
-        bail!("the recording could not be transcribed: {reason}");
+/// The files among the targets, for people.
+pub(crate) fn written(targets: &[Target]) -> Option<String> {
+    let files: Vec<_> = targets.iter().filter_map(|(_, output)| output.path()).collect();
+    let names: Vec<_> = files.into_iter().map(|path| path.display().to_string()).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// How a job's transcripts get to their places.
+pub(crate) struct Delivery<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) board: &'a Board,
+    pub(crate) targets: &'a [Target],
+    /// The command that does the same again.
+    pub(crate) again: &'a str,
+}
+
+impl Delivery<'_> {
+    /// Waits for a job to end, writes its result, and only when that is safe deletes the job. Returns the warnings in its
+    /// result.
+    pub(crate) fn deliver(&self, job: &JobId, progress: &Progress) -> anyhow::Result<Vec<Warning>> {
+        let ended = self.client.wait(job, self.board.is_watched(), |status| progress.show_status(status))?;
+        progress.finish();
+
+        if ended.status == Status::Failed {
+            let reason = ended
+                .error
+                .map_or_else(|| "no reason given".to_owned(), |error| format!("{} ({})", error.message, error.code));
+            // The reason matters more than whether the server keeps the job until its deadline.
+            let _ = self.client.delete(job);
+            bail!("the recording could not be transcribed: {reason}");
+        }
+
+        for (format, output) in self.targets {
+            let result = self.client.result(job, *format)?;
+            let failed = || format!("cannot write the transcript to {output}; fetch it again: {}", self.again);
+            output.write(&result).with_context(failed)?;
+        }
+
+        self.client.delete(job)?;
+        Ok(ended.result.map(|result| result.warnings).unwrap_or_default())
     }
-    for (format, output) in targets {
-        let result = client.result(job, *format)?;
-        let failed = || format!("cannot write the transcript to {output}; fetch it again: steno fetch {job}");
-        output.write(&result).with_context(failed)?;
-    }
-    client.delete(job)?;
-    Ok(ended.result.map(|result| result.warnings).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The formats a transcript is written in, and where each goes.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,10 +17,13 @@ pub(crate) struct FormatArguments {
     /// files.
     #[arg(long = "format", short, value_delimiter = ',', default_value = "text", value_parser = parse_format)]
     pub(crate) formats: Vec<Format>,
-    /// File or folder to write to; - is standard output. Default: standard output for one transcript, files beside the recordings
-    /// for several.
+    /// File or folder to write to; - is standard output, and a name that ends with / is a folder, made if it is missing. Default:
+    /// standard output for one transcript, files beside the recordings for several.
     #[arg(long, short)]
     pub(crate) output: Option<String>,
+    /// Replace files that are not earlier transcripts, or that were edited since. A file named with --output is always replaced.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// A transcript to write.
@@ -36,11 +40,15 @@ impl FormatArguments {
     pub(crate) fn targets(&self, recordings: &[&Path], to_files: bool) -> anyhow::Result<Vec<Vec<Target>>> {
         let count = recordings.len() * self.formats.len();
         let to_files = to_files || count > 1;
-        if let Some(output) = self.output.as_deref().filter(|output| count > 1 && !Path::new(output).is_dir()) {
-            bail!("{count} transcripts cannot all go to {output}; name a folder that exists with --output");
+        let is_folder = |output: &str| output.ends_with('/') || Path::new(output).is_dir();
+        if let Some(output) = self.output.as_deref().filter(|output| count > 1 && !is_folder(output)) {
+            bail!("{count} transcripts cannot all go to {output}; to make a folder of that name: --output {output}/");
         }
         if to_files && self.output.as_deref() == Some("-") {
             bail!("standard output is taken; name a file or folder with --output");
+        }
+        if let Some(folder) = self.output.as_deref().filter(|output| output.ends_with('/')) {
+            fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {folder}"))?;
         }
         let sources: Vec<_> = recordings.iter().filter_map(|path| path.canonicalize().ok()).collect();
         let mut taken = Vec::with_capacity(count);
@@ -49,15 +57,59 @@ impl FormatArguments {
             let mut outputs = Vec::with_capacity(self.formats.len());
             for format in &self.formats {
                 let output = Output::choose(self.output.as_deref(), recording, to_files, *format);
-                if let Output::File(path) = &output {
+                if let Some(path) = output.path() {
                     check_place(path, &sources, &mut taken)?;
                 }
-                outputs.push((*format, output));
+                outputs.push((*format, if self.force { output.forced() } else { output }));
             }
             targets.push(outputs);
         }
         Ok(targets)
     }
+
+    /// The arguments of a `steno fetch` that writes the transcripts of a recording to the same targets.
+    pub(crate) fn fetch_arguments(&self, recording: &Path, targets: &[Target]) -> String {
+        let mut words = Vec::new();
+        let formats: Vec<_> = targets.iter().map(|(format, _)| format.as_str()).collect();
+        if formats != [Format::Text.as_str()] {
+            words.extend(["-f".to_owned(), formats.join(",")]);
+        }
+        if let Some(output) = &self.output {
+            words.extend(["-o".to_owned(), quoted(output)]);
+        }
+        let is_named_after_recording = |path: &Path| self.output.as_deref().map(Path::new) != Some(path);
+        if targets.iter().filter_map(|(_, output)| output.path()).any(is_named_after_recording) {
+            words.extend(["--beside".to_owned(), quoted(&recording.to_string_lossy())]);
+        }
+        if self.force {
+            words.push("--force".to_owned());
+        }
+        words.join(" ")
+    }
+}
+
+/// Fails if a transcript would replace a file that is not ours to replace.
+pub(crate) fn refuse_taken<'a>(targets: impl Iterator<Item = &'a Target>) -> anyhow::Result<()> {
+    let taken: Vec<_> = targets.filter(|(_, output)| output.is_taken()).collect();
+    let Some((_, first)) = taken.first() else { return Ok(()) };
+
+    let others = match taken.len() - 1 {
+        0 => String::new(),
+        others => format!(" (and {others} more)"),
+    };
+    bail!(
+        "{first} exists and is no earlier transcript, or was edited since{others}; --force replaces it, --output names \
+         another place, and transcribe --skip-existing leaves it"
+    )
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 fn check_place(path: &Path, sources: &[PathBuf], taken: &mut Vec<PathBuf>) -> anyhow::Result<()> {
@@ -83,8 +135,12 @@ fn place(path: &Path) -> io::Result<PathBuf> {
 mod tests {
     use super::*;
 
+    fn arguments(output: Option<&str>, formats: &[Format]) -> FormatArguments {
+        FormatArguments { formats: formats.to_vec(), output: output.map(ToOwned::to_owned), force: false }
+    }
+
     fn targets(recordings: &[&str], output: Option<&str>, formats: &[Format]) -> Result<Vec<Vec<Target>>, String> {
-        let arguments = FormatArguments { formats: formats.to_vec(), output: output.map(ToOwned::to_owned) };
+        let arguments = arguments(output, formats);
         let recordings: Vec<_> = recordings.iter().map(Path::new).collect();
         arguments.targets(&recordings, false).map_err(|error| format!("{error:#}"))
     }
@@ -103,7 +159,7 @@ mod tests {
     #[test]
     fn several_formats_are_several_files() {
         let found = targets(&["a.wav"], None, &[Format::Text, Format::Srt]).unwrap();
-        let file = |name: &str| Output::File(PathBuf::from(name));
+        let file = |name: &str| Output::Beside(PathBuf::from(name));
         assert_eq!(found, [[(Format::Text, file("a.txt")), (Format::Srt, file("a.srt"))]]);
         assert!(targets(&["a.wav"], Some("-"), &[Format::Text, Format::Srt]).is_err());
         assert_eq!(targets(&["a.wav"], None, TEXT).unwrap(), [[(Format::Text, Output::Standard)]]);
@@ -124,5 +180,53 @@ mod tests {
         assert!(check(&["talk.txt", "other.wav"], None).contains("replace the recording"));
         assert!(check(&["a.wav", "./a.opus"], None).contains("would both be"));
         assert!(check(&["a.wav"], Some("no/folder/a.txt")).contains("no folder"));
+    }
+
+    #[test]
+    fn a_folder_that_is_named_with_a_slash_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let named = folder.path().join("a/b").display().to_string();
+        let problem = targets(&["a.wav", "b.wav"], Some(&named), TEXT).unwrap_err();
+        assert!(problem.contains(&format!("--output {named}/")), "{problem}");
+
+        let found = targets(&["talks/a.wav"], Some(&format!("{named}/")), TEXT).unwrap();
+        assert_eq!(found, [[(Format::Text, Output::Beside(Path::new(&named).join("a.txt")))]]);
+        assert!(Path::new(&named).is_dir());
+    }
+
+    #[test]
+    fn what_is_no_transcript_of_ours_is_refused_unless_it_is_named_or_forced() {
+        let folder = tempfile::tempdir().unwrap();
+        let recording = folder.path().join("talk.wav");
+        let notes = folder.path().join("talk.txt");
+        std::fs::write(&notes, "my notes").unwrap();
+        let check = |arguments: &FormatArguments| {
+            let targets = arguments.targets(&[&recording], true).unwrap();
+            refuse_taken(targets.iter().flatten()).map_err(|error| error.to_string())
+        };
+
+        let beside = arguments(None, TEXT);
+        assert!(check(&beside).unwrap_err().contains("talk.txt exists and is no earlier transcript"));
+        assert!(check(&arguments(folder.path().to_str(), TEXT)).is_err(), "the folder is named, not the file");
+        assert!(check(&arguments(notes.to_str(), TEXT)).is_ok());
+        assert!(check(&FormatArguments { force: true, ..beside }).is_ok());
+    }
+
+    #[test]
+    fn a_fetch_later_writes_to_the_same_places() {
+        let check = |output: Option<&str>, formats: &[Format], to_files: bool, expected: &str| {
+            let arguments = arguments(output, formats);
+            let recording = Path::new("my talks/one.mp3");
+            let choose = |format: &Format| {
+                let output = Output::choose(arguments.output.as_deref(), recording, to_files, *format);
+                (*format, output)
+            };
+            let targets: Vec<_> = formats.iter().map(choose).collect();
+            assert_eq!(arguments.fetch_arguments(recording, &targets), expected);
+        };
+        check(None, TEXT, false, "");
+        check(Some("it's.srt"), &[Format::Srt], false, r"-f srt -o 'it'\''s.srt'");
+        check(None, &[Format::Text, Format::Srt], true, "-f text,srt --beside 'my talks/one.mp3'");
+        check(Some("/"), TEXT, false, "-o / --beside 'my talks/one.mp3'");
     }
 }

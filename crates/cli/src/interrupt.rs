@@ -14,9 +14,9 @@ use crate::print;
 /// Exit code of a program that was interrupted: 128 and SIGINT, as a shell reports it.
 const EXIT_INTERRUPTED: i32 = 130;
 
-/// Jobs whose results have not been written yet, with the names of their recordings.
+/// Jobs whose results have not been written yet, with the names of their recordings and the commands that fetch them.
 #[derive(Clone, Default)]
-pub(crate) struct Unfinished(Arc<Mutex<BTreeMap<JobId, String>>>);
+pub(crate) struct Unfinished(Arc<Mutex<BTreeMap<JobId, (String, String)>>>);
 
 impl Unfinished {
     /// Ends the program at Ctrl-C with a word on every unfinished job.
@@ -33,8 +33,9 @@ impl Unfinished {
         Ok(unfinished)
     }
 
-    pub(crate) fn begin(&self, job: JobId, recording: &str) {
-        self.lock().insert(job, recording.to_owned());
+    /// Notes a job; `fetch` is the command that fetches its transcript.
+    pub(crate) fn begin(&self, job: JobId, recording: &str, fetch: &str) {
+        self.lock().insert(job, (recording.to_owned(), fetch.to_owned()));
     }
 
     pub(crate) fn end(&self, job: &JobId) {
@@ -42,12 +43,12 @@ impl Unfinished {
     }
 
     fn explain(&self) {
-        for (job, recording) in &*self.lock() {
-            print::note(&format!("\n{recording}: goes on without you; fetch its transcript with: steno fetch {job}"));
+        for (recording, fetch) in self.lock().values() {
+            print::note(&format!("\n{recording}: goes on without you; fetch its transcript with: {fetch}"));
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<JobId, String>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<JobId, (String, String)>> {
         // The map is whole after every statement.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::output::Output;
+use crate::output::write_private;
 use crate::print;
 
 /// Arguments of `steno keys`.
@@ -61,9 +61,7 @@ pub(crate) fn keys(arguments: &KeysArguments) -> anyhow::Result<()> {
         KeysCommand::Remove { name } => (remove(&text, name)?, None),
     };
     let (text, key) = new;
-    Output::File(path.clone())
-        .write_private(text.as_bytes())
-        .with_context(|| format!("cannot write {}", path.display()))?;
+    write_private(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
     // Only now: a key that is not in the file opens nothing.
     if let Some(key) = key {
         print::line(&key);

@@ -23,10 +23,12 @@ mod status;
 mod transcribe;
 mod up;
 mod weights;
+mod written;
 
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use steno_models::JobId;
 
 use crate::client::{CallError, Client};
 
@@ -81,11 +83,14 @@ impl Command {
     }
 }
 
+/// The server that is called where none is named.
+const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+
 /// Which server to speak to.
 #[derive(Args, Debug)]
 struct ServerArguments {
     /// The server.
-    #[arg(long, env = "STENO_URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, env = "STENO_URL", default_value = DEFAULT_URL)]
     url: String,
     /// The API key, if the server asks for one. Better in the environment: others see arguments.
     #[arg(long, env = "STENO_API_KEY", hide_env_values = true)]
@@ -97,6 +102,14 @@ impl ServerArguments {
         // Read from a file, it ends with a line break.
         let api_key = self.api_key.as_deref().map(str::trim).filter(|key| !key.is_empty());
         Client::new(&self.url, api_key)
+    }
+
+    /// The command that fetches a job's transcript from the same server. The key is not repeated: others may see it.
+    fn fetch_command(&self, job: &JobId, arguments: &str) -> String {
+        let usual = std::env::var("STENO_URL").unwrap_or_else(|_| DEFAULT_URL.to_owned());
+        let url = if self.url == usual { String::new() } else { format!("--url {}", self.url) };
+        let words = ["steno fetch", &url, arguments, &job.to_string()].map(ToOwned::to_owned);
+        words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
     }
 }
 

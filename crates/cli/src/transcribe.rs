@@ -1,24 +1,25 @@
 //! `steno transcribe`: from recordings to transcripts through a running server.
 
+mod options;
 mod watch;
+mod whole_file;
 
 use std::cell::RefCell;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::thread;
 
 use anyhow::bail;
-use clap::error::ErrorKind;
-use clap::{Args, CommandFactory as _, ValueEnum};
+use clap::Args;
 use serde_json::json;
-use steno_models::{JobId, OptionFields, Warning};
+use steno_models::{JobId, Warning};
 
+use self::options::OptionArguments;
+use self::whole_file::WholeFile;
 use crate::client::{CallError, Client};
-use crate::fetch::{deliver, describe};
-use crate::formats::{FormatArguments, Target};
+use crate::fetch::{Delivery, describe, written};
+use crate::formats::{FormatArguments, Target, refuse_taken};
 use crate::interrupt::Unfinished;
 use crate::progress::Board;
 use crate::recordings::{self, Recording};
@@ -35,6 +36,9 @@ pub(crate) struct TranscribeArguments {
     watch: Option<PathBuf>,
     #[command(flatten)]
     format: FormatArguments,
+    /// Leave out transcripts that are there already, whatever they are and however old.
+    #[arg(long, conflicts_with_all = ["force", "watch"])]
+    skip_existing: bool,
     #[command(flatten)]
     options: OptionArguments,
     /// Recordings that are uploaded and waited for at a time.
@@ -47,101 +51,6 @@ pub(crate) struct TranscribeArguments {
     server: ServerArguments,
 }
 
-/// What to ask of the server.
-#[derive(Args, Debug)]
-struct OptionArguments {
-    /// Language spoken, as en; found out by itself if not given.
-    #[arg(long)]
-    language: Option<String>,
-    /// Languages that may be spoken, as en,es; any if not given.
-    #[arg(long, value_name = "LANGUAGES", conflicts_with = "language")]
-    languages: Option<String>,
-    /// Write down what is said, or translate it into English.
-    #[arg(long)]
-    task: Option<TaskArgument>,
-    /// The same as --task translate.
-    #[arg(long, conflicts_with = "task")]
-    translate: bool,
-    /// Name of the weights; the server's default if not given.
-    #[arg(id = "model_wanted", long = "model")]
-    model: Option<String>,
-    /// Text that sets style and spelling.
-    #[arg(long)]
-    prompt: Option<String>,
-    /// Sampling temperature to begin with, 0 to 1.
-    #[arg(long)]
-    temperature: Option<f32>,
-    /// Beams of the search, 1 to 8.
-    #[arg(long)]
-    beam_size: Option<u8>,
-    /// Tell when each word is spoken (in json and `verbose_json`).
-    #[arg(long)]
-    words: bool,
-    /// Columns of a line of subtitles, 8 to 200.
-    #[arg(long)]
-    max_line_width: Option<u16>,
-    /// Lines of a subtitle, 1 to 10.
-    #[arg(long, requires = "max_line_width")]
-    max_line_count: Option<u8>,
-    /// Higher goes first, -10 to 10.
-    #[arg(long, allow_negative_numbers = true)]
-    priority: Option<i8>,
-    /// Audio track of the recording, counted from 1; the default one, or the first with sound, if not given.
-    #[arg(long)]
-    track: Option<u16>,
-    /// A JSON object to keep with the job.
-    #[arg(long, value_name = "JSON")]
-    metadata: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum TaskArgument {
-    Transcribe,
-    Translate,
-}
-
-impl OptionArguments {
-    /// The options that were given, as the server takes them.
-    fn pairs(&self) -> Vec<(&'static str, String)> {
-        let task = match self.task {
-            Some(TaskArgument::Transcribe) => Some("transcribe".to_owned()),
-            Some(TaskArgument::Translate) => Some("translate".to_owned()),
-            None => self.translate.then(|| "translate".to_owned()),
-        };
-        [
-            ("language", self.language.clone()),
-            ("languages", self.languages.clone()),
-            ("task", task),
-            ("model", self.model.clone()),
-            ("prompt", self.prompt.clone()),
-            ("temperature", self.temperature.map(|number| number.to_string())),
-            ("beam_size", self.beam_size.map(|number| number.to_string())),
-            ("word_timestamps", self.words.then(|| "true".to_owned())),
-            ("max_line_width", self.max_line_width.map(|number| number.to_string())),
-            ("max_line_count", self.max_line_count.map(|number| number.to_string())),
-            ("priority", self.priority.map(|number| number.to_string())),
-            ("track", self.track.map(|number| number.to_string())),
-            ("metadata", self.metadata.clone()),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)))
-        .collect()
-    }
-
-    /// Ends the program if the server would refuse the options: before an upload, not after it.
-    fn check(&self) {
-        let mut fields = OptionFields::default();
-        self.pairs().iter().for_each(|(name, value)| fields.set(name, value));
-        if let Err(problems) = fields.finish() {
-            let lines: Vec<_> = problems
-                .iter()
-                .map(|problem| format!("{}: {}", problem.pointer.trim_start_matches('/'), problem.detail))
-                .collect();
-            crate::Cli::command().error(ErrorKind::InvalidValue, lines.join("; ")).exit();
-        }
-    }
-}
-
 /// Transcribes recordings, several at a time. One that fails does not stop the others.
 pub(crate) fn transcribe(arguments: &TranscribeArguments) -> anyhow::Result<()> {
     arguments.options.check();
@@ -151,16 +60,24 @@ pub(crate) fn transcribe(arguments: &TranscribeArguments) -> anyhow::Result<()> 
         board: Board::new(),
         unfinished: Unfinished::watch()?,
         json: arguments.json,
+        format: &arguments.format,
+        server: &arguments.server,
         at_a_time: usize::from(arguments.jobs),
     };
     if let Some(folder) = &arguments.watch {
-        return watch::watch(&runner, folder, &arguments.format);
+        return watch::watch(&runner, folder);
     }
     let recordings = recordings::find(&arguments.recordings)?;
     let paths: Vec<_> = recordings.iter().map(|recording| recording.path.as_path()).collect();
     let targets = arguments.format.targets(&paths, arguments.json)?;
-    let count = recordings.len();
-    let mut failures = runner.run(recordings.into_iter().zip(targets).collect());
+    let mut work: Vec<_> = recordings.into_iter().zip(targets).collect();
+    if arguments.skip_existing {
+        work.retain_mut(|(recording, targets)| runner.has_work(recording, targets));
+    }
+    refuse_taken(work.iter().flat_map(|(_, targets)| targets))?;
+
+    let count = work.len();
+    let mut failures = runner.run(work);
     match failures.len() {
         0 => Ok(()),
         // The only one, or one that tells why all failed.
@@ -171,16 +88,33 @@ pub(crate) fn transcribe(arguments: &TranscribeArguments) -> anyhow::Result<()> 
 }
 
 /// What is the same for all recordings of a command.
-struct Runner {
+struct Runner<'a> {
     client: Client,
     options: Vec<(&'static str, String)>,
     board: Board,
     unfinished: Unfinished,
     json: bool,
+    format: &'a FormatArguments,
+    server: &'a ServerArguments,
     at_a_time: usize,
 }
 
-impl Runner {
+impl Runner<'_> {
+    /// Leaves out the transcripts that are there already. Whether any is left to write; that none is, is said.
+    fn has_work(&self, recording: &Recording, targets: &mut Vec<Target>) -> bool {
+        let shown = written(targets).unwrap_or_default();
+        targets.retain(|(_, output)| output.path().is_none_or(|path| !path.exists()));
+        if !targets.is_empty() {
+            return true;
+        }
+
+        self.board.say(&format!("{}: skipped, there is {shown}", recording.path.display()));
+        if self.json {
+            print_outcome(recording, None, "skipped", &[], &Ok(Vec::new()));
+        }
+        false
+    }
+
     /// Transcribes recordings; yields what went wrong, which has been told if there was more than one.
     fn run(&self, work: Vec<(Recording, Vec<Target>)>) -> Vec<anyhow::Error> {
         let is_single = work.len() == 1;
@@ -214,18 +148,9 @@ impl Runner {
         }
 
         if self.json {
-            let files: Vec<_> = targets.iter().filter_map(|(_, output)| output.path()).collect();
-            print::line(
-                &json!({
-                    "file": recording.path,
-                    "job_id": job,
-                    "status": if outcome.is_ok() { "completed" } else { "failed" },
-                    "outputs": if outcome.is_ok() { files } else { Vec::new() },
-                    "warnings": outcome.as_ref().map_or(&[][..], Vec::as_slice),
-                    "error": outcome.as_ref().err().map(|error| format!("{error:#}")),
-                })
-                .to_string(),
-            );
+            let status = if outcome.is_ok() { "completed" } else { "failed" };
+            let targets = if outcome.is_ok() { targets } else { &[] };
+            print_outcome(recording, job, status, targets, &outcome);
         }
         outcome.map(drop)
     }
@@ -253,36 +178,40 @@ impl Runner {
         }
         let id = submitted?.job_id;
         *job = Some(id);
-        self.unfinished.begin(id, &name);
+
+        let again = self.server.fetch_command(&id, &self.format.fetch_arguments(&recording.path, targets));
+        self.unfinished.begin(id, &name, &again);
         self.board.say(&format!("{name}: job {id}"));
-        let delivered = deliver(&self.client, &id, targets, &progress, self.board.is_watched());
+        let delivery = Delivery { client: &self.client, board: &self.board, targets, again: &again };
+        let delivered = delivery.deliver(&id, &progress);
         progress.finish();
         self.unfinished.end(&id);
+
+        if let Some(written) = written(targets).filter(|_| delivered.is_ok()) {
+            self.board.say(&format!("{name}: wrote {written}"));
+        }
         delivered
     }
 }
 
-/// A file that must not end before the length that was announced for it.
-struct WholeFile<'a> {
-    file: File,
-    left: u64,
-    /// Why it could not be read to its end.
-    problem: &'a RefCell<Option<String>>,
-}
-
-impl Read for WholeFile<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = (&mut self.file).take(self.left).read(buffer).inspect_err(|error| {
-            self.problem.replace(Some(error.to_string()));
-        })?;
-        if length == 0 && self.left > 0 && !buffer.is_empty() {
-            let problem = "the recording became shorter while it was sent";
-            self.problem.replace(Some(problem.to_owned()));
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, problem));
-        }
-        self.left -= length as u64;
-        Ok(length)
-    }
+/// Prints what came of a recording, for programs.
+fn print_outcome(
+    recording: &Recording,
+    job: Option<JobId>,
+    status: &str,
+    written: &[Target],
+    outcome: &anyhow::Result<Vec<Warning>>,
+) {
+    let files: Vec<_> = written.iter().filter_map(|(_, output)| output.path()).collect();
+    let line = json!({
+        "file": recording.path,
+        "job_id": job,
+        "status": status,
+        "outputs": files,
+        "warnings": outcome.as_ref().map_or(&[][..], Vec::as_slice),
+        "error": outcome.as_ref().err().map(|error| format!("{error:#}")),
+    });
+    print::line(&line.to_string());
 }
 
 /// Whether no recording would fare better.
@@ -293,6 +222,7 @@ fn is_unreachable(error: &anyhow::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
+    use steno_models::OptionFields;
 
     use super::*;
 
@@ -332,22 +262,5 @@ mod tests {
         ] {
             assert!(arguments(words).is_err(), "{words:?}");
         }
-    }
-
-    #[test]
-    fn a_recording_that_shrinks_is_an_error_and_one_that_grows_is_cut() {
-        let path = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(path.path(), b"12345").unwrap();
-        let read = |left| {
-            let mut bytes = Vec::new();
-            let problem = RefCell::new(None);
-            let mut file = WholeFile { file: File::open(path.path()).unwrap(), left, problem: &problem };
-            let outcome = file.read_to_end(&mut bytes).map(|_| bytes);
-            assert_eq!(outcome.is_err(), problem.borrow().is_some());
-            outcome
-        };
-        assert_eq!(read(5).unwrap(), b"12345");
-        assert_eq!(read(4).unwrap(), b"1234");
-        assert_eq!(read(6).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 
 use super::Runner;
-use crate::formats::{FormatArguments, Target};
+use crate::formats::{Target, refuse_taken};
 use crate::recordings::{Recording, in_folder};
 
 /// Pause between two looks. Looking works on every file system, also on those that tell nobody of changes.
@@ -49,7 +49,7 @@ impl Seen {
 }
 
 /// Runs until Ctrl-C.
-pub(super) fn watch(runner: &Runner, folder: &Path, format: &FormatArguments) -> anyhow::Result<()> {
+pub(super) fn watch(runner: &Runner<'_>, folder: &Path) -> anyhow::Result<()> {
     let mut seen = Seen::default();
     runner.board.say(&format!("watching {}; Ctrl-C ends", folder.display()));
     loop {
@@ -60,11 +60,15 @@ pub(super) fn watch(runner: &Runner, folder: &Path, format: &FormatArguments) ->
             let Ok(modified) = metadata.modified() else { continue };
             let look = Look { bytes: metadata.len(), modified };
             // A transcript that cannot have a place is told once, with the recording's turn.
-            match format.targets(&[&path], true) {
+            match runner.format.targets(&[&path], true) {
                 Ok(mut targets) => {
                     let targets = targets.remove(0);
-                    if seen.is_ready(&path, look, &written_at(&targets)) {
-                        work.push((Recording { path, spooled: None }, targets));
+                    if !seen.is_ready(&path, look, &written_at(&targets)) {
+                        continue;
+                    }
+                    match refuse_taken(targets.iter()) {
+                        Ok(()) => work.push((Recording { path, spooled: None }, targets)),
+                        Err(error) => runner.board.say(&format!("steno: {error:#}")),
                     }
                 }
                 Err(error) if seen.is_ready(&path, look, &[None]) => runner.board.say(&format!("steno: {error:#}")),

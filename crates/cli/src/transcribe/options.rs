@@ -1,0 +1,100 @@
+//! The options of a job on the command line of `steno transcribe`.
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, ValueEnum};
+use steno_models::OptionFields;
+
+/// What to ask of the server.
+#[derive(Args, Debug)]
+pub(super) struct OptionArguments {
+    /// Language spoken, as en; found out by itself if not given.
+    #[arg(long)]
+    language: Option<String>,
+    /// Languages that may be spoken, as en,es; any if not given.
+    #[arg(long, value_name = "LANGUAGES", conflicts_with = "language")]
+    languages: Option<String>,
+    /// Write down what is said, or translate it into English.
+    #[arg(long)]
+    task: Option<TaskArgument>,
+    /// The same as --task translate.
+    #[arg(long, conflicts_with = "task")]
+    translate: bool,
+    /// Name of the weights; the server's default if not given.
+    #[arg(id = "model_wanted", long = "model")]
+    model: Option<String>,
+    /// Text that sets style and spelling.
+    #[arg(long)]
+    prompt: Option<String>,
+    /// Sampling temperature to begin with, 0 to 1.
+    #[arg(long)]
+    temperature: Option<f32>,
+    /// Beams of the search, 1 to 8.
+    #[arg(long)]
+    beam_size: Option<u8>,
+    /// Tell when each word is spoken (in json and `verbose_json`).
+    #[arg(long)]
+    words: bool,
+    /// Columns of a line of subtitles, 8 to 200.
+    #[arg(long)]
+    max_line_width: Option<u16>,
+    /// Lines of a subtitle, 1 to 10.
+    #[arg(long, requires = "max_line_width")]
+    max_line_count: Option<u8>,
+    /// Higher goes first, -10 to 10.
+    #[arg(long, allow_negative_numbers = true)]
+    priority: Option<i8>,
+    /// Audio track of the recording, counted from 1; the default one, or the first with sound, if not given.
+    #[arg(long)]
+    track: Option<u16>,
+    /// A JSON object to keep with the job.
+    #[arg(long, value_name = "JSON")]
+    metadata: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum TaskArgument {
+    Transcribe,
+    Translate,
+}
+
+impl OptionArguments {
+    /// The options that were given, as the server takes them.
+    pub(super) fn pairs(&self) -> Vec<(&'static str, String)> {
+        let task = match self.task {
+            Some(TaskArgument::Transcribe) => Some("transcribe".to_owned()),
+            Some(TaskArgument::Translate) => Some("translate".to_owned()),
+            None => self.translate.then(|| "translate".to_owned()),
+        };
+        [
+            ("language", self.language.clone()),
+            ("languages", self.languages.clone()),
+            ("task", task),
+            ("model", self.model.clone()),
+            ("prompt", self.prompt.clone()),
+            ("temperature", self.temperature.map(|number| number.to_string())),
+            ("beam_size", self.beam_size.map(|number| number.to_string())),
+            ("word_timestamps", self.words.then(|| "true".to_owned())),
+            ("max_line_width", self.max_line_width.map(|number| number.to_string())),
+            ("max_line_count", self.max_line_count.map(|number| number.to_string())),
+            ("priority", self.priority.map(|number| number.to_string())),
+            ("track", self.track.map(|number| number.to_string())),
+            ("metadata", self.metadata.clone()),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
+    }
+
+    /// Ends the program if the server would refuse the options: before an upload, not after it.
+    pub(super) fn check(&self) {
+        let mut fields = OptionFields::default();
+        self.pairs().iter().for_each(|(name, value)| fields.set(name, value));
+        if let Err(problems) = fields.finish() {
+            let lines: Vec<_> = problems
+                .iter()
+                .map(|problem| format!("{}: {}", problem.pointer.trim_start_matches('/'), problem.detail))
+                .collect();
+            crate::Cli::command().error(ErrorKind::InvalidValue, lines.join("; ")).exit();
+        }
+    }
+}
