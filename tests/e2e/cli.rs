@@ -93,6 +93,28 @@ fn files_that_are_no_transcripts_of_ours_are_left_alone() {
 }
 
 #[test]
+fn errors_are_told_in_words_of_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("api-keys");
+    let mut add = std::process::Command::new(steno_e2e::binary_path("steno"));
+    assert!(add.args(["keys", "add", "alice", "--api-keys-file"]).arg(&file).output().unwrap().status.success());
+    let service = Settings::with_workers(0).set("STENO_API_KEYS_FILE", file.to_str().unwrap()).start();
+
+    // Without http://, and without a key: on the routes of Steno and on those of OpenAI.
+    let (code, _, log) = service.cli(&["jobs", "--url", service.address()]);
+    assert_eq!(code, Some(3));
+    assert!(log.contains("asks for an API key; set STENO_API_KEY"), "{log}");
+    let data = service.data();
+    let (_, findings, _) = service.cli(&["doctor", "--data", data.to_str().unwrap()]);
+    assert!(findings.contains("asks for an API key") && !findings.contains("no Steno server"), "{findings}");
+
+    let audio = fixture("clip.opus");
+    let (code, _, log) = service.cli(&["transcribe", audio.to_str().unwrap(), "--beam-size", "99"]);
+    assert_eq!(code, Some(2));
+    assert!(log.contains("--beam-size: "), "{log}");
+}
+
+#[test]
 fn an_interrupted_client_says_how_to_get_its_transcript_later() {
     let mut service = Settings::with_workers(0).start();
     let mut environment = service.environment().clone();

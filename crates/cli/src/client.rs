@@ -8,13 +8,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use steno_models::openai::ModelList;
-use steno_models::{Format, JobAccepted, JobId, JobList, JobStatus, Problem, ProblemCode, Status};
+use steno_models::{Format, JobAccepted, JobId, JobList, JobStatus, Status};
 use ureq::http::Response;
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, Proxy, RequestBuilder, SendBody};
 use uuid::Uuid;
 
-pub(crate) use error::CallError;
+use self::error::is_gateway_error;
+pub(crate) use self::error::{CallError, flag_of};
 
 use crate::sse::{self, Message};
 
@@ -32,6 +33,8 @@ const LEAST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 /// Jobs of a list that the server sends at a time.
 const LONGEST_PAGE: usize = 200;
+/// Least length of a recording that is sent only once the server is ready to take it.
+const LEAST_EXPECTED: u64 = 1 << 20;
 /// Times an upload that was put off or broke off is tried again.
 const UPLOAD_RETRIES: u32 = 5;
 
@@ -47,6 +50,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(base: &str, api_key: Option<&str>) -> Self {
+        let base = &complete(base);
         let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
         let local = ["://127.", "://localhost", "://[::1]"].iter().any(|host| base.contains(host));
         let config = Agent::config_builder()
@@ -58,7 +62,7 @@ impl Client {
             .build();
         Self {
             agent: config.into(),
-            base: base.trim_end_matches('/').to_owned(),
+            base: base.clone(),
             authorization: api_key.map(|key| format!("Bearer {key}")),
             answered: AtomicBool::new(false),
         }
@@ -88,11 +92,21 @@ impl Client {
                 request = request.query(*name, value);
             }
             let mut recording = open()?;
-            let request = request.header("content-type", "application/octet-stream").header("content-length", length);
+            let mut request =
+                request.header("content-type", "application/octet-stream").header("content-length", length);
+            if length >= LEAST_EXPECTED {
+                // A refusal comes before the recording is sent. Otherwise the connection breaks while it is sent, and
+                // the refusal is never read.
+                request = request.header("expect", "100-continue");
+            }
             let sent = request.send(SendBody::from_reader(&mut recording)).map_err(CallError::from);
             tries += 1;
             let pause = match &sent {
-                Ok(response) => retry_after(response).filter(|_| response.status().as_u16() >= 429),
+                Ok(response) => {
+                    let status = response.status().as_u16();
+                    let is_away = is_gateway_error(status) && self.answered.load(Ordering::Relaxed);
+                    retry_after(response).filter(|_| status >= 429).or(is_away.then_some(PAUSE))
+                }
                 Err(_) => Some(PAUSE).filter(|_| self.answered.load(Ordering::Relaxed)),
             };
             match (sent.and_then(read), pause) {
@@ -179,7 +193,7 @@ impl Client {
                     request = request.header("last-event-id", id);
                 }
                 let response = request.call()?;
-                if response.status().is_success() { Ok(response) } else { Err(refusal(response)) }
+                if response.status().is_success() { Ok(response) } else { Err(CallError::refusal(response)) }
             })?;
             for message in sse::messages(BufReader::new(response.into_body().into_reader())) {
                 last_id = Some(message.id.clone());
@@ -213,18 +227,15 @@ impl Client {
     fn patiently<T>(&self, call: impl Fn() -> Result<T, CallError>) -> Result<T, CallError> {
         let began = Instant::now();
         loop {
-            match call() {
-                Err(CallError::Refused(problem)) if is_passing(&problem) && began.elapsed() < PATIENCE => {
-                    thread::sleep(PAUSE);
-                }
-                Err(CallError::Unreachable(_))
-                    if self.answered.load(Ordering::Relaxed) && began.elapsed() < PATIENCE =>
-                {
-                    thread::sleep(PAUSE);
-                }
-                Err(CallError::Unreachable(reason)) => return Err(CallError::Unreachable(reason)),
+            let outcome = call();
+            let is_passing = outcome.as_ref().is_err_and(CallError::is_passing);
+            // Of a server that never answered, a proxy says the same as an error of the network does.
+            let is_from_server = !matches!(outcome, Err(CallError::Unreachable(_) | CallError::Foreign(_)));
+            let answered = is_from_server || self.answered.load(Ordering::Relaxed);
+            match outcome {
+                Err(_) if is_passing && answered && began.elapsed() < PATIENCE => thread::sleep(PAUSE),
                 outcome => {
-                    self.answered.store(true, Ordering::Relaxed);
+                    self.answered.store(answered || outcome.is_ok(), Ordering::Relaxed);
                     return outcome;
                 }
             }
@@ -232,31 +243,22 @@ impl Client {
     }
 }
 
+/// The address of a server without a slash at its end. `http://` may be left out.
+fn complete(address: &str) -> String {
+    let address = address.trim().trim_end_matches('/');
+    if address.contains("://") { address.to_owned() } else { format!("http://{}", address.trim_start_matches('/')) }
+}
+
 /// The body of an answer that says yes.
 fn read(mut response: Response<Body>) -> Result<Vec<u8>, CallError> {
     if !response.status().is_success() {
-        return Err(refusal(response));
+        return Err(CallError::refusal(response));
     }
     Ok(response.body_mut().with_config().limit(u64::MAX).read_to_vec()?)
 }
 
-/// What an answer says that says no.
-fn refusal(mut response: Response<Body>) -> CallError {
-    let status = response.status().as_u16();
-    match response.body_mut().read_to_vec() {
-        Ok(body) => serde_json::from_slice(&body)
-            .map_or(CallError::Foreign(status), |problem| CallError::Refused(Box::new(problem))),
-        Err(error) => error.into(),
-    }
-}
-
-/// Whether the same call may succeed in a moment.
-fn is_passing(problem: &Problem) -> bool {
-    matches!(problem.code, ProblemCode::NotReady | ProblemCode::QueueFull)
-}
-
 fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, CallError> {
-    serde_json::from_slice(body).map_err(|_| CallError::Foreign(200))
+    serde_json::from_slice(body).map_err(|_| CallError::unreadable())
 }
 
 fn retry_after(response: &Response<Body>) -> Option<Duration> {
@@ -265,136 +267,4 @@ fn retry_after(response: &Response<Body>) -> Option<Duration> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write as _;
-    use std::net::TcpListener;
-
-    use super::*;
-
-    /// Answers one connection after the other with the given answers, then ends.
-    fn server(answers: Vec<String>) -> (String, thread::JoinHandle<Vec<String>>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let thread = thread::spawn(move || {
-            let mut requests = Vec::new();
-            for answer in answers {
-                let (mut stream, _) = listener.accept().unwrap();
-                let mut buffer = [0; 4096];
-                let mut request = String::new();
-                while !request.contains("\r\n\r\n") {
-                    let length = stream.read(&mut buffer).unwrap();
-                    request.push_str(&String::from_utf8_lossy(&buffer[..length]));
-                }
-                stream.write_all(answer.as_bytes()).unwrap();
-                requests.push(request);
-            }
-            requests
-        });
-        (base, thread)
-    }
-
-    fn answer(status: &str, headers: &str, body: &str) -> String {
-        let length = body.len();
-        format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}")
-    }
-
-    fn job_json(status: &str) -> String {
-        let job = JobId::random();
-        format!(
-            r#"{{"job_id":"{job}","status":"{status}","progress":0,"created_at":"2026-01-01T00:00:00Z","attempts":1,
-                "ttl_deadline":"2026-01-02T00:00:00Z","position":1}}"#
-        )
-    }
-
-    #[test]
-    fn an_upload_that_is_put_off_is_sent_again_whole() {
-        let full = answer("503 Service Unavailable", "retry-after: 0\r\n", "{}");
-        let (base, server) = server(vec![full, answer("202 Accepted", "", &job_json("pending"))]);
-        let mut opened = 0;
-        let accepted = Client::new(&base, None).submit(&[("prompt", "a b&c".to_owned())], 2, || {
-            opened += 1;
-            Ok(&b"hi"[..])
-        });
-        assert_eq!(accepted.unwrap().status, Status::Pending);
-        assert_eq!(opened, 2);
-        let requests = server.join().unwrap();
-        assert!(
-            requests[1].starts_with("POST /transcribe?prompt=a%20b%26c ") && requests[1].contains("content-length: 2")
-        );
-        let key =
-            |request: &str| request.lines().find(|line| line.starts_with("idempotency-key: ")).map(ToOwned::to_owned);
-        assert!(key(&requests[0]).is_some() && key(&requests[0]) == key(&requests[1]), "it stays one job");
-    }
-
-    #[test]
-    fn a_job_is_waited_for_until_it_ends() {
-        let answers = vec![answer("200 OK", "", &job_json("processing")), answer("200 OK", "", &job_json("failed"))];
-        let (base, server) = server(answers);
-        let mut seen = Vec::new();
-        let ended = Client::new(&base, None).wait(&JobId::random(), true, |job| seen.push(job.status)).unwrap();
-        assert_eq!((ended.status, seen), (Status::Failed, vec![Status::Processing, Status::Failed]));
-        assert_eq!(server.join().unwrap().len(), 2);
-    }
-
-    #[test]
-    fn a_stream_that_breaks_off_goes_on_where_it_was() {
-        let event = |id: &str| format!("event: segment\nid: {id}\ndata: {{}}\n\n");
-        let stream = |events: String| answer("200 OK", "content-type: text/event-stream\r\n", &events);
-        let (base, server) = server(vec![stream(event("2-1")), stream(event("2-2"))]);
-        let mut seen = Vec::new();
-        let followed = Client::new(&base, None).follow(&JobId::random(), |message| {
-            seen.push(message.id);
-            seen.len() == 2
-        });
-        assert!(followed.is_ok());
-        assert_eq!(seen, ["2-1", "2-2"]);
-        assert!(server.join().unwrap()[1].contains("last-event-id: 2-1"));
-    }
-
-    #[test]
-    fn a_server_that_is_not_ready_is_waited_for() {
-        let problem =
-            r#"{"type":"t","title":"t","status":503,"detail":"d","instance":"/","request_id":"1","code":"not_ready"}"#;
-        let answers =
-            vec![answer("503 Service Unavailable", "", problem), answer("200 OK", "", &job_json("completed"))];
-        let (base, _server) = server(answers);
-        assert_eq!(Client::new(&base, None).wait(&JobId::random(), true, |_| ()).unwrap().status, Status::Completed);
-    }
-
-    #[test]
-    fn problems_are_shown_with_their_fields() {
-        let problem = r#"{"type":"t","title":"t","status":422,"detail":"not valid: task","instance":"/","request_id":"1",
-            "code":"invalid_options","errors":[{"pointer":"/task","detail":"wrong"}]}"#;
-        let (base, _server) = server(vec![answer("422 Unprocessable Entity", "", problem)]);
-        let shown = Client::new(&base, None).status(&JobId::random()).unwrap_err().to_string();
-        assert_eq!(shown, "not valid: task (invalid_options)\n  /task: wrong");
-    }
-
-    #[test]
-    fn a_server_that_answered_before_is_waited_for() {
-        let (base, server) = server(vec![
-            answer("200 OK", "", &job_json("processing")),
-            String::new(),
-            answer("200 OK", "", &job_json("completed")),
-        ]);
-        let ended = Client::new(&base, None).wait(&JobId::random(), true, |_| ()).unwrap();
-        assert_eq!(ended.status, Status::Completed);
-        assert_eq!(server.join().unwrap().len(), 3, "the connection that broke was made again");
-    }
-
-    #[test]
-    fn a_server_that_never_answered_is_not_waited_for() {
-        // A second call would succeed.
-        let (base, _server) = server(vec![String::new(), answer("204 No Content", "", "")]);
-        assert!(matches!(Client::new(&base, None).delete(&JobId::random()), Err(CallError::Unreachable(_))));
-    }
-
-    #[test]
-    fn a_server_that_is_not_there_is_said_to_be_so() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        drop(listener);
-        let shown = Client::new(&base, None).status(&JobId::random()).unwrap_err().to_string();
-        assert!(shown.starts_with("cannot reach the server"), "{shown}");
-    }
-}
+mod tests;

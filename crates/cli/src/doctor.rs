@@ -7,7 +7,6 @@ use std::thread::available_parallelism;
 use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
-use steno_models::ProblemCode;
 use steno_weights::{Cache, Verdict};
 
 use crate::client::CallError;
@@ -218,7 +217,7 @@ fn server(arguments: &DoctorArguments) -> Finding {
             let found = format!("{url} does not answer ({reason})");
             Finding::warn("server", found, "start one with steno up, or name it with --url")
         }
-        Err(CallError::Refused(problem)) if problem.code == ProblemCode::Unauthorized => {
+        Err(error) if error.wants_key() => {
             let found = format!("{url} is ready, and asks for an API key");
             Finding::warn("server", found, "set STENO_API_KEY to a key that it knows, to look at its models")
         }

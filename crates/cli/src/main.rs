@@ -89,7 +89,7 @@ const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 /// Which server to speak to.
 #[derive(Args, Debug)]
 struct ServerArguments {
-    /// The server.
+    /// The server; http:// may be left out.
     #[arg(long, env = "STENO_URL", default_value = DEFAULT_URL)]
     url: String,
     /// The API key, if the server asks for one. Better in the environment: others see arguments.
@@ -106,7 +106,8 @@ impl ServerArguments {
 
     /// The command that fetches a job's transcript from the same server. The key is not repeated: others may see it.
     fn fetch_command(&self, job: &JobId, arguments: &str) -> String {
-        let usual = std::env::var("STENO_URL").unwrap_or_else(|_| DEFAULT_URL.to_owned());
+        let variable = std::env::var("STENO_URL").ok().filter(|url| !url.is_empty());
+        let usual = variable.unwrap_or_else(|| DEFAULT_URL.to_owned());
         let url = if self.url == usual { String::new() } else { format!("--url {}", self.url) };
         let words = ["steno fetch", &url, arguments, &job.to_string()].map(ToOwned::to_owned);
         words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")

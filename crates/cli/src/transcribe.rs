@@ -23,7 +23,7 @@ use crate::formats::{FormatArguments, Target, refuse_taken};
 use crate::interrupt::Unfinished;
 use crate::progress::Board;
 use crate::recordings::{self, Recording};
-use crate::{ServerArguments, exit_code, print};
+use crate::{ServerArguments, print};
 
 /// Arguments of `steno transcribe`.
 #[derive(Args, Debug)]
@@ -82,7 +82,7 @@ pub(crate) fn transcribe(arguments: &TranscribeArguments) -> anyhow::Result<()> 
         0 => Ok(()),
         // The only one, or one that tells why all failed.
         1 if count == 1 => Err(failures.remove(0)),
-        _ if failures.iter().all(is_unreachable) => Err(failures.remove(0)),
+        _ if failures.iter().all(concerns_all) => Err(failures.remove(0)),
         failed => bail!("{failed} of {count} recordings were not transcribed"),
     }
 }
@@ -214,9 +214,9 @@ fn print_outcome(
     print::line(&line.to_string());
 }
 
-/// Whether no recording would fare better.
-fn is_unreachable(error: &anyhow::Error) -> bool {
-    exit_code(error) == 3 && matches!(error.downcast_ref(), Some(CallError::Unreachable(_) | CallError::Foreign(_)))
+/// Whether every other recording would fail in the same way.
+fn concerns_all(error: &anyhow::Error) -> bool {
+    error.downcast_ref().is_some_and(CallError::concerns_all_calls)
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, ValueEnum};
 use steno_models::OptionFields;
 
+use crate::client::flag_of;
+
 /// What to ask of the server.
 #[derive(Args, Debug)]
 pub(super) struct OptionArguments {
@@ -90,10 +92,8 @@ impl OptionArguments {
         let mut fields = OptionFields::default();
         self.pairs().iter().for_each(|(name, value)| fields.set(name, value));
         if let Err(problems) = fields.finish() {
-            let lines: Vec<_> = problems
-                .iter()
-                .map(|problem| format!("{}: {}", problem.pointer.trim_start_matches('/'), problem.detail))
-                .collect();
+            let lines: Vec<_> =
+                problems.iter().map(|problem| format!("{}: {}", flag_of(&problem.pointer), problem.detail)).collect();
             crate::Cli::command().error(ErrorKind::InvalidValue, lines.join("; ")).exit();
         }
     }
