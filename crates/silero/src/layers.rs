@@ -71,6 +71,10 @@ impl Lstm {
 }
 
 /// Adds to `sums` the rows of `weight` (one for each value, as long as `sums`), times the values.
+///
+/// Compiled for wider registers too, and chosen by what the processor has. Multiplication and
+/// addition are not fused, so every width gives the same bits.
+#[multiversion::multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 fn add_rows(sums: &mut [f32], values: &[f32], weight: &[f32]) {
     let width = sums.len();
     let blocks = values.chunks_exact(ROWS);
