@@ -87,7 +87,7 @@ fn a_long_poll_whose_client_has_left_is_no_retrieval() {
     connection.shutdown(Shutdown::Both).unwrap();
     service.start_worker();
     service.client.wait(job);
-    service.api.as_ref().unwrap().wait_for_log("GET /transcribe/{job_id} answered 200 OK");
+    service.api.as_ref().unwrap().wait_for_log("GET /transcribe/{job_id} answered 200");
     assert_eq!(service.client.status(job).retrieved_at, None);
 }
 
