@@ -163,14 +163,26 @@ mod tests {
 
     #[test]
     fn every_option_is_of_the_first_release_or_listed_as_later() {
-        let mut options = some_options();
-        options.model = Some("base".into());
-        options.prompt = Some("a".into());
-        options.word_timestamps = true;
-        options.max_line_count = Some(2);
-        options.languages = vec!["fr".into()];
+        // Every option is set, and none left to `default()`: a new one does not compile until it is added here.
+        let options = TranscribeRequest {
+            language: Some("fr".into()),
+            languages: vec!["fr".into()],
+            task: Task::Translate,
+            model: Some("base".into()),
+            prompt: Some("a".into()),
+            temperature: Some(0.3),
+            beam_size: Some(5),
+            word_timestamps: true,
+            max_line_width: Some(42),
+            max_line_count: Some(2),
+            priority: -3,
+            track: Some(2),
+            metadata: Some(Map::new()),
+            unknown: Map::new(),
+        };
         let Value::Object(stored) = serde_json::to_value(&options).unwrap() else { panic!("no object") };
         let known = [&FIRST_OPTIONS[..], &LATER_OPTIONS[..], &API_OPTIONS[..]].concat();
+        assert_eq!(stored.len(), known.len(), "{stored:?}");
         for name in stored.keys() {
             assert!(known.contains(&name.as_str()), "{name}: list it, so that old workers leave its jobs alone");
         }

@@ -83,17 +83,32 @@ pub(crate) fn prepare(
         let recording = decode(process, spool, settings, control)?;
         Ok(Recording { truncated: recording.truncated || !ffmpeg.has_succeeded(), ..recording })
     });
-    match (first, second) {
+    settled(first, second).unwrap_or_else(without)
+}
+
+/// The outcome of an attempt without ffmpeg and of one with it. `None` means that the first one is to be repeated: the
+/// spool has what ffmpeg made of the recording by now.
+fn settled(
+    first: Result<Recording, DecodeError>,
+    second: Result<Recording, DecodeError>,
+) -> Option<Result<Recording, DecodeError>> {
+    use AudioError::{Input, NeedsFfmpeg, Spool, Stopped, TooLong, UnsupportedMedia};
+
+    let outcome = match (first, second) {
         (Err(_), Ok(second)) => Ok(second),
-        (Ok(first), Ok(second)) if second.duration_ms / 2 > first.duration_ms - first.damaged_ms => Ok(second),
-        (_, Err(DecodeError::Audio(error @ (AudioError::Stopped | AudioError::TooLong { .. })))) => Err(error.into()),
-        (Err(DecodeError::Audio(AudioError::NeedsFfmpeg(format))), Err(_)) => {
-            Err(AudioError::UnsupportedMedia(format!("{format}, which ffmpeg could not read either")).into())
+        (Ok(first), Ok(second)) if second.duration_ms / 2 > first.duration_ms.saturating_sub(first.damaged_ms) => {
+            Ok(second)
+        }
+        (_, Err(DecodeError::Audio(error @ (Stopped | TooLong { .. })))) => Err(error.into()),
+        // The machine is at fault, a full disk for example: what ffmpeg makes of the recording is not known.
+        (Err(_), Err(error @ (DecodeError::Process(_) | DecodeError::Audio(Input(_) | Spool(_))))) => Err(error),
+        (Err(DecodeError::Audio(NeedsFfmpeg(format))), Err(_)) => {
+            Err(UnsupportedMedia(format!("{format}, which ffmpeg could not read either")).into())
         }
         (Err(first), Err(_)) => Err(first),
-        // The spool has what ffmpeg made of it by now.
-        (Ok(_), _) => without(),
-    }
+        (Ok(_), _) => return None,
+    };
+    Some(outcome)
 }
 
 /// Waits for the answer of a process.
@@ -223,5 +238,41 @@ impl Drop for DecodeProcess {
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recording(duration_ms: u64, damaged_ms: u64) -> Recording {
+        Recording { duration_ms, spans: Vec::new(), truncated: false, damaged_ms }
+    }
+
+    fn needs_ffmpeg() -> Result<Recording, DecodeError> {
+        Err(AudioError::NeedsFfmpeg("AMR".to_owned()).into())
+    }
+
+    #[test]
+    fn what_the_machine_does_to_ffmpeg_is_no_verdict_on_the_recording() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let corrupt = || Err(AudioError::CorruptAudio("damaged".to_owned()).into());
+        for first in [needs_ffmpeg(), corrupt()] {
+            let outcome = settled(first, Err(AudioError::Spool(full()).into()));
+            assert!(matches!(outcome, Some(Err(DecodeError::Audio(AudioError::Spool(_))))), "{outcome:?}");
+        }
+        let outcome = settled(needs_ffmpeg(), Err(DecodeError::Process(full())));
+        assert!(matches!(outcome, Some(Err(DecodeError::Process(_)))), "{outcome:?}");
+
+        let refused = settled(needs_ffmpeg(), corrupt());
+        assert!(matches!(refused, Some(Err(DecodeError::Audio(AudioError::UnsupportedMedia(_))))), "{refused:?}");
+    }
+
+    #[test]
+    fn ffmpeg_has_to_find_twice_as_much() {
+        let found = |first, second| settled(Ok(first), Ok(second)).is_some();
+        assert!(found(recording(1_000, 0), recording(2_100, 0)));
+        assert!(!found(recording(1_000, 0), recording(1_900, 0)));
+        assert!(found(recording(1_000, 1_001), recording(100, 0)), "more damage than sound, by rounding");
     }
 }

@@ -116,6 +116,7 @@ mod tests {
             assert!(!seen.is_ready(Path::new("empty.wav"), look(0, 10), &[None]), "nothing has come yet");
         }
     }
+
     #[test]
     fn a_recording_that_was_still_being_copied_is_sent_again_although_its_transcript_is_newer() {
         let path = Path::new("talk.wav");

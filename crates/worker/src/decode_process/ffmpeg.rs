@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 use super::{DecodeSettings, own_program};
 use crate::audio::{AudioError, Recording, TrackChoice};
 
-/// The first argument of a process that is to become ffmpeg.
-pub(super) const ARGUMENT: &str = "--ffmpeg";
+/// The first argument of a process that is to become ffmpeg. No flag of the worker may have this name.
+pub(super) const ARGUMENT: &str = "--decode-with-ffmpeg";
 /// The newest version of Landlock that is asked for.
 const LANDLOCK: ABI = ABI::V6;
 /// Exit code where ffmpeg cannot be started, as shells have it.
@@ -41,7 +41,7 @@ const LONGEST_END: Duration = Duration::from_secs(5);
 const LIBRARY_FOLDERS: [&str; 6] = ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache"];
 /// Formats that are known by their first bytes.
 const FORMATS: &str = "mov,matroska,webm,asf,avi,flv,ogg,wav,w64,aiff,au,caf,amr,mpegts,rm,voc,ape,wv,tta,mpc,mpc8,dsf,iff,\
-                       nistsphere,flac,mxf,dts,dtshd";
+                       nistsphere,flac,mxf,dts,dtshd,avr";
 /// Formats that ffmpeg may find in anything.
 const GUESSED: &str = ",mp3,aac,ac3,eac3,mpeg,truehd,amrnb,amrwb";
 
@@ -189,7 +189,8 @@ fn limit(order: &Order) {
         (Resource::As, order.memory_bytes),
         (Resource::Cpu, order.cpu_seconds),
         (Resource::Fsize, 0),
-        (Resource::Core, 0),
+        // A limit of 0 does not hold for dumps through a pipe, one of 1 does (core(5)).
+        (Resource::Core, 1),
         (Resource::Nproc, running.unwrap_or(UNKNOWN_THREADS) + THREADS),
     ];
     for (resource, most) in limits {
@@ -260,6 +261,16 @@ mod tests {
             denied(fs::write(folder.path().join("made"), "").unwrap_err());
         });
         confined.join().unwrap();
+    }
+
+    #[test]
+    fn no_flag_of_the_worker_is_taken_for_an_order_to_decode() {
+        let command = <crate::Config as clap::CommandFactory>::command();
+        let flags: Vec<_> = command.get_arguments().filter_map(|argument| argument.get_long()).collect();
+        assert!(flags.contains(&"ffmpeg"), "{flags:?}");
+        for order in [ARGUMENT, super::super::ARGUMENT] {
+            assert!(!flags.contains(&order.trim_start_matches('-')), "{order}");
+        }
     }
 
     #[test]

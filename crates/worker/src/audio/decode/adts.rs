@@ -109,7 +109,8 @@ impl AdtsReader {
         Ok(Pulled::Packet { packet, at: None, seconds, after_damage: false })
     }
 
-    /// The next frame, at `self.at`. One that does not follow another must be followed by one.
+    /// The next frame, at `self.at`. One that does not follow another, or that changes rate or channels, must be followed by
+    /// one like it: a damaged header would end the recording otherwise.
     fn find(&mut self) -> io::Result<Option<Frame>> {
         loop {
             self.fill()?;
@@ -118,8 +119,11 @@ impl AdtsReader {
                 return Ok(None);
             }
             let frame = Frame::read(bytes).filter(|frame| {
+                let is_expected = self.in_step && self.setup == Some(frame.setup);
                 let next = bytes.get(frame.length..).unwrap_or_default();
-                self.in_step || next.len() < HEADER_BYTES || Frame::read(next).is_some()
+                is_expected
+                    || next.len() < HEADER_BYTES
+                    || Frame::read(next).is_some_and(|next| next.setup == frame.setup)
             });
             if frame.is_some() {
                 return Ok(frame);

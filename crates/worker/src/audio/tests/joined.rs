@@ -35,6 +35,21 @@ fn joined_recordings_are_heard_to_their_end() {
 }
 
 #[test]
+fn a_damaged_header_between_two_frames_ends_no_recording() {
+    let mut aac = bytes("clip.aac");
+    let whole = seconds(&aac);
+    let length =
+        |head: &[u8]| usize::from(head[3] & 3) << 11 | usize::from(head[4]) << 3 | usize::from(head[5] >> 5);
+    let mut at = 0;
+    for _ in 0..20 {
+        at += length(&aac[at..]);
+    }
+    // Five channels instead of one: only ffmpeg decodes those.
+    aac[at + 2] |= 1;
+    assert!((seconds(&aac) - whole).abs() < 0.2, "{} s of {whole}", seconds(&aac));
+}
+
+#[test]
 fn chains_of_ogg_may_change_channels_and_codec() {
     check_joined(&["clip.oga", "clip.oga"]);
     check_joined(&["clip.opus", "clip_51.opus", "clip.opus"]);
