@@ -1,6 +1,6 @@
 //! Environment variables that look like settings and are none.
 //!
-//! A misspelt `STENO_API_KEYS_FILE` would start a server that asks nobody for a key.
+//! A misspelt `STENO_API_KEYS_FILE` would start a server that asks for no key.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;

@@ -23,7 +23,7 @@ pub struct Detector {
 }
 
 impl Detector {
-    /// A detector that has heard nothing yet.
+    /// A detector at the start of a stream.
     pub fn new() -> Self {
         Self {
             weights: &WEIGHTS,
@@ -36,7 +36,7 @@ impl Detector {
         }
     }
 
-    /// The probability, 0 to 1, that somebody speaks in the next frame: samples at 16 kHz, -1 to 1.
+    /// The probability, 0 to 1, of speech in the next frame: samples at 16 kHz, -1 to 1.
     pub fn probability(&mut self, frame: &[f32; FRAME_SAMPLES]) -> f32 {
         self.input.copy_within(FRAME_SAMPLES.., 0);
         self.input[CONTEXT_SAMPLES..].copy_from_slice(frame);

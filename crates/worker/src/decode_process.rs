@@ -1,8 +1,8 @@
 //! Decoding in a process of its own: whatever a recording does to a decoder, it does to that process alone.
 //!
-//! [`prepare`] is [`audio::prepare`](crate::audio::prepare) behind a wall. It starts this program again, which finds out in
-//! [`run_if_asked`] what it is for, puts up its walls, and answers over a pipe. What it answers is checked: it may be in a
-//! stranger's hands. What it cannot decode goes to ffmpeg, where there is one. Called by the task code. Never sees the store.
+//! [`prepare`] is [`audio::prepare`](crate::audio::prepare) in a process of its own. It starts this program again, which finds
+//! out in [`run_if_asked`] what it is for, sandboxes itself, and answers over a pipe. The answer is checked: the process may be
+//! compromised. What it cannot decode goes to ffmpeg, where there is one. Called by the task code. Never sees the store.
 
 mod child;
 mod ffmpeg;
@@ -169,7 +169,7 @@ fn checked(recording: Recording, spool: &Path) -> Result<Recording, DecodeError>
     if recording.fits(samples) { Ok(recording) } else { Err(DecodeError::Nonsense) }
 }
 
-/// This very program, even if another version of it was installed meanwhile, with an environment that tells it nothing.
+/// This very program, even if another version of it was installed meanwhile, without settings in its environment.
 fn own_program() -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.arg0("steno-worker");

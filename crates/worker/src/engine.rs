@@ -49,7 +49,7 @@ pub trait Session {
         control: &dyn Control,
     ) -> Result<Vec<DetectedLanguage>, EngineError>;
 
-    /// The probability, 0 to 1, that nobody speaks in `samples` (16 kHz mono, -1 to 1, at most 30 s).
+    /// The probability, 0 to 1, that there is no speech in `samples` (16 kHz mono, -1 to 1, at most 30 s).
     fn no_speech_probability(
         &mut self,
         samples: &[f32],
@@ -74,8 +74,7 @@ pub struct SpanText {
     /// Where text was decoded and then dropped, in order: hallucinations, repetitions. Sound without any text is not
     /// listed; the store finds it by what no segment covers.
     pub dropped: Vec<Gap>,
-    /// The whole text where it was dropped for being unlikely: `segments` is empty then. For callers that know that
-    /// somebody speaks.
+    /// Text that was dropped because it is unlikely. For callers that know that there is speech and have no other text.
     pub unlikely: Vec<Segment>,
 }
 

@@ -25,7 +25,7 @@ pub(super) struct Folder {
     is_ours: fn(&OsStr) -> bool,
 }
 
-/// A file with a name of ours, or an entry of somebody else.
+/// A file with a name that Steno gives, or any other entry.
 pub(super) enum Entry {
     Ours(PathBuf),
     Foreign(PathBuf),

@@ -109,7 +109,7 @@ impl Store {
     pub fn submit_job(&self, now: Now, job: NewJob) -> Result<Submission, StoreError> {
         let new = Fingerprinted::of(job).map_err(|source| StoreError::Content { what: "options", source })?;
         self.follow_clock(now)?;
-        // A job that is accepted into a folder nobody looks into is lost.
+        // A job that is accepted into a folder that was moved is lost.
         self.check_in_place()?;
         let outcome = self.write_in_free_space(|tx, effects| {
             if let Some(earlier) = find_earlier(tx, now, &new)? {

@@ -11,8 +11,8 @@ use steno_silero::Detector;
 /// Samples of a frame at 16 kHz, fixed by the detector.
 pub(super) const FRAME_SAMPLES: usize = steno_silero::FRAME_SAMPLES;
 
-/// The second detector hears the signal this much louder (24 dB), so that a loud sound does not hide
-/// the quiet voice after it: the detectors adapt to the level of what they hear.
+/// The second detector gets the signal this much louder (24 dB), so that a loud sound does not hide
+/// the quiet voice after it: the detectors adapt to the level of the signal.
 const LOUD_GAIN: f32 = 16.0;
 
 /// Probability at which speech begins.

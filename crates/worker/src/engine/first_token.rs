@@ -42,7 +42,7 @@ impl Whisper {
         Ok(found)
     }
 
-    /// The probability, 0 to 1, that nobody speaks in `samples` (16 kHz mono, -1 to 1).
+    /// The probability, 0 to 1, that there is no speech in `samples` (16 kHz mono, -1 to 1).
     ///
     /// Unlike `no_speech_prob` of a segment, which whisper.cpp reads one step too late: after the
     /// task token, where it is always near 0. The paper and openai/whisper read it here.

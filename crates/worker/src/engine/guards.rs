@@ -1,4 +1,4 @@
-//! Guards against text that nobody spoke: repetition loops, and words that are too unlikely. Called by
+//! Guards against hallucinated text: repetition loops, and words that are too unlikely. Called by
 //! [`retry`](super::retry). What a guard drops is noted with its reason. Pure functions of text, times and probabilities.
 
 use steno_models::{Gap, GapReason, Segment};

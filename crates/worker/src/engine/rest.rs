@@ -32,7 +32,7 @@ pub(super) fn to_the_end(samples: &[f32], run: Pass<'_>) -> Result<SpanText, Eng
     }
 }
 
-/// Adds what was found in the samples from `heard` on.
+/// Adds the text of the samples from `heard` on.
 fn add(text: &mut SpanText, mut found: Vec<Segment>, heard: usize, samples: &[f32]) {
     let seam = heard as f64 / SAMPLE_RATE;
     shift(&mut found, seam);
@@ -48,7 +48,7 @@ fn add(text: &mut SpanText, mut found: Vec<Segment>, heard: usize, samples: &[f3
         return;
     }
 
-    // Where somebody speaks at the seam, the last words were not over at their timestamp, and are said again. After a
+    // Where there is speech at the seam, the last words were not over at their timestamp, and are said again. After a
     // pause, the same words are a repetition of the speaker's.
     if !Pauses::of(samples).is_pause(seam) {
         let end = found.last().map_or(seam, |again| again.end);
@@ -74,7 +74,7 @@ pub(super) fn shift(segments: &mut [Segment], seconds: f64) {
     }
 }
 
-/// Moves a text earlier, at most to 0: it was heard after silence that is not in the audio.
+/// Moves a text earlier, at most to 0: it was transcribed with silence before it that is not in the audio.
 pub(super) fn move_earlier(text: &mut SpanText, seconds: f64) {
     let earlier = |time: &mut f64| *time = (*time - seconds).max(0.0);
     for segment in text.segments.iter_mut().chain(&mut text.unlikely) {
@@ -102,7 +102,7 @@ mod tests {
         let mut lengths = Vec::new();
         let found = to_the_end(&samples, &mut |samples| {
             lengths.push(samples.len() / 16_000);
-            // Each run hears 9 s at most; what it says of the last two is unlikely.
+            // Each run finds text in 9 s at most; what it says of the last two is unlikely.
             let (text, logprob) = match samples.len() / 16_000 {
                 20 => ("One thing.", -0.2),
                 11 => ("Another.", -0.2),

@@ -22,7 +22,7 @@ const MARGIN_FRAMES: usize = 256;
 const FRAME_STEP: usize = 16;
 /// Samples of a second.
 const SAMPLE_RATE: usize = 16_000;
-/// Audio shorter than this (2.5 s) is heard after some silence: whisper mishears words that are cut off tightly.
+/// Audio shorter than this (2.5 s) is transcribed after some silence: whisper mistakes words that are cut off tightly.
 const SHORT_SAMPLES: usize = 5 * SAMPLE_RATE / 2;
 /// That silence: a quarter of a second. docs/PERFORMANCE.md has the table.
 const LEADING_SILENCE: usize = SAMPLE_RATE / 4;

@@ -1,4 +1,4 @@
-//! The text of sound that the speech detector took for no speech. Whisper hears words in anything,
+//! The text of sound that the speech detector took for no speech. Whisper finds words in any sound,
 //! so they are kept only where it is sure of them.
 
 use steno_models::Segment;
@@ -8,7 +8,7 @@ use super::transcribe::avg_logprob;
 use crate::audio::Control;
 use crate::engine::{EngineRequest, Session, SpanText};
 
-/// Above this probability that nobody speaks, sound is not transcribed.
+/// Above this probability of no speech, sound is not transcribed.
 const MAX_NO_SPEECH: f32 = 0.5;
 /// Mean log probability below which the text is not believed.
 const MIN_AVG_LOGPROB: f32 = -0.8;
@@ -37,7 +37,7 @@ pub(super) fn transcribe(
     Ok(if believed { text } else { SpanText::default() })
 }
 
-/// Whether somebody said this rather than nobody.
+/// Whether the text is likely to be speech, and not hallucinated.
 fn is_believable(segments: &[Segment]) -> bool {
     let tokens: usize = segments.iter().map(|segment| segment.tokens.len()).sum();
     let repeats = segments.iter().any(|segment| segment.compression_ratio > MAX_COMPRESSION_RATIO);

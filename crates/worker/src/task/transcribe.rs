@@ -24,7 +24,7 @@ const MIN_LETTERS: usize = 4;
 const SURE_OF_ANY: f32 = 0.5;
 /// The same where the first one gave unlikely text.
 const SURE_OF_BETTER: f32 = 0.8;
-/// Speech of a span that tells its language.
+/// Samples of a span that are enough to detect its language.
 const DETECTION_SAMPLES: usize = 15 * SAMPLE_RATE as usize;
 
 /// A span to transcribe.
@@ -82,8 +82,8 @@ pub(super) fn transcribe_span(
     })
 }
 
-/// Unlikely text rather than none, where the speech detector is sure that somebody speaks: the result then warns of
-/// low confidence.
+/// Returns the unlikely text where there is no other and the speech detector is sure of speech: the result then warns
+/// of low confidence.
 fn with_unlikely(text: SpanText) -> SpanText {
     let restored = SpanText { segments: text.unlikely.clone(), ..SpanText::default() };
     if text.segments.is_empty() && has_words(&restored) { restored } else { text }

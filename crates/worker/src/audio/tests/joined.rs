@@ -38,8 +38,7 @@ fn joined_recordings_are_heard_to_their_end() {
 fn a_damaged_header_between_two_frames_ends_no_recording() {
     let mut aac = bytes("clip.aac");
     let whole = seconds(&aac);
-    let length =
-        |head: &[u8]| usize::from(head[3] & 3) << 11 | usize::from(head[4]) << 3 | usize::from(head[5] >> 5);
+    let length = |head: &[u8]| usize::from(head[3] & 3) << 11 | usize::from(head[4]) << 3 | usize::from(head[5] >> 5);
     let mut at = 0;
     for _ in 0..20 {
         at += length(&aac[at..]);

@@ -1,0 +1,218 @@
+//! Query parameters and forms in the description of the api. Named by the handlers; the code that reads what clients send
+//! is elsewhere.
+
+use serde::Deserialize;
+use steno_models::{Format, Status, Task};
+use utoipa::{IntoParams, ToSchema};
+
+/// A recording in any format Steno decodes: wav, flac, mp3, m4a, ogg, opus, webm, mkv, aiff, caf and more.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "describes a body that is no JSON")]
+pub(crate) struct Recording(Vec<u8>);
+
+/// Options of a submission, as query parameters.
+#[derive(Deserialize, IntoParams, ToSchema)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what OptionFields reads")]
+pub(crate) struct SubmitQuery {
+    /// ISO 639-1 code of the language spoken, or `auto`, the default.
+    #[param(example = "en")]
+    language: Option<String>,
+    /// Codes of the languages that may be spoken, with commas between them. Only without `language`.
+    #[param(example = "en,fr")]
+    languages: Option<String>,
+    /// `transcribe`, or `translate` into English.
+    #[param(inline)]
+    task: Option<Task>,
+    /// Name of installed weights; the server's default if not given.
+    #[param(example = "base", pattern = "^[A-Za-z0-9._-]{1,64}$")]
+    model: Option<String>,
+    /// Text that sets style and spelling, at most 2048 bytes.
+    #[param(max_length = 2048, example = "Dr. Zoé Lefèvre, Steno")]
+    prompt: Option<String>,
+    /// Sampling temperature to begin with.
+    #[param(minimum = 0, maximum = 1, example = 0.0)]
+    temperature: Option<f32>,
+    /// Beams of the search; 1, the default, is greedy decoding.
+    #[param(minimum = 1, maximum = 8, example = 1)]
+    beam_size: Option<u8>,
+    /// Whether segments come with their words and their times.
+    word_timestamps: Option<bool>,
+    /// Columns of a line of subtitles.
+    #[param(minimum = 8, maximum = 200, example = 42)]
+    max_line_width: Option<u16>,
+    /// Lines of a subtitle; needs `max_line_width`.
+    #[param(minimum = 1, maximum = 10, example = 2)]
+    max_line_count: Option<u8>,
+    /// Jobs of a higher priority go first.
+    #[param(minimum = -10, maximum = 10, example = 0)]
+    priority: Option<i8>,
+    /// Which audio track of the recording; the default one, or the first with sound, if not given.
+    #[param(minimum = 1, maximum = 1000, example = 1)]
+    track: Option<u16>,
+    /// A JSON object of at most 4096 bytes; comes back with the status.
+    #[param(max_length = 4096, example = json!("{\"episode\": 7}"))]
+    metadata: Option<String>,
+}
+
+/// A submission as a form. The parts come in any order.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what receive_multipart and OptionFields read")]
+pub(crate) struct RecordingForm {
+    /// The recording.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+    /// ISO 639-1 code of the language spoken, or `auto`, the default.
+    #[schema(example = "en")]
+    language: Option<String>,
+    /// Codes of the languages that may be spoken, with commas between them. Only without `language`.
+    #[schema(example = "en,fr")]
+    languages: Option<String>,
+    /// `transcribe`, or `translate` into English.
+    #[schema(inline)]
+    task: Option<Task>,
+    /// Name of installed weights; the server's default if not given.
+    #[schema(example = "base", pattern = "^[A-Za-z0-9._-]{1,64}$")]
+    model: Option<String>,
+    /// Text that sets style and spelling, at most 2048 bytes.
+    #[schema(max_length = 2048, example = "Dr. Zoé Lefèvre, Steno")]
+    prompt: Option<String>,
+    /// Sampling temperature to begin with.
+    #[schema(minimum = 0, maximum = 1, example = 0.0)]
+    temperature: Option<f32>,
+    /// Beams of the search; 1, the default, is greedy decoding.
+    #[schema(minimum = 1, maximum = 8, example = 1)]
+    beam_size: Option<u8>,
+    /// Whether segments come with their words and their times.
+    word_timestamps: Option<bool>,
+    /// Columns of a line of subtitles.
+    #[schema(minimum = 8, maximum = 200, example = 42)]
+    max_line_width: Option<u16>,
+    /// Lines of a subtitle; needs `max_line_width`.
+    #[schema(minimum = 1, maximum = 10, example = 2)]
+    max_line_count: Option<u8>,
+    /// Jobs of a higher priority go first.
+    #[schema(minimum = -10, maximum = 10, example = 0)]
+    priority: Option<i8>,
+    /// Which audio track of the recording; the default one, or the first with sound, if not given.
+    #[schema(minimum = 1, maximum = 1000, example = 1)]
+    track: Option<u16>,
+    /// A JSON object of at most 4096 bytes; comes back with the status.
+    #[schema(max_length = 4096, example = "{\"episode\": 7}")]
+    metadata: Option<String>,
+}
+
+/// A transcription as OpenAI's clients ask for it. Lists are repeated fields; `name[]` and `name` mean the same. Empty fields
+/// are absent, and unknown fields have no effect.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what the openai request reads")]
+pub(crate) struct TranscriptionForm {
+    /// The recording.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+    /// A name that `GET /v1/models` lists; `whisper-1`, the default, is the server's default weights.
+    #[schema(example = "whisper-1")]
+    model: Option<String>,
+    /// Language spoken: an ISO 639 code, a tag such as `en-US`, or the English name.
+    #[schema(example = "en")]
+    language: Option<String>,
+    /// Text that sets style and spelling; its last 2048 bytes count.
+    prompt: Option<String>,
+    /// `json`, the default, `text`, `srt`, `verbose_json` or `vtt`.
+    #[schema(pattern = "^(json|text|srt|verbose_json|vtt)$", example = "json")]
+    response_format: Option<String>,
+    /// Sampling temperature to begin with.
+    #[schema(minimum = 0, maximum = 1)]
+    temperature: Option<f32>,
+    /// `word`, `segment` or both; `word` needs `verbose_json`.
+    #[schema(rename = "timestamp_granularities[]")]
+    timestamp_granularities: Option<Vec<String>>,
+    /// Whether to send the text as server-sent events while it is found; without effect but with `json` or `text`.
+    stream: Option<bool>,
+    /// Taken and without effect: `verbose_json` has log probabilities.
+    #[schema(rename = "include[]")]
+    include: Option<Vec<String>>,
+    /// Taken and without effect: long audio is always cut at pauses.
+    chunking_strategy: Option<String>,
+    /// Languages that may be spoken. One is as `language`; of several the spoken one is detected.
+    #[schema(rename = "languages[]")]
+    languages: Option<Vec<String>>,
+    /// Words that may occur; they are added to the prompt.
+    #[schema(rename = "keywords[]")]
+    keywords: Option<Vec<String>>,
+}
+
+/// What to make of a recording, as clients of whisper-asr-webservice ask for it.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what asr::read reads")]
+pub(crate) struct AsrQuery {
+    /// `transcribe`, or `translate` into English.
+    #[param(inline)]
+    task: Option<Task>,
+    /// Language spoken; detected if not given.
+    #[param(example = "en")]
+    language: Option<String>,
+    /// Text that sets style and spelling, at most 2048 bytes.
+    #[param(max_length = 2048)]
+    initial_prompt: Option<String>,
+    /// `false`: the recording is bare 16-bit mono samples at 16 kHz.
+    encode: Option<bool>,
+    /// Without effect: only speech is transcribed.
+    vad_filter: Option<bool>,
+    /// Whether segments come with their words, in `json`.
+    word_timestamps: Option<bool>,
+    /// `txt`, the default, `vtt`, `srt`, `tsv` or `json`.
+    #[param(pattern = "^(txt|vtt|srt|tsv|json)$", example = "srt")]
+    output: Option<String>,
+}
+
+/// How the recording of `/detect-language` comes.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what asr::read reads")]
+pub(crate) struct DetectQuery {
+    /// `false`: the recording is bare 16-bit mono samples at 16 kHz, of which the first 30 s count.
+    encode: Option<bool>,
+}
+
+/// A recording as clients of whisper-asr-webservice send it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what asr::submit receives")]
+pub(crate) struct AsrForm {
+    /// The recording.
+    #[schema(value_type = String, format = Binary)]
+    audio_file: Vec<u8>,
+}
+
+/// How a client wants its job.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what extract::view reads")]
+pub(crate) struct ViewQuery {
+    /// Seconds to hold the answer back until the job ends. It comes after 50 at the latest.
+    #[param(minimum = 0, maximum = 60, example = 30)]
+    wait: Option<u8>,
+    /// The rendering of a completed job; without it `Accept` decides. A job that has not completed is always JSON.
+    #[param(inline)]
+    format: Option<Format>,
+    /// Whether the delivery shall not count as retrieval.
+    keep: Option<bool>,
+}
+
+/// Which jobs to list.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what extract::page reads")]
+pub(crate) struct ListQuery {
+    /// Only jobs that stand there.
+    #[param(inline)]
+    status: Option<Status>,
+    /// Jobs on the page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u32>,
+    /// The `next_cursor` of the page before.
+    #[param(pattern = "^-?[0-9]{1,18}$", example = "1234")]
+    cursor: Option<String>,
+}
