@@ -108,6 +108,9 @@ fn errors_are_told_in_words_of_the_command_line() {
     let (_, findings, _) = service.cli(&["doctor", "--data", data.to_str().unwrap()]);
     assert!(findings.contains("asks for an API key") && !findings.contains("no Steno server"), "{findings}");
 
+    let (_, _, log) = service.cli(&["transcribe", "no\u{1b}]0;such\u{7}.wav"]);
+    assert!(log.contains(r"no\u{1b}]0;such\u{7}.wav: cannot read"), "{log:?}");
+
     let audio = fixture("clip.opus");
     let (code, _, log) = service.cli(&["transcribe", audio.to_str().unwrap(), "--beam-size", "99"]);
     assert_eq!(code, Some(2));
@@ -125,6 +128,7 @@ fn an_interrupted_client_says_how_to_get_its_transcript_later() {
     let words = ["transcribe", audio.to_str().unwrap(), "--language", "en", "-f", "srt", "-o", out];
     let mut client = Process::start("steno", &words, &environment, &service.scratch().join("client.log"));
     client.wait_for_log("clip.opus: job ");
+    client.wait_for_log("no worker is running");
     client.signal(rustix::process::Signal::INT);
     assert_eq!(client.wait().code(), Some(130));
     let advice = client.wait_for_log("steno fetch ");

@@ -210,6 +210,13 @@ impl Client {
         read(self.authorized(self.agent.get(format!("{}/readyz", self.base))).call()?).map(drop)
     }
 
+    /// Whether a worker is registered; `None` where the server does not say.
+    pub(crate) fn has_workers(&self) -> Option<bool> {
+        let answer = read(self.agent.get(format!("{}/readyz", self.base)).call().ok()?).ok()?;
+        let readiness: serde_json::Value = serde_json::from_slice(&answer).ok()?;
+        Some(!readiness.get("workers")?.as_array()?.is_empty())
+    }
+
     /// Names of the weights a job may ask for, the default first.
     pub(crate) fn models(&self) -> Result<Vec<String>, CallError> {
         let list: ModelList =

@@ -28,7 +28,7 @@ pub(crate) fn events(arguments: &EventsArguments) -> anyhow::Result<()> {
                 message.event, message.id, message.data
             ));
         } else if let Some(line) = describe(&message) {
-            print::line(&line);
+            print::text_line(&line);
         }
         matches!(message.event.as_str(), "completed" | "failed")
     })?)

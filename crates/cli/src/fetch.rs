@@ -1,15 +1,19 @@
 //! `steno fetch`, and the end of `steno transcribe`: wait, write the result, acknowledge.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
 use steno_models::{JobId, Status, Warning};
 
-use crate::ServerArguments;
 use crate::client::Client;
 use crate::formats::{FormatArguments, Target, refuse_taken};
 use crate::progress::{Board, Progress};
+use crate::{ServerArguments, print};
+
+/// Pause between two questions whether a worker is running, while a job waits.
+const WORKERS_PAUSE: Duration = Duration::from_secs(10);
 
 /// Arguments of `steno fetch`.
 #[derive(Args, Debug)]
@@ -70,7 +74,7 @@ fn clock(seconds: f64) -> String {
 /// The files among the targets, for people.
 pub(crate) fn written(targets: &[Target]) -> Option<String> {
     let files: Vec<_> = targets.iter().filter_map(|(_, output)| output.path()).collect();
-    let names: Vec<_> = files.into_iter().map(|path| path.display().to_string()).collect();
+    let names: Vec<_> = files.into_iter().map(print::name).collect();
     (!names.is_empty()).then(|| names.join(", "))
 }
 
@@ -87,7 +91,15 @@ impl Delivery<'_> {
     /// Waits for a job to end, writes its result, and only when that is safe deletes the job. Returns the warnings in its
     /// result.
     pub(crate) fn deliver(&self, job: &JobId, progress: &Progress) -> anyhow::Result<Vec<Warning>> {
-        let ended = self.client.wait(job, self.board.is_watched(), |status| progress.show_status(status))?;
+        let mut asked_at = None::<Instant>;
+        let ended = self.client.wait(job, self.board.is_watched(), |status| {
+            progress.show_status(status);
+            let is_due = asked_at.is_none_or(|at| at.elapsed() >= WORKERS_PAUSE);
+            if status.status == Status::Pending && is_due {
+                asked_at = Some(Instant::now());
+                self.warn_without_workers();
+            }
+        })?;
         progress.finish();
 
         if ended.status == Status::Failed {
@@ -107,6 +119,13 @@ impl Delivery<'_> {
 
         self.client.delete(job)?;
         Ok(ended.result.map(|result| result.warnings).unwrap_or_default())
+    }
+
+    fn warn_without_workers(&self) {
+        if self.client.has_workers() == Some(false) {
+            self.board
+                .say_once("no worker is running: jobs wait until one starts (`steno up`, or the service steno-worker)");
+        }
     }
 }
 

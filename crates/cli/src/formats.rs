@@ -5,21 +5,23 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, ValueHint};
 use steno_models::Format;
 
 use crate::output::{Output, folder_of};
+use crate::print;
+use crate::values::Completed;
 
 /// In what and where to write.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct FormatArguments {
     /// How to write the transcript: json, `verbose_json`, text, srt, vtt, tsv or lrc. Several, separated by commas, make several
     /// files.
-    #[arg(long = "format", short, value_delimiter = ',', default_value = "text", value_parser = parse_format)]
+    #[arg(long = "format", short, value_delimiter = ',', default_value = "text", hide_possible_values = true, value_parser = format_parser())]
     pub(crate) formats: Vec<Format>,
     /// File or folder to write to; - is standard output, and a name that ends with / is a folder, made if it is missing. Default:
     /// standard output for one transcript, files beside the recordings for several.
-    #[arg(long, short)]
+    #[arg(long, short, value_hint = ValueHint::AnyPath)]
     pub(crate) output: Option<String>,
     /// Replace files that are not earlier transcripts, or that were edited since. A file named with --output is always replaced.
     #[arg(long)]
@@ -28,6 +30,10 @@ pub(crate) struct FormatArguments {
 
 /// A transcript to write.
 pub(crate) type Target = (Format, Output);
+
+fn format_parser() -> Completed<Format> {
+    Completed::new(parse_format, Format::ALL.map(Format::as_str))
+}
 
 fn parse_format(name: &str) -> Result<Format, String> {
     let known = || Format::ALL.map(Format::as_str).join(", ");
@@ -109,11 +115,35 @@ fn quoted(word: &str) -> String {
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();
     }
+    if word.contains(char::is_control) {
+        // What a terminal would act upon is written as an escape.
+        return dollar_quoted(word);
+    }
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
+/// A word in `$'…'`, which bash, zsh and ksh read.
+fn dollar_quoted(word: &str) -> String {
+    let mut quoted = "$'".to_owned();
+    for c in word.chars() {
+        match c {
+            '\'' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted.extend(c.to_string().bytes().flat_map(octal)),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('\'');
+    quoted
+}
+
+/// A byte as a backslash and three octal digits: no digit that follows can be read as part of it.
+fn octal(byte: u8) -> [char; 4] {
+    let digit = |shift: u8| char::from(b'0' + (byte >> shift & 7));
+    ['\\', digit(6), digit(3), digit(0)]
+}
+
 fn check_place(path: &Path, sources: &[PathBuf], taken: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    let shown = path.display();
+    let shown = print::name(path);
     let place = place(path).with_context(|| format!("there is no folder to write {shown} to"))?;
     if sources.contains(&place) {
         bail!("the transcript would replace the recording {shown}; name another place with --output");
@@ -227,6 +257,7 @@ mod tests {
         check(None, TEXT, false, "");
         check(Some("it's.srt"), &[Format::Srt], false, r"-f srt -o 'it'\''s.srt'");
         check(None, &[Format::Text, Format::Srt], true, "-f text,srt --beside 'my talks/one.mp3'");
+        check(Some("a\u{1b}'.txt"), TEXT, false, r"-o $'a\033\'.txt'");
         check(Some("/"), TEXT, false, "-o / --beside 'my talks/one.mp3'");
     }
 }

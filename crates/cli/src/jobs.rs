@@ -5,13 +5,14 @@ use clap::builder::RangedU64ValueParser;
 use steno_models::{JobStatus, Status};
 
 use crate::progress::duration;
+use crate::values::Completed;
 use crate::{ServerArguments, print};
 
 /// Arguments of `steno jobs`.
 #[derive(Args, Debug)]
 pub(crate) struct JobsArguments {
     /// Only jobs that stand there: pending, processing, completed or failed.
-    #[arg(long, value_parser = parse_status)]
+    #[arg(long, hide_possible_values = true, value_parser = status_parser())]
     status: Option<Status>,
     /// Most jobs to show.
     #[arg(long, default_value = "50", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
@@ -21,6 +22,10 @@ pub(crate) struct JobsArguments {
     json: bool,
     #[command(flatten)]
     server: ServerArguments,
+}
+
+fn status_parser() -> Completed<Status> {
+    Completed::new(parse_status, ["pending", "processing", "completed", "failed"])
 }
 
 /// A status by its name.

@@ -22,12 +22,13 @@ mod sse;
 mod status;
 mod transcribe;
 mod up;
+mod values;
 mod weights;
 mod written;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueHint};
 use steno_models::JobId;
 
 use crate::client::{CallError, Client};
@@ -90,7 +91,7 @@ const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 #[derive(Args, Debug)]
 struct ServerArguments {
     /// The server; http:// may be left out.
-    #[arg(long, env = "STENO_URL", default_value = DEFAULT_URL)]
+    #[arg(long, env = "STENO_URL", default_value = DEFAULT_URL, value_hint = ValueHint::Url)]
     url: String,
     /// The API key, if the server asks for one. Better in the environment: others see arguments.
     #[arg(long, env = "STENO_API_KEY", hide_env_values = true)]

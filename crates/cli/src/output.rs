@@ -109,7 +109,7 @@ impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Standard => f.write_str("standard output"),
-            Self::File(path) | Self::Beside(path) => path.display().fmt(f),
+            Self::File(path) | Self::Beside(path) => f.write_str(&print::name(path)),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Printing to standard output, which may be closed any time: `steno jobs | head` is no error.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, Write as _};
+use std::path::Path;
 use std::process;
 
 /// Exit code of a program whose output nobody wants any more: 128 and SIGPIPE, as a shell reports it.
@@ -14,9 +16,37 @@ pub(crate) fn line(text: &str) {
     }
 }
 
-/// Prints a line for people to standard error. Where it cannot, nobody is there to be told.
+/// Prints a line for people. Ends the program if it cannot.
+pub(crate) fn text_line(text: &str) {
+    line(&shown(text));
+}
+
+/// Prints a line for people to standard error. An error is ignored: there is nowhere to report it.
 pub(crate) fn note(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", shown(text));
+}
+
+/// The name of a file on one line.
+pub(crate) fn name(path: &Path) -> String {
+    shown(&path.to_string_lossy()).replace('\n', r"\n").replace('\t', r"\t")
+}
+
+/// Text as a terminal may get it. Names of files and texts of a server may hold characters that move the cursor, rename the window
+/// or reverse the direction of writing; these are written as escapes.
+pub(crate) fn shown(text: &str) -> Cow<'_, str> {
+    if !text.contains(acts_on_terminals) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if acts_on_terminals(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    Cow::Owned(shown)
+}
+
+fn acts_on_terminals(c: char) -> bool {
+    let reverses = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    reverses || (c.is_control() && c != '\n' && c != '\t')
 }
 
 /// Prints text as it is. Ends the program quietly if nobody reads it.
@@ -27,4 +57,17 @@ pub(crate) fn bytes(text: &[u8]) -> io::Result<()> {
         process::exit(EXIT_BROKEN_PIPE);
     }
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_acts_on_a_terminal_is_shown_instead() {
+        assert_eq!(shown("plain – tëxt\n\tof two lines"), "plain – tëxt\n\tof two lines");
+        assert_eq!(shown("\u{1b}]0;title\u{7}\r\u{9b}2J"), r"\u{1b}]0;title\u{7}\r\u{9b}2J");
+        assert_eq!(shown("talk\u{202e}3pm.exe"), r"talk\u{202e}3pm.exe");
+        assert_eq!(name(Path::new("a\nb.wav")), r"a\nb.wav");
+    }
 }

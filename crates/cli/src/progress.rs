@@ -1,6 +1,8 @@
 //! Progress, for people: bars on a terminal, and a line when something changes where standard error goes elsewhere.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _, Read};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -15,6 +17,8 @@ const STEPS: u64 = 1000;
 pub(crate) struct Board {
     bars: MultiProgress,
     shows_bars: bool,
+    /// What is said once.
+    said: Mutex<BTreeSet<String>>,
 }
 
 /// The bar of one recording or download.
@@ -31,7 +35,7 @@ impl Board {
 
     fn with(shows_bars: bool) -> Self {
         let target = if shows_bars { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { bars: MultiProgress::with_draw_target(target), shows_bars }
+        Self { bars: MultiProgress::with_draw_target(target), shows_bars, said: Mutex::default() }
     }
 
     /// Whether somebody sees how bars grow.
@@ -43,6 +47,14 @@ impl Board {
     pub(crate) fn add(&self, name: &str) -> Progress {
         let name = if name.is_empty() { String::new() } else { format!("{name}: ") };
         Progress { bar: self.bars.add(ProgressBar::no_length()), name }
+    }
+
+    /// Writes a line as [`say`](Self::say) does, once for a command however many recordings it concerns.
+    pub(crate) fn say_once(&self, text: &str) {
+        let is_new = self.said.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned());
+        if is_new {
+            self.say(text);
+        }
     }
 
     /// Writes a line on standard error without tearing the bars.

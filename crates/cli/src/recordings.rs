@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use crate::print;
+
 /// Ends of the names of recordings that are looked for in folders: those of every container that the server reads.
 #[rustfmt::skip]
 const EXTENSIONS: &[&str] = &[
@@ -58,9 +60,9 @@ pub(crate) fn find(arguments: &[PathBuf]) -> anyhow::Result<Vec<Recording>> {
             found.push(read_standard_input()?);
         } else if argument.is_dir() {
             let inside =
-                in_folder(argument).with_context(|| format!("cannot list the folder {}", argument.display()))?;
+                in_folder(argument).with_context(|| format!("cannot list the folder {}", print::name(argument)))?;
             if inside.is_empty() {
-                bail!("there is no recording in the folder {}", argument.display());
+                bail!("there is no recording in the folder {}", print::name(argument));
             }
             found.extend(inside.into_iter().map(Recording::at));
         } else if argument.exists() {

@@ -73,6 +73,19 @@ mod tests {
     }
 
     #[test]
+    fn shells_complete_values() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "steno", &mut script);
+            let script = String::from_utf8(script).unwrap();
+            // Formats, statuses, languages and weights.
+            for value in ["verbose_json", "processing", "yue", "large-v3-turbo", "translate"] {
+                assert!(script.contains(value), "{shell}: {value}");
+            }
+        }
+    }
+
+    #[test]
     fn every_command_has_a_page() {
         let folder = tempfile::tempdir().unwrap();
         man(&ManArguments { output: Some(folder.path().to_owned()) }).unwrap();

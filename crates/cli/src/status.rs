@@ -27,7 +27,7 @@ pub(crate) fn status(arguments: &StatusArguments) -> anyhow::Result<()> {
         if arguments.json {
             print::line(&serde_json::to_string(&status)?);
         } else {
-            print::line(&format!("{}{}", if index > 0 { "\n" } else { "" }, table(&status)));
+            print::text_line(&format!("{}{}", if index > 0 { "\n" } else { "" }, table(&status)));
         }
     }
     Ok(())

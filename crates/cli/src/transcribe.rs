@@ -108,7 +108,7 @@ impl Runner<'_> {
             return true;
         }
 
-        self.board.say(&format!("{}: skipped, there is {shown}", recording.path.display()));
+        self.board.say(&format!("{}: skipped, there is {shown}", print::name(&recording.path)));
         if self.json {
             print_outcome(recording, None, "skipped", &[], &Ok(Vec::new()));
         }
@@ -128,7 +128,7 @@ impl Runner<'_> {
                         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
                         let Some((recording, targets)) = next else { break };
                         let Err(error) = self.run_one(&recording, &targets) else { continue };
-                        let error = error.context(recording.path.display().to_string());
+                        let error = error.context(print::name(&recording.path));
                         if !is_single {
                             self.board.say(&format!("steno: {error:#}"));
                         }
@@ -144,7 +144,7 @@ impl Runner<'_> {
         let mut job = None;
         let outcome = self.transcribe(recording, targets, &mut job);
         for warning in outcome.as_ref().into_iter().flatten() {
-            self.board.say(&format!("{}: {}", recording.path.display(), describe(warning)));
+            self.board.say(&format!("{}: {}", print::name(&recording.path), describe(warning)));
         }
 
         if self.json {
@@ -162,7 +162,7 @@ impl Runner<'_> {
         targets: &[Target],
         job: &mut Option<JobId>,
     ) -> anyhow::Result<Vec<Warning>> {
-        let name = recording.path.display().to_string();
+        let name = print::name(&recording.path);
         let progress = self.board.add(&name);
         let (_, length) = recording.open().map_err(|error| anyhow::anyhow!("cannot read the recording: {error}"))?;
         let problem = RefCell::new(None);

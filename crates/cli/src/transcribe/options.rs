@@ -5,15 +5,16 @@ use clap::{Args, CommandFactory as _, ValueEnum};
 use steno_models::OptionFields;
 
 use crate::client::flag_of;
+use crate::values;
 
 /// What to ask of the server.
 #[derive(Args, Debug)]
 pub(super) struct OptionArguments {
     /// Language spoken, as en; found out by itself if not given.
-    #[arg(long)]
+    #[arg(long, value_parser = values::language(), hide_possible_values = true)]
     language: Option<String>,
     /// Languages that may be spoken, as en,es; any if not given.
-    #[arg(long, value_name = "LANGUAGES", conflicts_with = "language")]
+    #[arg(long, value_name = "LANGUAGES", value_parser = values::language(), hide_possible_values = true, conflicts_with = "language")]
     languages: Option<String>,
     /// Write down what is said, or translate it into English.
     #[arg(long)]
@@ -22,7 +23,7 @@ pub(super) struct OptionArguments {
     #[arg(long, conflicts_with = "task")]
     translate: bool,
     /// Name of the weights; the server's default if not given.
-    #[arg(id = "model_wanted", long = "model")]
+    #[arg(id = "model_wanted", long = "model", value_name = "MODEL", value_parser = values::weights(), hide_possible_values = true)]
     model: Option<String>,
     /// Text that sets style and spelling.
     #[arg(long)]
@@ -33,7 +34,7 @@ pub(super) struct OptionArguments {
     /// Beams of the search, 1 to 8.
     #[arg(long)]
     beam_size: Option<u8>,
-    /// Tell when each word is spoken (in json and `verbose_json`).
+    /// Add the times of each word (in json and `verbose_json`).
     #[arg(long)]
     words: bool,
     /// Columns of a line of subtitles, 8 to 200.

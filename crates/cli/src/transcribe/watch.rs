@@ -9,6 +9,7 @@ use anyhow::Context;
 
 use super::Runner;
 use crate::formats::{Target, refuse_taken};
+use crate::print;
 use crate::recordings::{Recording, in_folder};
 
 /// Pause between two looks. Looking works on every file system, also on those that tell nobody of changes.
@@ -51,9 +52,9 @@ impl Seen {
 /// Runs until Ctrl-C.
 pub(super) fn watch(runner: &Runner<'_>, folder: &Path) -> anyhow::Result<()> {
     let mut seen = Seen::default();
-    runner.board.say(&format!("watching {}; Ctrl-C ends", folder.display()));
+    runner.board.say(&format!("watching {}; Ctrl-C ends", print::name(folder)));
     loop {
-        let files = in_folder(folder).with_context(|| format!("cannot list the folder {}", folder.display()))?;
+        let files = in_folder(folder).with_context(|| format!("cannot list the folder {}", print::name(folder)))?;
         let mut work = Vec::new();
         for path in files {
             let Ok(metadata) = path.metadata() else { continue };
