@@ -1,6 +1,7 @@
 //! Every format that can be decoded yields the same words; where nobody speaks there are none.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use steno_e2e::{Settings, fixture, word_error_rate};
@@ -62,6 +63,23 @@ fn without_ffmpeg_its_formats_are_named() {
         assert_eq!(error.code.as_str(), code, "{name}");
         assert!(error.message.contains("is read only where ffmpeg is installed"), "{name}: {}", error.message);
     }
+}
+
+#[test]
+fn an_ffmpeg_that_cannot_be_started_is_as_good_as_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("ffmpeg");
+    // Its sandbox has no shell.
+    fs::write(&program, "#!/bin/sh\nexit 127\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+
+    let service = Settings::with_workers(1).set("STENO_FFMPEG", program.to_str().unwrap()).start();
+    let (name, code) = foreign_files().remove(0);
+    let job = service.client.submit(&fixture(&name), "language=en");
+    let error = service.client.wait(job).error.unwrap();
+    assert_eq!(error.code.as_str(), code, "{name}");
+    assert!(error.message.contains("is read only where ffmpeg is installed"), "{}", error.message);
+    assert!(service.workers[0].log().contains("cannot be started in its sandbox"), "{}", service.workers[0].log());
 }
 
 #[test]

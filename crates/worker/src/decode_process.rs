@@ -78,11 +78,21 @@ pub(crate) fn prepare(
     let (Some(program), Some(formats)) = (&settings.ffmpeg, ffmpeg::is_wanted(&first, input)) else { return first };
 
     let started = Ffmpeg::start(program, formats, input, settings, track).map_err(DecodeError::Process);
+    let mut has_run = true;
     let second = started.and_then(|(mut ffmpeg, samples)| {
         let process = DecodeProcess::start(input, spool, settings, track, Some(samples));
-        let recording = decode(process, spool, settings, control)?;
+        let decoded = decode(process, spool, settings, control);
+        if let Err(DecodeError::Audio(AudioError::CorruptAudio(_))) = decoded {
+            // Also what an empty pipe is taken for.
+            has_run = ffmpeg.has_run();
+        }
+        let recording = decoded?;
         Ok(Recording { truncated: recording.truncated || !ffmpeg.has_succeeded(), ..recording })
     });
+    if !has_run {
+        tracing::error!("{} cannot be started in its sandbox (STENO_FFMPEG)", program.display());
+        return if first.is_ok() { without() } else { first };
+    }
     settled(first, second).unwrap_or_else(without)
 }
 

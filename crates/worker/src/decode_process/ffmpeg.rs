@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{self, PipeReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -112,15 +112,25 @@ impl Ffmpeg {
 
     /// Whether it read the file to its end without complaint. It has closed its pipe, and is ending.
     pub(super) fn has_succeeded(&mut self) -> bool {
+        self.end().is_some_and(|status| status.success())
+    }
+
+    /// Whether it was started at all. Its pipe is closed.
+    pub(super) fn has_run(&mut self) -> bool {
+        self.end().is_none_or(|status| status.code() != Some(i32::from(EXIT_NOT_FOUND)))
+    }
+
+    /// How it ended; `None` if it goes on.
+    fn end(&mut self) -> Option<ExitStatus> {
         let began = Instant::now();
         while began.elapsed() < LONGEST_END {
             match self.0.try_wait() {
-                Ok(Some(status)) => return status.success(),
+                Ok(Some(status)) => return Some(status),
                 Ok(None) => thread::sleep(Duration::from_millis(10)),
-                Err(_) => return false,
+                Err(_) => return None,
             }
         }
-        false
+        None
     }
 }
 
