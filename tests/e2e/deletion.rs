@@ -147,5 +147,6 @@ fn a_running_job_is_cancelled_within_one_pass_of_the_engine() {
     service.workers[0].wait_for_log(&format!("of job {long}: the claim is gone"));
     let worker_log = service.workers[0].log();
     assert!(!worker_log.contains("claimed span 2"), "{worker_log}");
+    assert!(!worker_log.contains("ERROR"), "stopping is no error: {worker_log}");
     eventually("all files are gone", || service.files().is_empty().then_some(()));
 }

@@ -7,6 +7,7 @@ mod first_token;
 mod ggml;
 mod guards;
 mod hook;
+mod log;
 mod overlap;
 mod pace;
 mod pauses;
@@ -21,6 +22,7 @@ mod words;
 use steno_models::{Gap, Segment, Task, TranscribeRequest};
 
 pub(crate) use ggml::VERSION;
+pub use log::log_engine;
 pub use pool::{PoolSettings, WeightsPool};
 pub use whisper::{ComputeType, LoadError, Whisper};
 

@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     let config: Config = steno_settings::parse();
     steno_settings::start_log(&config.log);
     steno_settings::die_with_parent();
-    whisper_rs::install_logging_hooks();
+    steno_worker::engine::log_engine();
     let problems = config.problems();
     if !problems.is_empty() {
         tracing::error!("{}", problems.join("; "));

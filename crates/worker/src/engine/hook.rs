@@ -10,6 +10,7 @@ use std::marker::PhantomData;
 use whisper_rs::FullParams;
 use whisper_rs_sys::{whisper_context, whisper_state, whisper_token_data};
 
+use super::log::note_stopped;
 use crate::audio::Control;
 
 /// Timestamps of up to 0.14 s: text that ends there is aligned over fewer frames than the width of the alignment's filter,
@@ -65,7 +66,11 @@ impl<'p> HookedParams<'_, 'p> {
         samples: &[f32],
     ) -> Result<(), whisper_rs::WhisperError> {
         let params: FullParams<'p, 'p> = self.params;
-        state.full(params, samples)
+        let outcome = state.full(params, samples);
+
+        // What this thread does next may fail for real.
+        note_stopped(false);
+        outcome
     }
 }
 
@@ -73,7 +78,11 @@ unsafe extern "C" fn should_abort(control: *mut c_void) -> bool {
     // SAFETY: `attach` set this pointer, and the hook it points into outlives the run.
     let control = unsafe { &*control.cast::<&dyn Control>() };
     // An unwinding panic must not cross into C: the implementers only read and write atomics.
-    control.should_stop()
+    let is_stopped = control.should_stop();
+    if is_stopped {
+        note_stopped(true);
+    }
+    is_stopped
 }
 
 unsafe extern "C" fn refuse_early_timestamps(
@@ -92,4 +101,23 @@ unsafe extern "C" fn refuse_early_timestamps(
             logits.add(token).write(f32::NEG_INFINITY);
         }
     }
+}
+
+/// Calls the abort callback as whisper.cpp does, with a control that says `should_stop`.
+#[cfg(test)]
+pub(super) fn ask_to_abort(should_stop: bool) {
+    struct Fixed(bool);
+
+    impl Control for Fixed {
+        fn should_stop(&self) -> bool {
+            self.0
+        }
+    }
+
+    let fixed = Fixed(should_stop);
+    let hook = RunHook::new(&fixed, None);
+    let control: *const &dyn Control = &raw const hook.control;
+    // SAFETY: as in `attach`; the hook lives until the call returns.
+    let is_aborted = unsafe { should_abort(control.cast_mut().cast::<c_void>()) };
+    assert_eq!(is_aborted, should_stop);
 }
