@@ -148,14 +148,23 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Runs a proxy with its documented configuration and calls through it.
-fn check_proxy(language: &str, program: &str, arguments: &[&str], wrap: impl Fn(String) -> String) {
-    // Without keys, calls that a proxy marks as passed on are refused unless that is wanted.
-    let service = Settings::with_workers(1).set("STENO_ALLOW_PUBLIC", "true").start();
+/// A service behind a proxy. Without keys, calls that a proxy marks as passed on are refused unless that is wanted.
+fn service_for_proxy() -> Service {
+    Settings::with_workers(1).set("STENO_ALLOW_PUBLIC", "true").start()
+}
+
+/// Starts a proxy with its documented configuration. Returns its address, too.
+fn start_proxy(
+    service: &Service,
+    language: &str,
+    program: &str,
+    arguments: &[&str],
+    wrap: impl Fn(String) -> String,
+) -> (Proxy, String) {
     let port = free_port();
     let folder = service.scratch().join(language);
     fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("config"), wrap(configuration(language, &service, port))).unwrap();
+    fs::write(folder.join("config"), wrap(configuration(language, service, port))).unwrap();
     let log = fs::File::create(folder.join("log")).unwrap();
     let child = Command::new(program)
         .args(arguments)
@@ -166,10 +175,29 @@ fn check_proxy(language: &str, program: &str, arguments: &[&str], wrap: impl Fn(
         .stderr(log)
         .spawn()
         .unwrap_or_else(|error| panic!("{program}: {error}; scripts/ensure-clients.sh installs it"));
+    let address = format!("http://127.0.0.1:{port}");
+    let client = steno_e2e::Client::new(&address);
     let proxy = Proxy(child);
-
-    let client = steno_e2e::Client::new(&format!("http://127.0.0.1:{port}"));
     eventually("the proxy answers", || client.try_get("/healthz").filter(|answer| answer.status == 200));
+    (proxy, address)
+}
+
+/// Transcribes 3 MB that are no recording with the command line, through a proxy. Returns what it prints to standard error.
+fn transcribe_large(service: &Service, address: &str) -> String {
+    let large = service.scratch().join("large.wav");
+    fs::write(&large, vec![0; 3_000_000]).unwrap();
+    let (_, _, log) = service.cli(&["transcribe", large.to_str().unwrap(), "--url", address]);
+    log
+}
+
+/// Calls through a proxy with its documented configuration.
+fn check_proxy(language: &str, program: &str, arguments: &[&str], wrap: impl Fn(String) -> String) {
+    let service = service_for_proxy();
+    let (proxy, address) = start_proxy(&service, language, program, arguments, wrap);
+    let client = steno_e2e::Client::new(&address);
+    let log = transcribe_large(&service, &address);
+    assert!(log.contains("unsupported_media"), "the upload has come through: {log}");
+
     // Larger than what nginx takes if nothing is said, and than what it keeps in memory.
     let large = vec![0; 3_000_000];
     let refused = client.post("/transcribe?language=klingon", "audio/wav", &large);
@@ -187,15 +215,40 @@ fn check_proxy(language: &str, program: &str, arguments: &[&str], wrap: impl Fn(
     drop(proxy);
 }
 
+const NGINX: [&str; 7] = ["-p", ".", "-c", "config", "-e", "error.log", "-g"];
+const NGINX_GLOBALS: &str = "daemon off; pid nginx.pid;";
+
+/// A configuration of nginx around the documented server.
+fn nginx(server: &str) -> String {
+    format!(
+        "worker_processes 1;\nevents {{}}\nhttp {{\naccess_log off;\nclient_body_temp_path body;\n\
+         proxy_temp_path proxy;\nfastcgi_temp_path f;\nuwsgi_temp_path u;\nscgi_temp_path s;\n{server}\n}}\n"
+    )
+}
+
 #[test]
 fn nginx_passes_everything_with_its_documented_configuration() {
-    let arguments = ["-p", ".", "-c", "config", "-e", "error.log", "-g", "daemon off; pid nginx.pid;"];
-    check_proxy("nginx", "nginx", &arguments, |server| {
-        format!(
-            "worker_processes 1;\nevents {{}}\nhttp {{\naccess_log off;\nclient_body_temp_path body;\n\
-             proxy_temp_path proxy;\nfastcgi_temp_path f;\nuwsgi_temp_path u;\nscgi_temp_path s;\n{server}\n}}\n"
-        )
+    let arguments = [&NGINX[..], &[NGINX_GLOBALS]].concat();
+    check_proxy("nginx", "nginx", &arguments, |server| nginx(&server));
+}
+
+#[test]
+fn the_command_line_explains_what_a_proxy_answers() {
+    let mut service = service_for_proxy();
+    let arguments = [&NGINX[..], &[NGINX_GLOBALS]].concat();
+    let (proxy, address) = start_proxy(&service, "nginx", "nginx", &arguments, |server| {
+        let limited = server.replace("client_max_body_size", "client_max_body_size 1m; #");
+        assert_ne!(limited, server);
+        nginx(&limited)
     });
+    let log = transcribe_large(&service, &address);
+    assert!(log.contains("takes no recordings of this size (status 413 from nginx"), "{log}");
+
+    assert!(service.api.take().unwrap().terminate().success());
+    let (code, _, log) = service.cli(&["jobs", "--url", &address]);
+    assert_eq!(code, Some(3));
+    assert!(log.contains("cannot reach it (status 502 from nginx"), "{log}");
+    drop(proxy);
 }
 
 #[test]

@@ -33,7 +33,7 @@ const LEAST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 /// Jobs of a list that the server sends at a time.
 const LONGEST_PAGE: usize = 200;
-/// Least length of a recording that is sent only once the server is ready to take it.
+/// Least length of a recording for which a connection that breaks may mean a refusal that was not read.
 const LEAST_EXPECTED: u64 = 1 << 20;
 /// Times an upload that was put off or broke off is tried again.
 const UPLOAD_RETRIES: u32 = 5;
@@ -85,6 +85,8 @@ impl Client {
     ) -> anyhow::Result<JobAccepted> {
         let key = Uuid::new_v4().to_string();
         let mut tries = 0;
+        // Why the connection broke off at the last try, if the recording is large.
+        let mut broke = None;
         loop {
             let mut request =
                 self.authorized(self.agent.post(format!("{}/transcribe", self.base))).header("idempotency-key", &key);
@@ -94,9 +96,9 @@ impl Client {
             let mut recording = open()?;
             let mut request =
                 request.header("content-type", "application/octet-stream").header("content-length", length);
-            if length >= LEAST_EXPECTED {
-                // A refusal comes before the recording is sent. Otherwise the connection breaks while it is sent, and
-                // the refusal is never read.
+            if broke.is_some() {
+                // The server or a proxy may have refused the recording and closed the connection before it was sent. Asked
+                // like this, it answers first. Not at the first try: not all proxies answer it well (Caddy adds headers).
                 request = request.header("expect", "100-continue");
             }
             let sent = request.send(SendBody::from_reader(&mut recording)).map_err(CallError::from);
@@ -110,9 +112,18 @@ impl Client {
                 Err(_) => Some(PAUSE).filter(|_| self.answered.load(Ordering::Relaxed)),
             };
             match (sent.and_then(read), pause) {
-                (Err(_), Some(pause)) if tries <= UPLOAD_RETRIES => thread::sleep(pause),
+                (Err(CallError::Unreachable(reason)), _) if length >= LEAST_EXPECTED && broke.is_none() => {
+                    broke = Some(reason);
+                }
+                (Err(_), Some(pause)) if tries <= UPLOAD_RETRIES => {
+                    broke = None;
+                    thread::sleep(pause);
+                }
                 (answer, _) => {
-                    let answer = answer?;
+                    let answer = answer.map_err(|error| match (error, broke) {
+                        (CallError::Unreachable(_), Some(reason)) => CallError::Unreachable(reason),
+                        (error, _) => error,
+                    })?;
                     self.answered.store(true, Ordering::Relaxed);
                     return Ok(parse(&answer)?);
                 }
