@@ -17,6 +17,10 @@ const FRAMES_PER_SECOND: usize = 50;
 /// Encoder frames beyond the audio's end (5 s). With fewer than 32 whisper finds no end; with 96 short clips came out as
 /// loops. Chosen together with the detector and its padding: docs/PERFORMANCE.md has the table.
 const MARGIN_FRAMES: usize = 256;
+/// Audio of more encoder frames than this (15 s) is long: it gets a smaller margin, which costs less of its time.
+const LONG_FRAMES: usize = 15 * FRAMES_PER_SECOND;
+/// Encoder frames beyond the end of long audio.
+const LONG_MARGIN_FRAMES: usize = 144;
 /// ggml's fast kernels take rows that are a multiple of this; others cost a sixth of the whole time. The window of 1500 frames
 /// is not one.
 const FRAME_STEP: usize = 16;
@@ -105,7 +109,7 @@ impl Whisper {
             // The alignment ends the process if the context is shorter than the audio.
             return whole as i32;
         }
-        let fitted = length + MARGIN_FRAMES;
+        let fitted = length + if length > LONG_FRAMES { LONG_MARGIN_FRAMES } else { MARGIN_FRAMES };
         let frames = match context {
             Context::Fitted => window.min(fitted.next_multiple_of(FRAME_STEP)),
             Context::Full => window,
