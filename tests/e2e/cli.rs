@@ -90,6 +90,12 @@ fn files_that_are_no_transcripts_of_ours_are_left_alone() {
     let (code, _, log) = transcribe(&["-o", &format!("{}/", out.display())]);
     assert_eq!(code, Some(0), "{log}");
     assert!(out.join("talk.txt").is_file());
+
+    let job = service.client.submit(&audio, "language=en").to_string();
+    let beside = folder.join("later.opus");
+    let (code, _, log) = service.cli(&["fetch", &job, "-f", "text,srt", "--beside", beside.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{log}");
+    assert!(folder.join("later.txt").is_file() && folder.join("later.srt").is_file(), "{log}");
 }
 
 #[test]
