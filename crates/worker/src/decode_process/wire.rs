@@ -34,7 +34,7 @@ pub(super) struct Order {
 pub(super) enum Message {
     /// A sign of life.
     Alive,
-    /// Walls that could not be put up, and why.
+    /// What of the sandbox could not be set up, and why.
     Unprotected(String),
     /// The spool is written.
     Prepared(Recording),
