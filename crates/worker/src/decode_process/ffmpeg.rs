@@ -13,7 +13,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, Scope, path_beneath_rules,
+    ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+    path_beneath_rules,
 };
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 use serde::{Deserialize, Serialize};
@@ -153,10 +154,12 @@ pub(super) fn run(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> Ex
         return ExitCode::from(EXIT_NOT_FOUND);
     }
 
-    // What is missing of the sandbox is logged by the process that decodes, which has the same.
     let _ = fs::write("/proc/self/oom_score_adj", "1000");
     limit(&order);
-    let _ = confine(&order.ffmpeg, &input);
+    // ffmpeg reads what untrusted clients send: without a sandbox it is not started.
+    if confine(&order.ffmpeg, &input).is_err() {
+        return ExitCode::from(EXIT_NOT_FOUND);
+    }
     let _ = command(&order, &input).exec();
     ExitCode::from(EXIT_NOT_FOUND)
 }
@@ -209,11 +212,12 @@ fn limit(order: &Order) {
     }
 }
 
-/// Enters the sandbox: from here on this process can read the recording and libraries and execute ffmpeg.
-fn confine(ffmpeg: &Path, input: &Path) -> Result<(), RulesetError> {
+/// Enters the sandbox: from here on this process can read the recording and libraries and execute ffmpeg. Fails where the
+/// kernel has no Landlock.
+fn confine(ffmpeg: &Path, input: &Path) -> Result<(), SandboxError> {
     let loaders = LIBRARY_FOLDERS.iter().flat_map(|folder| loaders_in(Path::new(folder)));
     let programs = loaders.chain([ffmpeg.to_owned()]);
-    Ruleset::default()
+    let status = Ruleset::default()
         .handle_access(AccessFs::from_all(LANDLOCK))?
         .handle_access(AccessNet::from_all(LANDLOCK))?
         .scope(Scope::from_all(LANDLOCK))?
@@ -222,7 +226,19 @@ fn confine(ffmpeg: &Path, input: &Path) -> Result<(), RulesetError> {
         .add_rules(path_beneath_rules(programs, AccessFs::ReadFile | AccessFs::Execute))?
         .add_rules(path_beneath_rules(LIBRARY_FOLDERS, AccessFs::ReadFile | AccessFs::ReadDir))?
         .restrict_self()?;
-    Ok(())
+    match status.ruleset {
+        RulesetStatus::NotEnforced => Err(SandboxError::NoLandlock),
+        RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
+    }
+}
+
+/// Why there is no sandbox.
+#[derive(Debug, thiserror::Error)]
+enum SandboxError {
+    #[error("the kernel has no Landlock (Linux 5.13 has)")]
+    NoLandlock,
+    #[error(transparent)]
+    Rules(#[from] RulesetError),
 }
 
 /// The dynamic loaders in a folder of libraries or one level below. The kernel executes one to start ffmpeg.
