@@ -13,6 +13,8 @@ use super::riff::{self, Bytes, Section};
 use super::wave_format::{self, Content};
 use super::{adts, mp4};
 
+/// Most recordings that are joined in one file.
+const MAX_PARTS: usize = 10_000;
 /// Bytes searched at a time.
 const SEARCH_BYTES: usize = 1 << 20;
 /// A FLAC file begins with its name and a stream info block of 34 bytes, be it the only block or not.
@@ -138,6 +140,9 @@ fn search<const N: usize>(bytes: &mut Bytes<'_>, patterns: &[[u8; N]]) -> Result
             let place = from + next;
             if window.get(place..place + N).is_some_and(|here| patterns.iter().any(|pattern| pattern == here)) {
                 found.push(at + place as u64);
+                if found.len() > MAX_PARTS {
+                    return Err(riff::too_many_parts());
+                }
             }
             from = place + 1;
         }

@@ -27,23 +27,28 @@ pub(super) struct Section {
     pub(super) truncated: bool,
 }
 
-/// The file, read at any place.
+/// Most reads of a file's structure: some seconds of work. A day of fragmented MP4 takes a tenth of them.
+const MAX_READS: u32 = 1_000_000;
+
+/// The file, read at any place, but not for ever: a file of tiny chunks has more of them than anybody wants to follow.
 pub(super) struct Bytes<'a> {
     file: &'a mut File,
     length: u64,
+    reads_left: u32,
 }
 
 impl<'a> Bytes<'a> {
     pub(super) fn new(file: &'a mut File, length: u64) -> Self {
-        Self { file, length }
+        Self { file, length, reads_left: MAX_READS }
     }
 
     pub(super) fn length(&self) -> u64 {
         self.length
     }
 
-    /// Up to `count` bytes; fewer at the end.
+    /// Up to `count` bytes; fewer at the end. Fails after [`MAX_READS`].
     pub(super) fn at(&mut self, offset: u64, count: usize) -> Result<Vec<u8>, AudioError> {
+        self.reads_left = self.reads_left.checked_sub(1).ok_or_else(too_many_parts)?;
         let mut bytes = Vec::new();
         let read = |file: &mut File, bytes: &mut Vec<u8>| -> io::Result<()> {
             file.seek(SeekFrom::Start(offset))?;
@@ -55,6 +60,11 @@ impl<'a> Bytes<'a> {
         }
         Ok(bytes)
     }
+}
+
+/// The file has more parts than any recording.
+pub(super) fn too_many_parts() -> AudioError {
+    AudioError::CorruptAudio("it has far too many parts".into())
 }
 
 /// The header fields of one RIFF file.

@@ -86,3 +86,14 @@ fn what_is_no_sound_is_not_taken_into_memory_whatever_its_size() {
     let error = check_error(&with_tag(80 << 20));
     assert!(matches!(&error, AudioError::CorruptAudio(reason) if reason.contains("no sound")), "{error:?}");
 }
+
+#[test]
+fn files_of_countless_parts_are_refused() {
+    let chunks = b"junk\0\0\0\0".repeat(1_100_000);
+    let wav = [&b"RIFF\xff\xff\xff\xffWAVE"[..], &chunks].concat();
+    let flac = b"fLaC\0\0\0\x22".repeat(20_000);
+    for bytes in [wav, flac] {
+        let error = check_error(&bytes);
+        assert!(error.to_string().contains("too many parts"), "{error}");
+    }
+}
