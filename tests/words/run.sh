@@ -3,7 +3,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 tests/bench/peer-env.sh
-# A build machine may lend its processors through a wrapper.
-${BUILD_WRAPPER:-} cargo build --quiet --locked -p steno-api -p steno-worker -p steno-cli -p steno-e2e --bins --example words
+cargo build --quiet --locked -p steno-api -p steno-worker -p steno-cli -p steno-e2e --bins --example words
 target/debug/steno weights pull base >&2
 exec env HF_HUB_OFFLINE=1 nice -n "${WORDS_NICE:-0}" target/bench/venv/bin/python tests/words/words.py "$@"
