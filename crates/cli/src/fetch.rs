@@ -1,6 +1,7 @@
 //! `steno fetch`, and the end of `steno transcribe`: wait, write the result, acknowledge.
 
 use std::path::PathBuf;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -14,6 +15,10 @@ use crate::{ServerArguments, print};
 
 /// Pause between two questions whether a worker is running, while a job waits.
 const WORKERS_PAUSE: Duration = Duration::from_secs(10);
+/// Time for a worker that was started together with the server to register.
+const START_PATIENCE: Duration = Duration::from_secs(3);
+/// Pause between two looks at it meanwhile.
+const START_PAUSE: Duration = Duration::from_millis(250);
 
 /// Arguments of `steno fetch`.
 #[derive(Args, Debug)]
@@ -122,9 +127,15 @@ impl Delivery<'_> {
     }
 
     fn warn_without_workers(&self) {
-        if self.client.has_workers() == Some(false) {
-            self.board
-                .say_once("no worker is running: jobs wait until one starts (`steno up`, or the service steno-worker)");
+        let began = Instant::now();
+        while self.client.has_workers() == Some(false) {
+            if began.elapsed() >= START_PATIENCE {
+                self.board.say_once(
+                    "no worker is running: jobs wait until one starts (`steno up`, or the service steno-worker)",
+                );
+                return;
+            }
+            thread::sleep(START_PAUSE);
         }
     }
 }
