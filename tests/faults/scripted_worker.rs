@@ -60,7 +60,10 @@ impl Session for Script {
             "hang" => loop {
                 thread::park();
             },
-            "fail" => return Err(EngineError::Processor(vec!["as the prompt says"])),
+            "fail" => {
+                let source = whisper_rs::WhisperError::GenericError(-1);
+                return Err(EngineError::Whisper { action: "do as the prompt says", source });
+            }
             "hallucinate" => return Ok(dropped(samples)),
             word if word.strip_prefix("only:").is_some_and(|language| language != request.language) => {
                 return Ok(SpanText::default());
