@@ -141,7 +141,7 @@ fn a_server_without_its_keys_shows_no_job_of_a_key() {
     service.api.take().unwrap().terminate();
 
     assert!(service.try_start_api(&[("STENO_API_KEYS_FILE", "")]));
-    service.api.as_ref().unwrap().wait_for_log("no API keys are asked for");
+    service.api.as_ref().unwrap().wait_for_log("API keys are off");
     let own = service.client.submit(&fixture("clip.flac"), "");
     let listed: JobList = serde_json::from_slice(&service.client.get("/transcribe").body).unwrap();
     assert_eq!(listed.jobs.iter().map(|job| job.job_id).collect::<Vec<_>>(), [own]);
@@ -194,7 +194,7 @@ fn keys_are_read_again_when_asked_and_kept_when_the_file_is_wrong() {
     assert_eq!(code, Some(0), "a line break is no part of a key: {error}");
     std::fs::write(&file, "# nobody\n").unwrap();
     api.signal(Signal::HUP);
-    api.wait_for_log("nobody is let in");
+    api.wait_for_log("every call is refused until you add one");
     eventually("no key is known", || (alice.get("/transcribe").status == 401).then_some(()));
     let log = api.log();
     assert!(keys.iter().all(|key| !log.contains(key.as_str())), "keys are not logged");

@@ -83,11 +83,14 @@ impl ApiKeys {
         let known: Vec<_> = known.into_iter().map(ApiKey::from).collect();
         match (&path, known.len()) {
             (Some(path), 0) => {
-                tracing::warn!("there is no API key in {}: nobody is let in (steno keys add NAME)", path.display());
+                tracing::warn!(
+                    "there is no API key in {}: every call is refused until you add one (steno keys add NAME)",
+                    path.display()
+                );
             }
             (Some(path), count) => tracing::info!("API keys are asked for: {count} in {}", path.display()),
             (None, _) => tracing::warn!(
-                "no API keys are asked for: whoever reaches this server reads and deletes every job (STENO_API_KEYS_FILE)"
+                "API keys are off: every client that reaches this server can read and delete all jobs (set STENO_API_KEYS_FILE)"
             ),
         }
         Ok(Self { path, limits, known: RwLock::new(known) })

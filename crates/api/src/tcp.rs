@@ -18,7 +18,7 @@ const TCP_CLOSE_WAIT: u8 = 8;
 /// Bytes in the send queue: not sent, or not acknowledged by the peer (SIOCOUTQ, tcp(7)).
 pub(crate) fn unacknowledged_bytes(socket: BorrowedFd<'_>) -> io::Result<u64> {
     let mut bytes: libc::c_int = 0;
-    // SAFETY: the descriptor is open for as long as it is borrowed, and the call writes one int to where it is told.
+    // SAFETY: the borrow keeps the descriptor open, and the call writes one int through the pointer.
     let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
     if result < 0 {
         return Err(io::Error::last_os_error());
@@ -128,7 +128,7 @@ mod tests {
         drop(client);
         while stage(&server) == Stage::Open {}
         assert_eq!(stage(&server), Stage::Dead);
-        // Whoever reads the error takes it away; the state stays.
+        // Reading SO_ERROR clears it; the connection state remains.
         let _ = server.read(&mut [0; 1]);
         assert_eq!(stage(&server), Stage::Dead);
     }

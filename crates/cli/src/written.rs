@@ -68,7 +68,7 @@ mod tests {
         assert!(is_replaceable(&path), "it is empty");
 
         fs::write(&path, "my notes").unwrap();
-        assert!(!is_replaceable(&path), "somebody wrote it");
+        assert!(!is_replaceable(&path), "a file without our mark is not replaced");
 
         mark(&File::open(&path).unwrap(), &path.canonicalize().unwrap(), b"my notes");
         assert!(is_replaceable(&path), "it is ours");

@@ -139,7 +139,7 @@ pub(crate) async fn detect_language(
     let job_id = submit(&request, payload, &state, &options, expected, false).await?;
 
     let outcome = wait_for_end(&state, &request, job_id, None).await;
-    // Nobody else knows the job, and its text is not asked for.
+    // The client has no use for the job: it gets the language alone.
     let now = state.now();
     let owner = Owner::of(&request);
     state.call_store(move |store| store.delete_job(now, Some(owner.mark()), job_id, TombstoneReason::Deleted)).await?;

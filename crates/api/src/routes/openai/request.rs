@@ -124,7 +124,7 @@ impl Reading {
         Ok(())
     }
 
-    /// Takes an option of `POST /transcribe`; what is none, or has a value that is not valid there, has no effect.
+    /// Applies a field that is an option of `POST /transcribe`. Unknown fields and invalid values are ignored.
     fn take_native(&mut self, name: &str, value: &str) {
         let mut trial = OptionFields::default();
         trial.set(name, value);

@@ -53,7 +53,7 @@ fn speech(span: &DoneSpan) -> Ranges {
 /// Where the speech of a span has no text.
 fn span_gaps(speech: &[Range<u64>], output: &SpanOutput) -> Vec<Gap> {
     if output.segments.is_empty() {
-        // All of it has the same fate: that of the longest text that was dropped.
+        // One reason for the whole stretch: that of the longest text that was dropped.
         let longest = output.dropped.iter().max_by(|a, b| (a.end - a.start).total_cmp(&(b.end - b.start)));
         let reason = longest.map_or(GapReason::NoWords, |dropped| dropped.reason.clone());
         return speech.iter().map(|range| gap(range, reason.clone())).collect();
