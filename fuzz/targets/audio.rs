@@ -19,17 +19,31 @@ fuzz_target!(|bytes: &[u8]| {
     let (input, spool) = (folder.path().join("input"), folder.path().join("spool"));
     std::fs::write(&input, bytes).unwrap();
     // Short, so that many are tried.
-    let limits = Limits { max_seconds: 3, max_cpu: Duration::from_secs(5), ..Limits::default() };
+    let limits = Limits {
+        max_seconds: 3,
+        max_cpu: Duration::from_secs(5),
+        ..Limits::default()
+    };
     match prepare(&input, &spool, &limits, TrackChoice::asked(None), &GoOn) {
         Ok(recording) => {
             assert!(recording.duration_ms <= 3_000);
             for span in &recording.spans {
                 let samples = read_span(&spool, span).unwrap();
-                assert!(samples.iter().all(|sample| sample.is_finite() && sample.abs() <= 1.0));
+                assert!(
+                    samples
+                        .iter()
+                        .all(|sample| sample.is_finite() && sample.abs() <= 1.0)
+                );
             }
         }
         Err(error) => {
-            assert!(!matches!(error, AudioError::Stopped | AudioError::Input(_) | AudioError::Spool(_)), "{error:?}")
+            assert!(
+                !matches!(
+                    error,
+                    AudioError::Stopped | AudioError::Input(_) | AudioError::Spool(_)
+                ),
+                "{error:?}"
+            )
         }
     }
 });

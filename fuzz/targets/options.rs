@@ -12,8 +12,14 @@ use steno_models::{OptionFields, TranscribeRequest};
 /// The fields of a body, as far as it can be read.
 async fn fields(bytes: &[u8]) -> Vec<(String, String)> {
     let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("multipart/form-data; boundary=b"));
-    let chunks: Vec<_> = bytes.chunks(100).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("multipart/form-data; boundary=b"),
+    );
+    let chunks: Vec<_> = bytes
+        .chunks(100)
+        .map(|chunk| Ok(Bytes::copy_from_slice(chunk)))
+        .collect();
     let mut parts = Multipart::new(&headers, stream::iter(chunks));
     let mut fields = Vec::new();
     while let Some(Ok(mut part)) = parts.next().await {
@@ -21,7 +27,10 @@ async fn fields(bytes: &[u8]) -> Vec<(String, String)> {
         while let Some(Ok(chunk)) = part.next().await {
             value.extend_from_slice(&chunk);
         }
-        fields.push((part.name().unwrap_or_default().to_owned(), String::from_utf8_lossy(&value).into_owned()));
+        fields.push((
+            part.name().unwrap_or_default().to_owned(),
+            String::from_utf8_lossy(&value).into_owned(),
+        ));
     }
     fields
 }
@@ -31,14 +40,26 @@ fuzz_target!(|bytes: &[u8]| {
     // As a form, and as pairs without its armour.
     let form = actix_web::rt::System::new().block_on(fields(bytes));
     let text = String::from_utf8_lossy(bytes);
-    let pairs =
-        text.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let pairs = text
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
     for (name, value) in form.into_iter().chain(pairs) {
         options.set(&name, &value);
     }
-    let Ok(accepted) = options.finish() else { return };
-    assert!(accepted.temperature.is_none_or(|value| (0.0..=1.0).contains(&value)));
-    assert!(accepted.beam_size.is_none_or(|value| (1..=8).contains(&value)));
+    let Ok(accepted) = options.finish() else {
+        return;
+    };
+    assert!(
+        accepted
+            .temperature
+            .is_none_or(|value| (0.0..=1.0).contains(&value))
+    );
+    assert!(
+        accepted
+            .beam_size
+            .is_none_or(|value| (1..=8).contains(&value))
+    );
     assert!((-10..=10).contains(&accepted.priority));
     let json = serde_json::to_string(&accepted).unwrap();
     // NUL, and not the six letters of its escape.

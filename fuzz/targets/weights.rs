@@ -18,6 +18,10 @@ fuzz_target!(|bytes: &[u8]| {
     std::fs::write(parts.join("vocabulary.txt"), vocabulary).unwrap();
     let as_folder = import(&cache, "other", &parts, &mut |_| {});
     for (name, outcome) in [("mine", as_file), ("other", as_folder)] {
-        assert_eq!(cache.open_verified(name).is_ok(), outcome.is_ok(), "{outcome:?}");
+        assert_eq!(
+            cache.open_verified(name).is_ok(),
+            outcome.is_ok(),
+            "{outcome:?}"
+        );
     }
 });

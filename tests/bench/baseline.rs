@@ -38,7 +38,14 @@ impl Control for NeverStop {
 /// Decodes a recording and yields all its samples.
 pub(crate) fn decode(recording: &Path) -> Vec<f32> {
     let spool = tempfile::NamedTempFile::new().unwrap();
-    prepare(recording, spool.path(), &Limits::default(), TrackChoice::asked(None), &NeverStop).unwrap();
+    prepare(
+        recording,
+        spool.path(),
+        &Limits::default(),
+        TrackChoice::asked(None),
+        &NeverStop,
+    )
+    .unwrap();
     let samples = spool.path().metadata().unwrap().len() / 2;
     read_span(spool.path(), &Span::whole(0, samples)).unwrap()
 }
@@ -50,7 +57,10 @@ impl Baseline {
         let mut parameters = WhisperContextParameters::default();
         parameters.use_gpu(false).flash_attn(false);
         let context = WhisperContext::new_with_params(weights.path(), parameters).unwrap();
-        Self { context, samples: decode(recording) }
+        Self {
+            context,
+            samples: decode(recording),
+        }
     }
 
     /// The whole recording in one call: greedy, full context.
@@ -69,7 +79,10 @@ impl Baseline {
         params.set_print_timestamps(false);
         let mut state = self.context.create_state().unwrap();
         state.full(params, samples).unwrap();
-        state.as_iter().map(|segment| segment.to_str_lossy().unwrap().into_owned()).collect()
+        state
+            .as_iter()
+            .map(|segment| segment.to_str_lossy().unwrap().into_owned())
+            .collect()
     }
 }
 
@@ -89,7 +102,19 @@ pub(crate) fn stages() {
     };
     let [decode, encode, whole] = medians(5, [&mut decoding, &mut encoding, &mut both]);
     let share = |seconds: f64, of: f64| format!("{:.4}", seconds / of);
-    line("decode, resample, find speech: CPU s per s of audio", &share(decode, 60.0), "");
-    line("encode a whole window (weights as published): CPU s per s of audio", &share(encode, 28.0), "");
-    line("decode its text: CPU s per s of audio", &share((whole - encode).max(0.0), 28.0), "");
+    line(
+        "decode, resample, find speech: CPU s per s of audio",
+        &share(decode, 60.0),
+        "",
+    );
+    line(
+        "encode a whole window (weights as published): CPU s per s of audio",
+        &share(encode, 28.0),
+        "",
+    );
+    line(
+        "decode its text: CPU s per s of audio",
+        &share((whole - encode).max(0.0), 28.0),
+        "",
+    );
 }

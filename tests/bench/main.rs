@@ -44,7 +44,8 @@ fn main() {
     } else {
         speed::worker_memory(2, 1, false);
     }
-    if let Some(folder) = std::env::var_os("SPEECH").filter(|folder| is_full && !folder.is_empty()) {
+    if let Some(folder) = std::env::var_os("SPEECH").filter(|folder| is_full && !folder.is_empty())
+    {
         section("Word error rate");
         peers::accuracy(&PathBuf::from(folder));
     }
@@ -57,19 +58,33 @@ fn idle_processor() {
     let (before, began) = (used(), Instant::now());
     thread::sleep(Duration::from_secs(20));
     let percent = (used() - before) / began.elapsed().as_secs_f64() * 100.0;
-    line("idle service, share of one core", &format!("{percent:.2} %"), "< 1 %");
+    line(
+        "idle service, share of one core",
+        &format!("{percent:.2} %"),
+        "< 1 %",
+    );
 }
 
 /// From the commit of a job to its first claim.
 fn start_of_a_job() {
     let service = Settings::with_workers(1).start();
     let waits = (0..10).map(|_| {
-        let job = service.client.submit(&fixture("silence.flac"), "language=en");
+        let job = service
+            .client
+            .submit(&fixture("silence.flac"), "language=en");
         let ended = service.client.wait(job);
         (ended.started_at.unwrap().ms() - ended.created_at.ms()) as f64
     });
     let waits: Vec<_> = waits.collect();
     let longest = waits.iter().copied().fold(0.0, f64::max);
-    line("idle slot starts a fresh job, median", &format!("{:.0} ms", median(waits)), "< 50 ms");
-    line("idle slot starts a fresh job, longest of 10", &format!("{longest:.0} ms"), "< 50 ms");
+    line(
+        "idle slot starts a fresh job, median",
+        &format!("{:.0} ms", median(waits)),
+        "< 50 ms",
+    );
+    line(
+        "idle slot starts a fresh job, longest of 10",
+        &format!("{longest:.0} ms"),
+        "< 50 ms",
+    );
 }

@@ -9,8 +9,8 @@ use rusqlite::Connection;
 use steno_e2e::{Client, Settings, eventually, fixture, repeated};
 use steno_models::{JobId, TranscribeRequest};
 use steno_store::{
-    AudioUpload, Clock, NewJob, PlannedSpan, Prepared, Quota, RunSettings, SpanOutput, Store, StoreSettings,
-    Submission, SystemClock, WorkerRun,
+    AudioUpload, Clock, NewJob, PlannedSpan, Prepared, Quota, RunSettings, SpanOutput, Store,
+    StoreSettings, Submission, SystemClock, WorkerRun,
 };
 
 use crate::report::{line, percentile};
@@ -42,10 +42,18 @@ impl Queue {
             .register_run(
                 SystemClock.now(),
                 &run,
-                &RunSettings { slots: 1, model: "base".into(), version: "bench".into() },
+                &RunSettings {
+                    slots: 1,
+                    model: "base".into(),
+                    version: "bench".into(),
+                },
             )
             .unwrap();
-        Self { _folder: folder, store, run }
+        Self {
+            _folder: folder,
+            store,
+            run,
+        }
     }
 
     fn submit(&self) -> JobId {
@@ -86,15 +94,35 @@ pub(crate) fn backlog() {
     let mut looks = Vec::new();
     for _ in 0..500 {
         let began = Instant::now();
-        queue.store.claim_task(SystemClock.now(), &queue.run).unwrap().unwrap();
+        queue
+            .store
+            .claim_task(SystemClock.now(), &queue.run)
+            .unwrap()
+            .unwrap();
         claims.push(began.elapsed().as_secs_f64() * 1000.0);
         let began = Instant::now();
-        queue.store.get_job(SystemClock.now(), None, newest).unwrap().unwrap();
+        queue
+            .store
+            .get_job(SystemClock.now(), None, newest)
+            .unwrap()
+            .unwrap();
         looks.push(began.elapsed().as_secs_f64() * 1000.0);
     }
-    line("100,000 pending: claim, p50", &format!("{:.2} ms", percentile(claims.clone(), 50)), "");
-    line("100,000 pending: claim, p99", &format!("{:.2} ms", percentile(claims, 99)), "<= 5 ms");
-    line("100,000 pending: status of the last one, p99", &format!("{:.2} ms", percentile(looks, 99)), "");
+    line(
+        "100,000 pending: claim, p50",
+        &format!("{:.2} ms", percentile(claims.clone(), 50)),
+        "",
+    );
+    line(
+        "100,000 pending: claim, p99",
+        &format!("{:.2} ms", percentile(claims, 99)),
+        "<= 5 ms",
+    );
+    line(
+        "100,000 pending: status of the last one, p99",
+        &format!("{:.2} ms", percentile(looks, 99)),
+        "",
+    );
 }
 
 /// What a span costs beside its inference: the finish that claims the next one, and reading it from the spool.
@@ -103,10 +131,17 @@ pub(crate) fn span_overhead() {
     const SAMPLES: u64 = 28 * 16_000;
     let queue = Queue::new();
     queue.submit();
-    let claim = queue.store.claim_task(SystemClock.now(), &queue.run).unwrap().unwrap();
+    let claim = queue
+        .store
+        .claim_task(SystemClock.now(), &queue.run)
+        .unwrap()
+        .unwrap();
     let spool = queue.store.data().spool().join("bench.pcm");
     std::fs::write(&spool, vec![1_u8; (SAMPLES * SPANS * 2) as usize]).unwrap();
-    let span = |i: u64| PlannedSpan { stretches: vec![(i * SAMPLES, (i + 1) * SAMPLES)], ..PlannedSpan::default() };
+    let span = |i: u64| PlannedSpan {
+        stretches: vec![(i * SAMPLES, (i + 1) * SAMPLES)],
+        ..PlannedSpan::default()
+    };
     let prepared = Prepared {
         duration_ms: SPANS * 28_000,
         language: Some("en".into()),
@@ -117,7 +152,11 @@ pub(crate) fn span_overhead() {
         warnings: Vec::new(),
         model: "base".into(),
     };
-    let mut next = queue.store.finish_prepare(SystemClock.now(), &queue.run, &claim, &prepared, true).unwrap().next;
+    let mut next = queue
+        .store
+        .finish_prepare(SystemClock.now(), &queue.run, &claim, &prepared, true)
+        .unwrap()
+        .next;
     let output = SpanOutput::default();
     let mut taken = Vec::new();
     let mut index = 0;
@@ -125,20 +164,37 @@ pub(crate) fn span_overhead() {
         let began = Instant::now();
         let span = steno_worker::audio::Span::whole(index * SAMPLES, (index + 1) * SAMPLES);
         steno_worker::audio::read_span(&spool, &span).unwrap();
-        next = queue.store.finish_span(SystemClock.now(), &queue.run, &claim, &output, "base", true).unwrap().next;
+        next = queue
+            .store
+            .finish_span(SystemClock.now(), &queue.run, &claim, &output, "base", true)
+            .unwrap()
+            .next;
         taken.push(began.elapsed().as_secs_f64() * 1000.0);
         index += 1;
     }
-    line("overhead of a span, p50", &format!("{:.2} ms", percentile(taken.clone(), 50)), "<= 5 ms");
-    line("overhead of a span, p99", &format!("{:.2} ms", percentile(taken, 99)), "<= 25 ms");
+    line(
+        "overhead of a span, p50",
+        &format!("{:.2} ms", percentile(taken.clone(), 50)),
+        "<= 5 ms",
+    );
+    line(
+        "overhead of a span, p99",
+        &format!("{:.2} ms", percentile(taken, 99)),
+        "<= 25 ms",
+    );
 }
 
 /// 16 clients ask for the status of a job, over and over, while a worker has work for every core.
 pub(crate) fn status_calls() {
     let service = Settings::with_workers(1).set("STENO_SLOTS", "").start();
-    let long = service.client.submit(&repeated("long.opus", 30, &service.scratch()), "language=en");
+    let long = service.client.submit(
+        &repeated("long.opus", 30, &service.scratch()),
+        "language=en",
+    );
     let job = service.client.submit(&fixture("clip.opus"), "priority=-10");
-    eventually("every slot is at work", || (service.client.status(long).progress > 0.0).then_some(()));
+    eventually("every slot is at work", || {
+        (service.client.status(long).progress > 0.0).then_some(())
+    });
     let latencies = Mutex::new(Vec::new());
     let began = Instant::now();
     thread::scope(|scope| {
@@ -158,8 +214,15 @@ pub(crate) fn status_calls() {
     });
     let rate = latencies.lock().unwrap().len() as f64 / began.elapsed().as_secs_f64();
     let p99 = percentile(latencies.into_inner().unwrap(), 99);
-    assert!(service.client.status(long).progress < 1.0, "the worker ran out of work");
-    line("status calls a second, all cores at work", &format!("{rate:.0}"), ">= 2000");
+    assert!(
+        service.client.status(long).progress < 1.0,
+        "the worker ran out of work"
+    );
+    line(
+        "status calls a second, all cores at work",
+        &format!("{rate:.0}"),
+        ">= 2000",
+    );
     line("their p99", &format!("{p99:.1} ms"), "<= 25 ms");
 }
 
@@ -175,17 +238,33 @@ pub(crate) fn uploads() {
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
-                while left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok() {
+                while left
+                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1))
+                    .is_ok()
+                {
                     let began = Instant::now();
-                    let answer = service.client.post("/transcribe?language=en", "audio/wav", &body);
+                    let answer = service
+                        .client
+                        .post("/transcribe?language=en", "audio/wav", &body);
                     assert_eq!(answer.status, 202, "{}", answer.text());
-                    latencies.lock().unwrap().push(began.elapsed().as_secs_f64() * 1000.0);
+                    latencies
+                        .lock()
+                        .unwrap()
+                        .push(began.elapsed().as_secs_f64() * 1000.0);
                 }
             });
         }
     });
     let latencies = latencies.into_inner().unwrap();
     let rate = latencies.len() as f64 / began.elapsed().as_secs_f64();
-    line("64 clients: durable uploads of 352 kB", &format!("{rate:.0} /s"), ">= 100 /s");
-    line("64 clients: upload to 202, p99", &format!("{:.0} ms", percentile(latencies, 99)), "<= 250 ms");
+    line(
+        "64 clients: durable uploads of 352 kB",
+        &format!("{rate:.0} /s"),
+        ">= 100 /s",
+    );
+    line(
+        "64 clients: upload to 202, p99",
+        &format!("{:.0} ms", percentile(latencies, 99)),
+        "<= 250 ms",
+    );
 }

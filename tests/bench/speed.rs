@@ -14,7 +14,9 @@ const MIB: f64 = 1024.0 * 1024.0;
 
 /// A service with `workers` processes of `slots` slots.
 fn service(workers: usize, slots: usize) -> Service {
-    Settings::with_workers(workers).set("STENO_SLOTS", &slots.to_string()).start()
+    Settings::with_workers(workers)
+        .set("STENO_SLOTS", &slots.to_string())
+        .start()
 }
 
 fn transcribe(service: &Service, audio: &Path) -> String {
@@ -30,9 +32,22 @@ fn ratio(value: f64) -> String {
 pub(crate) fn minute_against_whisper() {
     let audio = fixture("minute.opus");
     let (service, baseline) = (service(1, 1), Baseline::load(&audio));
-    let [alone, whole] = medians(5, [&mut || drop(baseline.transcribe(1)), &mut || drop(transcribe(&service, &audio))]);
-    line("60 s, one slot: whole job / whisper-rs alone, one thread", &ratio(whole / alone), "<= 1.05");
-    line("60 s, one slot: times real time", &format!("{:.1}", 60.4 / whole), "");
+    let [alone, whole] = medians(
+        5,
+        [&mut || drop(baseline.transcribe(1)), &mut || {
+            drop(transcribe(&service, &audio))
+        }],
+    );
+    line(
+        "60 s, one slot: whole job / whisper-rs alone, one thread",
+        &ratio(whole / alone),
+        "<= 1.05",
+    );
+    line(
+        "60 s, one slot: times real time",
+        &format!("{:.1}", 60.4 / whole),
+        "",
+    );
 }
 
 /// 7 min 40 s over slots and workers, against whisper-rs alone with two threads.
@@ -44,7 +59,13 @@ pub(crate) fn long_recording(runs: usize) {
     let (one, two, processes) = (service(1, 1), service(1, 2), service(2, 1));
     let expected = fs::read_to_string(fixture("long.txt")).unwrap().repeat(5);
     let (mut alone_text, mut text) = (String::new(), String::new());
-    let cpu = |service: &Service| service.workers.iter().map(steno_e2e::Process::cpu_seconds).sum::<f64>();
+    let cpu = |service: &Service| {
+        service
+            .workers
+            .iter()
+            .map(steno_e2e::Process::cpu_seconds)
+            .sum::<f64>()
+    };
     let before = cpu(&two);
     let [alone, one_slot, two_slots, two_workers] = medians(
         runs,
@@ -56,14 +77,42 @@ pub(crate) fn long_recording(runs: usize) {
         ],
     );
     let cpu = (cpu(&two) - before) / runs as f64;
-    line("460 s, 2 slots / whisper-rs alone, 2 threads", &ratio(two_slots / alone), "<= 0.6");
-    line("460 s, speed of 2 slots / 1 slot", &ratio(one_slot / two_slots), ">= 1.85");
-    line("460 s, speed of 2 workers / 1 worker, one slot each", &ratio(one_slot / two_workers), ">= 1.85");
-    line("460 s, 2 slots: real-time factor", &format!("{:.4}", two_slots / length), "");
-    line("460 s, 2 slots: CPU s per s of audio", &format!("{:.4}", cpu / length), "");
+    line(
+        "460 s, 2 slots / whisper-rs alone, 2 threads",
+        &ratio(two_slots / alone),
+        "<= 0.6",
+    );
+    line(
+        "460 s, speed of 2 slots / 1 slot",
+        &ratio(one_slot / two_slots),
+        ">= 1.85",
+    );
+    line(
+        "460 s, speed of 2 workers / 1 worker, one slot each",
+        &ratio(one_slot / two_workers),
+        ">= 1.85",
+    );
+    line(
+        "460 s, 2 slots: real-time factor",
+        &format!("{:.4}", two_slots / length),
+        "",
+    );
+    line(
+        "460 s, 2 slots: CPU s per s of audio",
+        &format!("{:.4}", cpu / length),
+        "",
+    );
     let errors = |text: &str| format!("{:.1} %", word_error_rate(&expected, text) * 100.0);
-    line("460 s, word error rate: 2 slots", &errors(&text), "not above the next");
-    line("460 s, word error rate: whisper-rs alone", &errors(&alone_text), "");
+    line(
+        "460 s, word error rate: 2 slots",
+        &errors(&text),
+        "not above the next",
+    );
+    line(
+        "460 s, word error rate: whisper-rs alone",
+        &errors(&alone_text),
+        "",
+    );
 }
 
 /// One core taken by another process, which is how machines are shared.
@@ -72,11 +121,23 @@ pub(crate) fn busy_neighbour(runs: usize) {
     let audio = repeated("long.opus", 2, folder.path());
     let service = service(1, 2);
     transcribe(&service, &audio);
-    let alone = median((0..runs).map(|_| seconds(|| drop(transcribe(&service, &audio)))).collect());
+    let alone = median(
+        (0..runs)
+            .map(|_| seconds(|| drop(transcribe(&service, &audio))))
+            .collect(),
+    );
     let mut neighbour = Neighbour::start();
-    let beside = median((0..runs).map(|_| seconds(|| drop(transcribe(&service, &audio)))).collect());
+    let beside = median(
+        (0..runs)
+            .map(|_| seconds(|| drop(transcribe(&service, &audio))))
+            .collect(),
+    );
     neighbour.0.kill().unwrap();
-    line("184 s, 2 slots: beside a busy process / undisturbed", &ratio(beside / alone), "<= 2.2");
+    line(
+        "184 s, 2 slots: beside a busy process / undisturbed",
+        &ratio(beside / alone),
+        "<= 2.2",
+    );
 }
 
 /// A process that never waits.
@@ -84,7 +145,10 @@ struct Neighbour(Child);
 
 impl Neighbour {
     fn start() -> Self {
-        let spin = Command::new("sh").args(["-c", "while :; do :; done"]).stdin(Stdio::null()).spawn();
+        let spin = Command::new("sh")
+            .args(["-c", "while :; do :; done"])
+            .stdin(Stdio::null())
+            .spawn();
         Self(spin.unwrap())
     }
 }
@@ -104,12 +168,23 @@ pub(crate) fn worker_memory(hours: usize, slots: usize, to_the_end: bool) {
     let job = service.client.submit(&recording, "language=en");
     if to_the_end {
         // Well beyond the patience of `wait`: seven minutes on two cores.
-        while !service.client.get(&format!("/transcribe/{job}?keep=true&wait=30")).json()["finished_at"].is_string() {}
+        while !service
+            .client
+            .get(&format!("/transcribe/{job}?keep=true&wait=30"))
+            .json()["finished_at"]
+            .is_string()
+        {}
     } else {
-        eventually("a twentieth is transcribed", || (service.client.status(job).progress > 0.05).then_some(()));
+        eventually("a twentieth is transcribed", || {
+            (service.client.status(job).progress > 0.05).then_some(())
+        });
     }
     let (_, peak) = service.workers[0].memory_bytes();
-    let what = if to_the_end { "whole" } else { "first twentieth" };
+    let what = if to_the_end {
+        "whole"
+    } else {
+        "first twentieth"
+    };
     line(
         &format!("worker, {slots} slots: peak memory, {hours} h recording, {what}"),
         &format!("{:.0} MB", peak as f64 / 1e6),
@@ -122,19 +197,29 @@ pub(crate) fn worker_memory(hours: usize, slots: usize, to_the_end: bool) {
 pub(crate) fn api_memory() {
     let service = Settings::with_workers(0).start();
     let upload = service.scratch().join("upload");
-    fs::File::create(&upload).unwrap().set_len(200_000_000).unwrap();
+    fs::File::create(&upload)
+        .unwrap()
+        .set_len(200_000_000)
+        .unwrap();
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| service.client.submit(&upload, ""));
         }
     });
     let (_, peak) = service.api.as_ref().unwrap().memory_bytes();
-    line("api: peak memory, 8 uploads of 200 MB", &format!("{:.0} MiB", peak as f64 / MIB), "<= 76 MiB");
+    line(
+        "api: peak memory, 8 uploads of 200 MB",
+        &format!("{:.0} MiB", peak as f64 / MIB),
+        "<= 76 MiB",
+    );
 }
 
 /// Writes a wav of 16 kHz mono s16.
 pub(crate) fn write_wav(path: &Path, samples: &[f32]) {
-    let bytes: Vec<u8> = samples.iter().flat_map(|s| ((s * 32_767.0) as i16).to_le_bytes()).collect();
+    let bytes: Vec<u8> = samples
+        .iter()
+        .flat_map(|s| ((s * 32_767.0) as i16).to_le_bytes())
+        .collect();
     let size = bytes.len() as u32;
     let mut wav = b"RIFF".to_vec();
     wav.extend((36 + size).to_le_bytes());

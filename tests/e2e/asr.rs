@@ -13,7 +13,9 @@ fn bare_samples() -> Vec<u8> {
 fn post(service: &Service, path: &str, recording: &[u8]) -> Answer {
     let head = b"--x\r\nContent-Disposition: form-data; name=\"audio_file\"; filename=\"audio_file\"\r\n\r\n";
     let body = [&head[..], recording, b"\r\n--x--\r\n"].concat();
-    service.client.post(path, "multipart/form-data; boundary=x", &body)
+    service
+        .client
+        .post(path, "multipart/form-data; boundary=x", &body)
 }
 
 #[test]
@@ -21,23 +23,60 @@ fn bazarr_detects_the_language_and_fetches_subtitles() {
     let service = Settings::with_workers(1).start();
     let samples = bare_samples();
     // `detect_language` and `download_subtitle` of libs/subliminal_patch/providers/whisperai.py.
-    let detected = post(&service, "/detect-language?encode=false&video_file=%2Fmedia%2Ffilm.mkv", &samples);
-    assert_eq!((detected.status, detected.json()["language_code"].as_str()), (200, Some("en")), "{}", detected.text());
+    let detected = post(
+        &service,
+        "/detect-language?encode=false&video_file=%2Fmedia%2Ffilm.mkv",
+        &samples,
+    );
+    assert_eq!(
+        (detected.status, detected.json()["language_code"].as_str()),
+        (200, Some("en")),
+        "{}",
+        detected.text()
+    );
     assert_eq!(detected.json()["detected_language"], "english");
     assert!(detected.json()["confidence"].as_f64().unwrap() > 0.5);
-    assert_eq!(service.files(), Vec::<String>::new(), "the recording is not kept");
+    assert_eq!(
+        service.files(),
+        Vec::<String>::new(),
+        "the recording is not kept"
+    );
 
-    let subtitles =
-        post(&service, "/asr?task=transcribe&language=en&output=srt&encode=false&video_file=film", &samples);
+    let subtitles = post(
+        &service,
+        "/asr?task=transcribe&language=en&output=srt&encode=false&video_file=film",
+        &samples,
+    );
     assert_eq!(subtitles.status, 200, "{}", subtitles.text());
-    assert!(subtitles.text().starts_with("1\n00:00:0"), "{}", subtitles.text());
-    let text: Vec<_> =
-        subtitles.text().lines().filter(|line| line.contains(|c: char| c.is_alphabetic())).map(str::to_owned).collect();
+    assert!(
+        subtitles.text().starts_with("1\n00:00:0"),
+        "{}",
+        subtitles.text()
+    );
+    let text: Vec<_> = subtitles
+        .text()
+        .lines()
+        .filter(|line| line.contains(|c: char| c.is_alphabetic()))
+        .map(str::to_owned)
+        .collect();
     let expected = std::fs::read_to_string(fixture("clip.txt")).unwrap();
     assert!(same_words(&text.join(" "), &expected), "{text:?}");
-    let translated = post(&service, "/asr?task=translate&language=en&output=srt&encode=false", &samples);
-    assert!(translated.text().starts_with("1\n"), "{}", translated.text());
-    assert!(service.client.get("/status").json()["version"].as_str().unwrap().starts_with("Steno"));
+    let translated = post(
+        &service,
+        "/asr?task=translate&language=en&output=srt&encode=false",
+        &samples,
+    );
+    assert!(
+        translated.text().starts_with("1\n"),
+        "{}",
+        translated.text()
+    );
+    assert!(
+        service.client.get("/status").json()["version"]
+            .as_str()
+            .unwrap()
+            .starts_with("Steno")
+    );
 }
 
 #[test]
@@ -50,17 +89,36 @@ fn every_output_of_whisper_asr_webservice_is_answered() {
         answer
     };
     let text = get("language=en").text();
-    for (query, start) in [("output=vtt", "WEBVTT\n"), ("output=srt", "1\n"), ("output=tsv", "start\tend\ttext\n")] {
-        assert!(get(&format!("language=en&{query}")).text().starts_with(start), "{query}");
+    for (query, start) in [
+        ("output=vtt", "WEBVTT\n"),
+        ("output=srt", "1\n"),
+        ("output=tsv", "start\tend\ttext\n"),
+    ] {
+        assert!(
+            get(&format!("language=en&{query}"))
+                .text()
+                .starts_with(start),
+            "{query}"
+        );
     }
-    let json = get("language=English&output=json&word_timestamps=true&vad_filter=true&encode=true").json();
+    let json =
+        get("language=English&output=json&word_timestamps=true&vad_filter=true&encode=true").json();
     assert_eq!(json["language"], "en");
     assert!(same_words(json["text"].as_str().unwrap(), &text));
-    assert!(json["segments"][0]["words"][0]["word"].is_string(), "{json}");
+    assert!(
+        json["segments"][0]["words"][0]["word"].is_string(),
+        "{json}"
+    );
 
     let refused = post(&service, "/asr?output=docx", &recording).problem();
-    assert_eq!((refused.status, refused.errors[0].pointer.as_str()), (422, "/output"));
-    let nothing = service.client.post("/asr", "multipart/form-data; boundary=x", b"--x--\r\n").problem();
+    assert_eq!(
+        (refused.status, refused.errors[0].pointer.as_str()),
+        (422, "/output")
+    );
+    let nothing = service
+        .client
+        .post("/asr", "multipart/form-data; boundary=x", b"--x--\r\n")
+        .problem();
     assert_eq!(nothing.errors[0].pointer, "/audio_file");
     assert_eq!(service.client.get("/asr").status, 405);
 }

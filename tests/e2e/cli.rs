@@ -21,11 +21,22 @@ fn transcribe_writes_the_result_and_acknowledges_it() {
     ]);
     assert_eq!(code, Some(0), "{log}");
     assert!(fs::read_to_string(out).unwrap().starts_with("1\n00:00:0"));
-    let (code, text, log) = service.cli(&["transcribe", audio.to_str().unwrap(), "--language", "en"]);
+    let (code, text, log) =
+        service.cli(&["transcribe", audio.to_str().unwrap(), "--language", "en"]);
     assert_eq!(code, Some(0), "{log}");
-    assert!(same_words(&text, &fs::read_to_string(fixture("clip.txt")).unwrap()), "{text}");
-    let id = log.split(|c: char| !c.is_ascii_hexdigit() && c != '-').find(|word| word.len() == 36).unwrap();
-    assert_eq!(service.client.get(&format!("/transcribe/{id}")).status, 410, "it was acknowledged");
+    assert!(
+        same_words(&text, &fs::read_to_string(fixture("clip.txt")).unwrap()),
+        "{text}"
+    );
+    let id = log
+        .split(|c: char| !c.is_ascii_hexdigit() && c != '-')
+        .find(|word| word.len() == 36)
+        .unwrap();
+    assert_eq!(
+        service.client.get(&format!("/transcribe/{id}")).status,
+        410,
+        "it was acknowledged"
+    );
     let (code, ..) = service.cli(&["status", id]);
     assert_ne!(code, Some(0));
     let (code, ..) = service.cli(&["transcribe", fixture("bad/text.txt").to_str().unwrap()]);
@@ -41,17 +52,40 @@ fn many_recordings_in_many_formats_are_told_to_programs() {
     fs::copy(fixture("clip.flac"), folder.join("inner/two.flac")).unwrap();
     fs::write(folder.join("notes.txt"), "no recording").unwrap();
     let named = folder.to_str().unwrap();
-    let words = ["transcribe", named, "--language", "en", "-f", "text,srt,json", "--words", "--json"];
+    let words = [
+        "transcribe",
+        named,
+        "--language",
+        "en",
+        "-f",
+        "text,srt,json",
+        "--words",
+        "--json",
+    ];
     let (code, lines, log) = service.cli(&words);
     assert_eq!(code, Some(0), "{log}");
-    let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<serde_json::Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(lines.len(), 2);
-    assert!(lines.iter().all(|line| line["status"] == "completed" && line["outputs"].as_array().unwrap().len() == 3));
-    let job: serde_json::Value = serde_json::from_str(&fs::read_to_string(folder.join("one.json")).unwrap()).unwrap();
+    assert!(lines.iter().all(
+        |line| line["status"] == "completed" && line["outputs"].as_array().unwrap().len() == 3
+    ));
+    let job: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(folder.join("one.json")).unwrap()).unwrap();
     assert!(job["result"]["segments"][0]["words"][0]["end"].is_number());
-    assert!(fs::read_to_string(folder.join("inner/two.srt")).unwrap().starts_with("1\n"));
+    assert!(
+        fs::read_to_string(folder.join("inner/two.srt"))
+            .unwrap()
+            .starts_with("1\n")
+    );
     let (code, jobs, _) = service.cli(&["jobs", "--json"]);
-    assert_eq!((code, jobs.as_str()), (Some(0), ""), "every job was acknowledged");
+    assert_eq!(
+        (code, jobs.as_str()),
+        (Some(0), ""),
+        "every job was acknowledged"
+    );
 }
 
 #[test]
@@ -64,18 +98,30 @@ fn files_that_are_no_transcripts_of_ours_are_left_alone() {
     fs::copy(fixture("clip.opus"), &audio).unwrap();
     fs::write(&notes, "my notes").unwrap();
     let transcribe = |more: &[&str]| {
-        let words = ["transcribe", folder.to_str().unwrap(), "--json", "--language", "en"];
+        let words = [
+            "transcribe",
+            folder.to_str().unwrap(),
+            "--json",
+            "--language",
+            "en",
+        ];
         service.cli(&[&words[..], more].concat())
     };
 
     let (code, _, log) = transcribe(&[]);
     assert_eq!(code, Some(1), "{log}");
-    assert!(log.contains("talk.txt exists and is no earlier transcript"), "{log}");
+    assert!(
+        log.contains("talk.txt exists and is no earlier transcript"),
+        "{log}"
+    );
     assert_eq!(fs::read_to_string(&notes).unwrap(), "my notes");
 
     let (code, line, log) = transcribe(&["--skip-existing"]);
     assert_eq!(code, Some(0), "{log}");
-    assert!(line.contains(r#""status":"skipped""#) && log.contains("talk.opus: skipped"), "{line}{log}");
+    assert!(
+        line.contains(r#""status":"skipped""#) && log.contains("talk.opus: skipped"),
+        "{line}{log}"
+    );
     let (_, jobs, _) = service.cli(&["jobs", "--json"]);
     assert_eq!(jobs, "", "nothing was uploaded");
 
@@ -93,9 +139,19 @@ fn files_that_are_no_transcripts_of_ours_are_left_alone() {
 
     let job = service.client.submit(&audio, "language=en").to_string();
     let beside = folder.join("later.opus");
-    let (code, _, log) = service.cli(&["fetch", &job, "-f", "text,srt", "--beside", beside.to_str().unwrap()]);
+    let (code, _, log) = service.cli(&[
+        "fetch",
+        &job,
+        "-f",
+        "text,srt",
+        "--beside",
+        beside.to_str().unwrap(),
+    ]);
     assert_eq!(code, Some(0), "{log}");
-    assert!(folder.join("later.txt").is_file() && folder.join("later.srt").is_file(), "{log}");
+    assert!(
+        folder.join("later.txt").is_file() && folder.join("later.srt").is_file(),
+        "{log}"
+    );
 }
 
 #[test]
@@ -103,19 +159,37 @@ fn errors_are_told_in_words_of_the_command_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("api-keys");
     let mut add = std::process::Command::new(steno_e2e::binary_path("steno"));
-    assert!(add.args(["keys", "add", "alice", "--api-keys-file"]).arg(&file).output().unwrap().status.success());
-    let service = Settings::with_workers(0).set("STENO_API_KEYS_FILE", file.to_str().unwrap()).start();
+    assert!(
+        add.args(["keys", "add", "alice", "--api-keys-file"])
+            .arg(&file)
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+    let service = Settings::with_workers(0)
+        .set("STENO_API_KEYS_FILE", file.to_str().unwrap())
+        .start();
 
     // Without http://, and without a key: on the routes of Steno and on those of OpenAI.
     let (code, _, log) = service.cli(&["jobs", "--url", service.address()]);
     assert_eq!(code, Some(3));
-    assert!(log.contains("asks for an API key; set STENO_API_KEY"), "{log}");
+    assert!(
+        log.contains("asks for an API key; set STENO_API_KEY"),
+        "{log}"
+    );
     let data = service.data();
     let (_, findings, _) = service.cli(&["doctor", "--data", data.to_str().unwrap()]);
-    assert!(findings.contains("asks for an API key") && !findings.contains("no Steno server"), "{findings}");
+    assert!(
+        findings.contains("asks for an API key") && !findings.contains("no Steno server"),
+        "{findings}"
+    );
 
     let (_, _, log) = service.cli(&["transcribe", "no\u{1b}]0;such\u{7}.wav"]);
-    assert!(log.contains(r"no\u{1b}]0;such\u{7}.wav: cannot read"), "{log:?}");
+    assert!(
+        log.contains(r"no\u{1b}]0;such\u{7}.wav: cannot read"),
+        "{log:?}"
+    );
 
     let audio = fixture("clip.opus");
     let (code, _, log) = service.cli(&["transcribe", audio.to_str().unwrap(), "--beam-size", "99"]);
@@ -127,26 +201,52 @@ fn errors_are_told_in_words_of_the_command_line() {
 fn an_interrupted_client_says_how_to_get_its_transcript_later() {
     let mut service = Settings::with_workers(0).start();
     let mut environment = service.environment().clone();
-    environment.insert("STENO_URL".to_owned(), format!("http://{}", service.address()));
+    environment.insert(
+        "STENO_URL".to_owned(),
+        format!("http://{}", service.address()),
+    );
     let audio = fixture("clip.opus");
     let out = service.scratch().join("it is.srt");
     let out = out.to_str().unwrap();
-    let words = ["transcribe", audio.to_str().unwrap(), "--language", "en", "-f", "srt", "-o", out];
-    let mut client = Process::start("steno", &words, &environment, &service.scratch().join("client.log"));
+    let words = [
+        "transcribe",
+        audio.to_str().unwrap(),
+        "--language",
+        "en",
+        "-f",
+        "srt",
+        "-o",
+        out,
+    ];
+    let mut client = Process::start(
+        "steno",
+        &words,
+        &environment,
+        &service.scratch().join("client.log"),
+    );
     client.wait_for_log("clip.opus: job ");
     client.wait_for_log("no worker is running");
     client.signal(rustix::process::Signal::INT);
     assert_eq!(client.wait().code(), Some(130));
     let advice = client.wait_for_log("steno fetch ");
     let id = advice.split_whitespace().next_back().unwrap();
-    assert!(advice.ends_with(&format!("steno fetch -f srt -o '{out}' {id}")), "{advice}");
+    assert!(
+        advice.ends_with(&format!("steno fetch -f srt -o '{out}' {id}")),
+        "{advice}"
+    );
     service.start_worker();
     let (code, events, _) = service.cli(&["events", id]);
     assert_eq!(code, Some(0));
-    assert!(events.ends_with("completed\n") && events.contains('→'), "{events}");
+    assert!(
+        events.ends_with("completed\n") && events.contains('→'),
+        "{events}"
+    );
     let (code, text, log) = service.cli(&["fetch", id]);
     assert_eq!(code, Some(0), "{log}");
-    assert!(same_words(&text, &fs::read_to_string(fixture("clip.txt")).unwrap()), "{text}");
+    assert!(
+        same_words(&text, &fs::read_to_string(fixture("clip.txt")).unwrap()),
+        "{text}"
+    );
 }
 
 #[test]
@@ -156,17 +256,41 @@ fn a_watched_folder_gets_its_transcripts_as_recordings_come() {
     fs::create_dir(&folder).unwrap();
     fs::copy(fixture("clip.opus"), folder.join("before.opus")).unwrap();
     let mut environment = service.environment().clone();
-    environment.insert("STENO_URL".to_owned(), format!("http://{}", service.address()));
-    let words = ["transcribe", "--watch", folder.to_str().unwrap(), "--language", "en", "-f", "srt"];
-    let mut client = Process::start("steno", &words, &environment, &service.scratch().join("client.log"));
-    eventually("the first transcript", || folder.join("before.srt").exists().then_some(()));
+    environment.insert(
+        "STENO_URL".to_owned(),
+        format!("http://{}", service.address()),
+    );
+    let words = [
+        "transcribe",
+        "--watch",
+        folder.to_str().unwrap(),
+        "--language",
+        "en",
+        "-f",
+        "srt",
+    ];
+    let mut client = Process::start(
+        "steno",
+        &words,
+        &environment,
+        &service.scratch().join("client.log"),
+    );
+    eventually("the first transcript", || {
+        folder.join("before.srt").exists().then_some(())
+    });
     fs::copy(fixture("bad/text.txt"), folder.join("broken.mp3")).unwrap();
     client.wait_for_log("unsupported_media");
     fs::copy(fixture("clip.flac"), folder.join("later.flac")).unwrap();
-    eventually("the second transcript", || folder.join("later.srt").exists().then_some(()));
+    eventually("the second transcript", || {
+        folder.join("later.srt").exists().then_some(())
+    });
     client.signal(rustix::process::Signal::INT);
     assert_eq!(client.wait().code(), Some(130));
-    assert_eq!(client.log().matches("before.opus: job").count(), 1, "nothing is transcribed twice");
+    assert_eq!(
+        client.log().matches("before.opus: job").count(),
+        1,
+        "nothing is transcribed twice"
+    );
 }
 
 #[test]
@@ -176,13 +300,23 @@ fn doctor_finds_nothing_wrong_where_nothing_is() {
     let (code, findings, log) = service.cli(&["doctor", "--data", data.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{findings}{log}");
     for subject in ["programs", "processor", "weights", "data", "server"] {
-        assert!(findings.lines().any(|line| line.starts_with("ok") && line.contains(subject)), "{findings}");
+        assert!(
+            findings
+                .lines()
+                .any(|line| line.starts_with("ok") && line.contains(subject)),
+            "{findings}"
+        );
     }
 }
 
 #[test]
 fn a_log_that_cannot_be_written_ends_nothing() {
-    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let full = || {
+        fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
     let service = Settings::with_workers(0).start();
     let data = service.scratch().join("other");
     steno_store::Store::init(&data).unwrap();
@@ -215,7 +349,12 @@ fn a_log_that_cannot_be_written_ends_nothing() {
 
 #[test]
 fn up_restarts_a_child_that_dies_and_takes_its_children_with_it() {
-    assert!(Settings::with_workers(1).start().workers[0].log().contains("working with"), "the weights are there");
+    assert!(
+        Settings::with_workers(1).start().workers[0]
+            .log()
+            .contains("working with"),
+        "the weights are there"
+    );
     let mut service = Settings::with_workers(0).set("STENO_WORKERS", "1").start();
     assert!(service.api.take().unwrap().terminate().success());
     let log = service.scratch().join("up.log");
@@ -226,10 +365,15 @@ fn up_restarts_a_child_that_dies_and_takes_its_children_with_it() {
     up.wait_for_log("listening on");
     let children = children_of(up.pid());
     assert_eq!(children.len(), 2, "{children:?}");
-    let worker = children.iter().find(|pid| name_of(**pid).as_deref() == Some("steno-worker")).unwrap();
+    let worker = children
+        .iter()
+        .find(|pid| name_of(**pid).as_deref() == Some("steno-worker"))
+        .unwrap();
     let pid = rustix::process::Pid::from_raw(*worker as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    eventually("the worker is back", || (up.log().matches("working with").count() == 2).then_some(()));
+    eventually("the worker is back", || {
+        (up.log().matches("working with").count() == 2).then_some(())
+    });
     let client = Client::new(&format!("http://{}", environment["STENO_BIND"]));
     let job = client.submit(&fixture("clip.flac"), "language=en");
     client.wait_for_text(job);
@@ -237,7 +381,12 @@ fn up_restarts_a_child_that_dies_and_takes_its_children_with_it() {
     let children = children_of(up.pid());
     assert_eq!(children.len(), 2);
     up.kill();
-    eventually("its children are gone", || children.iter().all(|pid| name_of(*pid).is_none()).then_some(()));
+    eventually("its children are gone", || {
+        children
+            .iter()
+            .all(|pid| name_of(*pid).is_none())
+            .then_some(())
+    });
 }
 
 #[test]
@@ -246,19 +395,32 @@ fn up_passes_a_hang_up_on_and_ends_nobody() {
     let file = folder.path().join("api-keys");
     let add = |name: &str| {
         let mut command = std::process::Command::new(steno_e2e::binary_path("steno"));
-        let output = command.args(["keys", "add", name, "--api-keys-file"]).arg(&file).output().unwrap();
+        let output = command
+            .args(["keys", "add", name, "--api-keys-file"])
+            .arg(&file)
+            .output()
+            .unwrap();
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     };
     add("alice");
-    let service = Settings::with_workers(1).set("STENO_API_KEYS_FILE", file.to_str().unwrap()).start_nothing();
-    let mut up = Process::start("steno", &["up"], service.environment(), &service.scratch().join("up.log"));
+    let service = Settings::with_workers(1)
+        .set("STENO_API_KEYS_FILE", file.to_str().unwrap())
+        .start_nothing();
+    let mut up = Process::start(
+        "steno",
+        &["up"],
+        service.environment(),
+        &service.scratch().join("up.log"),
+    );
     up.wait_for_log("working with");
     let line = up.wait_for_log("listening on http://");
     let children = children_of(up.pid());
 
     let bob = Client::new(&line[line.find("http://").unwrap()..]).with_key(&add("bob"));
     up.signal(rustix::process::Signal::HUP);
-    eventually("the new key is known", || (bob.get("/transcribe").status == 200).then_some(()));
+    eventually("the new key is known", || {
+        (bob.get("/transcribe").status == 200).then_some(())
+    });
     assert_eq!(children_of(up.pid()), children, "{}", up.log());
     assert!(!up.log().contains("starting it again"), "{}", up.log());
     assert!(up.terminate().success());
@@ -266,13 +428,25 @@ fn up_passes_a_hang_up_on_and_ends_nobody() {
 
 fn children_of(pid: u32) -> Vec<u32> {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-    children.split_whitespace().map(|child| child.parse().unwrap()).collect()
+    children
+        .split_whitespace()
+        .map(|child| child.parse().unwrap())
+        .collect()
 }
 
 /// The name of a process that runs; a zombie does not.
 fn name_of(pid: u32) -> Option<String> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let field = |name: &str| Some(status.lines().find(|line| line.starts_with(name))?.split_once('\t')?.1.to_owned());
+    let field = |name: &str| {
+        Some(
+            status
+                .lines()
+                .find(|line| line.starts_with(name))?
+                .split_once('\t')?
+                .1
+                .to_owned(),
+        )
+    };
     field("State:").filter(|state| !state.starts_with('Z'))?;
     field("Name:")
 }

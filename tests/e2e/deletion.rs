@@ -26,30 +26,58 @@ fn grep(folder: &Path, text: &str) -> bool {
             return grep(&path, text);
         }
         // Sockets cannot be read.
-        fs::read(&path).is_ok_and(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
+        fs::read(&path).is_ok_and(|bytes| {
+            bytes
+                .windows(text.len())
+                .any(|window| window == text.as_bytes())
+        })
     })
 }
 
 #[test]
 fn a_retrieved_result_stays_for_its_grace_and_repeats_the_same_bytes() {
-    let service = Settings::with_workers(1).set("STENO_RETRIEVAL_GRACE", "15s").start();
-    let job = service.client.submit(&fixture("clip.wav"), "language=en&metadata=%7B%22m%22%3A%22marker-5531%22%7D");
+    let service = Settings::with_workers(1)
+        .set("STENO_RETRIEVAL_GRACE", "15s")
+        .start();
+    let job = service.client.submit(
+        &fixture("clip.wav"),
+        "language=en&metadata=%7B%22m%22%3A%22marker-5531%22%7D",
+    );
     service.client.wait(job);
     let path = format!("/transcribe/{job}");
-    for not_a_retrieval in [("range", "bytes=0-3"), ("sec-purpose", "prefetch"), ("purpose", "prefetch")] {
+    for not_a_retrieval in [
+        ("range", "bytes=0-3"),
+        ("sec-purpose", "prefetch"),
+        ("purpose", "prefetch"),
+    ] {
         service.client.get_with(&path, &[not_a_retrieval]);
     }
     assert_eq!(service.client.status(job).retrieved_at, None);
     let first = service.client.get(&path);
     let tag = first.header("etag").unwrap().to_owned();
-    eventually("the retrieval is noted", || service.client.status(job).retrieved_at);
+    eventually("the retrieval is noted", || {
+        service.client.status(job).retrieved_at
+    });
     let again = service.client.get(&path);
     assert_eq!((again.status, &again.body), (200, &first.body));
-    assert_eq!(service.client.get_with(&path, &[("if-none-match", &tag)]).status, 304);
-    assert!(grep(&service.data(), "marker-5531"), "the test can see what is there");
-    let reason = within(Duration::from_secs(60), "the job is gone", || gone(&service, job));
+    assert_eq!(
+        service
+            .client
+            .get_with(&path, &[("if-none-match", &tag)])
+            .status,
+        304
+    );
+    assert!(
+        grep(&service.data(), "marker-5531"),
+        "the test can see what is there"
+    );
+    let reason = within(Duration::from_secs(60), "the job is gone", || {
+        gone(&service, job)
+    });
     assert_eq!(reason, TombstoneReason::Retrieved);
-    within(Duration::from_secs(60), "its bytes are gone", || (!grep(&service.data(), "marker-5531")).then_some(()));
+    within(Duration::from_secs(60), "its bytes are gone", || {
+        (!grep(&service.data(), "marker-5531")).then_some(())
+    });
     assert_eq!(service.files(), Vec::<String>::new());
 }
 
@@ -60,7 +88,10 @@ fn an_answer_that_its_client_did_not_read_is_no_retrieval() {
     service.client.wait(job);
     let ask = || {
         let mut connection = TcpStream::connect(service.address()).unwrap();
-        let head = format!("GET /transcribe/{job} HTTP/1.1\r\nhost: {}\r\n\r\n", service.address());
+        let head = format!(
+            "GET /transcribe/{job} HTTP/1.1\r\nhost: {}\r\n\r\n",
+            service.address()
+        );
         connection.write_all(head.as_bytes()).unwrap();
         connection
     };
@@ -73,8 +104,14 @@ fn an_answer_that_its_client_did_not_read_is_no_retrieval() {
     }
     eventually("the connections have ended", || {
         let metrics = service.client.get("/metrics").text();
-        let count = metrics.lines().find_map(|line| line.strip_prefix("steno_connections "));
-        count.unwrap().parse::<f64>().is_ok_and(|count| count <= 1.0).then_some(())
+        let count = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("steno_connections "));
+        count
+            .unwrap()
+            .parse::<f64>()
+            .is_ok_and(|count| count <= 1.0)
+            .then_some(())
     });
     assert_eq!(service.client.status(job).retrieved_at, None);
     let api = service.api.as_ref().unwrap();
@@ -88,7 +125,9 @@ fn an_answer_that_its_client_did_not_read_is_no_retrieval() {
         let read = connection.read(&mut part).unwrap();
         answer.extend_from_slice(&part[..read]);
     }
-    eventually("it was retrieved", || service.client.status(job).retrieved_at);
+    eventually("it was retrieved", || {
+        service.client.status(job).retrieved_at
+    });
     drop(connection);
 }
 
@@ -100,7 +139,10 @@ fn a_call_after_a_retrieval_does_not_wait_for_it() {
     // All on one connection: the next call shows that the answer before it was read.
     let began = Instant::now();
     for _ in 0..50 {
-        assert_eq!(service.client.get(&format!("/transcribe/{job}")).status, 200);
+        assert_eq!(
+            service.client.get(&format!("/transcribe/{job}")).status,
+            200
+        );
     }
     let took = began.elapsed();
     // Fifty times the half second for which a silent connection is watched would be 25 s.
@@ -109,25 +151,43 @@ fn a_call_after_a_retrieval_does_not_wait_for_it() {
 
 #[test]
 fn without_grace_a_result_can_be_fetched_once() {
-    let service = Settings::with_workers(1).set("STENO_RETRIEVAL_GRACE", "0").start();
+    let service = Settings::with_workers(1)
+        .set("STENO_RETRIEVAL_GRACE", "0")
+        .start();
     let job = service.client.submit(&fixture("clip.wav"), "language=en");
     service.client.wait(job);
-    assert_eq!(service.client.get(&format!("/transcribe/{job}?format=text")).status, 200);
-    assert_eq!(eventually("the job is gone", || gone(&service, job)), TombstoneReason::Retrieved);
+    assert_eq!(
+        service
+            .client
+            .get(&format!("/transcribe/{job}?format=text"))
+            .status,
+        200
+    );
+    assert_eq!(
+        eventually("the job is gone", || gone(&service, job)),
+        TombstoneReason::Retrieved
+    );
 }
 
 #[test]
 fn every_status_ends_at_the_deadline() {
-    let mut service = Settings::with_workers(1).set("STENO_TTL", "20s").set("STENO_SWEEP_INTERVAL", "1s").start();
+    let mut service = Settings::with_workers(1)
+        .set("STENO_TTL", "20s")
+        .set("STENO_SWEEP_INTERVAL", "1s")
+        .start();
     let done = service.client.submit(&fixture("clip.wav"), "language=en");
     assert_eq!(service.client.wait(done).status, Status::Completed);
     assert!(service.workers.remove(0).terminate().success());
     let waiting = service.client.submit(&fixture("clip.wav"), "language=en");
     for job in [done, waiting] {
-        let reason = within(Duration::from_secs(60), "the job expires", || gone(&service, job));
+        let reason = within(Duration::from_secs(60), "the job expires", || {
+            gone(&service, job)
+        });
         assert_eq!(reason, TombstoneReason::Expired);
     }
-    within(Duration::from_secs(20), "its audio is gone", || service.files().is_empty().then_some(()));
+    within(Duration::from_secs(20), "its audio is gone", || {
+        service.files().is_empty().then_some(())
+    });
     within(Duration::from_secs(60), "its tombstone is gone", || {
         (service.client.get(&format!("/transcribe/{done}")).status == 404).then_some(())
     });
@@ -137,16 +197,35 @@ fn every_status_ends_at_the_deadline() {
 fn a_running_job_is_cancelled_within_one_pass_of_the_engine() {
     let service = Settings::with_workers(1).start();
     let long = service.client.submit(&fixture("long.opus"), "language=en");
-    eventually("the engine is at work", || service.workers[0].log().contains("claimed span 0").then_some(()));
-    let next = service.client.submit(&fixture("clip.wav"), "language=en&priority=-10");
-    assert_eq!(service.client.delete(&format!("/transcribe/{long}")).status, 204);
-    assert_eq!(service.client.delete(&format!("/transcribe/{long}")).status, 204, "twice is no error");
+    eventually("the engine is at work", || {
+        service.workers[0]
+            .log()
+            .contains("claimed span 0")
+            .then_some(())
+    });
+    let next = service
+        .client
+        .submit(&fixture("clip.wav"), "language=en&priority=-10");
+    assert_eq!(
+        service.client.delete(&format!("/transcribe/{long}")).status,
+        204
+    );
+    assert_eq!(
+        service.client.delete(&format!("/transcribe/{long}")).status,
+        204,
+        "twice is no error"
+    );
     assert_eq!(gone(&service, long), Some(TombstoneReason::Deleted));
     // Spans of the deleted job would go first: the other one waits behind them with its low priority.
     service.client.wait_for_text(next);
     service.workers[0].wait_for_log(&format!("of job {long}: the claim is gone"));
     let worker_log = service.workers[0].log();
     assert!(!worker_log.contains("claimed span 2"), "{worker_log}");
-    assert!(!worker_log.contains("ERROR"), "stopping is no error: {worker_log}");
-    eventually("all files are gone", || service.files().is_empty().then_some(()));
+    assert!(
+        !worker_log.contains("ERROR"),
+        "stopping is no error: {worker_log}"
+    );
+    eventually("all files are gone", || {
+        service.files().is_empty().then_some(())
+    });
 }

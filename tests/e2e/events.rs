@@ -12,7 +12,10 @@ fn events_path(job: JobId) -> String {
 
 fn text(events: &[Event]) -> String {
     let segments = events.iter().filter(|event| event.name == "segment");
-    segments.map(|event| event.data["text"].as_str().unwrap()).collect::<Vec<_>>().join(" ")
+    segments
+        .map(|event| event.data["text"].as_str().unwrap())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[test]
@@ -22,20 +25,37 @@ fn segments_come_while_the_job_runs_and_are_those_of_the_result() {
     let mut seen_early = false;
     let mut events = Vec::new();
     for event in service.client.events(&events_path(job), None) {
-        seen_early |= event.name == "segment" && service.client.status(job).status == Status::Processing;
+        seen_early |=
+            event.name == "segment" && service.client.status(job).status == Status::Processing;
         events.push(event);
     }
-    assert!(seen_early, "the first segments are there before the job ends");
+    assert!(
+        seen_early,
+        "the first segments are there before the job ends"
+    );
     let names: Vec<_> = events.iter().map(|event| event.name.as_str()).collect();
-    assert!(names[0] == "status" && names.contains(&"progress") && names.ends_with(&["completed"]), "{names:?}");
-    let progress: Vec<_> = events.iter().filter_map(|event| event.data["progress"].as_f64()).collect();
+    assert!(
+        names[0] == "status" && names.contains(&"progress") && names.ends_with(&["completed"]),
+        "{names:?}"
+    );
+    let progress: Vec<_> = events
+        .iter()
+        .filter_map(|event| event.data["progress"].as_f64())
+        .collect();
     assert!(progress.is_sorted(), "{progress:?}");
     let ended = service.client.status(job);
     assert_eq!(ended.retrieved_at, None, "following is no retrieval");
-    assert_eq!(events.last().unwrap().data["result"], serde_json::Value::Null);
+    assert_eq!(
+        events.last().unwrap().data["result"],
+        serde_json::Value::Null
+    );
     let result = ended.result.unwrap();
     assert_eq!(text(&events), result.text);
-    let ids: Vec<_> = events.iter().filter(|e| e.name == "segment").map(|e| e.data["id"].as_u64().unwrap()).collect();
+    let ids: Vec<_> = events
+        .iter()
+        .filter(|e| e.name == "segment")
+        .map(|e| e.data["id"].as_u64().unwrap())
+        .collect();
     assert_eq!(ids, (0..result.segments.len() as u64).collect::<Vec<_>>());
 }
 
@@ -52,8 +72,14 @@ fn a_follower_that_comes_back_is_told_the_rest_even_by_another_process() {
     let last = events.last().unwrap().id.clone();
     service.api.take().unwrap().kill();
     service.start_api();
-    let rest: Vec<_> = service.client.events(&events_path(job), Some(&last)).collect();
-    assert!(rest.iter().all(|event| event.name != "status"), "the status it has is not told again");
+    let rest: Vec<_> = service
+        .client
+        .events(&events_path(job), Some(&last))
+        .collect();
+    assert!(
+        rest.iter().all(|event| event.name != "status"),
+        "the status it has is not told again"
+    );
     events.extend(rest);
     let result = service.client.status(job).result.unwrap();
     assert_eq!(text(&events), result.text);
@@ -61,9 +87,21 @@ fn a_follower_that_comes_back_is_told_the_rest_even_by_another_process() {
     let again: Vec<_> = service.client.events(&events_path(job), None).collect();
     assert_eq!(text(&again), result.text);
     let end = &again.last().unwrap().id;
-    assert_eq!(service.client.get_with(&events_path(job), &[("last-event-id", end)]).status, 204);
-    let said = std::fs::read_to_string(fixture("minute.txt")).unwrap().repeat(3);
-    assert!(word_error_rate(&said, &result.text) < 0.15, "{}", result.text);
+    assert_eq!(
+        service
+            .client
+            .get_with(&events_path(job), &[("last-event-id", end)])
+            .status,
+        204
+    );
+    let said = std::fs::read_to_string(fixture("minute.txt"))
+        .unwrap()
+        .repeat(3);
+    assert!(
+        word_error_rate(&said, &result.text) < 0.15,
+        "{}",
+        result.text
+    );
 }
 
 #[test]
@@ -72,10 +110,26 @@ fn a_failure_is_an_event_and_a_stranger_s_id_a_problem() {
     let job = service.client.submit(&fixture("clip.txt"), "");
     let events: Vec<_> = service.client.events(&events_path(job), None).collect();
     let end = events.last().unwrap();
-    assert_eq!((end.name.as_str(), end.data["error"]["code"].as_str()), ("failed", Some("unsupported_media")));
-    assert_eq!(service.client.get(&events_path(JobId::random())).problem().status, 404);
-    let refused = service.client.get_with(&events_path(job), &[("last-event-id", "x")]).problem();
-    assert_eq!((refused.status, refused.errors[0].pointer.as_str()), (422, "/Last-Event-ID"));
+    assert_eq!(
+        (end.name.as_str(), end.data["error"]["code"].as_str()),
+        ("failed", Some("unsupported_media"))
+    );
+    assert_eq!(
+        service
+            .client
+            .get(&events_path(JobId::random()))
+            .problem()
+            .status,
+        404
+    );
+    let refused = service
+        .client
+        .get_with(&events_path(job), &[("last-event-id", "x")])
+        .problem();
+    assert_eq!(
+        (refused.status, refused.errors[0].pointer.as_str()),
+        (422, "/Last-Event-ID")
+    );
     service.client.delete(&format!("/transcribe/{job}"));
     assert_eq!(service.client.get(&events_path(job)).problem().status, 410);
 }
@@ -83,7 +137,9 @@ fn a_failure_is_an_event_and_a_stranger_s_id_a_problem() {
 #[test]
 fn five_hundred_idle_followers_cost_little_and_end_with_the_server() {
     let mut service = Settings::with_workers(0).start();
-    let jobs: Vec<_> = (0..50).map(|_| service.client.submit(&fixture("clip.opus"), "")).collect();
+    let jobs: Vec<_> = (0..50)
+        .map(|_| service.client.submit(&fixture("clip.opus"), ""))
+        .collect();
     let (before, _) = service.api.as_ref().unwrap().memory_bytes();
     let mut followers: Vec<_> = (0..500)
         .map(|index| {
@@ -108,7 +164,11 @@ fn five_hundred_idle_followers_cost_little_and_end_with_the_server() {
     while !String::from_utf8_lossy(&heard).contains(": keep-alive\n\n") {
         let mut chunk = [0; 512];
         let length = followers[0].read(&mut chunk).unwrap();
-        assert!(length > 0, "the stream ended: {}", String::from_utf8_lossy(&heard));
+        assert!(
+            length > 0,
+            "the stream ended: {}",
+            String::from_utf8_lossy(&heard)
+        );
         heard.extend_from_slice(&chunk[..length]);
     }
     let idle = api.cpu_seconds() - cpu;
@@ -118,8 +178,15 @@ fn five_hundred_idle_followers_cost_little_and_end_with_the_server() {
         let mut rest = Vec::new();
         follower.read_to_end(&mut rest).unwrap();
         let end = String::from_utf8_lossy(&rest);
-        assert!(end.ends_with("0\r\n\r\n"), "the stream was cut off: {end:?}");
+        assert!(
+            end.ends_with("0\r\n\r\n"),
+            "the stream was cut off: {end:?}"
+        );
     }
     service.start_api();
-    assert!(eventually("the jobs are still there", || Some(service.client.status(jobs[0]).status)) == Status::Pending);
+    assert!(
+        eventually("the jobs are still there", || Some(
+            service.client.status(jobs[0]).status
+        )) == Status::Pending
+    );
 }

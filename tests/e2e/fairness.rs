@@ -6,13 +6,18 @@ use steno_models::Status;
 #[test]
 fn a_short_recording_passes_a_long_one() {
     let service = Settings::with_workers(1).start();
-    let long = service.client.submit(&repeated("long.opus", 6, &service.scratch()), "language=en");
+    let long = service
+        .client
+        .submit(&repeated("long.opus", 6, &service.scratch()), "language=en");
     // Long before the time that it is expected to take has gone by: from then on it would be its turn.
     service.workers[0].wait_for_log("claimed preparation");
     let short = service.client.submit(&fixture("clip.wav"), "language=en");
     service.client.wait_for_text(short);
     let progress = service.client.status(long).progress;
-    assert!(progress < 0.6, "the short one ended when the long one was at {progress}");
+    assert!(
+        progress < 0.6,
+        "the short one ended when the long one was at {progress}"
+    );
     service.client.delete(&format!("/transcribe/{long}"));
 }
 
@@ -21,7 +26,9 @@ fn a_long_recording_ends_under_a_stream_of_short_ones() {
     let service = Settings::with_workers(1).start();
     let long = service.client.submit(&fixture("long.opus"), "language=en");
     // Always two waiting: without a due time that stands still the long one would never have its turn.
-    let mut short: Vec<_> = (0..2).map(|_| service.client.submit(&fixture("clip.wav"), "language=en")).collect();
+    let mut short: Vec<_> = (0..2)
+        .map(|_| service.client.submit(&fixture("clip.wav"), "language=en"))
+        .collect();
     let mut sent = short.len();
     eventually("the long one ends", || {
         short.retain(|job| !service.client.status(*job).status.is_terminal());

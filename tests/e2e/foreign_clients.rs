@@ -27,7 +27,11 @@ fn openai_s_python_client_understands_every_answer() {
     let answers = run(Command::new(foreign_client("python/bin/python"))
         .arg(clients().join("openai_sdk.py"))
         .arg(url(&service))
-        .args([fixture("clip.wav"), fixture("clip.txt"), fixture("manifest.tsv")])
+        .args([
+            fixture("clip.wav"),
+            fixture("clip.txt"),
+            fixture("manifest.tsv"),
+        ])
         .env("NO_PROXY", "*"));
     assert_eq!(answers.matches("ok: ").count(), 16, "{answers}");
 }
@@ -41,7 +45,11 @@ fn openai_s_javascript_client_understands_every_answer() {
     let answers = run(Command::new("node")
         .arg(&program)
         .arg(url(&service))
-        .args([fixture("clip.wav"), fixture("clip.txt"), fixture("manifest.tsv")])
+        .args([
+            fixture("clip.wav"),
+            fixture("clip.txt"),
+            fixture("manifest.tsv"),
+        ])
         .env("NO_PROXY", "*"));
     assert_eq!(answers.matches("ok: ").count(), 9, "{answers}");
 }
@@ -76,8 +84,20 @@ fn a_fuzzer_finds_nothing_that_the_description_does_not_say() {
     let service = Settings::with_workers(1).start();
     // The description cannot say that a field has to be JSON and a file a recording: only that check is left out.
     run(Command::new(foreign_client("python/bin/schemathesis"))
-        .args(["run", &format!("{}/openapi.json", url(&service)), "--max-examples", "30", "--seed", "1"])
-        .args(["--exclude-checks", "positive_data_acceptance", "--request-timeout", "60"])
+        .args([
+            "run",
+            &format!("{}/openapi.json", url(&service)),
+            "--max-examples",
+            "30",
+            "--seed",
+            "1",
+        ])
+        .args([
+            "--exclude-checks",
+            "positive_data_acceptance",
+            "--request-timeout",
+            "60",
+        ])
         .current_dir(service.scratch())
         .env("NO_PROXY", "*"));
 }
@@ -85,7 +105,10 @@ fn a_fuzzer_finds_nothing_that_the_description_does_not_say() {
 /// The fenced blocks of a page in a language.
 fn examples(page: &str, language: &str) -> Vec<String> {
     let fence = format!("```{language}\n");
-    let blocks = page.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
+    let blocks = page
+        .split(&fence)
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap().to_owned());
     blocks.collect()
 }
 
@@ -105,10 +128,17 @@ fn every_example_of_the_api_s_page_runs() {
     ] {
         for example in examples(&page, language) {
             // A line that fails ends a script of the shell, too.
-            let example = if language == "sh" { format!("set -euo pipefail\n{example}") } else { example };
+            let example = if language == "sh" {
+                format!("set -euo pipefail\n{example}")
+            } else {
+                example
+            };
             std::fs::write(folder.join(name), example).unwrap();
-            let said =
-                run(Command::new(&program).arg(name).current_dir(&folder).env("NO_PROXY", "*").env("no_proxy", "*"));
+            let said = run(Command::new(&program)
+                .arg(name)
+                .current_dir(&folder)
+                .env("NO_PROXY", "*")
+                .env("no_proxy", "*"));
             assert!(language == "sh" || said.contains("weather"), "{said}");
             ran += 1;
         }

@@ -16,19 +16,31 @@ fn every_format_yields_the_words_that_were_said() {
         .filter(|row| row[0].starts_with("clip"))
         .collect();
     assert!(clips.len() >= 15, "only {} formats", clips.len());
-    let jobs: Vec<_> = clips.iter().map(|row| service.client.submit(&fixture(row[0]), "language=en")).collect();
+    let jobs: Vec<_> = clips
+        .iter()
+        .map(|row| service.client.submit(&fixture(row[0]), "language=en"))
+        .collect();
     let expected = fs::read_to_string(fixture("clip.txt")).unwrap();
     for (row, job) in clips.iter().zip(jobs) {
         let text = service.client.wait_for_text(job);
-        assert!(word_error_rate(&expected, &text) < 0.2, "{}: {text}", row[0]);
+        assert!(
+            word_error_rate(&expected, &text) < 0.2,
+            "{}: {text}",
+            row[0]
+        );
     }
 }
 
 /// Files that only ffmpeg reads, with the code of their failure without one.
 fn foreign_files() -> Vec<(String, String)> {
     let manifest = fs::read_to_string(fixture("manifest.tsv")).unwrap();
-    let rows = manifest.lines().map(|line| line.split('\t').map(ToOwned::to_owned).collect::<Vec<_>>());
-    let rows: Vec<_> = rows.filter(|row| row[1] == "ffmpeg").map(|row| (row[0].clone(), row[2].clone())).collect();
+    let rows = manifest
+        .lines()
+        .map(|line| line.split('\t').map(ToOwned::to_owned).collect::<Vec<_>>());
+    let rows: Vec<_> = rows
+        .filter(|row| row[1] == "ffmpeg")
+        .map(|row| (row[0].clone(), row[2].clone()))
+        .collect();
     assert!(rows.len() >= 10, "only {} files", rows.len());
     rows
 }
@@ -39,7 +51,10 @@ fn what_only_ffmpeg_reads_is_transcribed_where_it_is_installed() {
     assert!(found, "no ffmpeg: run scripts/ensure-tools.sh");
     let service = Settings::with_workers(1).set("STENO_SLOTS", "2").start();
     let files = foreign_files();
-    let jobs: Vec<_> = files.iter().map(|(name, _)| service.client.submit(&fixture(name), "language=en")).collect();
+    let jobs: Vec<_> = files
+        .iter()
+        .map(|(name, _)| service.client.submit(&fixture(name), "language=en"))
+        .collect();
     let expected = fs::read_to_string(fixture("clip.txt")).unwrap();
     for ((name, _), job) in files.iter().zip(jobs) {
         let text = service.client.wait_for_text(job);
@@ -49,7 +64,11 @@ fn what_only_ffmpeg_reads_is_transcribed_where_it_is_installed() {
     // A playlist is no recording, whoever reads it.
     for name in ["bad/concat.ffconcat", "bad/playlist.m3u"] {
         let job = service.client.submit(&fixture(name), "language=en");
-        assert_eq!(service.client.wait(job).error.unwrap().code.as_str(), "unsupported_media", "{name}");
+        assert_eq!(
+            service.client.wait(job).error.unwrap().code.as_str(),
+            "unsupported_media",
+            "{name}"
+        );
     }
 }
 
@@ -57,11 +76,20 @@ fn what_only_ffmpeg_reads_is_transcribed_where_it_is_installed() {
 fn without_ffmpeg_its_formats_are_named() {
     let service = Settings::with_workers(1).set("STENO_FFMPEG", "off").start();
     let files = foreign_files();
-    let jobs: Vec<_> = files.iter().map(|(name, _)| service.client.submit(&fixture(name), "language=en")).collect();
+    let jobs: Vec<_> = files
+        .iter()
+        .map(|(name, _)| service.client.submit(&fixture(name), "language=en"))
+        .collect();
     for ((name, code), job) in files.iter().zip(jobs) {
         let error = service.client.wait(job).error.unwrap();
         assert_eq!(error.code.as_str(), code, "{name}");
-        assert!(error.message.contains("is read only where ffmpeg is installed"), "{name}: {}", error.message);
+        assert!(
+            error
+                .message
+                .contains("is read only where ffmpeg is installed"),
+            "{name}: {}",
+            error.message
+        );
     }
 }
 
@@ -73,13 +101,27 @@ fn an_ffmpeg_that_cannot_be_started_is_as_good_as_none() {
     fs::write(&program, "#!/bin/sh\nexit 127\n").unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
 
-    let service = Settings::with_workers(1).set("STENO_FFMPEG", program.to_str().unwrap()).start();
+    let service = Settings::with_workers(1)
+        .set("STENO_FFMPEG", program.to_str().unwrap())
+        .start();
     let (name, code) = foreign_files().remove(0);
     let job = service.client.submit(&fixture(&name), "language=en");
     let error = service.client.wait(job).error.unwrap();
     assert_eq!(error.code.as_str(), code, "{name}");
-    assert!(error.message.contains("is read only where ffmpeg is installed"), "{}", error.message);
-    assert!(service.workers[0].log().contains("cannot be started in its sandbox"), "{}", service.workers[0].log());
+    assert!(
+        error
+            .message
+            .contains("is read only where ffmpeg is installed"),
+        "{}",
+        error.message
+    );
+    assert!(
+        service.workers[0]
+            .log()
+            .contains("cannot be started in its sandbox"),
+        "{}",
+        service.workers[0].log()
+    );
 }
 
 #[test]

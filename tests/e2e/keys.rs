@@ -12,35 +12,61 @@ fn service_for(workers: usize, names: &[&str]) -> (Service, tempfile::TempDir, V
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("api-keys");
     let keys = names.iter().map(|name| add(&file, name)).collect();
-    let service = Settings::with_workers(workers).set("STENO_API_KEYS_FILE", file.to_str().unwrap()).start();
+    let service = Settings::with_workers(workers)
+        .set("STENO_API_KEYS_FILE", file.to_str().unwrap())
+        .start();
     (service, folder, keys)
 }
 
 fn add(file: &Path, name: &str) -> String {
-    let output =
-        Command::new(steno_e2e::binary_path("steno")).args(["keys", "add", name, "--api-keys-file"]).arg(file).output();
+    let output = Command::new(steno_e2e::binary_path("steno"))
+        .args(["keys", "add", name, "--api-keys-file"])
+        .arg(file)
+        .output();
     let output = output.unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 fn jobs(client: &Client) -> usize {
-    serde_json::from_slice::<JobList>(&client.get("/transcribe").body).unwrap().jobs.len()
+    serde_json::from_slice::<JobList>(&client.get("/transcribe").body)
+        .unwrap()
+        .jobs
+        .len()
 }
 
 #[test]
 fn a_call_without_a_known_key_gets_nowhere() {
     let (service, _folder, keys) = service_for(0, &["alice"]);
     let clip = fixture("clip.opus");
-    for client in [service.client.clone(), service.client.with_key("steno_wrong")] {
-        for path in ["/transcribe", "/nothing", &format!("/transcribe/{}", JobId::random())] {
+    for client in [
+        service.client.clone(),
+        service.client.with_key("steno_wrong"),
+    ] {
+        for path in [
+            "/transcribe",
+            "/nothing",
+            &format!("/transcribe/{}", JobId::random()),
+        ] {
             let problem = client.get(path);
             assert_eq!(problem.header("www-authenticate"), Some("Bearer"));
-            assert_eq!((problem.status, problem.problem().code), (401, ProblemCode::Unauthorized), "{path}");
+            assert_eq!(
+                (problem.status, problem.problem().code),
+                (401, ProblemCode::Unauthorized),
+                "{path}"
+            );
         }
         assert_eq!(client.upload(&clip, "").status, 401);
-        let refused = client.post_form("/v1/audio/transcriptions", &clip, &[("model", "whisper-1")]);
-        assert_eq!((refused.status, refused.json()["error"]["code"].as_str()), (401, Some("invalid_api_key")));
+        let refused =
+            client.post_form("/v1/audio/transcriptions", &clip, &[("model", "whisper-1")]);
+        assert_eq!(
+            (refused.status, refused.json()["error"]["code"].as_str()),
+            (401, Some("invalid_api_key"))
+        );
         for path in ["/healthz", "/readyz", "/openapi.json", "/docs/"] {
             assert_eq!(client.get(path).status, 200, "{path}");
         }
@@ -53,11 +79,15 @@ fn a_call_without_a_known_key_gets_nowhere() {
 fn keys_come_as_a_credential_of_the_service_manager() {
     let folder = tempfile::tempdir().unwrap();
     let key = add(&folder.path().join("steno.api-keys"), "alice");
-    let service = Settings::with_workers(0).set("CREDENTIALS_DIRECTORY", folder.path().to_str().unwrap()).start();
+    let service = Settings::with_workers(0)
+        .set("CREDENTIALS_DIRECTORY", folder.path().to_str().unwrap())
+        .start();
     assert_eq!(service.client.get("/transcribe").status, 401);
     assert_eq!(jobs(&service.client.with_key(&key)), 0);
     // A folder with other credentials asks nobody for a key.
-    let service = Settings::with_workers(0).set("CREDENTIALS_DIRECTORY", "/").start();
+    let service = Settings::with_workers(0)
+        .set("CREDENTIALS_DIRECTORY", "/")
+        .start();
     assert_eq!(jobs(&service.client), 0);
 }
 
@@ -77,7 +107,11 @@ fn to_each_key_its_own_jobs() {
     let call = |client: &Client| client.post_form("/v1/audio/transcriptions", &clip, &fields);
     let (of_alice, of_bob) = (call(&alice), call(&bob));
     assert_eq!(of_alice.json(), of_bob.json());
-    assert_ne!(of_alice.header("x-job-id"), of_bob.header("x-job-id"), "nobody attaches to another's job");
+    assert_ne!(
+        of_alice.header("x-job-id"),
+        of_bob.header("x-job-id"),
+        "nobody attaches to another's job"
+    );
     assert_eq!(alice.delete(&path).status, 204);
     assert_eq!((alice.get(&path).status, bob.get(&path).status), (410, 404));
 }
@@ -93,7 +127,12 @@ fn keys_that_are_added_at_once_are_all_kept() {
         }
     });
     let text = std::fs::read_to_string(&file).unwrap();
-    assert!(names.iter().all(|name| text.contains(&format!("{name} sha256:"))), "{text}");
+    assert!(
+        names
+            .iter()
+            .all(|name| text.contains(&format!("{name} sha256:"))),
+        "{text}"
+    );
 }
 
 #[test]
@@ -116,20 +155,32 @@ fn streams_of_one_key_leave_connections_for_others() {
         assert_eq!(bob.get("/transcribe").status, 200);
     }
     let log = service.api.as_ref().unwrap().log();
-    assert!(log.lines().any(|line| line.contains("429") && line.contains("key.name=\"alice\"")), "{log}");
+    assert!(
+        log.lines()
+            .any(|line| line.contains("429") && line.contains("key.name=\"alice\"")),
+        "{log}"
+    );
     streams.pop();
-    eventually("there is a place again", || (alice.get("/transcribe").status == 200).then_some(()));
+    eventually("there is a place again", || {
+        (alice.get("/transcribe").status == 200).then_some(())
+    });
 }
 
 #[test]
 fn a_flood_of_refused_calls_does_not_fill_the_log() {
-    let service = Settings::with_workers(0).set("STENO_SWEEP_INTERVAL", "1s").start();
+    let service = Settings::with_workers(0)
+        .set("STENO_SWEEP_INTERVAL", "1s")
+        .start();
     for _ in 0..300 {
         assert_eq!(service.client.get("/nothing").status, 404);
     }
     let api = service.api.as_ref().unwrap();
     api.wait_for_log("more calls were refused with 404");
-    assert!(api.log().matches("answered 404").count() < 50, "{}", api.log());
+    assert!(
+        api.log().matches("answered 404").count() < 50,
+        "{}",
+        api.log()
+    );
 }
 
 #[test]
@@ -137,14 +188,25 @@ fn a_server_without_its_keys_shows_no_job_of_a_key() {
     let (mut service, _folder, keys) = service_for(0, &["alice"]);
     let alice = service.client.with_key(&keys[0]);
     let job = alice.submit(&fixture("clip.opus"), "");
-    service.api.as_ref().unwrap().wait_for_log("API keys are asked for: 1 in ");
+    service
+        .api
+        .as_ref()
+        .unwrap()
+        .wait_for_log("API keys are asked for: 1 in ");
     service.api.take().unwrap().terminate();
 
     assert!(service.try_start_api(&[("STENO_API_KEYS_FILE", "")]));
-    service.api.as_ref().unwrap().wait_for_log("API keys are off");
+    service
+        .api
+        .as_ref()
+        .unwrap()
+        .wait_for_log("API keys are off");
     let own = service.client.submit(&fixture("clip.flac"), "");
     let listed: JobList = serde_json::from_slice(&service.client.get("/transcribe").body).unwrap();
-    assert_eq!(listed.jobs.iter().map(|job| job.job_id).collect::<Vec<_>>(), [own]);
+    assert_eq!(
+        listed.jobs.iter().map(|job| job.job_id).collect::<Vec<_>>(),
+        [own]
+    );
     let path = format!("/transcribe/{job}");
     assert_eq!(service.client.get(&path).status, 404);
     assert_eq!(service.client.get(&format!("{path}/events")).status, 404);
@@ -155,9 +217,14 @@ fn a_server_without_its_keys_shows_no_job_of_a_key() {
 fn a_misspelt_setting_in_the_environment_is_refused() {
     let mut service = Settings::with_workers(0).start_nothing();
     for binary in ["steno-api", "steno-worker", "steno"] {
-        let mut process = service.start_process_with(binary, &[("STENO_API_KEY_FILE", "/etc/steno/api-keys")]);
+        let mut process =
+            service.start_process_with(binary, &[("STENO_API_KEY_FILE", "/etc/steno/api-keys")]);
         assert_eq!(process.wait().code(), Some(2));
-        assert!(process.log().contains("did you mean STENO_API_KEYS_FILE?"), "{}", process.log());
+        assert!(
+            process.log().contains("did you mean STENO_API_KEYS_FILE?"),
+            "{}",
+            process.log()
+        );
     }
 }
 
@@ -166,14 +233,29 @@ fn without_keys_calls_through_a_proxy_are_refused_unless_told_to() {
     let forwarded = [("x-forwarded-for", "203.0.113.7")];
     let service = Settings::with_workers(0).start();
     let refused = service.client.get_with("/transcribe", &forwarded);
-    assert_eq!((refused.status, refused.problem().code), (403, ProblemCode::Forbidden));
+    assert_eq!(
+        (refused.status, refused.problem().code),
+        (403, ProblemCode::Forbidden)
+    );
     assert!(refused.problem().detail.contains("STENO_API_KEYS_FILE"));
     assert_eq!(service.client.get("/transcribe").status, 200);
 
-    let service = Settings::with_workers(0).set("STENO_ALLOW_PUBLIC", "true").start();
-    assert_eq!(service.client.get_with("/transcribe", &forwarded).status, 200);
+    let service = Settings::with_workers(0)
+        .set("STENO_ALLOW_PUBLIC", "true")
+        .start();
+    assert_eq!(
+        service.client.get_with("/transcribe", &forwarded).status,
+        200
+    );
     let (service, _folder, keys) = service_for(0, &["alice"]);
-    assert_eq!(service.client.with_key(&keys[0]).get_with("/transcribe", &forwarded).status, 200);
+    assert_eq!(
+        service
+            .client
+            .with_key(&keys[0])
+            .get_with("/transcribe", &forwarded)
+            .status,
+        200
+    );
 }
 
 #[test]
@@ -182,10 +264,16 @@ fn keys_are_read_again_when_asked_and_kept_when_the_file_is_wrong() {
     let file = folder.path().join("api-keys");
     let alice = service.client.with_key(&keys[0]);
     let carol = service.client.with_key(&add(&file, "carol"));
-    assert_eq!(carol.get("/transcribe").status, 401, "the file is not read at every call");
+    assert_eq!(
+        carol.get("/transcribe").status,
+        401,
+        "the file is not read at every call"
+    );
     let api = service.api.as_ref().unwrap();
     api.signal(Signal::HUP);
-    eventually("the new key is known", || (carol.get("/transcribe").status == 200).then_some(()));
+    eventually("the new key is known", || {
+        (carol.get("/transcribe").status == 200).then_some(())
+    });
     std::fs::write(&file, "nonsense").unwrap();
     api.signal(Signal::HUP);
     api.wait_for_log("the API keys stay as they were");
@@ -195,43 +283,88 @@ fn keys_are_read_again_when_asked_and_kept_when_the_file_is_wrong() {
     std::fs::write(&file, "# nobody\n").unwrap();
     api.signal(Signal::HUP);
     api.wait_for_log("every call is refused until you add one");
-    eventually("no key is known", || (alice.get("/transcribe").status == 401).then_some(()));
+    eventually("no key is known", || {
+        (alice.get("/transcribe").status == 401).then_some(())
+    });
     let log = api.log();
-    assert!(keys.iter().all(|key| !log.contains(key.as_str())), "keys are not logged");
+    assert!(
+        keys.iter().all(|key| !log.contains(key.as_str())),
+        "keys are not logged"
+    );
 }
 
 #[test]
 fn without_keys_nobody_is_let_in_from_outside_unless_told_to() {
-    let mut service = Settings::with_workers(0).set("STENO_BIND", "0.0.0.0:0").start_nothing();
+    let mut service = Settings::with_workers(0)
+        .set("STENO_BIND", "0.0.0.0:0")
+        .start_nothing();
     let mut api = service.start_process("steno-api");
     assert_eq!(api.wait().code(), Some(78));
-    assert!(api.log().contains("STENO_API_KEYS_FILE") && api.log().contains("STENO_ALLOW_PUBLIC"), "{}", api.log());
-    let mut service =
-        Settings::with_workers(0).set("STENO_BIND", "0.0.0.0:0").set("STENO_ALLOW_PUBLIC", "true").start_nothing();
-    service.start_process("steno-api").wait_for_log("listening on http://");
+    assert!(
+        api.log().contains("STENO_API_KEYS_FILE") && api.log().contains("STENO_ALLOW_PUBLIC"),
+        "{}",
+        api.log()
+    );
+    let mut service = Settings::with_workers(0)
+        .set("STENO_BIND", "0.0.0.0:0")
+        .set("STENO_ALLOW_PUBLIC", "true")
+        .start_nothing();
+    service
+        .start_process("steno-api")
+        .wait_for_log("listening on http://");
 }
 
 #[test]
 fn pages_of_others_neither_read_nor_change_anything() {
-    let service = Settings::with_workers(0).set("STENO_ALLOWED_HOSTS", "steno.example.com").start();
+    let service = Settings::with_workers(0)
+        .set("STENO_ALLOWED_HOSTS", "steno.example.com")
+        .start();
     let job = service.client.submit(&fixture("clip.opus"), "");
     let path = format!("/transcribe/{job}");
     let get = |host| service.client.get_with(&path, &[("host", host)]);
-    assert_eq!((get("evil.example").status, get("evil.example").problem().code), (403, ProblemCode::Forbidden));
-    assert_eq!((get("steno.example.com").status, get("localhost:1").status), (200, 200));
+    assert_eq!(
+        (
+            get("evil.example").status,
+            get("evil.example").problem().code
+        ),
+        (403, ProblemCode::Forbidden)
+    );
+    assert_eq!(
+        (get("steno.example.com").status, get("localhost:1").status),
+        (200, 200)
+    );
     let clip = std::fs::read(fixture("clip.opus")).unwrap();
     let post = |origin: &str| {
-        service.client.post_with("/transcribe", &[("content-type", "audio/ogg"), ("origin", origin)], &clip).status
+        service
+            .client
+            .post_with(
+                "/transcribe",
+                &[("content-type", "audio/ogg"), ("origin", origin)],
+                &clip,
+            )
+            .status
     };
     assert_eq!((post("https://evil.example"), post("null")), (403, 403));
     assert_eq!(post(&format!("http://{}", service.address())), 202);
     assert_eq!(
-        service.client.get("/healthz").header("content-security-policy"),
+        service
+            .client
+            .get("/healthz")
+            .header("content-security-policy"),
         Some("default-src 'none'; frame-ancestors 'none'")
     );
     let page = service.client.get("/docs/");
-    assert!(page.status == 200 && page.header("content-security-policy").unwrap().contains("default-src 'self'"));
-    assert!(!page.text().contains("<script>"), "a script in the page itself would be refused");
+    assert!(
+        page.status == 200
+            && page
+                .header("content-security-policy")
+                .unwrap()
+                .contains("default-src 'self'")
+    );
+    assert!(
+        !page.text().contains("<script>"),
+        "a script in the page itself would be refused"
+    );
 }
 
 #[test]
@@ -250,12 +383,22 @@ except openai.AuthenticationError as error: print(error.code)
 print(client(sys.argv[2]).models.list().data[0].id)
 ";
     let output = Command::new(foreign_client("python/bin/python"))
-        .args(["-c", program, &format!("http://{}/v1", service.address()), &keys[0]])
+        .args([
+            "-c",
+            program,
+            &format!("http://{}/v1", service.address()),
+            &keys[0],
+        ])
         .env("NO_PROXY", "*")
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(said, "invalid_api_key\nbase\n", "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        said,
+        "invalid_api_key\nbase\n",
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]
@@ -263,38 +406,68 @@ fn a_key_has_the_limits_of_all_or_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("api-keys");
     let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| add(&file, name));
-    let own = [("bob ", "max_jobs=3"), ("carol ", "requests_per_second=2 max_jobs=9")];
+    let own = [
+        ("bob ", "max_jobs=3"),
+        ("carol ", "requests_per_second=2 max_jobs=9"),
+    ];
     let text = std::fs::read_to_string(&file).unwrap();
-    let lines = text.lines().map(|line| match own.iter().find(|(name, _)| line.starts_with(name)) {
-        Some((_, limits)) => format!("{line} {limits}\n"),
-        None => format!("{line}\n"),
-    });
+    let lines =
+        text.lines().map(
+            |line| match own.iter().find(|(name, _)| line.starts_with(name)) {
+                Some((_, limits)) => format!("{line} {limits}\n"),
+                None => format!("{line}\n"),
+            },
+        );
     std::fs::write(&file, lines.collect::<String>()).unwrap();
     let settings = Settings::with_workers(0).set("STENO_API_KEYS_FILE", file.to_str().unwrap());
-    let service = settings.set("STENO_KEY_MAX_JOBS", "1").set("STENO_KEY_MAX_BYTES", "100kB").start();
+    let service = settings
+        .set("STENO_KEY_MAX_JOBS", "1")
+        .set("STENO_KEY_MAX_BYTES", "100kB")
+        .start();
     let [alice, bob, carol] = [alice, bob, carol].map(|key| service.client.with_key(&key));
 
     let clip = fixture("clip.opus");
     let named = [("content-type", "audio/ogg"), ("idempotency-key", "mine")];
     let recording = std::fs::read(&clip).unwrap();
-    let job = alice.post_with("/transcribe", &named, &recording).accepted().unwrap();
-    assert_eq!(alice.post_with("/transcribe", &named, &recording).accepted(), Some(job), "what is there needs no room");
+    let job = alice
+        .post_with("/transcribe", &named, &recording)
+        .accepted()
+        .unwrap();
+    assert_eq!(
+        alice
+            .post_with("/transcribe", &named, &recording)
+            .accepted(),
+        Some(job),
+        "what is there needs no room"
+    );
     let refused = alice.upload(&clip, "");
-    assert_eq!((refused.status, refused.problem().code), (429, ProblemCode::QuotaExceeded));
+    assert_eq!(
+        (refused.status, refused.problem().code),
+        (429, ProblemCode::QuotaExceeded)
+    );
     assert!(refused.header("retry-after").is_some());
     let of_sdk = alice.post_form("/v1/audio/transcriptions", &clip, &[("model", "whisper-1")]);
-    assert_eq!((of_sdk.status, of_sdk.json()["error"]["code"].as_str()), (429, Some("quota_exceeded")));
+    assert_eq!(
+        (of_sdk.status, of_sdk.json()["error"]["code"].as_str()),
+        (429, Some("quota_exceeded"))
+    );
     alice.delete(&format!("/transcribe/{job}"));
     alice.submit(&clip, "");
 
     for _ in 0..3 {
         bob.submit(&clip, "");
     }
-    assert_eq!(bob.upload(&clip, "").problem().code, ProblemCode::QuotaExceeded);
+    assert_eq!(
+        bob.upload(&clip, "").problem().code,
+        ProblemCode::QuotaExceeded
+    );
     let large = fixture("clip.wav");
     assert!(large.metadata().unwrap().len() > 100_000);
     let refused = carol.upload(&large, "");
-    assert_eq!((refused.status, refused.problem().code), (429, ProblemCode::QuotaExceeded));
+    assert_eq!(
+        (refused.status, refused.problem().code),
+        (429, ProblemCode::QuotaExceeded)
+    );
     assert_eq!(service.files().len(), 4, "what is refused leaves no file");
 
     let refused = eventually("calls one after the other are too many", || {
@@ -303,28 +476,64 @@ fn a_key_has_the_limits_of_all_or_its_own() {
     assert_eq!(refused.problem().code, ProblemCode::RateLimited);
     let wait: u32 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=2).contains(&wait), "{wait}");
-    assert_eq!(alice.get("/transcribe").status, 200, "others are not concerned");
-    eventually("its time comes again", || (carol.get("/transcribe").status == 200).then_some(()));
+    assert_eq!(
+        alice.get("/transcribe").status,
+        200,
+        "others are not concerned"
+    );
+    eventually("its time comes again", || {
+        (carol.get("/transcribe").status == 200).then_some(())
+    });
 }
 
 #[test]
 fn pages_that_are_invited_may_call() {
-    let service = Settings::with_workers(0).set("STENO_CORS_ORIGINS", "https://app.example.com").start();
+    let service = Settings::with_workers(0)
+        .set("STENO_CORS_ORIGINS", "https://app.example.com")
+        .start();
     let url = format!("http://{}/transcribe", service.address());
     let curl = |arguments: &[&str]| {
-        let output =
-            Command::new("curl").args(["-sS", "-i", &url]).args(arguments).env("no_proxy", "*").output().unwrap();
+        let output = Command::new("curl")
+            .args(["-sS", "-i", &url])
+            .args(arguments)
+            .env("no_proxy", "*")
+            .output()
+            .unwrap();
         String::from_utf8(output.stdout).unwrap().to_lowercase()
     };
-    let asks = ["-X", "OPTIONS", "-H", "Access-Control-Request-Method: POST", "-H"];
+    let asks = [
+        "-X",
+        "OPTIONS",
+        "-H",
+        "Access-Control-Request-Method: POST",
+        "-H",
+    ];
     let invited = curl(&[&asks[..], &["Origin: https://app.example.com"]].concat());
-    assert!(invited.contains("access-control-allow-origin: https://app.example.com"), "{invited}");
+    assert!(
+        invited.contains("access-control-allow-origin: https://app.example.com"),
+        "{invited}"
+    );
     let stranger = curl(&[&asks[..], &["Origin: https://evil.example"]].concat());
-    assert!(!stranger.contains("access-control-allow-origin"), "{stranger}");
+    assert!(
+        !stranger.contains("access-control-allow-origin"),
+        "{stranger}"
+    );
     let form = format!("file=@{}", fixture("clip.opus").display());
-    let post = |origin: &str| curl(&["-F", &form, "-H", origin, "-H", "Sec-Fetch-Site: cross-site"]);
+    let post = |origin: &str| {
+        curl(&[
+            "-F",
+            &form,
+            "-H",
+            origin,
+            "-H",
+            "Sec-Fetch-Site: cross-site",
+        ])
+    };
     let accepted = post("Origin: https://app.example.com");
-    assert!(accepted.starts_with("http/1.1 202") && accepted.contains("access-control-expose-headers"), "{accepted}");
+    assert!(
+        accepted.starts_with("http/1.1 202") && accepted.contains("access-control-expose-headers"),
+        "{accepted}"
+    );
     let refused = post("Origin: https://evil.example");
     assert!(refused.starts_with("http/1.1 403"), "{refused}");
 }

@@ -8,13 +8,17 @@ use std::process::{Command, Stdio};
 use steno_e2e::{Settings, fixture};
 
 fn deployed(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../deploy")
+        .join(name)
 }
 
 /// Names of series in a text.
 fn series(text: &str) -> Vec<String> {
     let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let words = text.split(|c: char| !is_of_name(c)).filter(|word| word.starts_with("steno_"));
+    let words = text
+        .split(|c: char| !is_of_name(c))
+        .filter(|word| word.starts_with("steno_"));
     words.map(ToOwned::to_owned).collect()
 }
 
@@ -33,7 +37,10 @@ fn everything_that_is_watched_is_exported_from_the_start() {
         let watched = series(&fs::read_to_string(deployed(file)).unwrap());
         assert!(watched.len() > 5, "{file}");
         for name in watched {
-            assert!(exported.contains(&name), "{file}: {name} is not in\n{scrape}");
+            assert!(
+                exported.contains(&name),
+                "{file}: {name} is not in\n{scrape}"
+            );
         }
     }
     for first in [
@@ -44,7 +51,10 @@ fn everything_that_is_watched_is_exported_from_the_start() {
         "steno_postponed_total{reason=\"files\"} 0",
         "steno_crashes_total 0",
     ] {
-        assert!(scrape.lines().any(|line| line == first), "{first} is not in\n{scrape}");
+        assert!(
+            scrape.lines().any(|line| line == first),
+            "{first} is not in\n{scrape}"
+        );
     }
 }
 
@@ -54,8 +64,14 @@ fn counters_go_on_from_zero() {
     let job = service.client.submit(&fixture("clip.opus"), "language=en");
     service.client.wait_for_text(job);
     let scrape = service.client.get("/metrics").text();
-    for line in ["steno_jobs_ended_total{how=\"completed\"} 1", "steno_claims_total{kind=\"prepare\"} 1"] {
-        assert!(scrape.lines().any(|found| found == line), "{line} is not in\n{scrape}");
+    for line in [
+        "steno_jobs_ended_total{how=\"completed\"} 1",
+        "steno_claims_total{kind=\"prepare\"} 1",
+    ] {
+        assert!(
+            scrape.lines().any(|found| found == line),
+            "{line} is not in\n{scrape}"
+        );
     }
 }
 
@@ -64,7 +80,8 @@ fn real_time_factor_test() -> String {
     let dashboard: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(deployed("grafana.json")).unwrap()).unwrap();
     let text = dashboard.to_string();
-    let formula = "sum(rate(steno_task_seconds_total[10m])) / sum(rate(steno_speech_seconds_total[10m]))";
+    let formula =
+        "sum(rate(steno_task_seconds_total[10m])) / sum(rate(steno_speech_seconds_total[10m]))";
     assert!(text.contains(formula), "the panel has another formula");
     format!(
         "tests:
@@ -92,14 +109,30 @@ fn prometheus_accepts_the_rules_and_a_live_scrape() {
         // The test above has looked at the names; the syntax is Prometheus' own to judge.
         return eprintln!("promtool is not installed");
     }
-    let rules = Command::new("promtool").args(["check", "rules"]).arg(deployed("alerts.yml")).output().unwrap();
-    assert!(rules.status.success(), "{}", String::from_utf8_lossy(&rules.stderr));
+    let rules = Command::new("promtool")
+        .args(["check", "rules"])
+        .arg(deployed("alerts.yml"))
+        .output()
+        .unwrap();
+    assert!(
+        rules.status.success(),
+        "{}",
+        String::from_utf8_lossy(&rules.stderr)
+    );
 
     let folder = tempfile::tempdir().unwrap();
     let test = folder.path().join("test.yml");
     fs::write(&test, real_time_factor_test()).unwrap();
-    let tested = Command::new("promtool").args(["test", "rules"]).arg(&test).output().unwrap();
-    assert!(tested.status.success(), "{}", String::from_utf8_lossy(&tested.stdout));
+    let tested = Command::new("promtool")
+        .args(["test", "rules"])
+        .arg(&test)
+        .output()
+        .unwrap();
+    assert!(
+        tested.status.success(),
+        "{}",
+        String::from_utf8_lossy(&tested.stdout)
+    );
 
     let mut check = Command::new("promtool")
         .args(["check", "metrics"])
@@ -108,7 +141,12 @@ fn prometheus_accepts_the_rules_and_a_live_scrape() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    check.stdin.take().unwrap().write_all(fresh_scrape().as_bytes()).unwrap();
+    check
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(fresh_scrape().as_bytes())
+        .unwrap();
     let checked = check.wait_with_output().unwrap();
     let said = String::from_utf8([checked.stdout, checked.stderr].concat()).unwrap();
     assert!(checked.status.success(), "{said}");

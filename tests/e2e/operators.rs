@@ -13,7 +13,10 @@ fn admin(service: &Service, arguments: &[&str]) -> (bool, String) {
         .env("STENO_DATA", service.data())
         .output()
         .unwrap();
-    (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    (
+        output.status.success(),
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap(),
+    )
 }
 
 #[test]
@@ -22,8 +25,12 @@ fn a_backup_taken_while_jobs_run_goes_on_from_there() {
     let long = service.client.submit(&fixture("long.opus"), "language=en");
     let done = service.client.submit(&fixture("clip.opus"), "language=en");
     let text = service.client.wait_for_text(done);
-    eventually("the long one has begun", || (service.client.status(long).progress > 0.0).then_some(()));
-    let pending = service.client.submit(&fixture("clip.wav"), "language=en&priority=-10");
+    eventually("the long one has begun", || {
+        (service.client.status(long).progress > 0.0).then_some(())
+    });
+    let pending = service
+        .client
+        .submit(&fixture("clip.wav"), "language=en&priority=-10");
     let backup = service.scratch().join("backup");
     let (made, said) = admin(&service, &["backup", backup.to_str().unwrap()]);
     assert!(made, "{said}");
@@ -39,38 +46,78 @@ fn a_backup_taken_while_jobs_run_goes_on_from_there() {
     assert_eq!(service.client.wait_for_text(done), text);
     assert_eq!(service.client.wait_for_text(long), expected);
     service.client.wait_for_text(pending);
-    assert_eq!(service.client.status(long).attempts, 1, "a restore is no crash of its own");
-    assert_eq!(admin(&service, &["check"]), (true, "nothing is wrong\n".to_owned()));
+    assert_eq!(
+        service.client.status(long).attempts,
+        1,
+        "a restore is no crash of its own"
+    );
+    assert_eq!(
+        admin(&service, &["check"]),
+        (true, "nothing is wrong\n".to_owned())
+    );
 }
 
 #[test]
 fn jobs_are_listed_checked_and_purged() {
     let service = Settings::with_workers(0).start();
-    let jobs: Vec<_> = (0..3).map(|_| service.client.submit(&fixture("clip.opus"), "prompt=verysecret")).collect();
+    let jobs: Vec<_> = (0..3)
+        .map(|_| {
+            service
+                .client
+                .submit(&fixture("clip.opus"), "prompt=verysecret")
+        })
+        .collect();
     let (listed, list) = admin(&service, &["jobs", "--status", "pending"]);
-    assert!(listed && jobs.iter().all(|job| list.contains(&job.to_string())), "{list}");
+    assert!(
+        listed && jobs.iter().all(|job| list.contains(&job.to_string())),
+        "{list}"
+    );
     assert!(!list.contains("verysecret"));
     let (_, json) = admin(&service, &["jobs", "--job", &jobs[1].to_string(), "--json"]);
     let job: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!((job["status"].as_str(), job["tasks_waiting"].as_u64()), (Some("pending"), Some(1)));
+    assert_eq!(
+        (job["status"].as_str(), job["tasks_waiting"].as_u64()),
+        (Some("pending"), Some(1))
+    );
 
     assert!(!admin(&service, &["purge"]).0, "it asks which");
-    assert_eq!(admin(&service, &["purge", "--older-than", "1h"]).1, "0 jobs are deleted\n");
-    assert_eq!(admin(&service, &["purge", "--job", &jobs[0].to_string()]).1, "1 jobs are deleted\n");
-    assert_eq!(service.client.get(&format!("/transcribe/{}", jobs[0])).status, 410);
+    assert_eq!(
+        admin(&service, &["purge", "--older-than", "1h"]).1,
+        "0 jobs are deleted\n"
+    );
+    assert_eq!(
+        admin(&service, &["purge", "--job", &jobs[0].to_string()]).1,
+        "1 jobs are deleted\n"
+    );
+    assert_eq!(
+        service
+            .client
+            .get(&format!("/transcribe/{}", jobs[0]))
+            .status,
+        410
+    );
     assert_eq!(service.client.status(jobs[1]).status, Status::Pending);
 
     let (checked, said) = admin(&service, &["check"]);
     assert!(checked, "{said}");
     std::fs::remove_file(service.data().join("audio").join(jobs[1].to_string())).unwrap();
     let (checked, said) = admin(&service, &["check"]);
-    assert!(!checked && said.contains(&jobs[1].to_string()) && said.contains("missing"), "{said}");
+    assert!(
+        !checked && said.contains(&jobs[1].to_string()) && said.contains("missing"),
+        "{said}"
+    );
 
-    assert_eq!(admin(&service, &["purge", "--all"]).1, "2 jobs are deleted\n");
+    assert_eq!(
+        admin(&service, &["purge", "--all"]).1,
+        "2 jobs are deleted\n"
+    );
     assert!(admin(&service, &["vacuum"]).0);
     let database = std::fs::read(service.data().join("steno.db")).unwrap();
     assert!(!database.windows(10).any(|window| window == b"verysecret"));
-    assert!(!admin(&service, &["jobs", "--data", "/nowhere"]).0, "it makes no queue where there is none");
+    assert!(
+        !admin(&service, &["jobs", "--data", "/nowhere"]).0,
+        "it makes no queue where there is none"
+    );
 }
 
 #[test]

@@ -19,10 +19,26 @@ fn unknown_addresses_and_methods_are_problems() {
     let wrong = client.delete("/transcribe");
     check(&wrong, 405, ProblemCode::MethodNotAllowed);
     assert_eq!(wrong.header("allow"), Some("GET, HEAD, POST"));
-    check(&client.post("/healthz", "text/plain", b""), 405, ProblemCode::MethodNotAllowed);
-    check(&client.get(&format!("/transcribe/{}", JobId::random())), 404, ProblemCode::NotFound);
-    check(&client.get("/transcribe/..%2f..%2fetc%2fpasswd"), 404, ProblemCode::NotFound);
-    check(&client.delete(&format!("/transcribe/{}", JobId::random())), 404, ProblemCode::NotFound);
+    check(
+        &client.post("/healthz", "text/plain", b""),
+        405,
+        ProblemCode::MethodNotAllowed,
+    );
+    check(
+        &client.get(&format!("/transcribe/{}", JobId::random())),
+        404,
+        ProblemCode::NotFound,
+    );
+    check(
+        &client.get("/transcribe/..%2f..%2fetc%2fpasswd"),
+        404,
+        ProblemCode::NotFound,
+    );
+    check(
+        &client.delete(&format!("/transcribe/{}", JobId::random())),
+        404,
+        ProblemCode::NotFound,
+    );
     assert_eq!(client.get("/healthz").status, 200);
     assert_eq!(client.get("/readyz").status, 200);
 }
@@ -68,10 +84,22 @@ fn options_that_cannot_be_are_named() {
         let nested = format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
         let answer = client.post_form("/transcribe", &audio, &[("metadata", &nested)]);
         check(&answer, 422, ProblemCode::InvalidOptions);
-        assert_eq!(answer.problem().errors[0].pointer, "/metadata", "{depth} deep");
+        assert_eq!(
+            answer.problem().errors[0].pointer,
+            "/metadata",
+            "{depth} deep"
+        );
     }
-    check(&client.upload(&audio, "prompt=%ff%fe"), 400, ProblemCode::Malformed);
-    check(&client.upload(&audio, "model=large-v9"), 422, ProblemCode::ModelUnavailable);
+    check(
+        &client.upload(&audio, "prompt=%ff%fe"),
+        400,
+        ProblemCode::Malformed,
+    );
+    check(
+        &client.upload(&audio, "model=large-v9"),
+        422,
+        ProblemCode::ModelUnavailable,
+    );
     assert_eq!(service.files(), Vec::<String>::new());
 }
 
@@ -79,23 +107,46 @@ fn options_that_cannot_be_are_named() {
 fn bodies_that_are_no_recording_are_refused() {
     let service = Settings::with_workers(0).start();
     let client = &service.client;
-    check(&client.post("/transcribe", "audio/wav", b""), 422, ProblemCode::InvalidOptions);
+    check(
+        &client.post("/transcribe", "audio/wav", b""),
+        422,
+        ProblemCode::InvalidOptions,
+    );
     check(
         &client.post("/transcribe", "application/x-www-form-urlencoded", b"abc"),
         415,
         ProblemCode::UnsupportedMediaType,
     );
-    check(&client.post("/transcribe", "multipart/form-data", b"abc"), 400, ProblemCode::Malformed);
-    let cut = b"--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nhalf of it";
-    check(&client.post("/transcribe", "multipart/form-data; boundary=x", cut), 400, ProblemCode::Malformed);
-    let without_file = b"--x\r\nContent-Disposition: form-data; name=\"language\"\r\n\r\nen\r\n--x--\r\n";
-    let answer = client.post("/transcribe", "multipart/form-data; boundary=x", without_file);
+    check(
+        &client.post("/transcribe", "multipart/form-data", b"abc"),
+        400,
+        ProblemCode::Malformed,
+    );
+    let cut =
+        b"--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nhalf of it";
+    check(
+        &client.post("/transcribe", "multipart/form-data; boundary=x", cut),
+        400,
+        ProblemCode::Malformed,
+    );
+    let without_file =
+        b"--x\r\nContent-Disposition: form-data; name=\"language\"\r\n\r\nen\r\n--x--\r\n";
+    let answer = client.post(
+        "/transcribe",
+        "multipart/form-data; boundary=x",
+        without_file,
+    );
     check(&answer, 422, ProblemCode::InvalidOptions);
     assert_eq!(answer.problem().errors[0].pointer, "/file");
-    let part = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\naudio\r\n";
+    let part =
+        "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\naudio\r\n";
     let twice = format!("{part}{part}--x--\r\n");
     check(
-        &client.post("/transcribe", "multipart/form-data; boundary=x", twice.as_bytes()),
+        &client.post(
+            "/transcribe",
+            "multipart/form-data; boundary=x",
+            twice.as_bytes(),
+        ),
         422,
         ProblemCode::InvalidOptions,
     );
@@ -107,11 +158,21 @@ fn multipart_fields_may_come_in_any_order() {
     let service = Settings::with_workers(0).start();
     let file = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"../../etc/passwd\"\r\n\r\naudio\r\n";
     let field = "--x\r\nContent-Disposition: form-data; name=\"language\"\r\n\r\nfr\r\n";
-    for body in [format!("{file}{field}--x--\r\n"), format!("{field}{file}--x--\r\n")] {
-        let answer = service.client.post("/transcribe", "multipart/form-data; boundary=x", body.as_bytes());
+    for body in [
+        format!("{file}{field}--x--\r\n"),
+        format!("{field}{file}--x--\r\n"),
+    ] {
+        let answer = service.client.post(
+            "/transcribe",
+            "multipart/form-data; boundary=x",
+            body.as_bytes(),
+        );
         assert_eq!(answer.status, 202, "{}", answer.text());
         let job = answer.json()["job_id"].as_str().unwrap().parse().unwrap();
-        assert_eq!(answer.header("location"), Some(format!("/transcribe/{job}").as_str()));
+        assert_eq!(
+            answer.header("location"),
+            Some(format!("/transcribe/{job}").as_str())
+        );
         assert_eq!(service.client.status(job).language.as_deref(), Some("fr"));
     }
 }

@@ -55,8 +55,14 @@ fn head_is_answered_wherever_get_is_and_extra_slashes_do_no_harm() {
 fn an_old_client_gets_no_chunks_and_the_end_of_the_connection() {
     let service = Settings::with_workers(1).start();
     let job = service.client.submit(&fixture("clip.opus"), "language=en");
-    let answer = raw(&service, &format!("GET /transcribe/{job}/events HTTP/1.0\r\nHost: localhost\r\n\r\n"));
-    assert!(!answer.to_lowercase().contains("transfer-encoding"), "{answer}");
+    let answer = raw(
+        &service,
+        &format!("GET /transcribe/{job}/events HTTP/1.0\r\nHost: localhost\r\n\r\n"),
+    );
+    assert!(
+        !answer.to_lowercase().contains("transfer-encoding"),
+        "{answer}"
+    );
     assert!(answer.contains("\r\n\r\nevent: status\n"), "{answer}");
     assert!(answer.contains("event: completed"), "{answer}");
     let keep = "GET /healthz HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n";
@@ -68,7 +74,10 @@ fn addresses_in_answers_have_the_prefix_of_the_proxy() {
     let service = Settings::with_workers(0).start();
     let clip = fs::read(fixture("clip.opus")).unwrap();
     let submit = |prefix: &str| {
-        let headers = [("content-type", "application/ogg"), ("x-forwarded-prefix", prefix)];
+        let headers = [
+            ("content-type", "application/ogg"),
+            ("x-forwarded-prefix", prefix),
+        ];
         let answer = service.client.post_with("/transcribe", &headers, &clip);
         assert_eq!(answer.status, 202, "{}", answer.text());
         answer.header("location").unwrap().to_owned()
@@ -77,25 +86,60 @@ fn addresses_in_answers_have_the_prefix_of_the_proxy() {
     assert!(submit("//evil.example").starts_with("/transcribe/"));
     let docs = raw(&service, "GET /docs HTTP/1.0\r\nHost: localhost\r\n\r\n").to_lowercase();
     assert!(docs.contains("\r\nlocation: docs/\r\n"), "{docs}");
-    assert_eq!(service.client.get("/openapi.json").json()["servers"][0]["url"], ".");
+    assert_eq!(
+        service.client.get("/openapi.json").json()["servers"][0]["url"],
+        "."
+    );
 }
 
 #[test]
 fn wrong_addresses_and_fields_get_a_hint() {
     let service = Settings::with_workers(0).start();
-    assert!(service.client.get("/v1/v1/models").json()["error"]["message"].as_str().unwrap().contains("twice"));
-    assert!(service.client.get("/audio/transcriptions").problem().detail.contains("/v1"));
-    assert!(service.client.get("/inference").problem().detail.contains("whisper.cpp"));
+    assert!(
+        service.client.get("/v1/v1/models").json()["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("twice")
+    );
+    assert!(
+        service
+            .client
+            .get("/audio/transcriptions")
+            .problem()
+            .detail
+            .contains("/v1")
+    );
+    assert!(
+        service
+            .client
+            .get("/inference")
+            .problem()
+            .detail
+            .contains("whisper.cpp")
+    );
     let (content_type, body) = form(&fixture("clip.opus"), &[]);
     let body = String::from_utf8_lossy(&body).replace("name=\"file\"", "name=\"audio_file\"");
-    let problem = service.client.post("/transcribe", &content_type, body.as_bytes()).problem();
-    assert!(problem.errors.iter().any(|error| error.detail.contains("the field file")), "{problem:?}");
+    let problem = service
+        .client
+        .post("/transcribe", &content_type, body.as_bytes())
+        .problem();
+    assert!(
+        problem
+            .errors
+            .iter()
+            .any(|error| error.detail.contains("the field file")),
+        "{problem:?}"
+    );
 }
 
 #[test]
 fn pages_of_apps_and_invited_origins_may_call_and_others_learn_the_setting() {
-    let service =
-        Settings::with_workers(0).set("STENO_CORS_ORIGINS", "chrome-extension://abc,https://a.example").start();
+    let service = Settings::with_workers(0)
+        .set(
+            "STENO_CORS_ORIGINS",
+            "chrome-extension://abc,https://a.example",
+        )
+        .start();
     let preflight = |origin: &str| {
         raw(
             &service,
@@ -107,15 +151,30 @@ fn pages_of_apps_and_invited_origins_may_call_and_others_learn_the_setting() {
         )
         .to_lowercase()
     };
-    for origin in ["app://obsidian.md", "tauri://localhost", "chrome-extension://abc", "https://a.example"] {
+    for origin in [
+        "app://obsidian.md",
+        "tauri://localhost",
+        "chrome-extension://abc",
+        "https://a.example",
+    ] {
         let answer = preflight(origin);
-        assert!(answer.contains(&format!("access-control-allow-origin: {origin}\r\n")), "{answer}");
-        assert!(answer.contains("access-control-allow-headers: authorization,x-stainless-os,prefer"), "{answer}");
+        assert!(
+            answer.contains(&format!("access-control-allow-origin: {origin}\r\n")),
+            "{answer}"
+        );
+        assert!(
+            answer.contains("access-control-allow-headers: authorization,x-stainless-os,prefer"),
+            "{answer}"
+        );
     }
     assert!(!preflight("https://b.example").contains("access-control-allow-origin"));
     let clip = fs::read(fixture("clip.opus")).unwrap();
     let post = |origin: &str| {
-        let headers = [("content-type", "audio/ogg"), ("origin", origin), ("sec-fetch-site", "cross-site")];
+        let headers = [
+            ("content-type", "audio/ogg"),
+            ("origin", origin),
+            ("sec-fetch-site", "cross-site"),
+        ];
         service.client.post_with("/transcribe", &headers, &clip)
     };
     assert_eq!(post("app://obsidian.md").status, 202);
@@ -139,18 +198,33 @@ impl Drop for Proxy {
 
 /// The configuration of a proxy in docs/PROXIES.md, for these ports.
 fn configuration(language: &str, service: &Service, port: u16) -> String {
-    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/PROXIES.md")).unwrap();
-    let block = page.split(&format!("```{language}\n")).nth(1).unwrap().split("```").next().unwrap();
-    block.replace("127.0.0.1:8080", service.address()).replace("127.0.0.1:8000", &format!("127.0.0.1:{port}"))
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/PROXIES.md"))
+        .unwrap();
+    let block = page
+        .split(&format!("```{language}\n"))
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    block
+        .replace("127.0.0.1:8080", service.address())
+        .replace("127.0.0.1:8000", &format!("127.0.0.1:{port}"))
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// A service behind a proxy. Without keys, calls that a proxy marks as passed on are refused unless that is wanted.
 fn service_for_proxy() -> Service {
-    Settings::with_workers(1).set("STENO_ALLOW_PUBLIC", "true").start()
+    Settings::with_workers(1)
+        .set("STENO_ALLOW_PUBLIC", "true")
+        .start()
 }
 
 /// Starts a proxy with its documented configuration. Returns its address, too.
@@ -164,7 +238,11 @@ fn start_proxy(
     let port = free_port();
     let folder = service.scratch().join(language);
     fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("config"), wrap(configuration(language, service, port))).unwrap();
+    fs::write(
+        folder.join("config"),
+        wrap(configuration(language, service, port)),
+    )
+    .unwrap();
     let log = fs::File::create(folder.join("log")).unwrap();
     let child = Command::new(program)
         .args(arguments)
@@ -174,11 +252,17 @@ fn start_proxy(
         .stdout(log.try_clone().unwrap())
         .stderr(log)
         .spawn()
-        .unwrap_or_else(|error| panic!("{program}: {error}; scripts/ensure-clients.sh installs it"));
+        .unwrap_or_else(|error| {
+            panic!("{program}: {error}; scripts/ensure-clients.sh installs it")
+        });
     let address = format!("http://127.0.0.1:{port}");
     let client = steno_e2e::Client::new(&address);
     let proxy = Proxy(child);
-    eventually("the proxy answers", || client.try_get("/healthz").filter(|answer| answer.status == 200));
+    eventually("the proxy answers", || {
+        client
+            .try_get("/healthz")
+            .filter(|answer| answer.status == 200)
+    });
     (proxy, address)
 }
 
@@ -196,7 +280,10 @@ fn check_proxy(language: &str, program: &str, arguments: &[&str], wrap: impl Fn(
     let (proxy, address) = start_proxy(&service, language, program, arguments, wrap);
     let client = steno_e2e::Client::new(&address);
     let log = transcribe_large(&service, &address);
-    assert!(log.contains("unsupported_media"), "the upload has come through: {log}");
+    assert!(
+        log.contains("unsupported_media"),
+        "the upload has come through: {log}"
+    );
 
     // Larger than what nginx takes if nothing is said, and than what it keeps in memory.
     let large = vec![0; 3_000_000];
@@ -207,7 +294,11 @@ fn check_proxy(language: &str, program: &str, arguments: &[&str], wrap: impl Fn(
 
     let fields = [("language", "en"), ("stream", "true")];
     let streamed = client.post_form("/v1/audio/transcriptions", &fixture("clip.opus"), &fields);
-    assert!(streamed.text().ends_with("data: [DONE]\n\n"), "{}", streamed.text());
+    assert!(
+        streamed.text().ends_with("data: [DONE]\n\n"),
+        "{}",
+        streamed.text()
+    );
     let job = client.submit(&fixture("clip.opus"), "language=en");
     let events = client.get(&format!("/transcribe/{job}/events")).text();
     assert!(events.contains("event: completed"), "{events}");
@@ -242,12 +333,18 @@ fn the_command_line_explains_what_a_proxy_answers() {
         nginx(&limited)
     });
     let log = transcribe_large(&service, &address);
-    assert!(log.contains("takes no recordings of this size (status 413 from nginx"), "{log}");
+    assert!(
+        log.contains("takes no recordings of this size (status 413 from nginx"),
+        "{log}"
+    );
 
     assert!(service.api.take().unwrap().terminate().success());
     let (code, _, log) = service.cli(&["jobs", "--url", &address]);
     assert_eq!(code, Some(3));
-    assert!(log.contains("cannot reach it (status 502 from nginx"), "{log}");
+    assert!(
+        log.contains("cannot reach it (status 502 from nginx"),
+        "{log}"
+    );
     drop(proxy);
 }
 
@@ -258,7 +355,10 @@ fn haproxy_passes_everything_with_its_documented_configuration() {
 
 #[test]
 fn caddy_passes_everything_with_its_documented_configuration() {
-    check_proxy("caddy", "caddy", &["run", "--config", "config", "--adapter", "caddyfile"], |config| {
-        format!("{{\n\tadmin off\n\tauto_https off\n}}\n{config}")
-    });
+    check_proxy(
+        "caddy",
+        "caddy",
+        &["run", "--config", "config", "--adapter", "caddyfile"],
+        |config| format!("{{\n\tadmin off\n\tauto_https off\n}}\n{config}"),
+    );
 }

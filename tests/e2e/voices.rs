@@ -22,8 +22,17 @@ fn no_voice_is_lost() {
         let result = ended.result.expect("the job completes");
 
         let expected = fs::read_to_string(fixture(row[3])).unwrap();
-        assert!(word_error_rate(&expected, &result.text) < 0.2, "{}: {}", row[0], result.text);
+        assert!(
+            word_error_rate(&expected, &result.text) < 0.2,
+            "{}: {}",
+            row[0],
+            result.text
+        );
         let coverage = result.coverage.expect("a result says what it covers");
-        assert!(coverage.speech_seconds > 2.0 && coverage.gaps.is_empty(), "{}: {coverage:?}", row[0]);
+        assert!(
+            coverage.speech_seconds > 2.0 && coverage.gaps.is_empty(),
+            "{}: {coverage:?}",
+            row[0]
+        );
     }
 }

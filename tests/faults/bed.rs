@@ -85,11 +85,23 @@ impl Bed {
     pub(crate) fn new(settings: Settings, prompt: &'static str) -> Self {
         let service = settings.start();
         let workers = service.workers.len();
-        let mut bed = Self { service, restarts: 0, workers, prompt, expected: HashMap::new() };
+        let mut bed = Self {
+            service,
+            restarts: 0,
+            workers,
+            prompt,
+            expected: HashMap::new(),
+        };
         for name in RECORDINGS {
             let job = bed.service.client.submit(&fixture(name), &bed.query());
             let text = bed.service.client.wait_for_text(job);
-            assert_eq!(bed.service.client.delete(&format!("/transcribe/{job}")).status, 204);
+            assert_eq!(
+                bed.service
+                    .client
+                    .delete(&format!("/transcribe/{job}"))
+                    .status,
+                204
+            );
             bed.expected.insert(name, text);
         }
         bed
@@ -105,8 +117,16 @@ impl Bed {
     }
 
     /// The same with an `Idempotency-Key`, by which it may be tried again.
-    pub(crate) fn submit_as(&self, key: Option<&str>, ledger: &mut Ledger, name: &'static str) -> Option<JobId> {
-        let answer = self.service.client.try_upload_as(key, &fixture(name), &self.query())?;
+    pub(crate) fn submit_as(
+        &self,
+        key: Option<&str>,
+        ledger: &mut Ledger,
+        name: &'static str,
+    ) -> Option<JobId> {
+        let answer = self
+            .service
+            .client
+            .try_upload_as(key, &fixture(name), &self.query())?;
         let job = answer.accepted()?;
         ledger.jobs.push((job, name));
         Some(job)
@@ -115,7 +135,11 @@ impl Bed {
     /// The queue as the processes see it.
     pub(crate) fn store(&self) -> Store {
         let hour = Duration::from_secs(3600);
-        let settings = StoreSettings { ttl: 24 * hour, retrieval_grace: hour, lease: hour };
+        let settings = StoreSettings {
+            ttl: 24 * hour,
+            retrieval_grace: hour,
+            lease: hour,
+        };
         Store::open(&self.service.data(), settings).unwrap()
     }
 
@@ -138,7 +162,11 @@ impl Bed {
                 tally.completed += 1;
             } else {
                 let error = ended.error.unwrap();
-                assert_eq!((error.code.as_str(), ended.attempts), ("worker_crashed", 3), "{error:?}");
+                assert_eq!(
+                    (error.code.as_str(), ended.attempts),
+                    ("worker_crashed", 3),
+                    "{error:?}"
+                );
                 tally.crashed += 1;
             }
             self.outlast("it is deleted", |client| {
@@ -155,12 +183,18 @@ impl Bed {
         let store = self.store();
         // A job whose 202 was cut off runs as any other.
         for job in store.inspect_jobs(&JobFilter::default()).unwrap() {
-            self.outlast("a job that nobody was told of ends", |client| ended(client, job.job_id));
-            self.service.client.delete(&format!("/transcribe/{}", job.job_id));
+            self.outlast("a job that nobody was told of ends", |client| {
+                ended(client, job.job_id)
+            });
+            self.service
+                .client
+                .delete(&format!("/transcribe/{}", job.job_id));
         }
         assert_eq!(store.check().unwrap(), Vec::<String>::new());
         assert_eq!(store.inspect_jobs(&JobFilter::default()).unwrap(), []);
-        eventually("no file is left", || self.service.files().is_empty().then_some(()));
+        eventually("no file is left", || {
+            self.service.files().is_empty().then_some(())
+        });
     }
 
     /// Starts again whatever of the service has ended.
@@ -169,7 +203,9 @@ impl Bed {
             self.service.start_api();
             self.restarts += 1;
         }
-        self.service.workers.retain_mut(|worker| !worker.has_ended());
+        self.service
+            .workers
+            .retain_mut(|worker| !worker.has_ended());
         while self.service.workers.len() < self.workers {
             self.service.start_worker();
             self.restarts += 1;
@@ -180,7 +216,11 @@ impl Bed {
 /// The job if it has ended, as far as the api answers.
 fn ended(client: &Client, job: JobId) -> Option<JobStatus> {
     let answer = client.try_get(&format!("/transcribe/{job}?keep=true&wait=1"))?;
-    assert!(answer.status == 200 || answer.status == 503, "{}", answer.text());
+    assert!(
+        answer.status == 200 || answer.status == 503,
+        "{}",
+        answer.text()
+    );
     let status: JobStatus = serde_json::from_slice(&answer.body).ok()?;
     status.status.is_terminal().then_some(status)
 }

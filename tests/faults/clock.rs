@@ -14,7 +14,9 @@ const JUMPS: [i64; 5] = [HOUR, -HOUR, 25 * HOUR, -25 * HOUR, 10 * 365 * 24 * HOU
 #[test]
 fn jumps_of_the_wall_clock_delete_nothing_and_lose_no_lease() {
     let rounds = scale(10, 1);
-    let mut service = Settings::with_scripted_workers(0).set("STENO_SWEEP_INTERVAL", "1s").start_nothing();
+    let mut service = Settings::with_scripted_workers(0)
+        .set("STENO_SWEEP_INTERVAL", "1s")
+        .start_nothing();
     let clock = service.scratch().join("clock");
     fs::write(&clock, "0").unwrap();
     let environment = shim::clock_environment(&clock);
@@ -27,7 +29,9 @@ fn jumps_of_the_wall_clock_delete_nothing_and_lose_no_lease() {
         let text = service.client.wait_for_text(completed);
         let processing = submit("language=en&prompt=wait:2500");
         let pending = submit("language=en&priority=-1");
-        eventually("it is processed", || (service.client.status(processing).status != Status::Pending).then_some(()));
+        eventually("it is processed", || {
+            (service.client.status(processing).status != Status::Pending).then_some(())
+        });
         let life = |job| {
             let status = service.client.status(job);
             status.ttl_deadline.ms() - status.created_at.ms()
@@ -37,21 +41,37 @@ fn jumps_of_the_wall_clock_delete_nothing_and_lose_no_lease() {
         // Written aside and renamed: the processes read it at every look at the clock.
         fs::write(service.scratch().join("clock.new"), offset.to_string()).unwrap();
         fs::rename(service.scratch().join("clock.new"), &clock).unwrap();
-        assert_eq!(service.client.wait_for_text(completed), text, "after a jump of {jump} s");
+        assert_eq!(
+            service.client.wait_for_text(completed),
+            text,
+            "after a jump of {jump} s"
+        );
         for job in [processing, pending] {
             service.client.wait_for_text(job);
             assert_eq!(service.client.status(job).attempts, 1, "its lease was lost");
         }
         // What is left of its life is what it was.
         let moved = life(completed) - before;
-        assert!((moved - jump * 1000).abs() < 10_000, "{moved} ms for {jump} s");
+        assert!(
+            (moved - jump * 1000).abs() < 10_000,
+            "{moved} ms for {jump} s"
+        );
         let after = submit("language=en");
         service.client.wait_for_text(after);
-        assert_eq!(life(after), 24 * HOUR * 1000, "what is submitted later lives as long as ever");
+        assert_eq!(
+            life(after),
+            24 * HOUR * 1000,
+            "what is submitted later lives as long as ever"
+        );
         for job in [completed, processing, pending, after] {
-            assert_eq!(service.client.delete(&format!("/transcribe/{job}")).status, 204);
+            assert_eq!(
+                service.client.delete(&format!("/transcribe/{job}")).status,
+                204
+            );
         }
     }
-    eventually("no file is left", || service.files().is_empty().then_some(()));
+    eventually("no file is left", || {
+        service.files().is_empty().then_some(())
+    });
     report("wall clock", &format!("{rounds} times each of {JUMPS:?} s"));
 }

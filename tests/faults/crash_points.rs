@@ -43,7 +43,11 @@ pub(crate) fn scenario(bed: &mut Bed, victim: Victim, log: &Path, fault: Fault) 
         });
     }
     let tally = bed.settle(ledger);
-    assert_eq!((tally.completed, tally.crashed), (RECORDINGS.len(), 0), "one crash fails no job");
+    assert_eq!(
+        (tally.completed, tally.crashed),
+        (RECORDINGS.len(), 0),
+        "one crash fails no job"
+    );
     // Its last points are those of its end.
     let ended = match victim {
         Victim::Api => bed.service.api.take().unwrap().terminate(),
@@ -57,12 +61,21 @@ pub(crate) fn scenario(bed: &mut Bed, victim: Victim, log: &Path, fault: Fault) 
 
 /// Every point of an undisturbed scenario, or as many as the scale allows, evenly spread.
 fn campaign(victim: Victim, limit: usize) {
-    let mut bed = Bed::new(Settings::with_scripted_workers(1).set("STENO_SWEEP_INTERVAL", "1s"), "wait:1");
+    let mut bed = Bed::new(
+        Settings::with_scripted_workers(1).set("STENO_SWEEP_INTERVAL", "1s"),
+        "wait:1",
+    );
     let log = bed.service.scratch().join("points");
     assert!(!scenario(&mut bed, victim, &log, Fault::None));
-    let points: Vec<_> = shim::read(&log).into_iter().filter(|point| point.call != "answer").collect();
+    let points: Vec<_> = shim::read(&log)
+        .into_iter()
+        .filter(|point| point.call != "answer")
+        .collect();
     for call in ["write", "sync", "datagram"] {
-        assert!(points.iter().any(|point| point.call == call), "the shim sees no {call}");
+        assert!(
+            points.iter().any(|point| point.call == call),
+            "the shim sees no {call}"
+        );
     }
     let step = points.len().div_ceil(limit);
     let mut deaths = 0;
@@ -75,7 +88,10 @@ fn campaign(victim: Victim, limit: usize) {
     }
     report(
         &format!("crash points of {victim:?}"),
-        &format!("{} points, {tried} crashes tried, {deaths} died before their end", points.len()),
+        &format!(
+            "{} points, {tried} crashes tried, {deaths} died before their end",
+            points.len()
+        ),
     );
     assert!(deaths * 2 > tried, "{deaths} of {tried}");
 }

@@ -28,7 +28,9 @@ fn a_locked_database_is_waited_for_and_then_said() {
     let database = Connection::open(service.data().join("steno.db")).unwrap();
     database.busy_timeout(Duration::from_secs(10)).unwrap();
     for _ in 0..rounds {
-        let earlier = service.client.submit(&fixture("clip.opus"), "language=en&prompt=wait:500");
+        let earlier = service
+            .client
+            .submit(&fixture("clip.opus"), "language=en&prompt=wait:500");
         database.execute_batch("BEGIN IMMEDIATE").unwrap();
         let locked = Instant::now();
         while locked.elapsed() < LOCKED {
@@ -41,9 +43,14 @@ fn a_locked_database_is_waited_for_and_then_said() {
         database.execute_batch("ROLLBACK").unwrap();
         service.client.wait_for_text(earlier);
         service.client.delete(&format!("/transcribe/{earlier}"));
-        within(Duration::from_secs(30), "no file is left", || service.files().is_empty().then_some(()));
+        within(Duration::from_secs(30), "no file is left", || {
+            service.files().is_empty().then_some(())
+        });
     }
-    report("database locked", &format!("{rounds} times for {LOCKED:?}; refused after 5 s, nothing lost"));
+    report(
+        "database locked",
+        &format!("{rounds} times for {LOCKED:?}; refused after 5 s, nothing lost"),
+    );
 }
 
 #[test]
@@ -66,29 +73,45 @@ fn a_damaged_or_foreign_database_is_refused_with_what_to_do() {
         damaged[middle..middle + 4096].fill(0xA5);
         fs::write(&path, &damaged).unwrap();
         let said = refusal(&mut service);
-        assert!(said.contains("damaged") || said.contains("malformed"), "{said}");
+        assert!(
+            said.contains("damaged") || said.contains("malformed"),
+            "{said}"
+        );
 
         fs::write(&path, &sound).unwrap();
         let database = Connection::open(&path).unwrap();
-        let version: i64 = database.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        let version: i64 = database
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .unwrap();
         database.pragma_update(None, "user_version", 99).unwrap();
         let said = refusal(&mut service);
         assert!(said.contains("run a newer Steno"), "{said}");
-        database.pragma_update(None, "user_version", version).unwrap();
+        database
+            .pragma_update(None, "user_version", version)
+            .unwrap();
         drop(database);
 
         // As it was, it goes on.
         service.start_api();
         service.start_worker();
-        let job = steno_store::Store::inspect_jobs(&open(&service), &steno_store::JobFilter::default()).unwrap();
+        let job =
+            steno_store::Store::inspect_jobs(&open(&service), &steno_store::JobFilter::default())
+                .unwrap();
         service.client.wait_for_text(job[0].job_id);
     }
-    report("database damaged, too new", &format!("{rounds} times each; refused, with what to do"));
+    report(
+        "database damaged, too new",
+        &format!("{rounds} times each; refused, with what to do"),
+    );
 }
 
 fn open(service: &Service) -> steno_store::Store {
     let hour = Duration::from_secs(3600);
-    let settings = steno_store::StoreSettings { ttl: 24 * hour, retrieval_grace: hour, lease: hour };
+    let settings = steno_store::StoreSettings {
+        ttl: 24 * hour,
+        retrieval_grace: hour,
+        lease: hour,
+    };
     steno_store::Store::open(&service.data(), settings).unwrap()
 }
 
@@ -117,15 +140,17 @@ fn a_disk_that_turns_read_only_loses_nothing() {
         fs::remove_file(&lock).unwrap();
         assert_eq!(bed.settle(ledger).crashed, 0);
     }
-    report("disk read-only", &format!("{rounds} times, nothing accepted, nothing lost"));
+    report(
+        "disk read-only",
+        &format!("{rounds} times, nothing accepted, nothing lost"),
+    );
 }
 
 #[test]
 fn a_read_only_folder_is_refused_with_its_name() {
     let mut service = Settings::with_scripted_workers(0).start();
     service.api.take().unwrap().terminate();
-    let mount =
-        "mount --bind \"$STENO_DATA\" \"$STENO_DATA\" && mount -o remount,bind,ro \"$STENO_DATA\" && exec \"$0\"";
+    let mount = "mount --bind \"$STENO_DATA\" \"$STENO_DATA\" && mount -o remount,bind,ro \"$STENO_DATA\" && exec \"$0\"";
     let refused = Command::new("unshare")
         .args(["--map-root-user", "--mount", "sh", "-c", mount])
         .arg(steno_e2e::binary_path("steno-api"))
@@ -134,13 +159,19 @@ fn a_read_only_folder_is_refused_with_its_name() {
         .unwrap();
     let said = String::from_utf8_lossy(&refused.stdout) + String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success());
-    assert!(said.contains("STENO_DATA") && said.contains("Read-only file system"), "{said}");
+    assert!(
+        said.contains("STENO_DATA") && said.contains("Read-only file system"),
+        "{said}"
+    );
 }
 
 /// The migrations in the repository, in order.
 fn migrations() -> Vec<std::path::PathBuf> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/sqlite");
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.sort();
     files
 }
@@ -159,7 +190,8 @@ fn a_database_of_an_older_steno_is_brought_up_to_date_with_its_jobs() {
         fs::rename(&path, &new).unwrap();
         let old = Connection::open(&path).unwrap();
         for file in &migrations[..known] {
-            old.execute_batch(&fs::read_to_string(file).unwrap()).unwrap();
+            old.execute_batch(&fs::read_to_string(file).unwrap())
+                .unwrap();
         }
         old.execute_batch(&format!(
             "PRAGMA application_id = 0x5374656E; PRAGMA user_version = {known};
@@ -178,6 +210,10 @@ fn a_database_of_an_older_steno_is_brought_up_to_date_with_its_jobs() {
         service.start_api();
         service.start_worker();
         service.client.wait_for_text(job);
-        assert_eq!(open(&service).check().unwrap(), Vec::<String>::new(), "from version {known}");
+        assert_eq!(
+            open(&service).check().unwrap(),
+            Vec::<String>::new(),
+            "from version {known}"
+        );
     }
 }

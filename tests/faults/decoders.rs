@@ -13,7 +13,8 @@ use crate::shim;
 
 /// Processes that decode the recording of a job: one, or none.
 fn decoders_of(job: JobId) -> Vec<Pid> {
-    let is_decoder = |arguments: &str| arguments.contains("--decode") && arguments.contains(&job.to_string());
+    let is_decoder =
+        |arguments: &str| arguments.contains("--decode") && arguments.contains(&job.to_string());
     let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| {
         let entry = entry.unwrap();
         let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
@@ -32,7 +33,9 @@ fn next_decoder(job: JobId, earlier: &[Pid]) -> Pid {
         name.is_ok_and(|name| name.trim_end() == "steno-decode")
     };
     eventually("the recording is decoded", || {
-        decoders_of(job).into_iter().find(|pid| !earlier.contains(pid) && has_begun(pid))
+        decoders_of(job)
+            .into_iter()
+            .find(|pid| !earlier.contains(pid) && has_begun(pid))
     })
 }
 
@@ -48,18 +51,35 @@ impl Scene {
     fn begin(settings: Settings, recording: impl Fn(&Service) -> PathBuf) -> Self {
         let service = settings.set("STENO_SLOTS", "2").start();
         let worker = service.workers[0].pid();
-        let neighbour = service.client.submit(&fixture("clip.opus"), "language=en&prompt=wait:5000");
+        let neighbour = service
+            .client
+            .submit(&fixture("clip.opus"), "language=en&prompt=wait:5000");
         let job = service.client.submit(&recording(&service), "language=en");
-        Self { service, worker, job, neighbour }
+        Self {
+            service,
+            worker,
+            job,
+            neighbour,
+        }
     }
 
     /// The first decoder, when its walls are up: it has written samples.
     fn decoder_at_work(&self) -> Pid {
         let decoder = next_decoder(self.job, &[]);
         eventually("it is at work", || {
-            let spools = fs::read_dir(self.service.data().join("spool")).unwrap().flatten();
-            let of_job = spools.filter(|spool| spool.file_name().to_string_lossy().contains(&self.job.to_string()));
-            of_job.map(|spool| spool.metadata()).any(|file| file.is_ok_and(|file| file.len() > 0)).then_some(())
+            let spools = fs::read_dir(self.service.data().join("spool"))
+                .unwrap()
+                .flatten();
+            let of_job = spools.filter(|spool| {
+                spool
+                    .file_name()
+                    .to_string_lossy()
+                    .contains(&self.job.to_string())
+            });
+            of_job
+                .map(|spool| spool.metadata())
+                .any(|file| file.is_ok_and(|file| file.len() > 0))
+                .then_some(())
         });
         decoder
     }
@@ -71,9 +91,17 @@ impl Scene {
         assert!(!self.service.workers[0].has_ended());
         assert_eq!(self.service.workers[0].pid(), self.worker);
         for job in [self.job, self.neighbour] {
-            assert_eq!(self.service.client.delete(&format!("/transcribe/{job}")).status, 204);
+            assert_eq!(
+                self.service
+                    .client
+                    .delete(&format!("/transcribe/{job}"))
+                    .status,
+                204
+            );
         }
-        eventually("no file is left", || self.service.files().is_empty().then_some(()));
+        eventually("no file is left", || {
+            self.service.files().is_empty().then_some(())
+        });
     }
 }
 
@@ -96,7 +124,10 @@ fn a_decoder_that_dies_costs_its_job_a_try_and_nobody_else_anything() {
     assert_eq!(ended.error.unwrap().code.as_str(), "worker_crashed");
     scene.service.workers[0].wait_for_log("SIGABRT");
     scene.end();
-    report("decoders killed", "3, the job failed, the worker and its other job did not notice");
+    report(
+        "decoders killed",
+        "3, the job failed, the worker and its other job did not notice",
+    );
 }
 
 #[test]
@@ -106,20 +137,29 @@ fn a_decoder_that_hangs_is_ended_and_tried_again() {
     let decoder = next_decoder(scene.job, &[]);
     kill_process(decoder, Signal::STOP).unwrap();
     within(Duration::from_secs(90), "the next attempt", || {
-        decoders_of(scene.job).into_iter().find(|pid| *pid != decoder)
+        decoders_of(scene.job)
+            .into_iter()
+            .find(|pid| *pid != decoder)
     });
-    assert!(!decoders_of(scene.job).contains(&decoder), "it is still there");
+    assert!(
+        !decoders_of(scene.job).contains(&decoder),
+        "it is still there"
+    );
     scene.service.client.wait_for_text(scene.job);
     assert_eq!(scene.service.client.status(scene.job).attempts, 2);
     scene.end();
-    report("decoders frozen", "1, tried again, the worker and its other job did not notice");
+    report(
+        "decoders frozen",
+        "1, tried again, the worker and its other job did not notice",
+    );
 }
 
 #[test]
 fn a_decoder_that_wants_too_much_memory_ends_alone() {
     // Pictures are taken into memory whole: 60 MB are allowed elsewhere, and do not fit here.
-    let settings =
-        Settings::with_scripted_workers(1).set("STENO_DECODE_MEMORY_BYTES", "48MiB").set("STENO_FFMPEG", "off");
+    let settings = Settings::with_scripted_workers(1)
+        .set("STENO_DECODE_MEMORY_BYTES", "48MiB")
+        .set("STENO_FFMPEG", "off");
     let scene = Scene::begin(settings, |service| {
         let path = service.scratch().join("greedy.flac");
         fs::write(&path, flac_with_pictures(4, 15_000_000)).unwrap();
@@ -128,7 +168,10 @@ fn a_decoder_that_wants_too_much_memory_ends_alone() {
     let ended = scene.service.client.wait(scene.job);
     // Where the memory ends decides: an allocation that must not fail ends the process, another one is an error.
     let code = ended.error.unwrap().code.as_str();
-    assert!(["worker_crashed", "corrupt_audio"].contains(&code), "{code}");
+    assert!(
+        ["worker_crashed", "corrupt_audio"].contains(&code),
+        "{code}"
+    );
     scene.end();
 }
 
@@ -152,7 +195,9 @@ fn flac_with_pictures(count: usize, bytes: u32) -> Vec<u8> {
 
 /// A job whose decoders are in a stranger's hands.
 fn begin_hostile(how: &str) -> (Service, JobId) {
-    let mut service = Settings::with_scripted_workers(0).set("STENO_STALL_TIMEOUT", "10s").start();
+    let mut service = Settings::with_scripted_workers(0)
+        .set("STENO_STALL_TIMEOUT", "10s")
+        .start();
     assert!(service.try_start_worker(&shim::borrowed(&shim::decoder_environment(how))));
     let job = service.client.submit(&fixture("clip.opus"), "language=en");
     (service, job)
@@ -163,7 +208,11 @@ fn check_hostile(how: &str, log: &str) {
     let ended = service.client.wait(job);
     assert_eq!((ended.status, ended.attempts), (Status::Failed, 3));
     assert_eq!(ended.error.unwrap().code.as_str(), "worker_crashed");
-    assert!(!service.workers[0].has_ended(), "{}", service.workers[0].log());
+    assert!(
+        !service.workers[0].has_ended(),
+        "{}",
+        service.workers[0].log()
+    );
     service.workers[0].wait_for_log(log);
     assert_eq!(decoders_of(job), []);
 }
@@ -181,8 +230,13 @@ fn a_decoder_that_babbles_gives_no_sign_of_life() {
     assert!(!decoders_of(job).contains(&first));
     // It is looked after while it babbles.
     next_decoder(job, &[first]);
-    assert_eq!(service.client.delete(&format!("/transcribe/{job}")).status, 204);
-    within(Duration::from_secs(5), "it is ended with its job", || decoders_of(job).is_empty().then_some(()));
+    assert_eq!(
+        service.client.delete(&format!("/transcribe/{job}")).status,
+        204
+    );
+    within(Duration::from_secs(5), "it is ended with its job", || {
+        decoders_of(job).is_empty().then_some(())
+    });
     assert!(!service.workers[0].has_ended());
 }
 
@@ -196,15 +250,26 @@ fn a_decoder_has_no_more_than_it_needs() {
     let scene = Scene::begin(Settings::with_scripted_workers(1), long_recording);
     let decoder = scene.decoder_at_work();
     kill_process(decoder, Signal::STOP).unwrap();
-    let of = |name: &str| fs::read_to_string(format!("/proc/{}/{name}", decoder.as_raw_nonzero())).unwrap();
+    let of = |name: &str| {
+        fs::read_to_string(format!("/proc/{}/{name}", decoder.as_raw_nonzero())).unwrap()
+    };
     assert!(!of("environ").contains("STENO_"), "{}", of("environ"));
     assert_eq!(of("comm"), "steno-decode\n");
     let limits = of("limits");
     let limit = |name: &str| {
         let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
-        line[name.len()..].split_whitespace().next().unwrap().to_owned()
+        line[name.len()..]
+            .split_whitespace()
+            .next()
+            .unwrap()
+            .to_owned()
     };
-    let names = ["Max address space", "Max file size", "Max core file size", "Max processes"];
+    let names = [
+        "Max address space",
+        "Max file size",
+        "Max core file size",
+        "Max processes",
+    ];
     // Four hours and a second of 16 kHz and two bytes.
     assert_eq!(names.map(limit), ["536870912", "460832000", "1", "0"]);
     kill_process(decoder, Signal::CONT).unwrap();
@@ -219,7 +284,11 @@ fn a_decoder_does_not_outlive_its_worker() {
     let decoder = next_decoder(job, &[]);
     let comm = format!("/proc/{}/comm", decoder.as_raw_nonzero());
     // It follows its worker before it takes its name.
-    eventually("it has a name", || (fs::read_to_string(&comm).unwrap() == "steno-decode\n").then_some(()));
+    eventually("it has a name", || {
+        (fs::read_to_string(&comm).unwrap() == "steno-decode\n").then_some(())
+    });
     service.workers.remove(0).kill();
-    within(Duration::from_secs(5), "the decoder has gone", || decoders_of(job).is_empty().then_some(()));
+    within(Duration::from_secs(5), "the decoder has gone", || {
+        decoders_of(job).is_empty().then_some(())
+    });
 }

@@ -15,30 +15,41 @@ fn nothing_is_answered_before_it_is_durable() {
     let log = service.scratch().join("points");
     let environment = shim::environment(&service.data(), &log, Fault::None);
     assert!(service.try_start_api(&shim::borrowed(&environment)));
-    let jobs: HashSet<JobId> = (0..uploads).map(|_| service.client.submit(&fixture("clip.opus"), "")).collect();
+    let jobs: HashSet<JobId> = (0..uploads)
+        .map(|_| service.client.submit(&fixture("clip.opus"), ""))
+        .collect();
     assert_eq!(jobs.len(), uploads);
 
     let points = shim::read(&log);
-    let answers: Vec<_> = (0..points.len()).filter(|index| points[*index].call == "answer").collect();
+    let answers: Vec<_> = (0..points.len())
+        .filter(|index| points[*index].call == "answer")
+        .collect();
     assert_eq!(answers.len(), uploads);
     let mut begin = 0;
     for answer in answers {
         check_order(&points[begin..answer]);
         begin = answer + 1;
     }
-    report("order of durability", &format!("{uploads} uploads, always file, folder, log, answer"));
+    report(
+        "order of durability",
+        &format!("{uploads} uploads, always file, folder, log, answer"),
+    );
 }
 
 #[test]
 fn a_plan_names_no_spool_that_is_not_durable() {
     let jobs = scale(20, 3);
     // No heartbeat writes to the log of the database in between.
-    let mut service = Settings::with_scripted_workers(0).set("STENO_LEASE", "2h").start();
+    let mut service = Settings::with_scripted_workers(0)
+        .set("STENO_LEASE", "2h")
+        .start();
     let log = service.scratch().join("points");
     let environment = shim::environment(&service.data(), &log, Fault::None);
     assert!(service.try_start_worker(&shim::borrowed(&environment)));
     for _ in 0..jobs {
-        let job = service.client.submit(&fixture("minute.opus"), "language=en");
+        let job = service
+            .client
+            .submit(&fixture("minute.opus"), "language=en");
         service.client.wait_for_text(job);
     }
     let points = shim::read(&log);
@@ -46,32 +57,59 @@ fn a_plan_names_no_spool_that_is_not_durable() {
     let mut plans = 0;
     for (index, point) in points.iter().enumerate() {
         let next = &points[index + 1..];
-        let is_written_again = next.iter().any(|next| next.call == "write" && next.path == point.path);
+        let is_written_again = next
+            .iter()
+            .any(|next| next.call == "write" && next.path == point.path);
         if !is(point, "write", ".pcm") || is_written_again {
             continue;
         }
         // A worker of one slot writes to the log of the database next when it commits the plan.
-        let committed = next.iter().position(|point| is(point, "write", "steno.db-wal")).unwrap();
-        let synced = next[..committed].iter().position(|point| is(point, "sync", ".pcm"));
-        let synced = synced.unwrap_or_else(|| panic!("the spool is not synced: {:#?}", &next[..committed]));
-        assert!(next[synced..committed].iter().any(|point| is(point, "sync", "/spool")), "its folder is not synced");
+        let committed = next
+            .iter()
+            .position(|point| is(point, "write", "steno.db-wal"))
+            .unwrap();
+        let synced = next[..committed]
+            .iter()
+            .position(|point| is(point, "sync", ".pcm"));
+        let synced =
+            synced.unwrap_or_else(|| panic!("the spool is not synced: {:#?}", &next[..committed]));
+        assert!(
+            next[synced..committed]
+                .iter()
+                .any(|point| is(point, "sync", "/spool")),
+            "its folder is not synced"
+        );
         plans += 1;
     }
     assert!(plans >= jobs, "{plans}");
-    report("order of a plan's durability", &format!("{plans} plans, always spool, folder, log"));
+    report(
+        "order of a plan's durability",
+        &format!("{plans} plans, always spool, folder, log"),
+    );
 }
 
 /// The calls of one upload, up to its answer.
 fn check_order(points: &[Point]) {
     let find = |call: &str, end: &str, from: usize| {
-        let found = points[from..].iter().position(|point| point.call == call && point.path.ends_with(end));
+        let found = points[from..]
+            .iter()
+            .position(|point| point.call == call && point.path.ends_with(end));
         found.unwrap_or_else(|| panic!("no {call} of {end} after {from} in {points:#?}")) + from
     };
     let file = find("sync", ".part", 0);
-    let renamed = points[file..].iter().position(|point| point.call == "rename").unwrap() + file;
+    let renamed = points[file..]
+        .iter()
+        .position(|point| point.call == "rename")
+        .unwrap()
+        + file;
     let folder = find("sync", "/audio", renamed);
     let written = find("write", "steno.db-wal", folder);
     find("sync", "steno.db-wal", written);
     // And nothing is written to the recording after its sync.
-    assert!(!points[file..].iter().any(|point| point.call == "write" && point.path.contains("/audio/")), "{points:#?}");
+    assert!(
+        !points[file..]
+            .iter()
+            .any(|point| point.call == "write" && point.path.contains("/audio/")),
+        "{points:#?}"
+    );
 }

@@ -14,10 +14,17 @@ const FROZEN: usize = 10;
 #[test]
 fn what_a_frozen_worker_brings_is_dropped() {
     let rounds = scale(5, 1);
-    let mut service = Settings::with_scripted_workers(0).set("STENO_LEASE", "15s").start();
+    let mut service = Settings::with_scripted_workers(0)
+        .set("STENO_LEASE", "15s")
+        .start();
     for _ in 0..rounds {
-        let jobs: Vec<JobId> =
-            (0..FROZEN).map(|_| service.client.submit(&fixture("clip.opus"), "language=en&prompt=wait:1500")).collect();
+        let jobs: Vec<JobId> = (0..FROZEN)
+            .map(|_| {
+                service
+                    .client
+                    .submit(&fixture("clip.opus"), "language=en&prompt=wait:1500")
+            })
+            .collect();
         let frozen: Vec<Process> = (0..FROZEN)
             .map(|_| {
                 service.start_worker();
@@ -28,14 +35,22 @@ fn what_a_frozen_worker_brings_is_dropped() {
             })
             .collect();
         service.start_worker();
-        let texts: Vec<_> = jobs.iter().map(|job| service.client.wait_for_text(*job)).collect();
+        let texts: Vec<_> = jobs
+            .iter()
+            .map(|job| service.client.wait_for_text(*job))
+            .collect();
         for worker in &frozen {
-            assert!(!worker.log().contains("ended preparation"), "it was stopped too late");
+            assert!(
+                !worker.log().contains("ended preparation"),
+                "it was stopped too late"
+            );
             worker.signal(Signal::CONT);
         }
         for mut worker in frozen {
             // It has lost its run: it drops its work and ends, to be started again.
-            within(Duration::from_secs(30), "it ends", || worker.has_ended().then_some(()));
+            within(Duration::from_secs(30), "it ends", || {
+                worker.has_ended().then_some(())
+            });
             let log = worker.log();
             assert!(!log.contains("ended preparation"), "{log}");
         }
@@ -45,7 +60,12 @@ fn what_a_frozen_worker_brings_is_dropped() {
             service.client.delete(&format!("/transcribe/{job}"));
         }
         service.workers.pop().unwrap().terminate();
-        eventually("no file is left", || service.files().is_empty().then_some(()));
+        eventually("no file is left", || {
+            service.files().is_empty().then_some(())
+        });
     }
-    report("SIGSTOP past the lease", &format!("{} workers, every late result dropped", rounds * FROZEN));
+    report(
+        "SIGSTOP past the lease",
+        &format!("{} workers, every late result dropped", rounds * FROZEN),
+    );
 }

@@ -40,7 +40,15 @@ fn run_on_small_disk(test: &str) {
     let folder = tempfile::tempdir().unwrap();
     let mount = format!("mount -t tmpfs -o size={DISK} tmpfs \"$0\" && TMPDIR=\"$0\" exec \"$@\"");
     let status = Command::new("unshare")
-        .args(["--map-root-user", "--mount", "--kill-child", "--fork", "sh", "-c", &mount])
+        .args([
+            "--map-root-user",
+            "--mount",
+            "--kill-child",
+            "--fork",
+            "sh",
+            "-c",
+            &mount,
+        ])
         .arg(folder.path())
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
@@ -56,8 +64,9 @@ fn a_full_disk_loses_nothing_and_deletion_works() {
         return run_on_small_disk("full_disk::a_full_disk_loses_nothing_and_deletion_works");
     }
     let rounds = scale(20, 3);
-    let settings =
-        Settings::with_scripted_workers(1).set("STENO_DISK_RESERVE_BYTES", "16MB").set("STENO_SWEEP_INTERVAL", "1s");
+    let settings = Settings::with_scripted_workers(1)
+        .set("STENO_DISK_RESERVE_BYTES", "16MB")
+        .set("STENO_SWEEP_INTERVAL", "1s");
     let mut bed = Bed::new(settings, "wait:100");
     let ballast = bed.service.data().join("run/ballast");
     for round in 0..rounds {
@@ -66,30 +75,51 @@ fn a_full_disk_loses_nothing_and_deletion_works() {
         for index in 0..6 {
             bed.submit(&mut ledger, RECORDINGS[index % 2]).unwrap();
         }
-        let doomed = bed.service.client.submit(&fixture("clip.opus"), "language=en&prompt=wait:60000&priority=-10");
+        let doomed = bed.service.client.submit(
+            &fixture("clip.opus"),
+            "language=en&prompt=wait:60000&priority=-10",
+        );
         let filler = Filler::new(&bed.service.scratch());
         // Refused at once, with a hint when to come again, whoever asks.
         let refused = bed.service.client.upload(&fixture("clip.opus"), "");
-        assert_eq!((refused.status, refused.problem().code), (507, ProblemCode::DiskReserve));
+        assert_eq!(
+            (refused.status, refused.problem().code),
+            (507, ProblemCode::DiskReserve)
+        );
         assert!(refused.header("retry-after").is_some());
         assert_eq!(bed.service.client.get("/readyz").status, 503);
         // Deletion has the ballast's room.
-        assert_eq!(bed.service.client.delete(&format!("/transcribe/{doomed}")).status, 204, "round {round}");
+        assert_eq!(
+            bed.service
+                .client
+                .delete(&format!("/transcribe/{doomed}"))
+                .status,
+            204,
+            "round {round}"
+        );
         if round % 2 == 0 {
             // All of the rest as well: then jobs wait for room, and lose nothing by it.
             let rest = Filler(bed.service.scratch().join("rest"));
             let mut file = File::create(&rest.0).unwrap();
             while file.write_all(&[1; 4096]).is_ok() {}
             let began = Instant::now();
-            eventually("it stays full for a while", || (began.elapsed() > Duration::from_secs(1)).then_some(()));
+            eventually("it stays full for a while", || {
+                (began.elapsed() > Duration::from_secs(1)).then_some(())
+            });
         }
         drop(filler);
         let tally = bed.settle(ledger);
         assert_eq!(tally.crashed, 0);
         assert_eq!(bed.restarts, 0, "it recovers without a restart");
-        let later = bed.service.client.submit(&fixture("clip.opus"), "language=en");
+        let later = bed
+            .service
+            .client
+            .submit(&fixture("clip.opus"), "language=en");
         bed.service.client.wait_for_text(later);
         bed.service.client.delete(&format!("/transcribe/{later}"));
     }
-    report("full disk", &format!("{rounds} times full and back, nothing lost, no restart"));
+    report(
+        "full disk",
+        &format!("{rounds} times full and back, nothing lost, no restart"),
+    );
 }

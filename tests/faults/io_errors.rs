@@ -9,12 +9,18 @@ use crate::shim::{self, Fault};
 
 /// `limit` writes and as many syncs fail, evenly spread over those of an undisturbed life.
 fn campaign(victim: Victim, limit: usize) {
-    let mut bed = Bed::new(Settings::with_scripted_workers(1).set("STENO_SWEEP_INTERVAL", "1s"), "wait:1");
+    let mut bed = Bed::new(
+        Settings::with_scripted_workers(1).set("STENO_SWEEP_INTERVAL", "1s"),
+        "wait:1",
+    );
     let log = bed.service.scratch().join("points");
     scenario(&mut bed, victim, &log, Fault::None);
     let undisturbed = shim::read(&log);
     for call in ["write", "sync"] {
-        let count = undisturbed.iter().filter(|point| point.call == call).count();
+        let count = undisturbed
+            .iter()
+            .filter(|point| point.call == call)
+            .count();
         let (mut failed, mut ended) = (0, 0);
         for index in 0..limit {
             // Which call a number is varies a little from run to run: beyond one round, other calls are hit.
@@ -26,9 +32,17 @@ fn campaign(victim: Victim, limit: usize) {
             let at_fault = calls.nth(number - 1);
             // SQLite takes no notice of one failure, of the data folder's sync: the store syncs it again by itself.
             let folder = bed.service.data().to_str().unwrap().to_owned();
-            let is_repeated = points.iter().filter(|point| point.call == "sync" && point.path == folder).count() > 1;
-            let may_go_on = call != "sync" || at_fault.is_none_or(|point| point.path == folder && is_repeated);
-            assert!(has_ended || may_go_on, "it goes on after a failed sync: {at_fault:?}");
+            let is_repeated = points
+                .iter()
+                .filter(|point| point.call == "sync" && point.path == folder)
+                .count()
+                > 1;
+            let may_go_on =
+                call != "sync" || at_fault.is_none_or(|point| point.path == folder && is_repeated);
+            assert!(
+                has_ended || may_go_on,
+                "it goes on after a failed sync: {at_fault:?}"
+            );
             failed += usize::from(at_fault.is_some());
             ended += usize::from(has_ended);
         }

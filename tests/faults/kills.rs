@@ -25,7 +25,8 @@ fn torture(bed: &mut Bed, random: &mut Random, victim: Victim, kills: usize) -> 
     let mut ended_before = ended(&store);
     for _ in 0..kills {
         while store.count_pending_jobs().unwrap() < BACKLOG {
-            bed.submit(&mut ledger, RECORDINGS[random.below(2) as usize]).expect("the api runs");
+            bed.submit(&mut ledger, RECORDINGS[random.below(2) as usize])
+                .expect("the api runs");
         }
         // Kills that come faster than work is done kill everything three times. Beyond that, the moment is part of the fault.
         eventually("a job ends between two kills", || {
@@ -59,7 +60,10 @@ fn ended(store: &Store) -> usize {
 /// Kills the api while a client uploads; what the client was told counts.
 fn kill_api_in_mid_upload(bed: &mut Bed, random: &mut Random, ledger: &mut Ledger) {
     let api = bed.service.api.take().unwrap();
-    let (name, wait) = (RECORDINGS[random.below(2) as usize], random.milliseconds(0, 15));
+    let (name, wait) = (
+        RECORDINGS[random.below(2) as usize],
+        random.milliseconds(0, 15),
+    );
     thread::scope(|scope| {
         let client = scope.spawn(|| bed.submit(ledger, name));
         thread::sleep(wait);
@@ -70,13 +74,19 @@ fn kill_api_in_mid_upload(bed: &mut Bed, random: &mut Random, ledger: &mut Ledge
 }
 
 fn campaign(name: &str, victim: Victim, kills: usize) {
-    let mut bed = Bed::new(Settings::with_scripted_workers(2).set("STENO_SLOTS", "2"), "wait:5");
+    let mut bed = Bed::new(
+        Settings::with_scripted_workers(2).set("STENO_SLOTS", "2"),
+        "wait:5",
+    );
     let ledger = torture(&mut bed, &mut Random::new(), victim, kills);
     let tally = bed.settle(ledger);
     report(name, &format!("{kills} kills, {tally:?}"));
     assert!(tally.completed > kills / 2, "{tally:?}");
     // A job fails if three kills hit it, and those are few.
-    assert!(tally.crashed <= 1 + tally.completed / scale(10, 5), "{tally:?}");
+    assert!(
+        tally.crashed <= 1 + tally.completed / scale(10, 5),
+        "{tally:?}"
+    );
 }
 
 #[test]
@@ -103,7 +113,9 @@ fn real_campaign(name: &str, victim: Victim, kills: usize) {
             report(name, &format!("{kill} kills so far"));
         }
         let job = bed.submit(&mut ledger, RECORDINGS[1]).unwrap();
-        eventually("it has begun", || (bed.service.client.status(job).progress > 0.0).then_some(()));
+        eventually("it has begun", || {
+            (bed.service.client.status(job).progress > 0.0).then_some(())
+        });
         thread::sleep(random.milliseconds(0, 3000));
         if victim != Victim::Api {
             let index = random.below(2) as usize;
@@ -122,12 +134,20 @@ fn real_campaign(name: &str, victim: Victim, kills: usize) {
 
 #[test]
 fn kills_of_workers_with_the_real_engine() {
-    real_campaign("kill -9 of a worker, real engine", Victim::Worker, scale(100, 2));
+    real_campaign(
+        "kill -9 of a worker, real engine",
+        Victim::Worker,
+        scale(100, 2),
+    );
 }
 
 #[test]
 fn kills_of_the_api_with_the_real_engine() {
-    real_campaign("kill -9 of the api, real engine", Victim::Api, scale(100, 1));
+    real_campaign(
+        "kill -9 of the api, real engine",
+        Victim::Api,
+        scale(100, 1),
+    );
 }
 
 #[test]

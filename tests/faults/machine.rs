@@ -26,7 +26,10 @@ fn a_file_that_cannot_be_opened_for_a_while_costs_no_try() {
     assert_eq!(service.client.status(job).status, Status::Processing);
     fs::rename(&hidden, &audio).unwrap();
     service.client.wait_for_text(job);
-    report("recording out of reach", "more than three tries, completed when it was back");
+    report(
+        "recording out of reach",
+        "more than three tries, completed when it was back",
+    );
 }
 
 #[test]
@@ -35,14 +38,20 @@ fn a_worker_without_file_handles_loses_no_job() {
     let worker = Pid::from_raw(service.workers[0].pid() as i32).unwrap();
     let usual = getrlimit(Resource::Nofile);
     // What is open stays open: nothing else can be opened, as for EMFILE.
-    let none = Rlimit { current: Some(3), maximum: usual.maximum };
+    let none = Rlimit {
+        current: Some(3),
+        maximum: usual.maximum,
+    };
     prlimit(Some(worker), Resource::Nofile, none).unwrap();
     let job = service.client.submit(&fixture("clip.opus"), "language=en");
     wait_for_postponements(&service, TRIES);
     assert_eq!(service.client.status(job).status, Status::Processing);
     prlimit(Some(worker), Resource::Nofile, usual).unwrap();
     service.client.wait_for_text(job);
-    report("no file handles", "one worker, more than three tries, the job completed");
+    report(
+        "no file handles",
+        "one worker, more than three tries, the job completed",
+    );
 }
 
 /// Makes tasks that wait due now, without giving them new tries, until so many were postponed.
@@ -50,10 +59,15 @@ fn wait_for_postponements(service: &Service, count: usize) {
     let database = Connection::open(service.data().join("steno.db")).unwrap();
     database.busy_timeout(Duration::from_secs(60)).unwrap();
     eventually("tasks are postponed", || {
-        database.execute("UPDATE tasks SET run_at = 0 WHERE status = 'waiting'", []).unwrap();
+        database
+            .execute("UPDATE tasks SET run_at = 0 WHERE status = 'waiting'", [])
+            .unwrap();
         let log = service.workers[0].log();
         (log.matches("the machine is at fault").count() >= count).then_some(())
     });
     let metrics = service.client.get("/metrics").text();
-    assert!(metrics.contains("steno_postponed_total{reason="), "{metrics}");
+    assert!(
+        metrics.contains("steno_postponed_total{reason="),
+        "{metrics}"
+    );
 }

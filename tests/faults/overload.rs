@@ -16,14 +16,17 @@ const CLIENTS: u32 = 6;
 #[test]
 fn under_three_times_overload_what_is_accepted_is_done_and_the_rest_is_refused_at_once() {
     let seconds = scale(60, 6) as u64;
-    let settings = Settings::with_scripted_workers(1).set("STENO_SLOTS", "2").set("STENO_MAX_PENDING_JOBS", "40");
+    let settings = Settings::with_scripted_workers(1)
+        .set("STENO_SLOTS", "2")
+        .set("STENO_MAX_PENDING_JOBS", "40");
     let service = settings.start();
     let end = Instant::now() + Duration::from_secs(seconds);
     let (accepted, mut refusals) = thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS)
             .map(|_| {
                 scope.spawn(|| {
-                    let (mut accepted, mut refusals): (Vec<JobId>, Vec<Duration>) = (Vec::new(), Vec::new());
+                    let (mut accepted, mut refusals): (Vec<JobId>, Vec<Duration>) =
+                        (Vec::new(), Vec::new());
                     let mut next = Instant::now();
                     while next < end {
                         // The rate is what is offered, whatever the answers.
@@ -51,15 +54,28 @@ fn under_three_times_overload_what_is_accepted_is_done_and_the_rest_is_refused_a
         })
     });
     refusals.sort_unstable();
-    let (median, p99) = (refusals[refusals.len() / 2], refusals[(refusals.len() - 1) * 99 / 100]);
-    let done = accepted.iter().filter(|job| service.client.wait(**job).status == Status::Completed).count();
+    let (median, p99) = (
+        refusals[refusals.len() / 2],
+        refusals[(refusals.len() - 1) * 99 / 100],
+    );
+    let done = accepted
+        .iter()
+        .filter(|job| service.client.wait(**job).status == Status::Completed)
+        .count();
     report(
         "overload",
-        &format!("{} accepted, {done} done, {} refused in {median:.1?}, p99 {p99:.1?}", accepted.len(), refusals.len()),
+        &format!(
+            "{} accepted, {done} done, {} refused in {median:.1?}, p99 {p99:.1?}",
+            accepted.len(),
+            refusals.len()
+        ),
     );
     assert!(refusals.len() > accepted.len() / 2, "it was no overload");
     assert_eq!(done, accepted.len());
     // In the reduced form the third slowest is the 99th percentile, beside other tests: it tells of them.
     let slow = if is_full() { p99 } else { median };
-    assert!(slow < Duration::from_millis(50), "median {median:?}, p99 {p99:?}");
+    assert!(
+        slow < Duration::from_millis(50),
+        "median {median:?}, p99 {p99:?}"
+    );
 }

@@ -16,20 +16,37 @@ const READERS: usize = 8;
 #[test]
 fn after_deletion_nothing_of_a_job_is_on_disk() {
     let jobs = scale(50, 10);
-    let settings = Settings::with_scripted_workers(1).set("STENO_LOG", "debug").set("STENO_RETRIEVAL_GRACE", "2s");
+    let settings = Settings::with_scripted_workers(1)
+        .set("STENO_LOG", "debug")
+        .set("STENO_RETRIEVAL_GRACE", "2s");
     let mut service = settings.start();
-    let markers: Vec<_> = (0..jobs).map(|index| format!("Marker{index:03}Zanzibar")).collect();
+    let markers: Vec<_> = (0..jobs)
+        .map(|index| format!("Marker{index:03}Zanzibar"))
+        .collect();
     for (index, marker) in markers.iter().enumerate() {
         let metadata = format!("%7B%22note%22%3A%22{marker}%22%7D");
-        let recording = fixture(if index % 5 == 0 { "minute.opus" } else { "clip.opus" });
-        let job = service.client.submit(&recording, &format!("language=en&prompt={marker}&metadata={metadata}"));
+        let recording = fixture(if index % 5 == 0 {
+            "minute.opus"
+        } else {
+            "clip.opus"
+        });
+        let job = service.client.submit(
+            &recording,
+            &format!("language=en&prompt={marker}&metadata={metadata}"),
+        );
         let text = service.client.wait_for_text(job);
         assert!(text.contains(marker), "it was not spoken: {text}");
         // By hand, or by retrieval once its grace period is over.
         if index % 2 == 0 {
             service.client.delete(&format!("/transcribe/{job}"));
         } else {
-            assert!(service.client.get(&format!("/transcribe/{job}?format=text")).text().contains(marker));
+            assert!(
+                service
+                    .client
+                    .get(&format!("/transcribe/{job}?format=text"))
+                    .text()
+                    .contains(marker)
+            );
         }
     }
     // What was deleted is in the log of the database until a sweep empties it, also while others read all the time.
@@ -44,15 +61,27 @@ fn after_deletion_nothing_of_a_job_is_on_disk() {
             });
         }
         within(Duration::from_secs(60), "no marker is in any file", || {
-            let found = markers.iter().any(|marker| contains(&service.data(), marker.as_bytes()));
+            let found = markers
+                .iter()
+                .any(|marker| contains(&service.data(), marker.as_bytes()));
             (!found).then_some(())
         });
         over.store(true, Ordering::Relaxed);
     });
-    let logs = [service.api.as_ref().unwrap().log(), service.workers.remove(0).log()].concat();
-    assert!(logs.contains("accepted job") && logs.contains("ended preparation"), "{logs}");
+    let logs = [
+        service.api.as_ref().unwrap().log(),
+        service.workers.remove(0).log(),
+    ]
+    .concat();
+    assert!(
+        logs.contains("accepted job") && logs.contains("ended preparation"),
+        "{logs}"
+    );
     assert!(!logs.contains("Zanzibar"), "what was said is in the logs");
-    report("privacy", &format!("{jobs} jobs, no marker in database, its log, folders and logs"));
+    report(
+        "privacy",
+        &format!("{jobs} jobs, no marker in database, its log, folders and logs"),
+    );
 }
 
 fn contains(folder: &Path, marker: &[u8]) -> bool {

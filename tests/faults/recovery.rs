@@ -15,25 +15,39 @@ fn the_task_of_a_killed_worker_is_claimed_again_within_two_seconds() {
     let mut service = Settings::with_scripted_workers(2).start();
     let database = Connection::open(service.data().join("steno.db")).unwrap();
     let holder = || -> Option<u32> {
-        let query = "SELECT pid FROM tasks JOIN workers USING (run_id) WHERE tasks.status = 'claimed'";
+        let query =
+            "SELECT pid FROM tasks JOIN workers USING (run_id) WHERE tasks.status = 'claimed'";
         database.query_row(query, [], |row| row.get(0)).ok()
     };
     let mut took = Vec::new();
     for _ in 0..kills {
-        let job = service.client.submit(&fixture("clip.opus"), "language=en&prompt=wait:60000");
+        let job = service
+            .client
+            .submit(&fixture("clip.opus"), "language=en&prompt=wait:60000");
         let pid = within(Duration::from_secs(10), "it is claimed", holder);
-        let index = service.workers.iter().position(|worker| worker.pid() == pid).unwrap();
+        let index = service
+            .workers
+            .iter()
+            .position(|worker| worker.pid() == pid)
+            .unwrap();
         service.workers.remove(index).kill();
         let killed = Instant::now();
-        within(Duration::from_secs(20), "it is claimed again", || holder().filter(|other| *other != pid));
+        within(Duration::from_secs(20), "it is claimed again", || {
+            holder().filter(|other| *other != pid)
+        });
         took.push(killed.elapsed());
         service.client.delete(&format!("/transcribe/{job}"));
         service.start_worker();
-        within(Duration::from_secs(10), "it is given up", || holder().is_none().then_some(()));
+        within(Duration::from_secs(10), "it is given up", || {
+            holder().is_none().then_some(())
+        });
     }
     took.sort_unstable();
     let (median, p99) = (took[took.len() / 2], took[(took.len() - 1) * 99 / 100]);
-    report("recovery", &format!("{kills} kills, median {median:.1?}, p99 {p99:.1?}"));
+    report(
+        "recovery",
+        &format!("{kills} kills, median {median:.1?}, p99 {p99:.1?}"),
+    );
     // Of five, beside other tests, the second slowest tells of them.
     let slow = if is_full() { p99 } else { median };
     assert!(slow <= LIMIT, "{took:?}");

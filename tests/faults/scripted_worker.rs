@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 use steno_models::{Gap, GapReason, Segment};
 use steno_store::{Store, SystemClock};
 use steno_worker::audio::Control;
-use steno_worker::engine::{DetectedLanguage, Engine, EngineError, EngineRequest, Session, SpanText};
+use steno_worker::engine::{
+    DetectedLanguage, Engine, EngineError, EngineRequest, Session, SpanText,
+};
 use steno_worker::{Config, Ended, Worker};
 
 const MODEL: &str = "base";
@@ -39,12 +41,25 @@ impl Engine for Script {
 }
 
 impl Session for Script {
-    fn no_speech_probability(&mut self, _: &[f32], _: &str, _: &dyn Control) -> Result<f32, EngineError> {
+    fn no_speech_probability(
+        &mut self,
+        _: &[f32],
+        _: &str,
+        _: &dyn Control,
+    ) -> Result<f32, EngineError> {
         Ok(0.0)
     }
 
-    fn detect_languages(&mut self, _: &[f32], _: &str, _: &dyn Control) -> Result<Vec<DetectedLanguage>, EngineError> {
-        Ok(vec![DetectedLanguage { code: "en".to_owned(), probability: 1.0 }])
+    fn detect_languages(
+        &mut self,
+        _: &[f32],
+        _: &str,
+        _: &dyn Control,
+    ) -> Result<Vec<DetectedLanguage>, EngineError> {
+        Ok(vec![DetectedLanguage {
+            code: "en".to_owned(),
+            probability: 1.0,
+        }])
     }
 
     fn transcribe(
@@ -62,14 +77,23 @@ impl Session for Script {
             },
             "fail" => {
                 let source = whisper_rs::WhisperError::GenericError(-1);
-                return Err(EngineError::Whisper { action: "do as the prompt says", source });
+                return Err(EngineError::Whisper {
+                    action: "do as the prompt says",
+                    source,
+                });
             }
             "hallucinate" => return Ok(dropped(samples)),
-            word if word.strip_prefix("only:").is_some_and(|language| language != request.language) => {
+            word if word
+                .strip_prefix("only:")
+                .is_some_and(|language| language != request.language) =>
+            {
                 return Ok(SpanText::default());
             }
             word => {
-                let wait = word.strip_prefix("wait:").and_then(|ms| ms.parse().ok()).unwrap_or(0);
+                let wait = word
+                    .strip_prefix("wait:")
+                    .and_then(|ms| ms.parse().ok())
+                    .unwrap_or(0);
                 work(Duration::from_millis(wait), control)?;
             }
         }
@@ -85,14 +109,24 @@ impl Session for Script {
             tokens: vec![1],
             ..Segment::default()
         };
-        Ok(SpanText { segments: vec![segment], ..SpanText::default() })
+        Ok(SpanText {
+            segments: vec![segment],
+            ..SpanText::default()
+        })
     }
 }
 
 /// All of the text was dropped.
 fn dropped(samples: &[f32]) -> SpanText {
-    let gap = Gap { start: 0.0, end: samples.len() as f64 / 16_000.0, reason: GapReason::Hallucination };
-    SpanText { dropped: vec![gap], ..SpanText::default() }
+    let gap = Gap {
+        start: 0.0,
+        end: samples.len() as f64 / 16_000.0,
+        reason: GapReason::Hallucination,
+    };
+    SpanText {
+        dropped: vec![gap],
+        ..SpanText::default()
+    }
 }
 
 fn work(duration: Duration, control: &dyn Control) -> Result<(), EngineError> {
@@ -127,7 +161,12 @@ fn run(config: Config) -> Result<Ended, Box<dyn std::error::Error>> {
     let stop = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&stop))?;
     let store = Store::open(&config.queue.data, config.store_settings())?;
-    let worker = Worker::start(config, Arc::new(store), Arc::new(Script), Arc::new(SystemClock))?;
+    let worker = Worker::start(
+        config,
+        Arc::new(store),
+        Arc::new(Script),
+        Arc::new(SystemClock),
+    )?;
     tracing::info!("working with a script");
     Ok(worker.run(&stop)?)
 }

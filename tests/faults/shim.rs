@@ -8,8 +8,11 @@ use std::sync::LazyLock;
 static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("shim.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/faults/shim.c");
-    let built =
-        Command::new("cc").args(["-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o"]).arg(&path).arg(source).status();
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o"])
+        .arg(&path)
+        .arg(source)
+        .status();
     assert!(built.unwrap().success(), "cannot build {source}");
     path
 });
@@ -45,7 +48,10 @@ pub(crate) fn environment(data: &Path, log: &Path, fault: Fault) -> Vec<(&'stati
 
 /// The environment that adds to the wall clock what the file `clock` says, in seconds.
 pub(crate) fn clock_environment(clock: &Path) -> Vec<(&'static str, String)> {
-    vec![("LD_PRELOAD", LIBRARY.to_str().unwrap().to_owned()), ("SHIM_CLOCK", clock.to_str().unwrap().to_owned())]
+    vec![
+        ("LD_PRELOAD", LIBRARY.to_str().unwrap().to_owned()),
+        ("SHIM_CLOCK", clock.to_str().unwrap().to_owned()),
+    ]
 }
 
 /// The environment that makes the disk of a process read-only while the file `lock` exists.
@@ -59,17 +65,26 @@ pub(crate) fn lock_environment(data: &Path, lock: &Path) -> Vec<(&'static str, S
 
 /// The environment that lets one event loop of the api hang while the file `hang` exists.
 pub(crate) fn hang_environment(hang: &Path) -> Vec<(&'static str, String)> {
-    vec![("LD_PRELOAD", LIBRARY.to_str().unwrap().to_owned()), ("SHIM_HANG", hang.to_str().unwrap().to_owned())]
+    vec![
+        ("LD_PRELOAD", LIBRARY.to_str().unwrap().to_owned()),
+        ("SHIM_HANG", hang.to_str().unwrap().to_owned()),
+    ]
 }
 
 /// The environment that lets the decoders of a worker misbehave: `leave`, `babble`, `lie` or `hang`.
 pub(crate) fn decoder_environment(how: &str) -> Vec<(&'static str, String)> {
-    vec![("LD_PRELOAD", LIBRARY.to_str().unwrap().to_owned()), ("SHIM_DECODER", how.to_owned())]
+    vec![
+        ("LD_PRELOAD", LIBRARY.to_str().unwrap().to_owned()),
+        ("SHIM_DECODER", how.to_owned()),
+    ]
 }
 
 /// As [`steno_e2e::Service::try_start_api`] takes it.
 pub(crate) fn borrowed<'a>(environment: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
-    environment.iter().map(|(name, value)| (*name, value.as_str())).collect()
+    environment
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect()
 }
 
 /// A line of the log.
@@ -86,7 +101,10 @@ pub(crate) fn read(log: &Path) -> Vec<Point> {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let point = |line: &str| {
         let mut words = line.splitn(3, ' ').skip(1).map(ToOwned::to_owned);
-        Some(Point { call: words.next()?, path: words.next()? })
+        Some(Point {
+            call: words.next()?,
+            path: words.next()?,
+        })
     };
     text.lines().filter_map(point).collect()
 }

@@ -11,14 +11,18 @@ const BATCH: usize = 50;
 
 /// Resident memory in bytes, and open files, of a process.
 fn usage(process: &Process) -> (u64, usize) {
-    let files = fs::read_dir(format!("/proc/{}/fd", process.pid())).unwrap().count();
+    let files = fs::read_dir(format!("/proc/{}/fd", process.pid()))
+        .unwrap()
+        .count();
     (process.memory_bytes().0, files)
 }
 
 #[test]
 fn a_long_run_loses_nothing_and_grows_nowhere() {
     let jobs = scale(2000, 150);
-    let settings = Settings::with_scripted_workers(2).set("STENO_SLOTS", "2").set("STENO_SWEEP_INTERVAL", "1s");
+    let settings = Settings::with_scripted_workers(2)
+        .set("STENO_SLOTS", "2")
+        .set("STENO_SWEEP_INTERVAL", "1s");
     let mut bed = Bed::new(settings, "wait:1");
     let mut looks = Vec::new();
     for _ in 0..jobs.div_ceil(BATCH) {
@@ -29,17 +33,32 @@ fn a_long_run_loses_nothing_and_grows_nowhere() {
         let tally = bed.settle(ledger);
         assert_eq!((tally.completed, tally.crashed), (BATCH, 0));
         let processes = bed.service.workers.iter().chain(&bed.service.api);
-        let log = fs::metadata(bed.service.data().join("steno.db-wal")).unwrap().len();
+        let log = fs::metadata(bed.service.data().join("steno.db-wal"))
+            .unwrap()
+            .len();
         looks.push((processes.map(usage).collect::<Vec<_>>(), log));
     }
     // Caches and pools fill in the first batch; from then on nothing may grow with the number of jobs.
     let (first, last) = (&looks[1], looks.last().unwrap());
     for (before, after) in first.0.iter().zip(&last.0) {
-        assert!(after.0 < before.0 + before.0 / 4 + (4 << 20), "memory: {before:?}, then {after:?}");
-        assert!(after.1 <= before.1 + 5, "open files: {before:?}, then {after:?}");
+        assert!(
+            after.0 < before.0 + before.0 / 4 + (4 << 20),
+            "memory: {before:?}, then {after:?}"
+        );
+        assert!(
+            after.1 <= before.1 + 5,
+            "open files: {before:?}, then {after:?}"
+        );
     }
-    assert!(looks.iter().all(|(_, log)| *log <= 16 << 20), "the log of the database grows: {looks:?}");
-    let megabytes = |look: &[(u64, usize)]| look.iter().map(|(bytes, _)| bytes >> 20).collect::<Vec<_>>();
+    assert!(
+        looks.iter().all(|(_, log)| *log <= 16 << 20),
+        "the log of the database grows: {looks:?}"
+    );
+    let megabytes = |look: &[(u64, usize)]| {
+        look.iter()
+            .map(|(bytes, _)| bytes >> 20)
+            .collect::<Vec<_>>()
+    };
     let most = looks.iter().map(|(_, log)| *log).max().unwrap() >> 10;
     report(
         "soak",

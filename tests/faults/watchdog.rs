@@ -11,9 +11,14 @@ use crate::shim;
 #[test]
 fn an_event_loop_that_hangs_starves_the_watchdog() {
     let mut service = Settings::with_workers(0).start_nothing();
-    let (hang, path) = (service.scratch().join("hang"), service.scratch().join("notify"));
+    let (hang, path) = (
+        service.scratch().join("hang"),
+        service.scratch().join("notify"),
+    );
     let manager = UnixDatagram::bind(&path).unwrap();
-    manager.set_read_timeout(Some(Duration::from_secs(4))).unwrap();
+    manager
+        .set_read_timeout(Some(Duration::from_secs(4)))
+        .unwrap();
     // It has to be read: the api waits for a manager whose queue is full.
     let next = || {
         let mut message = [0; 256];
@@ -23,17 +28,27 @@ fn an_event_loop_that_hangs_starves_the_watchdog() {
             Err(error) => panic!("{error}"),
         }
     };
-    let is_fed = || next().filter(|message| message.starts_with(b"WATCHDOG=1")).map(drop);
+    let is_fed = || {
+        next()
+            .filter(|message| message.starts_with(b"WATCHDOG=1"))
+            .map(drop)
+    };
     let mut environment = shim::hang_environment(&hang);
     environment.push(("NOTIFY_SOCKET", path.to_str().unwrap().to_owned()));
     assert!(service.try_start_api(&shim::borrowed(&environment)));
-    within(Duration::from_secs(20), "it is fed while all loops turn", &is_fed);
+    within(
+        Duration::from_secs(20),
+        "it is fed while all loops turn",
+        &is_fed,
+    );
 
     std::fs::write(&hang, "").unwrap();
     let api = service.api.as_ref().unwrap();
-    within(Duration::from_secs(60), "it is not fed while one hangs", || {
-        (next().is_none() && api.log().contains("an event loop has not turned")).then_some(())
-    });
+    within(
+        Duration::from_secs(60),
+        "it is not fed while one hangs",
+        || (next().is_none() && api.log().contains("an event loop has not turned")).then_some(()),
+    );
 
     std::fs::remove_file(&hang).unwrap();
     within(Duration::from_secs(20), "it is fed again", &is_fed);

@@ -38,13 +38,20 @@ impl Client {
             .timeout_connect(Some(Duration::from_secs(10)))
             .timeout_global(Some(Duration::from_secs(300)))
             .build();
-        Self { agent: config.into(), base: base.to_owned(), authorization: None }
+        Self {
+            agent: config.into(),
+            base: base.to_owned(),
+            authorization: None,
+        }
     }
 
     /// The same with an API key.
     #[must_use]
     pub fn with_key(&self, key: &str) -> Self {
-        Self { authorization: Some(format!("Bearer {key}")), ..self.clone() }
+        Self {
+            authorization: Some(format!("Bearer {key}")),
+            ..self.clone()
+        }
     }
 
     fn authorized<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
@@ -76,7 +83,9 @@ impl Client {
         }
         let response = request.call().unwrap();
         assert_eq!(response.status(), 200);
-        Events { lines: BufReader::new(response.into_body().into_reader()).lines() }
+        Events {
+            lines: BufReader::new(response.into_body().into_reader()).lines(),
+        }
     }
 
     /// `POST path` with a recording in the field `file` and further fields.
@@ -87,7 +96,11 @@ impl Client {
 
     /// `DELETE path`.
     pub fn delete(&self, path: &str) -> Answer {
-        Answer::read(self.authorized(self.agent.delete(self.url(path))).call().unwrap())
+        Answer::read(
+            self.authorized(self.agent.delete(self.url(path)))
+                .call()
+                .unwrap(),
+        )
     }
 
     /// `POST path` with a body.
@@ -115,17 +128,27 @@ impl Client {
     pub fn submit(&self, file: &Path, query: &str) -> JobId {
         let answer = self.upload(file, query);
         assert_eq!(answer.status, 202, "{}", answer.text());
-        serde_json::from_slice::<JobAccepted>(&answer.body).unwrap().job_id
+        serde_json::from_slice::<JobAccepted>(&answer.body)
+            .unwrap()
+            .job_id
     }
 
     /// `GET path`, if there is an answer.
     pub fn try_get(&self, path: &str) -> Option<Answer> {
-        Answer::try_read(self.authorized(self.agent.get(self.url(path))).call().ok()?)
+        Answer::try_read(
+            self.authorized(self.agent.get(self.url(path)))
+                .call()
+                .ok()?,
+        )
     }
 
     /// `DELETE path`, if there is an answer.
     pub fn try_delete(&self, path: &str) -> Option<Answer> {
-        Answer::try_read(self.authorized(self.agent.delete(self.url(path))).call().ok()?)
+        Answer::try_read(
+            self.authorized(self.agent.delete(self.url(path)))
+                .call()
+                .ok()?,
+        )
     }
 
     /// [`Client::upload`], if there is an answer.
@@ -178,7 +201,9 @@ pub fn form(file: &Path, fields: &[(&str, &str)]) -> (String, Vec<u8>) {
     let boundary = "-----------------------------steno";
     let mut body = Vec::new();
     for (name, value) in fields {
-        let part = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        let part = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+        );
         body.extend_from_slice(part.as_bytes());
     }
     let head = "Content-Disposition: form-data; name=\"file\"; filename=\"recording\"";
@@ -208,7 +233,11 @@ impl Iterator for Events {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {
-        let mut event = Event { name: String::new(), id: String::new(), data: Value::Null };
+        let mut event = Event {
+            name: String::new(),
+            id: String::new(),
+            data: Value::Null,
+        };
         loop {
             // A server that is killed ends the stream with an error.
             let line = self.lines.next()?.ok()?;
@@ -231,14 +260,28 @@ impl Answer {
 
     fn try_read(mut response: Response<Body>) -> Option<Self> {
         let headers = response.headers().iter();
-        let headers = headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect();
-        let body = response.body_mut().with_config().limit(1 << 30).read_to_vec().ok()?;
-        Some(Self { status: response.status().as_u16(), headers, body })
+        let headers = headers
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect();
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(1 << 30)
+            .read_to_vec()
+            .ok()?;
+        Some(Self {
+            status: response.status().as_u16(),
+            headers,
+            body,
+        })
     }
 
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The body as text.
@@ -248,21 +291,34 @@ impl Answer {
 
     /// The body as JSON.
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
     /// The job that was accepted, if it was.
     pub fn accepted(&self) -> Option<JobId> {
-        let accepted = || serde_json::from_slice::<JobAccepted>(&self.body).unwrap().job_id;
+        let accepted = || {
+            serde_json::from_slice::<JobAccepted>(&self.body)
+                .unwrap()
+                .job_id
+        };
         (self.status == 202).then(accepted)
     }
 
     /// The body as a problem, whose status has to be the answer's.
     pub fn problem(&self) -> Problem {
-        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{}", self.text());
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{}",
+            self.text()
+        );
         let problem: Problem = serde_json::from_slice(&self.body).unwrap();
         assert_eq!(problem.status, self.status);
-        assert_eq!(Some(problem.request_id.as_str()), self.header("x-request-id"));
+        assert_eq!(
+            Some(problem.request_id.as_str()),
+            self.header("x-request-id")
+        );
         problem
     }
 }

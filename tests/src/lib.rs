@@ -22,7 +22,9 @@ pub const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A committed audio file or transcript.
 pub fn fixture(name: &str) -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures")
+        .join(name);
     assert!(path.exists(), "no fixture {}", path.display());
     path
 }
@@ -36,8 +38,14 @@ pub fn repeated(name: &str, times: usize, folder: &Path) -> PathBuf {
 
 /// A program that `scripts/ensure-clients.sh` has installed, as `python/bin/python`.
 pub fn foreign_client(name: &str) -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/clients").join(name);
-    assert!(path.exists(), "no {}: run scripts/ensure-clients.sh first", path.display());
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../target/clients")
+        .join(name);
+    assert!(
+        path.exists(),
+        "no {}: run scripts/ensure-clients.sh first",
+        path.display()
+    );
     path
 }
 

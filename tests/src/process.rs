@@ -17,7 +17,12 @@ pub struct Process {
 
 impl Process {
     /// Starts a binary of the workspace with settings in its environment; its log goes to `log`.
-    pub fn start(binary: &str, arguments: &[&str], settings: &BTreeMap<String, String>, log: &Path) -> Self {
+    pub fn start(
+        binary: &str,
+        arguments: &[&str],
+        settings: &BTreeMap<String, String>,
+        log: &Path,
+    ) -> Self {
         let file = File::create(log).unwrap();
         let child = Command::new(binary_path(binary))
             .args(arguments)
@@ -27,7 +32,10 @@ impl Process {
             .stderr(file)
             .spawn()
             .unwrap();
-        Self { child, log: log.to_owned() }
+        Self {
+            child,
+            log: log.to_owned(),
+        }
     }
 
     /// What it has logged so far.
@@ -37,20 +45,31 @@ impl Process {
 
     /// Waits until its log has a line that contains `text`, and returns that line.
     pub fn wait_for_log(&self, text: &str) -> String {
-        eventually(&format!("`{text}` in the log of {}", self.log.display()), || {
-            let log = self.log();
-            log.lines().find(|line| line.contains(text)).map(ToOwned::to_owned)
-        })
+        eventually(
+            &format!("`{text}` in the log of {}", self.log.display()),
+            || {
+                let log = self.log();
+                log.lines()
+                    .find(|line| line.contains(text))
+                    .map(ToOwned::to_owned)
+            },
+        )
     }
 
     /// The same, or nothing if the process ends before.
     pub fn wait_for_log_or_end(&mut self, text: &str) -> Option<String> {
-        eventually(&format!("`{text}` in the log of {}, or the end", self.log.display()), || {
-            let has_ended = self.has_ended();
-            let log = self.log();
-            let line = log.lines().find(|line| line.contains(text)).map(ToOwned::to_owned);
-            (line.is_some() || has_ended).then_some(line)
-        })
+        eventually(
+            &format!("`{text}` in the log of {}, or the end", self.log.display()),
+            || {
+                let has_ended = self.has_ended();
+                let log = self.log();
+                let line = log
+                    .lines()
+                    .find(|line| line.contains(text))
+                    .map(ToOwned::to_owned);
+                (line.is_some() || has_ended).then_some(line)
+            },
+        )
     }
 
     /// Whether it has ended.
@@ -90,7 +109,12 @@ impl Process {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let field = |name: &str| {
             let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-            line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+            line.split_whitespace()
+                .nth(1)
+                .unwrap()
+                .parse::<u64>()
+                .unwrap()
+                * 1024
         };
         (field("VmRSS:"), field("VmHWM:"))
     }
@@ -130,6 +154,8 @@ pub fn binary_path(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let folder = own.ancestors().find(|folder| folder.join(name).is_file());
     folder
-        .unwrap_or_else(|| panic!("no binary {name}: run `cargo build --workspace --examples --bins` first"))
+        .unwrap_or_else(|| {
+            panic!("no binary {name}: run `cargo build --workspace --examples --bins` first")
+        })
         .join(name)
 }

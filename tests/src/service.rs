@@ -35,14 +35,27 @@ impl Settings {
     pub fn with_workers(workers: usize) -> Self {
         if workers > 0 {
             let weights = Cache::from_env().unwrap().lookup("base").unwrap();
-            assert!(weights.is_some(), "the weights base are not installed: run `steno weights pull base` first");
+            assert!(
+                weights.is_some(),
+                "the weights base are not installed: run `steno weights pull base` first"
+            );
         }
-        Self { workers, ..Self::default() }.set("STENO_SLOTS", "1").set("STENO_WEIGHTS_PULL", "false")
+        Self {
+            workers,
+            ..Self::default()
+        }
+        .set("STENO_SLOTS", "1")
+        .set("STENO_WEIGHTS_PULL", "false")
     }
 
     /// A service whose workers have a script for an engine (`tests/faults/scripted_worker.rs`).
     pub fn with_scripted_workers(workers: usize) -> Self {
-        Self { workers, has_script: true, ..Self::default() }.set("STENO_SLOTS", "1")
+        Self {
+            workers,
+            has_script: true,
+            ..Self::default()
+        }
+        .set("STENO_SLOTS", "1")
     }
 
     /// Sets an environment variable for every process.
@@ -70,10 +83,24 @@ impl Settings {
         let data = folder.path().join("data");
         steno_store::Store::init(&data).unwrap();
         environment.insert("STENO_DATA".to_owned(), data.to_str().unwrap().to_owned());
-        environment.entry("STENO_BIND".to_owned()).or_insert_with(|| "127.0.0.1:0".to_owned());
-        let worker_binary = if self.has_script { "examples/scripted-worker" } else { "steno-worker" };
+        environment
+            .entry("STENO_BIND".to_owned())
+            .or_insert_with(|| "127.0.0.1:0".to_owned());
+        let worker_binary = if self.has_script {
+            "examples/scripted-worker"
+        } else {
+            "steno-worker"
+        };
         let client = Client::new("");
-        Service { client, api: None, workers: Vec::new(), environment, worker_binary, started: 0, folder }
+        Service {
+            client,
+            api: None,
+            workers: Vec::new(),
+            environment,
+            worker_binary,
+            started: 0,
+            folder,
+        }
     }
 }
 
@@ -86,10 +113,15 @@ impl Service {
     /// The same with further environment variables. Returns false if it ends before it listens.
     pub fn try_start_api(&mut self, extra: &[(&str, &str)]) -> bool {
         let mut api = self.start_process_with("steno-api", extra);
-        let Some(line) = api.wait_for_log_or_end("listening on http://") else { return false };
+        let Some(line) = api.wait_for_log_or_end("listening on http://") else {
+            return false;
+        };
         let base = &line[line.find("http://").unwrap()..];
         let base = base.split_whitespace().next().unwrap();
-        self.environment.insert("STENO_BIND".to_owned(), base.trim_start_matches("http://").to_owned());
+        self.environment.insert(
+            "STENO_BIND".to_owned(),
+            base.trim_start_matches("http://").to_owned(),
+        );
         self.client = Client::new(base);
         self.api = Some(api);
         true
@@ -114,11 +146,18 @@ impl Service {
     pub fn cli(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         let output = std::process::Command::new(crate::process::binary_path("steno"))
             .args(arguments)
-            .env("STENO_URL", format!("http://{}", self.environment["STENO_BIND"]))
+            .env(
+                "STENO_URL",
+                format!("http://{}", self.environment["STENO_BIND"]),
+            )
             .output()
             .unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        (output.status.code(), text(output.stdout), text(output.stderr))
+        (
+            output.status.code(),
+            text(output.stdout),
+            text(output.stderr),
+        )
     }
 
     /// Where the api listens, as `127.0.0.1:8080`.
@@ -139,8 +178,12 @@ impl Service {
     /// Names of the recordings and spools that are on disk.
     pub fn files(&self) -> Vec<String> {
         let folders = ["audio", "spool"].map(|name| self.data().join(name));
-        let entries = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        let entries = folders
+            .iter()
+            .flat_map(|folder| std::fs::read_dir(folder).unwrap());
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
     }
 
     /// The environment its processes have.
@@ -156,9 +199,16 @@ impl Service {
     /// The same with further environment variables.
     pub fn start_process_with(&mut self, binary: &str, extra: &[(&str, &str)]) -> Process {
         self.started += 1;
-        let log = self.folder.path().join(format!("{}-{}.log", self.started, binary.replace('/', "-")));
+        let log =
+            self.folder
+                .path()
+                .join(format!("{}-{}.log", self.started, binary.replace('/', "-")));
         let mut environment = self.environment.clone();
-        environment.extend(extra.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        environment.extend(
+            extra
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
         Process::start(binary, &[], &environment, &log)
     }
 }

@@ -26,7 +26,10 @@ pub(crate) fn transcribe(questions: Vec<Question>) {
 
 fn transcribe_file(context: &WhisperContext, question: &Question) -> Value {
     let bytes = fs::read(&question.path).unwrap();
-    let mut samples: Vec<f32> = bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+    let mut samples: Vec<f32> = bytes
+        .chunks_exact(4)
+        .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+        .collect();
     samples.resize(samples.len().max(MIN_SAMPLES), 0.0);
 
     let mut params = FullParams::new(SamplingStrategy::Greedy { best_of: 5 });

@@ -24,7 +24,10 @@ struct Question {
 
 fn main() {
     let system = std::env::args().nth(1).unwrap_or_default();
-    let questions = stdin().lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    let questions = stdin()
+        .lines()
+        .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+        .collect();
 
     match system.as_str() {
         "service" => service::transcribe(questions),

@@ -14,7 +14,9 @@ const SLOTS: usize = 2;
 
 /// Sends every file, `SLOTS` at a time, and writes each job as the service describes it.
 pub(crate) fn transcribe(mut questions: Vec<Question>) {
-    let service = Settings::with_workers(1).set("STENO_SLOTS", &SLOTS.to_string()).start();
+    let service = Settings::with_workers(1)
+        .set("STENO_SLOTS", &SLOTS.to_string())
+        .start();
     let began = Instant::now();
 
     // Taken from the end.

@@ -39,34 +39,55 @@ fn without_extra_slashes(uri: &Uri) -> Option<Uri> {
     }
 
     let mut parts = uri.clone().into_parts();
-    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let query = uri
+        .query()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
     parts.path_and_query = Some(format!("{merged}{query}").parse().ok()?);
     Uri::from_parts(parts).ok()
 }
 
 /// What a proxy on this machine or in its network cuts off addresses (`X-Forwarded-Prefix`), without a slash at its end.
 pub(crate) fn prefix(request: &HttpRequest) -> &str {
-    let is_near = request.peer_addr().is_some_and(|peer| is_private(peer.ip()));
-    let prefix = request.headers().get("x-forwarded-prefix").and_then(|value| value.to_str().ok());
-    prefix.filter(|prefix| is_near && is_prefix(prefix)).map_or("", |prefix| prefix.trim_end_matches('/'))
+    let is_near = request
+        .peer_addr()
+        .is_some_and(|peer| is_private(peer.ip()));
+    let prefix = request
+        .headers()
+        .get("x-forwarded-prefix")
+        .and_then(|value| value.to_str().ok());
+    prefix
+        .filter(|prefix| is_near && is_prefix(prefix))
+        .map_or("", |prefix| prefix.trim_end_matches('/'))
 }
 
 fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
-        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
-        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
+        IpAddr::V4(address) => {
+            address.is_loopback() || address.is_private() || address.is_link_local()
+        }
+        IpAddr::V6(address) => {
+            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
+        }
     }
 }
 
 /// Whether it is a path on this server. What begins with two slashes would be another server's address.
 fn is_prefix(text: &str) -> bool {
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte));
+    let is_plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte));
     text.len() <= MAX_PREFIX_BYTES && text.starts_with('/') && !text.contains("//") && is_plain
 }
 
 /// What to say about an address where nothing is.
 pub(crate) fn hint(path: &str) -> &'static str {
-    let begins = |start: &str| path == start || path.strip_prefix(start).is_some_and(|rest| rest.starts_with('/'));
+    let begins = |start: &str| {
+        path == start
+            || path
+                .strip_prefix(start)
+                .is_some_and(|rest| rest.starts_with('/'))
+    };
     if begins("/api/transcribe") {
         "the synchronous endpoint was removed: submit with POST /transcribe, then ask GET /transcribe/{job_id}?wait=50"
     } else if begins("/v1/v1") {
@@ -77,7 +98,11 @@ pub(crate) fn hint(path: &str) -> &'static str {
         "native calls are not below /v1: submit recordings with POST /transcribe"
     } else if begins("/inference") {
         "this is not whisper.cpp's server: use POST /v1/audio/transcriptions, which takes the same recordings"
-    } else if begins("/v1/audio/speech") || begins("/v1/realtime") || begins("/v1/chat") || begins("/v1/responses") {
+    } else if begins("/v1/audio/speech")
+        || begins("/v1/realtime")
+        || begins("/v1/chat")
+        || begins("/v1/responses")
+    {
         "this server only transcribes: of OpenAI's calls it has audio/transcriptions, audio/translations and models"
     } else {
         "there is nothing at this address; recordings are submitted with POST /transcribe"
@@ -94,15 +119,26 @@ mod tests {
     fn extra_slashes_are_dropped_and_queries_kept() {
         for (uri, expected) in [
             ("/transcribe/", Some("/transcribe")),
-            ("//v1//audio/transcriptions?a=//b/", Some("/v1/audio/transcriptions?a=//b/")),
+            (
+                "//v1//audio/transcriptions?a=//b/",
+                Some("/v1/audio/transcriptions?a=//b/"),
+            ),
             ("/docs//", None),
             ("/docs/", None),
             ("/", None),
             ("/transcribe?wait=1", None),
         ] {
             let found = without_extra_slashes(&uri.parse().unwrap());
-            let expected = if uri == "/docs//" { Some("/docs/") } else { expected };
-            assert_eq!(found.map(|uri| uri.to_string()).as_deref(), expected, "{uri}");
+            let expected = if uri == "/docs//" {
+                Some("/docs/")
+            } else {
+                expected
+            };
+            assert_eq!(
+                found.map(|uri| uri.to_string()).as_deref(),
+                expected,
+                "{uri}"
+            );
         }
     }
 
@@ -110,7 +146,9 @@ mod tests {
     fn a_prefix_is_a_path_that_a_proxy_nearby_names() {
         let check = |peer: &str, prefix: &str| {
             let request = TestRequest::default().peer_addr(peer.parse().unwrap());
-            let request = request.insert_header(("x-forwarded-prefix", prefix)).to_http_request();
+            let request = request
+                .insert_header(("x-forwarded-prefix", prefix))
+                .to_http_request();
             super::prefix(&request).to_owned()
         };
         assert_eq!(check("127.0.0.1:1", "/steno"), "/steno");

@@ -48,7 +48,11 @@ pub(crate) struct Owner {
 impl Owner {
     /// Of a call that came through the middleware.
     pub(crate) fn of(request: &HttpRequest) -> Self {
-        request.extensions().get::<Self>().cloned().unwrap_or_default()
+        request
+            .extensions()
+            .get::<Self>()
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// What its jobs are marked with, and the store looks for; empty without keys. Then jobs that were
@@ -74,7 +78,9 @@ impl ApiKeys {
         let known = match &path {
             Some(path) => {
                 let text = fs::read_to_string(path);
-                let text = text.with_context(|| format!("cannot read {} (STENO_API_KEYS_FILE)", path.display()))?;
+                let text = text.with_context(|| {
+                    format!("cannot read {} (STENO_API_KEYS_FILE)", path.display())
+                })?;
                 let entries = file::parse(&text, limits);
                 entries.with_context(|| format!("in {} (STENO_API_KEYS_FILE)", path.display()))?
             }
@@ -88,12 +94,18 @@ impl ApiKeys {
                     path.display()
                 );
             }
-            (Some(path), count) => tracing::info!("API keys are asked for: {count} in {}", path.display()),
+            (Some(path), count) => {
+                tracing::info!("API keys are asked for: {count} in {}", path.display())
+            }
             (None, _) => tracing::warn!(
                 "API keys are off: every client that reaches this server can read and delete all jobs (set STENO_API_KEYS_FILE)"
             ),
         }
-        Ok(Self { path, limits, known: RwLock::new(known) })
+        Ok(Self {
+            path,
+            limits,
+            known: RwLock::new(known),
+        })
     }
 
     /// Reads the file again. If it cannot be read the keys stay as they are.
@@ -103,7 +115,10 @@ impl ApiKeys {
         }
         match Self::load(self.path.clone(), self.limits) {
             Ok(new) => {
-                let new = new.known.into_inner().unwrap_or_else(PoisonError::into_inner);
+                let new = new
+                    .known
+                    .into_inner()
+                    .unwrap_or_else(PoisonError::into_inner);
                 tracing::info!(keys = new.len(), "read the API keys again");
                 *self.known.write().unwrap_or_else(PoisonError::into_inner) = new;
             }
@@ -116,11 +131,17 @@ impl ApiKeys {
         if self.path.is_none() {
             return Ok(Owner::default());
         }
-        let presented = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token =
-            presented.and_then(|value| value.split_once(' ')).filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
+        let presented = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let token = presented
+            .and_then(|value| value.split_once(' '))
+            .filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
         let Some((_, token)) = token else {
-            return Err(ApiError::new(ProblemCode::Unauthorized, "send an API key: Authorization: Bearer <key>"));
+            return Err(ApiError::new(
+                ProblemCode::Unauthorized,
+                "send an API key: Authorization: Bearer <key>",
+            ));
         };
         let presented: [u8; 32] = Sha256::digest(token.trim()).into();
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
@@ -136,7 +157,10 @@ impl ApiKeys {
             let detail = "this API key is not known here; ask the operator for one";
             return Err(ApiError::new(ProblemCode::Unauthorized, detail));
         };
-        Ok(Owner { name: Some(key.name.clone()), quota: key.quota })
+        Ok(Owner {
+            name: Some(key.name.clone()),
+            quota: key.quota,
+        })
     }
 }
 
@@ -144,14 +168,18 @@ impl ApiKeys {
     /// Counts a call of an owner, and refuses it if there were too many.
     pub(crate) fn check_rate(&self, owner: &Owner) -> Result<(), ApiError> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let key = known.iter().find(|key| Some(key.name.as_str()) == owner.name());
+        let key = known
+            .iter()
+            .find(|key| Some(key.name.as_str()) == owner.name());
         key.map_or(Ok(()), ApiKey::check_rate)
     }
 }
 
 impl ApiKey {
     fn check_rate(&self) -> Result<(), ApiError> {
-        let Some(Err(refused)) = self.limiter.as_ref().map(RateLimiter::check) else { return Ok(()) };
+        let Some(Err(refused)) = self.limiter.as_ref().map(RateLimiter::check) else {
+            return Ok(());
+        };
         let wait = refused.wait_time_from(DefaultClock::default().now());
         let detail = "this API key has made too many calls (STENO_KEY_REQUESTS_PER_SECOND); slow down, or wait for jobs \
                       with ?wait= instead of asking often";
@@ -166,7 +194,12 @@ impl From<file::Entry> for ApiKey {
             let burst = rate.saturating_add(rate.get());
             RateLimiter::direct(governor::Quota::per_second(rate).allow_burst(burst))
         });
-        Self { name: entry.name, sha256: entry.sha256, quota: entry.limits.quota, limiter }
+        Self {
+            name: entry.name,
+            sha256: entry.sha256,
+            quota: entry.limits.quota,
+            limiter,
+        }
     }
 }
 
@@ -182,24 +215,41 @@ mod tests {
     fn check(text: &str, authorization: Option<&str>) -> Result<Owner, String> {
         let entries = file::parse(text, KeyLimits::default()).unwrap();
         let known = RwLock::new(entries.into_iter().map(ApiKey::from).collect());
-        let keys = ApiKeys { path: Some(PathBuf::new()), known, ..ApiKeys::default() };
+        let keys = ApiKeys {
+            path: Some(PathBuf::new()),
+            known,
+            ..ApiKeys::default()
+        };
         let mut headers = HeaderMap::new();
         if let Some(value) = authorization {
             headers.insert(header::AUTHORIZATION, HeaderValue::from_str(value).unwrap());
         }
-        keys.authenticate(&headers).map_err(|error| error.to_string())
+        keys.authenticate(&headers)
+            .map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_key_names_its_owner() {
         let file = format!("# people\n\nalice sha256:{SECRET}\n");
-        let alice = Owner { name: Some("alice".to_owned()), ..Owner::default() };
+        let alice = Owner {
+            name: Some("alice".to_owned()),
+            ..Owner::default()
+        };
         assert_eq!(check(&file, Some("Bearer secret")), Ok(alice.clone()));
         assert_eq!(check(&file, Some("bearer  secret ")), Ok(alice));
-        for wrong in [None, Some("Bearer Secret"), Some("Bearer"), Some("Basic secret"), Some("secret")] {
+        for wrong in [
+            None,
+            Some("Bearer Secret"),
+            Some("Bearer"),
+            Some("Basic secret"),
+            Some("secret"),
+        ] {
             assert!(check(&file, wrong).is_err(), "{wrong:?}");
         }
-        assert_eq!(ApiKeys::default().authenticate(&HeaderMap::new()).ok(), Some(Owner::default()));
+        assert_eq!(
+            ApiKeys::default().authenticate(&HeaderMap::new()).ok(),
+            Some(Owner::default())
+        );
     }
 
     #[test]
@@ -208,6 +258,9 @@ mod tests {
         let entries = file::parse(&file, KeyLimits::default()).unwrap();
         let key = ApiKey::from(entries.into_iter().next().unwrap());
         let allowed = (0..10).filter(|_| key.check_rate().is_ok()).count();
-        assert!((4..=5).contains(&allowed), "{allowed}: a burst is two seconds' worth");
+        assert!(
+            (4..=5).contains(&allowed),
+            "{allowed}: a burst is two seconds' worth"
+        );
     }
 }

@@ -110,14 +110,25 @@ impl Config {
     #[must_use]
     pub fn with_credentials(mut self, folder: Option<&OsStr>) -> Self {
         let credential = folder.map(|folder| Path::new(folder).join(KEYS_CREDENTIAL));
-        self.api_keys_file = self.api_keys_file.or(credential.filter(|path| path.exists()));
+        self.api_keys_file = self
+            .api_keys_file
+            .or(credential.filter(|path| path.exists()));
         self
     }
 
     /// What the store needs to know.
     pub fn store_settings(&self) -> StoreSettings {
-        let QueueSettings { ttl, retrieval_grace, lease, .. } = self.queue;
-        StoreSettings { ttl, retrieval_grace, lease }
+        let QueueSettings {
+            ttl,
+            retrieval_grace,
+            lease,
+            ..
+        } = self.queue;
+        StoreSettings {
+            ttl,
+            retrieval_grace,
+            lease,
+        }
     }
 
     /// Every problem with the values, each naming its setting.
@@ -142,7 +153,8 @@ impl Config {
 
     /// Why it must not listen at an address.
     pub fn problem_of_address(&self, address: SocketAddr) -> Option<&'static str> {
-        let is_open = !address.ip().is_loopback() && self.api_keys_file.is_none() && !self.allow_public;
+        let is_open =
+            !address.ip().is_loopback() && self.api_keys_file.is_none() && !self.allow_public;
         is_open.then_some(
             "STENO_BIND is an address that others reach, and everybody who does could read and delete every job: set \
              STENO_API_KEYS_FILE (steno keys add NAME), or STENO_ALLOW_PUBLIC=true if that is what you want",
@@ -152,10 +164,16 @@ impl Config {
 
 /// Whether it is a scheme and a host, as browsers send it: of the web, or of an app (`app://obsidian.md`).
 fn is_origin(text: &str) -> bool {
-    let Some((scheme, host)) = text.split_once("://") else { return false };
+    let Some((scheme, host)) = text.split_once("://") else {
+        return false;
+    };
     let is_scheme = scheme.starts_with(|first: char| first.is_ascii_lowercase())
-        && scheme.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte));
-    let is_host = host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#*@\\".contains(&byte));
+        && scheme.bytes().all(|byte| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte)
+        });
+    let is_host = host
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !b"/?#*@\\".contains(&byte));
     let needs_host = matches!(scheme, "http" | "https");
     is_scheme && is_host && !(needs_host && host.is_empty())
 }
@@ -166,13 +184,24 @@ mod tests {
 
     #[test]
     fn origins_are_told_from_addresses_of_pages() {
-        for origin in
-            ["https://a.example", "http://localhost:3000", "app://obsidian.md", "tauri://localhost", "file://"]
-        {
+        for origin in [
+            "https://a.example",
+            "http://localhost:3000",
+            "app://obsidian.md",
+            "tauri://localhost",
+            "file://",
+        ] {
             assert!(is_origin(origin), "{origin}");
         }
-        for other in ["*", "a.example", "https://a.example/", "https://a.example/page", "https://", "https://*", "null"]
-        {
+        for other in [
+            "*",
+            "a.example",
+            "https://a.example/",
+            "https://a.example/page",
+            "https://",
+            "https://*",
+            "null",
+        ] {
             assert!(!is_origin(other), "{other}");
         }
     }

@@ -62,12 +62,20 @@ struct Counted(OpenConnections, u64);
 
 impl OpenConnections {
     pub(crate) fn new(send_timeout: Duration) -> Self {
-        Self { open: Arc::default(), next_id: Arc::default(), send_timeout }
+        Self {
+            open: Arc::default(),
+            next_id: Arc::default(),
+            send_timeout,
+        }
     }
 
     /// Called by actix for every connection it accepts.
     pub(crate) fn remember(&self, connection: &dyn Any, data: &mut Extensions) {
-        let connection = Connection(connection.downcast_ref().and_then(|stream| self.watch_over(stream)));
+        let connection = Connection(
+            connection
+                .downcast_ref()
+                .and_then(|stream| self.watch_over(stream)),
+        );
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         self.lock().insert(id, connection.clone());
         data.insert(Counted(self.clone(), id));
@@ -80,7 +88,10 @@ impl OpenConnections {
         let timeout_ms = self.send_timeout.as_millis().try_into().unwrap_or(u32::MAX);
         let _ = sockopt::set_tcp_user_timeout(stream, timeout_ms);
         let handle = stream.as_fd().try_clone_to_owned().ok()?;
-        let activity = Mutex::new(Activity { calls: 0, idle_since: Instant::now() });
+        let activity = Mutex::new(Activity {
+            calls: 0,
+            idle_since: Instant::now(),
+        });
         Some(Arc::new(Socket { handle, activity }))
     }
 
@@ -91,7 +102,11 @@ impl OpenConnections {
 
     /// Ends those that have been without a call for `limit`.
     fn end_idle(&self, limit: Duration) {
-        for socket in self.lock().values().filter_map(|connection| connection.0.as_ref()) {
+        for socket in self
+            .lock()
+            .values()
+            .filter_map(|connection| connection.0.as_ref())
+        {
             let activity = *socket.lock();
             if activity.calls == 0 && activity.idle_since.elapsed() >= limit {
                 // It may have ended in this moment. actix sees the end, and lets go of it.
@@ -116,7 +131,11 @@ pub(crate) fn start_watch(
     thread::spawn(move || {
         while !*stopping.borrow() {
             let is_crowded = connections.count() > most_served;
-            connections.end_idle(if is_crowded { CROWDED_IDLE_LIMIT } else { idle_limit });
+            connections.end_idle(if is_crowded {
+                CROWDED_IDLE_LIMIT
+            } else {
+                idle_limit
+            });
             thread::sleep(TICK);
         }
     })
@@ -144,7 +163,11 @@ impl Connection {
     pub(crate) fn is_open(&self) -> bool {
         let Some(socket) = &self.0 else { return true };
         let mut byte = [0; 1];
-        match recv(&socket.handle, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        match recv(
+            &socket.handle,
+            &mut byte,
+            RecvFlags::PEEK | RecvFlags::DONTWAIT,
+        ) {
             Ok((read, _)) => read > 0,
             Err(error) => error == Errno::AGAIN || error == Errno::INTR,
         }
@@ -152,7 +175,9 @@ impl Connection {
 
     /// Bytes that were handed to the kernel and not acknowledged by the client's; 0 where that cannot be known.
     pub(crate) fn unacknowledged_bytes(&self) -> u64 {
-        self.0.as_ref().map_or(0, |socket| tcp::unacknowledged_bytes(socket.handle.as_fd()).unwrap_or(0))
+        self.0.as_ref().map_or(0, |socket| {
+            tcp::unacknowledged_bytes(socket.handle.as_fd()).unwrap_or(0)
+        })
     }
 
     /// The state of the connection, where that can be known.
@@ -170,11 +195,18 @@ pub(crate) struct Call {
 
 impl Call {
     pub(crate) fn begin(request: &ServiceRequest) -> Self {
-        let connection = request.request().conn_data::<Connection>().cloned().unwrap_or_default();
+        let connection = request
+            .request()
+            .conn_data::<Connection>()
+            .cloned()
+            .unwrap_or_default();
         if let Some(socket) = &connection.0 {
             socket.lock().calls += 1;
         }
-        Self { connection, of_key: None }
+        Self {
+            connection,
+            of_key: None,
+        }
     }
 
     /// Keeps its place among the calls of its API key until it ends.
@@ -210,7 +242,10 @@ impl MessageBody for CallBody {
         self.body.size()
     }
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
         self.body.as_pin_mut().poll_next(context)
     }
 }

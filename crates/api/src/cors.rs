@@ -24,7 +24,10 @@ const ANSWER_HEADERS: [HeaderName; 6] = [
 pub(crate) fn allow(origins: Vec<String>, has_keys: bool) -> Cors {
     Cors::default()
         .allowed_origin_fn(move |origin, _| {
-            has_keys || origin.to_str().is_ok_and(|origin| guard::is_invited(origin, &origins))
+            has_keys
+                || origin
+                    .to_str()
+                    .is_ok_and(|origin| guard::is_invited(origin, &origins))
         })
         .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE])
         .allow_any_header()

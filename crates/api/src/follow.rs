@@ -41,7 +41,14 @@ impl Follower {
     /// Follows a job of which its client has `told` segments.
     pub(crate) fn new(state: web::Data<ApiState>, owner: Owner, job_id: JobId, told: Told) -> Self {
         let changes = state.watch.subscribe(job_id);
-        Self { state, owner, job_id, changes, told, is_first: true }
+        Self {
+            state,
+            owner,
+            job_id,
+            changes,
+            told,
+            is_first: true,
+        }
     }
 
     /// What there is now, the first time; then what follows a change.
@@ -59,7 +66,11 @@ impl Follower {
         }
         let (now, job_id, told) = (self.state.now(), self.job_id, self.told);
         let owner = self.owner.clone();
-        match self.state.call_store(move |store| store.follow_job(now, Some(owner.mark()), job_id, told)).await? {
+        match self
+            .state
+            .call_store(move |store| store.follow_job(now, Some(owner.mark()), job_id, told))
+            .await?
+        {
             None => Err(ApiError::no_such_job()),
             Some(Err(tombstone)) => Ok(Step::Gone(Box::new(tombstone))),
             Some(Ok(followed)) => {

@@ -40,13 +40,21 @@ pub(crate) fn check(request: &ServiceRequest, config: &Config) -> Result<(), Api
         refuse_forwarded(request.headers())?;
     }
     // Where callers need an API key, which no such page has, any name is allowed.
-    check_names(request, &config.allowed_hosts, &config.cors_origins, has_keys)
+    check_names(
+        request,
+        &config.allowed_hosts,
+        &config.cors_origins,
+        has_keys,
+    )
 }
 
 /// A server on loopback without keys is for the users of its machine. A proxy before it lets everybody in who
 /// reaches the proxy: as with a public address, that has to be wanted.
 fn refuse_forwarded(headers: &HeaderMap) -> Result<(), ApiError> {
-    if FORWARDED.into_iter().all(|name| !headers.contains_key(name)) {
+    if FORWARDED
+        .into_iter()
+        .all(|name| !headers.contains_key(name))
+    {
         return Ok(());
     }
     Err(forbidden(
@@ -61,7 +69,8 @@ fn check_names(
     cors_origins: &[String],
     has_keys: bool,
 ) -> Result<(), ApiError> {
-    let host = header_text(request.headers(), &header::HOST).or(request.uri().authority().map(Authority::as_str));
+    let host = header_text(request.headers(), &header::HOST)
+        .or(request.uri().authority().map(Authority::as_str));
     if !has_keys && host.is_some_and(|host| !is_ours(host, allowed_hosts)) {
         return Err(forbidden(
             "this name is not one of the server's; call it by its address, or add the name to STENO_ALLOWED_HOSTS",
@@ -81,7 +90,9 @@ fn check_names(
 
 /// Whether an origin is that of an app or one that the operator has invited.
 pub(crate) fn is_invited(origin: &str, cors_origins: &[String]) -> bool {
-    let is_app = origin.split_once("://").is_some_and(|(scheme, _)| APP_SCHEMES.contains(&scheme));
+    let is_app = origin
+        .split_once("://")
+        .is_some_and(|(scheme, _)| APP_SCHEMES.contains(&scheme));
     is_app || cors_origins.iter().any(|invited| invited == origin)
 }
 
@@ -91,7 +102,9 @@ fn is_ours(host: &str, allowed_hosts: &[String]) -> bool {
     let is_address = name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
     is_address
         || name.eq_ignore_ascii_case("localhost")
-        || allowed_hosts.iter().any(|own| own.eq_ignore_ascii_case(name))
+        || allowed_hosts
+            .iter()
+            .any(|own| own.eq_ignore_ascii_case(name))
 }
 
 fn without_port(host: &str) -> &str {
@@ -111,13 +124,22 @@ fn is_foreign(headers: &HeaderMap, host: Option<&str>) -> bool {
     }
     header_text(headers, &header::ORIGIN).is_some_and(|origin| {
         let of_origin = origin.parse::<Uri>().ok();
-        let is_page = of_origin.as_ref().is_some_and(|origin| matches!(origin.scheme_str(), Some("http" | "https")));
-        !is_page || of_origin.as_ref().and_then(|origin| origin.authority()).map(Authority::as_str) != host
+        let is_page = of_origin
+            .as_ref()
+            .is_some_and(|origin| matches!(origin.scheme_str(), Some("http" | "https")));
+        !is_page
+            || of_origin
+                .as_ref()
+                .and_then(|origin| origin.authority())
+                .map(Authority::as_str)
+                != host
     })
 }
 
 fn header_text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name).map(|value| value.to_str().unwrap_or_default())
+    headers
+        .get(name)
+        .map(|value| value.to_str().unwrap_or_default())
 }
 
 fn forbidden(detail: &'static str) -> ApiError {
@@ -135,17 +157,31 @@ mod tests {
         for header in headers {
             request = request.insert_header(*header);
         }
-        let (hosts, origins) = (["steno.example.com".to_owned()], ["https://app.example.com".to_owned()]);
+        let (hosts, origins) = (
+            ["steno.example.com".to_owned()],
+            ["https://app.example.com".to_owned()],
+        );
         check_names(&request.to_srv_request(), &hosts, &origins, has_keys).is_ok()
     }
 
     #[test]
     fn names_that_are_not_ours_are_refused_unless_keys_are_needed() {
-        for host in ["127.0.0.1:8080", "[::1]:8080", "localhost", "LOCALHOST:1", "192.168.1.7", "Steno.example.com:443"]
-        {
+        for host in [
+            "127.0.0.1:8080",
+            "[::1]:8080",
+            "localhost",
+            "LOCALHOST:1",
+            "192.168.1.7",
+            "Steno.example.com:443",
+        ] {
             assert!(passes(Method::GET, &[("host", host)], false), "{host}");
         }
-        for host in ["evil.example", "localhost.evil.example:8080", "127.0.0.1.evil.example", ""] {
+        for host in [
+            "evil.example",
+            "localhost.evil.example:8080",
+            "127.0.0.1.evil.example",
+            "",
+        ] {
             assert!(!passes(Method::GET, &[("host", host)], false), "{host}");
             assert!(passes(Method::GET, &[("host", host)], true), "{host}");
         }
@@ -154,7 +190,9 @@ mod tests {
     #[test]
     fn calls_that_a_proxy_passes_on_are_told_from_direct_ones() {
         let with = |header: (&'static str, &str)| {
-            let request = TestRequest::default().insert_header(("host", "localhost")).insert_header(header);
+            let request = TestRequest::default()
+                .insert_header(("host", "localhost"))
+                .insert_header(header);
             refuse_forwarded(request.to_srv_request().headers()).is_ok()
         };
         assert!(with(("user-agent", "curl")));
@@ -167,7 +205,11 @@ mod tests {
     fn pages_of_other_origins_change_nothing() {
         let host = ("host", "localhost:8080");
         assert!(passes(Method::POST, &[host], false), "a program");
-        assert!(passes(Method::POST, &[host, ("origin", "http://localhost:8080")], false));
+        assert!(passes(
+            Method::POST,
+            &[host, ("origin", "http://localhost:8080")],
+            false
+        ));
         for foreign in [
             ("origin", "https://evil.example"),
             ("origin", "null"),
@@ -176,18 +218,36 @@ mod tests {
             ("origin", "https://app"),
             ("sec-fetch-site", "cross-site"),
         ] {
-            assert!(!passes(Method::POST, &[host, foreign], false), "{foreign:?}");
-            assert!(passes(Method::DELETE, &[host, foreign], true), "with keys, the key decides");
-            assert!(passes(Method::GET, &[host, foreign], false), "reading is the browser's own business");
+            assert!(
+                !passes(Method::POST, &[host, foreign], false),
+                "{foreign:?}"
+            );
+            assert!(
+                passes(Method::DELETE, &[host, foreign], true),
+                "with keys, the key decides"
+            );
+            assert!(
+                passes(Method::GET, &[host, foreign], false),
+                "reading is the browser's own business"
+            );
         }
-        let invited = [host, ("origin", "https://app.example.com"), ("sec-fetch-site", "cross-site")];
+        let invited = [
+            host,
+            ("origin", "https://app.example.com"),
+            ("sec-fetch-site", "cross-site"),
+        ];
         assert!(passes(Method::POST, &invited, false));
     }
 
     #[test]
     fn pages_of_apps_are_let_in() {
         let host = ("host", "127.0.0.1:8080");
-        for origin in ["app://obsidian.md", "tauri://localhost", "capacitor://localhost", "ionic://localhost"] {
+        for origin in [
+            "app://obsidian.md",
+            "tauri://localhost",
+            "capacitor://localhost",
+            "ionic://localhost",
+        ] {
             let headers = [host, ("origin", origin), ("sec-fetch-site", "cross-site")];
             assert!(passes(Method::POST, &headers, false), "{origin}");
         }
@@ -195,8 +255,11 @@ mod tests {
 
     #[test]
     fn the_service_s_own_page_may_call_behind_a_proxy_that_does_not_pass_its_name_on() {
-        let headers =
-            [("host", "127.0.0.1:8080"), ("origin", "https://steno.example.com"), ("sec-fetch-site", "same-origin")];
+        let headers = [
+            ("host", "127.0.0.1:8080"),
+            ("origin", "https://steno.example.com"),
+            ("sec-fetch-site", "same-origin"),
+        ];
         assert!(passes(Method::POST, &headers, false));
     }
 }

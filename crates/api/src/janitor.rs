@@ -44,7 +44,11 @@ pub(crate) fn start(
             }
             match store.reclaim_tasks(clock.now(), None) {
                 Ok(reclaimed) if reclaimed.runs > 0 => {
-                    tracing::warn!(?reclaimed, "returned the tasks of {} dead workers", reclaimed.runs);
+                    tracing::warn!(
+                        ?reclaimed,
+                        "returned the tasks of {} dead workers",
+                        reclaimed.runs
+                    );
                 }
                 Ok(_) => {}
                 Err(error) => report(&error, "cannot look for dead workers"),
@@ -54,7 +58,10 @@ pub(crate) fn start(
                 // Not under systemd, or without a watchdog, this does nothing.
                 let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
             } else {
-                tracing::error!("an event loop has not turned for {} s: some clients get no answer", silence.as_secs());
+                tracing::error!(
+                    "an event loop has not turned for {} s: some clients get no answer",
+                    silence.as_secs()
+                );
             }
             thread::sleep(TICK);
         }
@@ -66,7 +73,9 @@ pub(crate) fn sweep(store: &Store, clock: &dyn Clock, metrics: &Metrics) {
     let outcome = store.sweep(clock.now());
     metrics.note_sweep(outcome.as_ref().map_or(1, |swept| swept.failed_steps));
     match outcome {
-        Ok(swept) if swept != steno_store::Sweep::default() => tracing::info!(?swept, "deleted what was due"),
+        Ok(swept) if swept != steno_store::Sweep::default() => {
+            tracing::info!(?swept, "deleted what was due")
+        }
         Ok(_) => {}
         Err(error) => report(&error, "cannot delete what is due"),
     }

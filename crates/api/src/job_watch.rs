@@ -43,12 +43,18 @@ impl JobWatch {
     /// Begins to wait. Subscribe before looking at the job: what happens after the look is not missed then.
     pub(crate) fn subscribe(&self, job: JobId) -> Subscription {
         let mut waiting = self.lock();
-        let sender = waiting.get(&job).and_then(Weak::upgrade).unwrap_or_else(|| {
-            let sender = Arc::new(watch::Sender::new(()));
-            waiting.insert(job, Arc::downgrade(&sender));
-            sender
-        });
-        Subscription { changes: sender.subscribe(), _sender: sender }
+        let sender = waiting
+            .get(&job)
+            .and_then(Weak::upgrade)
+            .unwrap_or_else(|| {
+                let sender = Arc::new(watch::Sender::new(()));
+                waiting.insert(job, Arc::downgrade(&sender));
+                sender
+            });
+        Subscription {
+            changes: sender.subscribe(),
+            _sender: sender,
+        }
     }
 
     fn notify(&self, job: JobId) {
@@ -92,7 +98,11 @@ pub(crate) fn start(
     }))
 }
 
-fn ended_since(store: &Store, watch: &JobWatch, seen: &mut Option<i64>) -> Result<Vec<JobId>, StoreError> {
+fn ended_since(
+    store: &Store,
+    watch: &JobWatch,
+    seen: &mut Option<i64>,
+) -> Result<Vec<JobId>, StoreError> {
     let awaited = watch.awaited();
     if awaited.is_empty() {
         return Ok(Vec::new());

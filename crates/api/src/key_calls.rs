@@ -25,7 +25,10 @@ impl KeyCalls {
             return None;
         }
         *count += 1;
-        Some(KeyCall { calls: self.clone(), key: key.to_owned() })
+        Some(KeyCall {
+            calls: self.clone(),
+            key: key.to_owned(),
+        })
     }
 }
 
@@ -50,11 +53,17 @@ mod tests {
         let calls = KeyCalls::default();
         let mut of_alice: Vec<_> = (0..5).map(|_| calls.begin("alice", 20).unwrap()).collect();
         assert!(calls.begin("alice", 20).is_none());
-        assert!(calls.begin("bob", 20).is_some(), "another key is not concerned");
+        assert!(
+            calls.begin("bob", 20).is_some(),
+            "another key is not concerned"
+        );
         of_alice.pop();
         assert!(calls.begin("alice", 20).is_some());
         drop(of_alice);
         assert!(calls.0.lock().unwrap().is_empty());
-        assert!(calls.begin("alice", 1).is_some(), "one call is always possible");
+        assert!(
+            calls.begin("alice", 1).is_some(),
+            "one call is always possible"
+        );
     }
 }

@@ -29,14 +29,22 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
-            if steno_api::needs_operator(&error) { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
+            if steno_api::needs_operator(&error) {
+                ExitCode::from(EXIT_CONFIG)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
-    let store = Store::open(&config.queue.data, config.store_settings())
-        .with_context(|| format!("cannot open the data folder {} (STENO_DATA)", config.queue.data.display()))?;
+    let store = Store::open(&config.queue.data, config.store_settings()).with_context(|| {
+        format!(
+            "cannot open the data folder {} (STENO_DATA)",
+            config.queue.data.display()
+        )
+    })?;
     let server = steno_api::bind(config, Arc::new(store), Arc::new(SystemClock))?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -31,8 +31,7 @@ const RETRY_CONNECTION_S: u32 = 5;
 /// What answers may load if a browser shows them: nothing.
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 /// What the pages that describe the api may load: what this server has. Swagger UI styles its elements itself.
-const DOCS_POLICY: &str =
-    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'";
+const DOCS_POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'";
 
 /// The `x-request-id` of a call.
 #[derive(Clone)]
@@ -41,12 +40,18 @@ pub(crate) struct RequestId(String);
 impl RequestId {
     /// Of a call that came through the middleware; else nothing.
     pub(crate) fn of(request: &HttpRequest) -> String {
-        request.extensions().get::<Self>().map_or_else(String::new, |id| id.0.clone())
+        request
+            .extensions()
+            .get::<Self>()
+            .map_or_else(String::new, |id| id.0.clone())
     }
 }
 
 /// Wraps a call. Nothing a client sent is logged but the method: paths and queries may carry prompts.
-pub(crate) async fn around(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, Error> {
+pub(crate) async fn around(
+    mut request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse, Error> {
     let began = Instant::now();
     let id = own_id(request.headers()).unwrap_or_else(|| Uuid::new_v4().to_string());
     let span = tracing::info_span!("call", request.id = %id);
@@ -63,14 +68,23 @@ pub(crate) async fn around(mut request: ServiceRequest, next: Next<BoxBody>) -> 
         Err(error) => {
             let mut response = error.error_response();
             // Nothing more of a body that is not wanted is read.
-            response.head_mut().set_connection_type(ConnectionType::Close);
+            response
+                .head_mut()
+                .set_connection_type(ConnectionType::Close);
             request.into_response(response)
         }
     };
-    let route = response.request().match_pattern().unwrap_or_else(|| "unknown address".to_owned());
+    let route = response
+        .request()
+        .match_pattern()
+        .unwrap_or_else(|| "unknown address".to_owned());
     if let Some(problem) = problem_of(&mut response) {
         let is_openai = instance == "/v1" || instance.starts_with("/v1/");
-        let body = if is_openai { problem.into_openai_response() } else { problem.into_response(&instance, &id) };
+        let body = if is_openai {
+            problem.into_openai_response()
+        } else {
+            problem.into_response(&instance, &id)
+        };
         response = response.into_response(body);
     }
     // That of the answer: OpenAI's clients are told other ones than ours.
@@ -80,10 +94,23 @@ pub(crate) async fn around(mut request: ServiceRequest, next: Next<BoxBody>) -> 
         headers.insert(X_REQUEST_ID, id);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    let policy = if route.starts_with("/docs") { DOCS_POLICY } else { POLICY };
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
+    let policy = if route.starts_with("/docs") {
+        DOCS_POLICY
+    } else {
+        POLICY
+    };
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(policy),
+    );
     if response.request().version() <= Version::HTTP_10 {
         // It knows no chunks: a body of unknown length ends with the connection.
         let head = response.response_mut().head_mut();
@@ -96,17 +123,31 @@ pub(crate) async fn around(mut request: ServiceRequest, next: Next<BoxBody>) -> 
     let key = owner.name();
     let mut has_line = true;
     if let Some(state) = response.request().app_data::<web::Data<ApiState>>() {
-        state.metrics.note_call(method.as_str(), &route, status.as_u16(), elapsed);
+        state
+            .metrics
+            .note_call(method.as_str(), &route, status.as_u16(), elapsed);
         if is_refusal(status) {
-            has_line = state.refusals.note(Instant::now(), owner.mark(), status.as_u16());
+            has_line = state
+                .refusals
+                .note(Instant::now(), owner.mark(), status.as_u16());
         }
     }
     span.in_scope(|| {
         let status = status.as_u16();
         if !has_line || matches!(route.as_str(), "/health" | "/healthz" | "/readyz") {
-            tracing::debug!(key.name = key, http.status = status, elapsed_ms, "{method} {route} answered {status}");
+            tracing::debug!(
+                key.name = key,
+                http.status = status,
+                elapsed_ms,
+                "{method} {route} answered {status}"
+            );
         } else {
-            tracing::info!(key.name = key, http.status = status, elapsed_ms, "{method} {route} answered {status}");
+            tracing::info!(
+                key.name = key,
+                http.status = status,
+                elapsed_ms,
+                "{method} {route} answered {status}"
+            );
         }
     });
     Ok(response.map_body(|_, body| call.with_body(body)))
@@ -114,24 +155,38 @@ pub(crate) async fn around(mut request: ServiceRequest, next: Next<BoxBody>) -> 
 
 /// Keeps strangers out, and notes whose call it is. What is about the server itself, everybody may ask.
 fn admit(request: &ServiceRequest) -> Result<Option<KeyCall>, ApiError> {
-    let state = request.app_data::<web::Data<ApiState>>().ok_or_else(ApiError::stopping)?;
-    if request
-        .headers()
-        .get_all(header::UPGRADE)
-        .any(|protocol| protocol.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket"))
-    {
+    let state = request
+        .app_data::<web::Data<ApiState>>()
+        .ok_or_else(ApiError::stopping)?;
+    if request.headers().get_all(header::UPGRADE).any(|protocol| {
+        protocol
+            .as_bytes()
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"websocket")
+    }) {
         // actix takes whatever follows for that protocol, whatever the body's length is said to be. Other offers (`h2c`, which some
         // clients always make) it leaves alone.
-        return Err(ApiError::new(ProblemCode::Malformed, "this server speaks no WebSocket: send no Upgrade header"));
+        return Err(ApiError::new(
+            ProblemCode::Malformed,
+            "this server speaks no WebSocket: send no Upgrade header",
+        ));
     }
     guard::check(request, &state.config)?;
     let path = request.path();
     // Whoever watches over the server is answered also when it is full.
-    if state.connections.count() > state.config.max_connections && !matches!(path, "/health" | "/healthz" | "/readyz") {
+    if state.connections.count() > state.config.max_connections
+        && !matches!(path, "/health" | "/healthz" | "/readyz")
+    {
         let detail = "the server has as many connections as it serves (STENO_MAX_CONNECTIONS); try again in a moment";
-        return Err(ApiError::new(ProblemCode::TooManyConnections, detail).retry_after(RETRY_CONNECTION_S));
+        return Err(
+            ApiError::new(ProblemCode::TooManyConnections, detail).retry_after(RETRY_CONNECTION_S)
+        );
     }
-    if matches!(path, "/health" | "/healthz" | "/readyz" | "/openapi.json" | "/docs") || path.starts_with("/docs/") {
+    if matches!(
+        path,
+        "/health" | "/healthz" | "/readyz" | "/openapi.json" | "/docs"
+    ) || path.starts_with("/docs/")
+    {
         return Ok(None);
     }
     let owner = state.keys.authenticate(request.headers())?;
@@ -150,13 +205,19 @@ fn admit(request: &ServiceRequest) -> Result<Option<KeyCall>, ApiError> {
 
 /// Whether a status says that nothing was done, as any client may make the server say without end.
 fn is_refusal(status: StatusCode) -> bool {
-    status.is_client_error() || matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE)
+    status.is_client_error()
+        || matches!(
+            status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE
+        )
 }
 
 /// The id that a proxy or a client has given to the call, if it can stand in a log line.
 fn own_id(headers: &HeaderMap) -> Option<String> {
     let id = headers.get(X_REQUEST_ID)?.to_str().ok()?;
-    let is_plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:=+/".contains(&byte));
+    let is_plain = id
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:=+/".contains(&byte));
     (is_plain && (8..=MAX_ID_BYTES).contains(&id.len())).then(|| id.to_owned())
 }
 
@@ -166,17 +227,31 @@ fn problem_of(response: &mut ServiceResponse) -> Option<ApiError> {
     if !status.is_client_error() && !status.is_server_error() {
         return None;
     }
-    let own = response.response_mut().extensions_mut().remove::<ApiError>();
+    let own = response
+        .response_mut()
+        .extensions_mut()
+        .remove::<ApiError>();
     Some(own.unwrap_or_else(|| foreign_problem(status)))
 }
 
 fn foreign_problem(status: StatusCode) -> ApiError {
     match status {
-        StatusCode::NOT_FOUND => ApiError::new(ProblemCode::NotFound, "there is nothing at this address"),
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(ProblemCode::UploadTooLarge, "the request is too large"),
-        StatusCode::REQUEST_TIMEOUT => ApiError::new(ProblemCode::RequestTimeout, "the request came too slowly"),
-        _ if status.is_client_error() => ApiError::new(ProblemCode::Malformed, "the request cannot be read"),
-        _ => ApiError::new(ProblemCode::Internal, "the server failed; its log tells more under the request id"),
+        StatusCode::NOT_FOUND => {
+            ApiError::new(ProblemCode::NotFound, "there is nothing at this address")
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            ApiError::new(ProblemCode::UploadTooLarge, "the request is too large")
+        }
+        StatusCode::REQUEST_TIMEOUT => {
+            ApiError::new(ProblemCode::RequestTimeout, "the request came too slowly")
+        }
+        _ if status.is_client_error() => {
+            ApiError::new(ProblemCode::Malformed, "the request cannot be read")
+        }
+        _ => ApiError::new(
+            ProblemCode::Internal,
+            "the server failed; its log tells more under the request id",
+        ),
     }
 }
 
@@ -188,14 +263,23 @@ mod tests {
     fn a_proxy_s_request_id_is_kept_if_it_is_plain() {
         let kept = |id: &str| {
             let mut headers = HeaderMap::new();
-            headers.insert(X_REQUEST_ID, HeaderValue::from_bytes(id.as_bytes()).unwrap());
+            headers.insert(
+                X_REQUEST_ID,
+                HeaderValue::from_bytes(id.as_bytes()).unwrap(),
+            );
             own_id(&headers).is_some()
         };
         assert!(kept("0f8fad5b-d9cb-469f-a165-70867728950e"));
         assert!(kept("Root=1-67891233-abcdef012345678912345678"));
-        for id in
-            ["", "short", "two words", "job.id=1 level=ERROR", "\"quoted\"12", "é".repeat(8).as_str(), &"x".repeat(129)]
-        {
+        for id in [
+            "",
+            "short",
+            "two words",
+            "job.id=1 level=ERROR",
+            "\"quoted\"12",
+            "é".repeat(8).as_str(),
+            &"x".repeat(129),
+        ] {
             assert!(!kept(id), "{id}");
         }
     }

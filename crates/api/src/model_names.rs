@@ -29,16 +29,24 @@ pub struct ModelAlias {
 
 /// Reads an alias as it is written in `STENO_MODEL_ALIASES`.
 pub(crate) fn parse_alias(text: &str) -> Result<ModelAlias, String> {
-    match text.split_once('=').map(|(name, weights)| (name.trim(), weights.trim())) {
-        Some((name, weights)) if !name.is_empty() && !weights.is_empty() => {
-            Ok(ModelAlias { name: name.to_owned(), weights: weights.to_owned() })
-        }
+    match text
+        .split_once('=')
+        .map(|(name, weights)| (name.trim(), weights.trim()))
+    {
+        Some((name, weights)) if !name.is_empty() && !weights.is_empty() => Ok(ModelAlias {
+            name: name.to_owned(),
+            weights: weights.to_owned(),
+        }),
         _ => Err("an alias is NAME=WEIGHTS, as best=large-v3".to_owned()),
     }
 }
 
 /// The weights that a name means, among the `installed` ones, of which the first are the default. `None` if it means none.
-pub(crate) fn resolve<'a>(name: &str, installed: &'a [String], aliases: &[ModelAlias]) -> Option<&'a String> {
+pub(crate) fn resolve<'a>(
+    name: &str,
+    installed: &'a [String],
+    aliases: &[ModelAlias],
+) -> Option<&'a String> {
     let find = |name: &str| installed.iter().find(|known| known.as_str() == name);
     let name = name.trim();
 
@@ -53,14 +61,22 @@ pub(crate) fn resolve<'a>(name: &str, installed: &'a [String], aliases: &[ModelA
     }
     // openai/whisper-base, Systran/faster-whisper-base, whisper-base, ggml-base.bin
     let last = name.rsplit('/').next().unwrap_or_default();
-    let bare = PREFIXES.iter().find_map(|prefix| last.strip_prefix(prefix)).unwrap_or(last);
-    let bare = bare.strip_suffix(".bin").or_else(|| bare.strip_suffix("-ct2")).unwrap_or(bare);
+    let bare = PREFIXES
+        .iter()
+        .find_map(|prefix| last.strip_prefix(prefix))
+        .unwrap_or(last);
+    let bare = bare
+        .strip_suffix(".bin")
+        .or_else(|| bare.strip_suffix("-ct2"))
+        .unwrap_or(bare);
     let latest = match bare {
         "turbo" => "large-v3-turbo",
         "large" => "large-v3",
         other => other,
     };
-    find(bare).or_else(|| find(latest)).or_else(|| means_default(last).then(|| installed.first()).flatten())
+    find(bare)
+        .or_else(|| find(latest))
+        .or_else(|| means_default(last).then(|| installed.first()).flatten())
 }
 
 /// Every name that `GET /v1/models` lists: the installed weights, the default's other names, aliases, and the names that
@@ -70,7 +86,12 @@ pub(crate) fn all(installed: &[String], aliases: &[ModelAlias]) -> Vec<String> {
     names.push(DEFAULT_MODEL.to_owned());
     names.extend(installed.iter().skip(1).cloned());
     names.extend(DEFAULT_NAMES.map(ToOwned::to_owned));
-    names.extend(aliases.iter().filter(|alias| installed.contains(&alias.weights)).map(|alias| alias.name.clone()));
+    names.extend(
+        aliases
+            .iter()
+            .filter(|alias| installed.contains(&alias.weights))
+            .map(|alias| alias.name.clone()),
+    );
     for weights in installed {
         names.extend([
             format!("whisper-{weights}"),
@@ -97,13 +118,22 @@ mod tests {
     use super::*;
 
     fn installed() -> Vec<String> {
-        ["base", "small.en", "large-v3"].map(ToOwned::to_owned).to_vec()
+        ["base", "small.en", "large-v3"]
+            .map(ToOwned::to_owned)
+            .to_vec()
     }
 
     fn check(name: &str, expected: Option<&str>) {
-        let aliases = [parse_alias("best=large-v3").unwrap(), parse_alias("gone = medium").unwrap()];
+        let aliases = [
+            parse_alias("best=large-v3").unwrap(),
+            parse_alias("gone = medium").unwrap(),
+        ];
         let installed = installed();
-        assert_eq!(resolve(name, &installed, &aliases).map(String::as_str), expected, "{name}");
+        assert_eq!(
+            resolve(name, &installed, &aliases).map(String::as_str),
+            expected,
+            "{name}"
+        );
     }
 
     #[test]
@@ -129,19 +159,34 @@ mod tests {
         check("Systran/faster-whisper-small.en", Some("small.en"));
         check("large", Some("large-v3"));
         check("best", Some("large-v3"));
-        for name in ["gone", "medium", "whisper-2", "openai/whisper-medium", "../../etc/passwd", "tts-1", "turbo"] {
+        for name in [
+            "gone",
+            "medium",
+            "whisper-2",
+            "openai/whisper-medium",
+            "../../etc/passwd",
+            "tts-1",
+            "turbo",
+        ] {
             check(name, None);
         }
     }
 
     #[test]
     fn every_name_that_is_listed_means_weights() {
-        let aliases = [parse_alias("best=large-v3").unwrap(), parse_alias("gone=medium").unwrap()];
+        let aliases = [
+            parse_alias("best=large-v3").unwrap(),
+            parse_alias("gone=medium").unwrap(),
+        ];
         let installed = installed();
         let names = all(&installed, &aliases);
         assert_eq!(names[..4], ["base", "whisper-1", "small.en", "large-v3"]);
         assert!(names.contains(&"best".to_owned()) && !names.contains(&"gone".to_owned()));
-        assert!(names.iter().all(|name| resolve(name, &installed, &aliases).is_some()));
+        assert!(
+            names
+                .iter()
+                .all(|name| resolve(name, &installed, &aliases).is_some())
+        );
     }
 
     #[test]

@@ -11,9 +11,12 @@ use utoipa::openapi::{ContentBuilder, OpenApi as OpenApiDocument, Ref, ResponseB
 use utoipa::{Modify, OpenApi, ToSchema};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::routes::{asr, delete_job, follow_job, get_job, get_metrics, health, list_jobs, openai, submit_job};
+use crate::routes::{
+    asr, delete_job, follow_job, get_job, get_metrics, health, list_jobs, openai, submit_job,
+};
 pub(crate) use inputs::{
-    AsrForm, AsrQuery, DetectQuery, ListQuery, Recording, RecordingForm, SubmitQuery, TranscriptionForm, ViewQuery,
+    AsrForm, AsrQuery, DetectQuery, ListQuery, Recording, RecordingForm, SubmitQuery,
+    TranscriptionForm, ViewQuery,
 };
 
 /// Everything that can be called.
@@ -61,10 +64,18 @@ struct TranslationAnswers;
 
 impl Modify for TranslationAnswers {
     fn modify(&self, document: &mut OpenApiDocument) {
-        let post = |path: &str| document.paths.paths.get(path).and_then(|item| item.post.as_ref());
+        let post = |path: &str| {
+            document
+                .paths
+                .paths
+                .get(path)
+                .and_then(|item| item.post.as_ref())
+        };
         let answers = post("/v1/audio/transcriptions").map(|operation| operation.responses.clone());
         let translations = document.paths.paths.get_mut("/v1/audio/translations");
-        if let (Some(answers), Some(operation)) = (answers, translations.and_then(|item| item.post.as_mut())) {
+        if let (Some(answers), Some(operation)) =
+            (answers, translations.and_then(|item| item.post.as_mut()))
+        {
             operation.responses = answers;
         }
     }
@@ -82,10 +93,20 @@ impl Modify for Access {
                 ("Problem", "application/problem+json")
             };
             let answer = |description: &str| {
-                let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
-                ResponseBuilder::new().description(description).content(kind, content).build()
+                let content = ContentBuilder::new()
+                    .schema(Some(Ref::from_schema_name(schema)))
+                    .build();
+                ResponseBuilder::new()
+                    .description(description)
+                    .content(kind, content)
+                    .build()
             };
-            let operations = [&mut item.get, &mut item.head, &mut item.post, &mut item.delete];
+            let operations = [
+                &mut item.get,
+                &mut item.head,
+                &mut item.post,
+                &mut item.delete,
+            ];
             for operation in operations.into_iter().flatten() {
                 let answers = &mut operation.responses.responses;
                 answers.insert(
@@ -93,9 +114,17 @@ impl Modify for Access {
                     answer("A page of another origin, or a name that is not the server's").into(),
                 );
                 if !matches!(path.as_str(), "/healthz" | "/readyz") {
-                    answers.insert("401".to_owned(), answer("No API key, or one that is not known").into());
-                    for (status, code) in [("429", "`rate_limited`"), ("503", "`too_many_connections`, `not_ready`")] {
-                        answers.entry(status.to_owned()).or_insert_with(|| answer(code).into());
+                    answers.insert(
+                        "401".to_owned(),
+                        answer("No API key, or one that is not known").into(),
+                    );
+                    for (status, code) in [
+                        ("429", "`rate_limited`"),
+                        ("503", "`too_many_connections`, `not_ready`"),
+                    ] {
+                        answers
+                            .entry(status.to_owned())
+                            .or_insert_with(|| answer(code).into());
                     }
                 }
             }
@@ -112,7 +141,11 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
     // The badge of an outside validator would be the one request that leaves the machine.
     // The description's address is relative: a proxy may have put a prefix before ours.
     let config = Config::from("../openapi.json").validator_url("none");
-    app.service(SwaggerUi::new("/docs/{_:.*}").config(config).url("/openapi.json", ApiDoc::openapi()));
+    app.service(
+        SwaggerUi::new("/docs/{_:.*}")
+            .config(config)
+            .url("/openapi.json", ApiDoc::openapi()),
+    );
 }
 
 /// The language of a recording.
@@ -165,7 +198,10 @@ pub(crate) struct GoneProblem {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct JobMessage {
     /// `status`, `segment`, `progress`, `completed` or `failed`.
-    #[schema(pattern = "^(status|segment|progress|completed|failed)$", example = "segment")]
+    #[schema(
+        pattern = "^(status|segment|progress|completed|failed)$",
+        example = "segment"
+    )]
     event: String,
     /// What to send as `Last-Event-ID` to be told what follows.
     #[schema(pattern = "^[0-3]-[0-9]+$", example = "2-17")]
@@ -241,8 +277,14 @@ mod tests {
         for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
             for (field, property) in schema["properties"].as_object().into_iter().flatten() {
                 // A reference that may be null has its words beside the reference.
-                let parts = [property].into_iter().chain(property["oneOf"].as_array().into_iter().flatten());
-                if !parts.into_iter().any(|part| part["description"].as_str().is_some_and(|text| !text.is_empty())) {
+                let parts = [property]
+                    .into_iter()
+                    .chain(property["oneOf"].as_array().into_iter().flatten());
+                if !parts.into_iter().any(|part| {
+                    part["description"]
+                        .as_str()
+                        .is_some_and(|text| !text.is_empty())
+                }) {
                     silent.push(format!("{name}.{field}"));
                 }
             }

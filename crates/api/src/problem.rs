@@ -50,39 +50,65 @@ impl ApiError {
 
     /// Options that are not valid, each with its pointer.
     pub(crate) fn invalid_options(errors: Vec<FieldProblem>) -> Self {
-        let names: Vec<_> = errors.iter().map(|error| error.pointer.trim_start_matches('/')).collect();
-        let detail = format!("not valid: {}; each is explained in errors", names.join(", "));
-        Self { errors, ..Self::new(ProblemCode::InvalidOptions, detail) }
+        let names: Vec<_> = errors
+            .iter()
+            .map(|error| error.pointer.trim_start_matches('/'))
+            .collect();
+        let detail = format!(
+            "not valid: {}; each is explained in errors",
+            names.join(", ")
+        );
+        Self {
+            errors,
+            ..Self::new(ProblemCode::InvalidOptions, detail)
+        }
     }
 
     /// One option that is not valid.
     pub(crate) fn invalid_option(name: &str, detail: impl Into<String>) -> Self {
-        Self::invalid_options(vec![FieldProblem { pointer: format!("/{name}"), detail: detail.into() }])
+        Self::invalid_options(vec![FieldProblem {
+            pointer: format!("/{name}"),
+            detail: detail.into(),
+        }])
     }
 
     pub(crate) fn no_such_job() -> Self {
-        Self::new(ProblemCode::NotFound, "no job has this id; it never had, or it was deleted long ago")
+        Self::new(
+            ProblemCode::NotFound,
+            "no job has this id; it never had, or it was deleted long ago",
+        )
     }
 
     /// The address names a model that is not there.
     pub(crate) fn no_such_model() -> Self {
         let detail = "there are no such weights; GET /v1/models lists what there is";
-        Self { is_model_lookup: true, ..Self::new(ProblemCode::ModelUnavailable, detail) }
+        Self {
+            is_model_lookup: true,
+            ..Self::new(ProblemCode::ModelUnavailable, detail)
+        }
     }
 
     pub(crate) fn gone(tombstone: Tombstone) -> Self {
         use steno_models::TombstoneReason::{Deleted, Expired, Retrieved};
         let detail = match tombstone.reason {
-            Retrieved => "the result was retrieved and its grace period is over; submit the recording again",
+            Retrieved => {
+                "the result was retrieved and its grace period is over; submit the recording again"
+            }
             Expired => "the job passed its deadline; submit the recording again",
             Deleted => "a client deleted the job; submit the recording again",
         };
-        Self { tombstone: Some(Box::new(tombstone)), ..Self::new(ProblemCode::Gone, detail) }
+        Self {
+            tombstone: Some(Box::new(tombstone)),
+            ..Self::new(ProblemCode::Gone, detail)
+        }
     }
 
     pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
         let detail = format!("this address takes {allow}");
-        Self { allow: Some(allow), ..Self::new(ProblemCode::MethodNotAllowed, detail) }
+        Self {
+            allow: Some(allow),
+            ..Self::new(ProblemCode::MethodNotAllowed, detail)
+        }
     }
 
     /// The API key has as much in the queue as it may.
@@ -103,22 +129,35 @@ impl ApiError {
 
     /// The failure of a job that the call waited for.
     pub(crate) fn of_job(code: ProblemCode, error: JobError) -> Self {
-        Self { failure: Some(error.code), ..Self::new(code, error.message) }
+        Self {
+            failure: Some(error.code),
+            ..Self::new(code, error.message)
+        }
     }
 
     /// The server is shutting down.
     pub(crate) fn stopping() -> Self {
-        Self::new(ProblemCode::NotReady, "the server is restarting; try again in a moment").retry_after(5)
+        Self::new(
+            ProblemCode::NotReady,
+            "the server is restarting; try again in a moment",
+        )
+        .retry_after(5)
     }
 
     pub(crate) fn retry_after(self, seconds: u32) -> Self {
-        Self { retry_after_s: Some(seconds), ..self }
+        Self {
+            retry_after_s: Some(seconds),
+            ..self
+        }
     }
 
     /// The answer, once it is known which call it is for.
     pub(crate) fn into_response(self, instance: &str, request_id: &str) -> HttpResponse {
         let mut response = self.head(self.status_code());
-        response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
+        response.insert_header((
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        ));
         let problem = Problem {
             kind: format!("urn:steno:problem:{}", word(self.code)),
             title: self.code.title().into(),
@@ -144,9 +183,9 @@ impl ApiError {
         let status = match self.code {
             ProblemCode::ModelUnavailable if self.is_model_lookup => StatusCode::NOT_FOUND,
             // OpenAI has no 422.
-            ProblemCode::InvalidOptions | ProblemCode::IdempotencyKeyInUse | ProblemCode::ModelUnavailable => {
-                StatusCode::BAD_REQUEST
-            }
+            ProblemCode::InvalidOptions
+            | ProblemCode::IdempotencyKeyInUse
+            | ProblemCode::ModelUnavailable => StatusCode::BAD_REQUEST,
             _ => self.status_code(),
         };
         let code = match (self.failure, self.code) {
@@ -156,17 +195,35 @@ impl ApiError {
             (None, ProblemCode::RateLimited) => "rate_limit_exceeded".to_owned(),
             (None, code) => word(code),
         };
-        let kind = if status.is_server_error() { "server_error" } else { "invalid_request_error" };
-        let field = self.errors.first().map(|error| error.pointer.trim_start_matches('/').to_owned());
-        let explained = self.errors.iter().map(|e| format!("{}: {}", e.pointer.trim_start_matches('/'), e.detail));
-        let message =
-            if self.errors.is_empty() { self.detail.to_string() } else { explained.collect::<Vec<_>>().join("; ") };
+        let kind = if status.is_server_error() {
+            "server_error"
+        } else {
+            "invalid_request_error"
+        };
+        let field = self
+            .errors
+            .first()
+            .map(|error| error.pointer.trim_start_matches('/').to_owned());
+        let explained = self
+            .errors
+            .iter()
+            .map(|e| format!("{}: {}", e.pointer.trim_start_matches('/'), e.detail));
+        let message = if self.errors.is_empty() {
+            self.detail.to_string()
+        } else {
+            explained.collect::<Vec<_>>().join("; ")
+        };
         let is_of_recording = self.failure.is_some() && status.is_client_error();
         let param = match (self.code, self.failure) {
             (ProblemCode::ModelUnavailable, None) => Some("model".to_owned()),
             _ => field.or_else(|| is_of_recording.then(|| "file".to_owned())),
         };
-        let error = ErrorDetail { message, kind: kind.to_owned(), param, code: Some(code) };
+        let error = ErrorDetail {
+            message,
+            kind: kind.to_owned(),
+            param,
+            code: Some(code),
+        };
         (status, ErrorBody { error })
     }
 
@@ -205,18 +262,28 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         if error.is_disk_full() {
             tracing::warn!(error = &error as &dyn Error, "disk full");
-            return Self::new(ProblemCode::DiskReserve, "the server's disk is full; try again later").retry_after(60);
+            return Self::new(
+                ProblemCode::DiskReserve,
+                "the server's disk is full; try again later",
+            )
+            .retry_after(60);
         }
         report(&error, "store operation failed");
         match error {
-            StoreError::Database(_) | StoreError::Pool(_) => {
-                Self::new(ProblemCode::NotReady, "the database does not answer; try again in a moment").retry_after(5)
-            }
+            StoreError::Database(_) | StoreError::Pool(_) => Self::new(
+                ProblemCode::NotReady,
+                "the database does not answer; try again in a moment",
+            )
+            .retry_after(5),
             StoreError::File { .. } => {
-                let detail = "the server cannot work with its files, and its log tells why; try again later";
+                let detail =
+                    "the server cannot work with its files, and its log tells why; try again later";
                 Self::new(ProblemCode::NotReady, detail).retry_after(RETRY_FULL_S)
             }
-            _ => Self::new(ProblemCode::Internal, "the server failed; its log tells more under the request id"),
+            _ => Self::new(
+                ProblemCode::Internal,
+                "the server failed; its log tells more under the request id",
+            ),
         }
     }
 }

@@ -17,13 +17,22 @@ pub(crate) struct Pulse {
 impl Pulse {
     /// Of no loop yet.
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { began: Instant::now(), beats: Mutex::default() })
+        Arc::new(Self {
+            began: Instant::now(),
+            beats: Mutex::default(),
+        })
     }
 
     /// Lets the event loop of this thread beat from now on.
     pub(crate) fn join(self: &Arc<Self>) {
-        let (pulse, last) = (Arc::clone(self), Arc::new(AtomicU64::new(self.elapsed_ms())));
-        self.beats.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&last));
+        let (pulse, last) = (
+            Arc::clone(self),
+            Arc::new(AtomicU64::new(self.elapsed_ms())),
+        );
+        self.beats
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::downgrade(&last));
         actix_web::rt::spawn(async move {
             loop {
                 last.store(pulse.elapsed_ms(), Ordering::Relaxed);
@@ -36,7 +45,11 @@ impl Pulse {
     pub(crate) fn silence(&self) -> Duration {
         let mut beats = self.beats.lock().unwrap_or_else(PoisonError::into_inner);
         beats.retain(|last| last.strong_count() > 0);
-        let oldest = beats.iter().filter_map(Weak::upgrade).map(|last| last.load(Ordering::Relaxed)).min();
+        let oldest = beats
+            .iter()
+            .filter_map(Weak::upgrade)
+            .map(|last| last.load(Ordering::Relaxed))
+            .min();
         let silence = oldest.map_or(0, |oldest| self.elapsed_ms().saturating_sub(oldest));
         Duration::from_millis(silence)
     }
@@ -97,6 +110,10 @@ mod tests {
             drop(stop);
             thread.join().unwrap();
         }
-        assert_eq!(pulse.silence(), Duration::ZERO, "loops that have ended are forgotten");
+        assert_eq!(
+            pulse.silence(),
+            Duration::ZERO,
+            "loops that have ended are forgotten"
+        );
     }
 }

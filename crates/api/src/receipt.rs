@@ -42,7 +42,13 @@ pub(crate) struct Receipt {
 
 impl Receipt {
     pub(crate) fn new(connection: Connection) -> Self {
-        Self { connection, pause: FIRST_PAUSE, sleep: None, empty_looks: 0, arrived: None }
+        Self {
+            connection,
+            pause: FIRST_PAUSE,
+            sleep: None,
+            empty_looks: 0,
+            arrived: None,
+        }
     }
 
     /// Ready once it is known whether the client has the answer.
@@ -77,7 +83,9 @@ impl Receipt {
     /// counts as received.
     fn look(&mut self, settle: Duration) -> Option<Outcome> {
         // Without a handle of the socket nothing can be known: handed over is as good as received.
-        let Some(info) = self.connection.info() else { return Some(Outcome::Received) };
+        let Some(info) = self.connection.info() else {
+            return Some(Outcome::Received);
+        };
         if info.stage == Stage::Dead {
             return Some(Outcome::Lost);
         }
@@ -87,7 +95,9 @@ impl Receipt {
         }
 
         self.empty_looks += 1;
-        let (since, received) = *self.arrived.get_or_insert((Instant::now(), info.received_bytes));
+        let (since, received) = *self
+            .arrived
+            .get_or_insert((Instant::now(), info.received_bytes));
         if self.empty_looks < EMPTY_LOOKS {
             return None;
         }
@@ -107,6 +117,9 @@ mod tests {
     #[test]
     fn where_nothing_can_be_known_handed_over_is_received() {
         let mut receipt = Receipt::new(Connection::default());
-        assert_eq!(receipt.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Outcome::Received));
+        assert_eq!(
+            receipt.poll(&mut Context::from_waker(Waker::noop())),
+            Poll::Ready(Outcome::Received)
+        );
     }
 }

@@ -34,7 +34,10 @@ impl RefusalLog {
     /// Notes a refusal. Whether it gets a line of its own.
     pub(crate) fn note(&self, now: Instant, key: &str, status: u16) -> bool {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        let window = windows.entry((key.to_owned(), status)).or_insert(Window { began: now, refused: 0 });
+        let window = windows.entry((key.to_owned(), status)).or_insert(Window {
+            began: now,
+            refused: 0,
+        });
         window.refused += 1;
         window.refused <= LINES
     }
@@ -42,12 +45,21 @@ impl RefusalLog {
     /// Ends the windows that are over, and returns what they have left out. To be called about every ten seconds.
     pub(crate) fn end_windows(&self, now: Instant) -> Vec<Unlogged> {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        let (over, going_on) =
-            mem::take(&mut *windows).into_iter().partition(|(_, window)| now - window.began >= WINDOW);
+        let (over, going_on) = mem::take(&mut *windows)
+            .into_iter()
+            .partition(|(_, window)| now - window.began >= WINDOW);
         *windows = going_on;
         let over: HashMap<_, _> = over;
-        let unlogged = over.into_iter().filter(|(_, window)| window.refused > LINES);
-        unlogged.map(|((key, status), window)| Unlogged { key, status, count: window.refused - LINES }).collect()
+        let unlogged = over
+            .into_iter()
+            .filter(|(_, window)| window.refused > LINES);
+        unlogged
+            .map(|((key, status), window)| Unlogged {
+                key,
+                status,
+                count: window.refused - LINES,
+            })
+            .collect()
     }
 
     /// Logs how many refusals had no line of their own.
@@ -71,13 +83,25 @@ mod tests {
     fn a_flood_of_refusals_has_few_lines_and_a_number() {
         let log = RefusalLog::default();
         let began = Instant::now();
-        let lines = (0..100_000).filter(|_| log.note(began, "alice", 429)).count();
+        let lines = (0..100_000)
+            .filter(|_| log.note(began, "alice", 429))
+            .count();
         assert_eq!(lines, 10);
-        assert!(log.note(began, "bob", 429) && log.note(began, "alice", 401), "kinds do not hide each other");
+        assert!(
+            log.note(began, "bob", 429) && log.note(began, "alice", 401),
+            "kinds do not hide each other"
+        );
         assert_eq!(log.end_windows(began), []);
 
         let unlogged = log.end_windows(began + WINDOW);
-        assert_eq!(unlogged, [Unlogged { key: "alice".to_owned(), status: 429, count: 99_990 }]);
+        assert_eq!(
+            unlogged,
+            [Unlogged {
+                key: "alice".to_owned(),
+                status: 429,
+                count: 99_990
+            }]
+        );
         assert!(log.note(began + WINDOW, "alice", 429), "a new window");
     }
 }

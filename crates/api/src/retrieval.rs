@@ -27,7 +27,11 @@ struct RetrievalBody<F> {
 
 impl<F: FnOnce()> RetrievalBody<F> {
     fn new(body: impl Into<Bytes>, receipt: Receipt, on_delivered: F) -> Self {
-        Self { remainder: body.into(), receipt, on_delivered: Some(on_delivered) }
+        Self {
+            remainder: body.into(),
+            receipt,
+            on_delivered: Some(on_delivered),
+        }
     }
 }
 
@@ -38,7 +42,10 @@ impl<F: FnOnce() + Unpin> MessageBody for RetrievalBody<F> {
         BodySize::Sized(self.remainder.len() as u64)
     }
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
         if !self.remainder.is_empty() {
             let length = self.remainder.len().min(CHUNK_BYTES);
             return Poll::Ready(Some(Ok(self.remainder.split_to(length))));
@@ -88,7 +95,10 @@ impl Delivery {
         drop(actix_web::rt::task::spawn_blocking(move || {
             match state.store.mark_retrieved(state.now(), began, job_id) {
                 Ok(()) => tracing::info!(job.id = %job_id, "delivered the result of job {job_id}"),
-                Err(error) => report(&error, &format!("cannot note the retrieval of job {job_id}")),
+                Err(error) => report(
+                    &error,
+                    &format!("cannot note the retrieval of job {job_id}"),
+                ),
             }
         }));
     }
@@ -109,14 +119,22 @@ mod tests {
     fn only_the_final_poll_counts_as_delivery() {
         let delivered = Cell::new(0);
         let body = vec![7; CHUNK_BYTES * 2 + 1];
-        let mut body = RetrievalBody::new(body, unknown_receipt(), || delivered.set(delivered.get() + 1));
+        let mut body = RetrievalBody::new(body, unknown_receipt(), || {
+            delivered.set(delivered.get() + 1)
+        });
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..3 {
-            assert!(matches!(Pin::new(&mut body).poll_next(&mut context), Poll::Ready(Some(Ok(_)))));
+            assert!(matches!(
+                Pin::new(&mut body).poll_next(&mut context),
+                Poll::Ready(Some(Ok(_)))
+            ));
             assert_eq!(delivered.get(), 0);
         }
         for _ in 0..2 {
-            assert!(matches!(Pin::new(&mut body).poll_next(&mut context), Poll::Ready(None)));
+            assert!(matches!(
+                Pin::new(&mut body).poll_next(&mut context),
+                Poll::Ready(None)
+            ));
             assert_eq!(delivered.get(), 1);
         }
     }
@@ -124,7 +142,9 @@ mod tests {
     #[test]
     fn a_body_that_is_dropped_half_way_was_not_delivered() {
         let delivered = Cell::new(false);
-        let mut body = RetrievalBody::new(vec![7; CHUNK_BYTES * 2], unknown_receipt(), || delivered.set(true));
+        let mut body = RetrievalBody::new(vec![7; CHUNK_BYTES * 2], unknown_receipt(), || {
+            delivered.set(true)
+        });
         let _ = Pin::new(&mut body).poll_next(&mut Context::from_waker(Waker::noop()));
         drop(body);
         assert!(!delivered.get());

@@ -43,7 +43,10 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
             .route(web::post().to(openai::create_transcription::create_translation)),
     )
     .service(resource("/v1/models", "GET, HEAD").route(web::get().to(openai::models::list_models)))
-    .service(resource("/v1/models/{model:.*}", "GET, HEAD").route(web::get().to(openai::models::get_model)))
+    .service(
+        resource("/v1/models/{model:.*}", "GET, HEAD")
+            .route(web::get().to(openai::models::get_model)),
+    )
     .service(resource("/asr", "POST").route(web::post().to(asr::transcribe)))
     .service(resource("/detect-language", "POST").route(web::post().to(asr::detect_language)))
     .service(resource("/status", "GET, HEAD").route(web::get().to(asr::status)))
@@ -58,10 +61,14 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
 
 /// An address that answers other methods with a 405 problem naming `allow`.
 fn resource(path: &'static str, allow: &'static str) -> Resource {
-    web::resource(path)
-        .default_service(web::to(move || async move { Err::<&str, _>(ApiError::method_not_allowed(allow)) }))
+    web::resource(path).default_service(web::to(move || async move {
+        Err::<&str, _>(ApiError::method_not_allowed(allow))
+    }))
 }
 
 async fn no_such_address(request: HttpRequest) -> Result<&'static str, ApiError> {
-    Err(ApiError::new(ProblemCode::NotFound, address::hint(request.path())))
+    Err(ApiError::new(
+        ProblemCode::NotFound,
+        address::hint(request.path()),
+    ))
 }

@@ -39,7 +39,10 @@ struct WrongSettings;
 
 /// Whether a start that failed with `error` fails again until a person changes something.
 pub fn needs_operator(error: &anyhow::Error) -> bool {
-    error.is::<WrongSettings>() || error.downcast_ref::<StoreError>().is_some_and(StoreError::needs_operator)
+    error.is::<WrongSettings>()
+        || error
+            .downcast_ref::<StoreError>()
+            .is_some_and(StoreError::needs_operator)
 }
 
 /// A server that is listening.
@@ -54,8 +57,14 @@ pub struct Server {
 /// Sweeps what fell due while nobody was there, then listens. Returns before the first call is taken.
 pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow::Result<Server> {
     let metrics = Metrics::new()?;
-    let quota = Quota { jobs: config.key_max_jobs, stored_bytes: config.key_max_bytes };
-    let limits = KeyLimits { requests_per_second: config.key_requests_per_second, quota };
+    let quota = Quota {
+        jobs: config.key_max_jobs,
+        stored_bytes: config.key_max_bytes,
+    };
+    let limits = KeyLimits {
+        requests_per_second: config.key_requests_per_second,
+        quota,
+    };
     let keys = ApiKeys::load(config.api_keys_file.clone(), limits);
     let keys = Arc::new(keys.context(WrongSettings)?);
     let listener = listen(&config)?;
@@ -84,7 +93,11 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
             stopping.clone(),
         ),
     ];
-    let (cors_origins, keep_alive, counter) = (config.cors_origins.clone(), config.keep_alive, connections.clone());
+    let (cors_origins, keep_alive, counter) = (
+        config.cors_origins.clone(),
+        config.keep_alive,
+        connections.clone(),
+    );
     let has_keys = config.api_keys_file.is_some();
     // Beyond what is served, so that there is room to say so.
     let most_connections = config.max_connections + config.max_connections / 8 + 64;
@@ -119,15 +132,25 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
     .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
     .disable_signals()
     .listen(listener)?;
-    Ok(Server { http: server.run(), address, keys, stop, threads })
+    Ok(Server {
+        http: server.run(),
+        address,
+        keys,
+        stop,
+        threads,
+    })
 }
 
 /// The socket that the service manager has passed, else one at the address of the settings.
 fn listen(config: &Config) -> anyhow::Result<TcpListener> {
-    if let Some(listener) = ListenFd::from_env().take_tcp_listener(0).context("the passed socket cannot be used")? {
+    if let Some(listener) = ListenFd::from_env()
+        .take_tcp_listener(0)
+        .context("the passed socket cannot be used")?
+    {
         listener.set_nonblocking(true)?;
         if let Some(problem) = config.problem_of_address(listener.local_addr()?) {
-            let problem = anyhow::anyhow!("{problem} (the socket was passed by the service manager)");
+            let problem =
+                anyhow::anyhow!("{problem} (the socket was passed by the service manager)");
             return Err(problem.context(WrongSettings));
         }
         return Ok(listener);
@@ -135,19 +158,33 @@ fn listen(config: &Config) -> anyhow::Result<TcpListener> {
     let bind = config.bind;
     listen_at(bind).map_err(|error| {
         let hint = match error.kind() {
-            io::ErrorKind::AddrInUse => "another program listens there; choose another with STENO_BIND",
-            io::ErrorKind::AddrNotAvailable => "this machine has no such address; correct STENO_BIND",
-            io::ErrorKind::PermissionDenied => "this port needs privileges; choose one above 1023 with STENO_BIND",
+            io::ErrorKind::AddrInUse => {
+                "another program listens there; choose another with STENO_BIND"
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                "this machine has no such address; correct STENO_BIND"
+            }
+            io::ErrorKind::PermissionDenied => {
+                "this port needs privileges; choose one above 1023 with STENO_BIND"
+            }
             _ => "correct STENO_BIND",
         };
         let is_permanent = error.kind() == io::ErrorKind::PermissionDenied;
         let error = anyhow::anyhow!("cannot listen on {bind} ({error}): {hint}");
-        if is_permanent { error.context(WrongSettings) } else { error }
+        if is_permanent {
+            error.context(WrongSettings)
+        } else {
+            error
+        }
     })
 }
 
 fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
-    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let family = if address.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
     // Connections of the process before this one may still be ending.

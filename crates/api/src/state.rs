@@ -59,8 +59,13 @@ impl ApiState {
     }
 
     /// The weights to write into a job: `None` for the default. An error if nobody has them.
-    pub(crate) async fn resolve_model(&self, wanted: Option<String>) -> Result<Option<String>, ApiError> {
-        let Some(wanted) = wanted.filter(|wanted| *wanted != self.config.model) else { return Ok(None) };
+    pub(crate) async fn resolve_model(
+        &self,
+        wanted: Option<String>,
+    ) -> Result<Option<String>, ApiError> {
+        let Some(wanted) = wanted.filter(|wanted| *wanted != self.config.model) else {
+            return Ok(None);
+        };
         let models = self.models().await?;
         if models.contains(&wanted) {
             return Ok(Some(wanted));
@@ -73,7 +78,10 @@ impl ApiState {
     }
 
     /// The weights that a client of OpenAI's API means by a name: `None` for the default. An error if the name means none.
-    pub(crate) async fn resolve_openai_model(&self, name: &str) -> Result<Option<String>, ApiError> {
+    pub(crate) async fn resolve_openai_model(
+        &self,
+        name: &str,
+    ) -> Result<Option<String>, ApiError> {
         let models = self.models().await?;
         let Some(found) = model_names::resolve(name, &models, &self.config.model_aliases) else {
             let name: String = name.chars().take(MAX_QUOTED_CHARS).collect();
@@ -93,7 +101,9 @@ impl ApiState {
         operation: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let store = Arc::clone(&self.store);
-        let outcome = web::block(move || operation(&store)).await.map_err(|_| ApiError::stopping())?;
+        let outcome = web::block(move || operation(&store))
+            .await
+            .map_err(|_| ApiError::stopping())?;
         outcome.map_err(ApiError::from)
     }
 }

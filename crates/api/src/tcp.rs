@@ -72,7 +72,10 @@ pub(crate) fn info(socket: BorrowedFd<'_>) -> io::Result<Info> {
         TCP_CLOSE_WAIT => Stage::ClosedByClient,
         _ => Stage::Open,
     };
-    Ok(Info { stage, received_bytes: info[INFO_WORDS - 1] })
+    Ok(Info {
+        stage,
+        received_bytes: info[INFO_WORDS - 1],
+    })
 }
 
 #[cfg(test)]
@@ -95,7 +98,10 @@ mod tests {
         assert_eq!(unacknowledged_bytes(server.as_fd()).unwrap(), 0);
         server.set_nonblocking(true).unwrap();
         while server.write(&[0; 8192]).is_ok() {}
-        assert!(unacknowledged_bytes(server.as_fd()).unwrap() > 0, "the client reads nothing");
+        assert!(
+            unacknowledged_bytes(server.as_fd()).unwrap() > 0,
+            "the client reads nothing"
+        );
 
         client.set_nonblocking(true).unwrap();
         let mut buffer = vec![0; 1 << 20];

@@ -40,13 +40,27 @@ pub(crate) enum Body {
 /// Tells how the recording arrives, and refuses what is not accepted before a byte of it is read.
 pub(crate) fn body_of(request: &HttpRequest, max_bytes: u64) -> Result<Body, ApiError> {
     let headers = request.headers();
-    let encodings = headers.get_all(header::CONTENT_ENCODING).filter_map(|value| value.to_str().ok());
-    if encodings.flat_map(|value| value.split(',')).any(|coding| !coding.trim().eq_ignore_ascii_case("identity")) {
-        let detail = "send the recording without Content-Encoding; audio formats are compressed already";
+    let encodings = headers
+        .get_all(header::CONTENT_ENCODING)
+        .filter_map(|value| value.to_str().ok());
+    if encodings
+        .flat_map(|value| value.split(','))
+        .any(|coding| !coding.trim().eq_ignore_ascii_case("identity"))
+    {
+        let detail =
+            "send the recording without Content-Encoding; audio formats are compressed already";
         return Err(ApiError::new(ProblemCode::UnsupportedMediaType, detail));
     }
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     let body = if essence == "multipart/form-data" {
         Body::Multipart
     } else if is_recording(&essence) {
@@ -56,8 +70,14 @@ pub(crate) fn body_of(request: &HttpRequest, max_bytes: u64) -> Result<Body, Api
                       the body with Content-Type audio/*, video/* or application/octet-stream";
         return Err(ApiError::new(ProblemCode::UnsupportedMediaType, detail));
     };
-    let overhead = if body == Body::Multipart { MULTIPART_OVERHEAD_BYTES } else { 0 };
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let overhead = if body == Body::Multipart {
+        MULTIPART_OVERHEAD_BYTES
+    } else {
+        0
+    };
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > max_bytes.saturating_add(overhead)) {
         return Err(too_large(max_bytes));
     }
@@ -68,7 +88,10 @@ pub(crate) fn body_of(request: &HttpRequest, max_bytes: u64) -> Result<Body, Api
 fn is_recording(essence: &str) -> bool {
     essence.starts_with("audio/")
         || essence.starts_with("video/")
-        || matches!(essence, "application/octet-stream" | "application/ogg" | "binary/octet-stream")
+        || matches!(
+            essence,
+            "application/octet-stream" | "application/ogg" | "binary/octet-stream"
+        )
 }
 
 /// An upload in progress. Dropped before [`Upload::finish`], it leaves no file.
@@ -95,13 +118,19 @@ pub(crate) struct Expected {
 
 impl Default for Expected {
     fn default() -> Self {
-        Self { fields: &["file"], is_bare: false, kept_bytes: u64::MAX }
+        Self {
+            fields: &["file"],
+            is_bare: false,
+            kept_bytes: u64::MAX,
+        }
     }
 }
 
 impl<'a> Upload<'a> {
     pub(crate) async fn begin(state: &'a ApiState) -> Result<Self, ApiError> {
-        let file = state.call_store(|store| AudioUpload::create(store.data(), JobId::random())).await?;
+        let file = state
+            .call_store(|store| AudioUpload::create(store.data(), JobId::random()))
+            .await?;
         Ok(Self {
             state,
             file: Some(file),
@@ -141,13 +170,23 @@ impl<'a> Upload<'a> {
         if self.form.is_bare && before == 0 && !chunk.starts_with(b"RIFF") {
             self.buffer.extend_from_slice(&WAV_OF_UNKNOWN_LENGTH);
         }
-        let kept = self.form.kept_bytes.saturating_sub(before).min(chunk.len() as u64) as usize;
+        let kept = self
+            .form
+            .kept_bytes
+            .saturating_sub(before)
+            .min(chunk.len() as u64) as usize;
         self.buffer.extend_from_slice(&chunk[..kept]);
-        if self.buffer.len() >= BUFFER_BYTES { self.flush().await } else { Ok(()) }
+        if self.buffer.len() >= BUFFER_BYTES {
+            self.flush().await
+        } else {
+            Ok(())
+        }
     }
 
     async fn flush(&mut self) -> Result<(), ApiError> {
-        let Some(mut file) = self.file.take() else { return Err(ApiError::stopping()) };
+        let Some(mut file) = self.file.take() else {
+            return Err(ApiError::stopping());
+        };
         let bytes = self.buffer.split();
         let reserve = self.state.config.disk_reserve_bytes;
         let file = self.state.call_store(move |store| {
@@ -164,20 +203,31 @@ impl<'a> Upload<'a> {
     /// Makes the recording durable.
     pub(crate) async fn finish(mut self) -> Result<StoredAudio, ApiError> {
         self.flush().await?;
-        let Some(file) = self.file.take() else { return Err(ApiError::stopping()) };
+        let Some(file) = self.file.take() else {
+            return Err(ApiError::stopping());
+        };
         self.state.call_store(move |_| file.store()).await
     }
 }
 
 /// Refuses before the upload what could not be kept after it. What may turn out to be a job that is there already needs room on the
 /// disk alone.
-pub(crate) async fn check_room(state: &ApiState, owner: &Owner, earlier: EarlierJob) -> Result<(), ApiError> {
+pub(crate) async fn check_room(
+    state: &ApiState,
+    owner: &Owner,
+    earlier: EarlierJob,
+) -> Result<(), ApiError> {
     let (mark, quota) = (owner.mark().to_owned(), owner.quota());
     let (may_be_there, within_quota, pending, free) = state
         .call_store(move |store| {
             let may_be_there = store.may_have_earlier(&mark, &earlier)?;
             let within_quota = store.check_quota(&mark, quota, 1)?;
-            Ok((may_be_there, within_quota, store.count_pending_jobs()?, store.data().free_bytes()?))
+            Ok((
+                may_be_there,
+                within_quota,
+                store.count_pending_jobs()?,
+                store.data().free_bytes()?,
+            ))
         })
         .await?;
     if !may_be_there {
@@ -196,9 +246,15 @@ pub(crate) async fn check_room(state: &ApiState, owner: &Owner, earlier: Earlier
 /// Makes a stored recording a job, or finds the job it is already.
 pub(crate) async fn submit(state: &ApiState, job: NewJob) -> Result<Accepted, ApiError> {
     let now = state.now();
-    match state.call_store(move |store| store.submit_job(now, job)).await? {
+    match state
+        .call_store(move |store| store.submit_job(now, job))
+        .await?
+    {
         Submission::Accepted(accepted) => {
-            let (job_id, verb) = (accepted.job_id, if accepted.is_new { "accepted" } else { "found" });
+            let (job_id, verb) = (
+                accepted.job_id,
+                if accepted.is_new { "accepted" } else { "found" },
+            );
             tracing::info!(job.id = %job_id, "{verb} job {job_id}");
             Ok(accepted)
         }
@@ -217,7 +273,11 @@ fn queue_full(pending: u64) -> ApiError {
 }
 
 fn disk_full(path: std::path::PathBuf) -> StoreError {
-    StoreError::File { action: "write", path, source: std::io::ErrorKind::StorageFull.into() }
+    StoreError::File {
+        action: "write",
+        path,
+        source: std::io::ErrorKind::StorageFull.into(),
+    }
 }
 
 fn too_large(max_bytes: u64) -> ApiError {
@@ -226,5 +286,8 @@ fn too_large(max_bytes: u64) -> ApiError {
 }
 
 fn cut_short() -> ApiError {
-    ApiError::new(ProblemCode::Malformed, "the body ended before it was complete; send the recording again")
+    ApiError::new(
+        ProblemCode::Malformed,
+        "the body ended before it was complete; send the recording again",
+    )
 }

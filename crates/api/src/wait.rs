@@ -30,7 +30,9 @@ pub(crate) async fn wait_for_end(
     loop {
         let now = state.now();
         let of = owner.clone();
-        let found = state.call_store(move |store| store.get_job(now, Some(of.mark()), job_id)).await?;
+        let found = state
+            .call_store(move |store| store.get_job(now, Some(of.mark()), job_id))
+            .await?;
         let (status, options) = match found {
             Some(JobLookup::Job(status, options)) => (status, options),
             Some(JobLookup::Deleted(tombstone)) => return Err(ApiError::gone(tombstone)),
@@ -41,9 +43,11 @@ pub(crate) async fn wait_for_end(
             return Ok((status, options));
         }
         let still_there = async {
-            while connection.is_open() && deadline.is_none_or(|deadline| Instant::now() < deadline) {
+            while connection.is_open() && deadline.is_none_or(|deadline| Instant::now() < deadline)
+            {
                 let next = Instant::now() + LOOK_AT_CLIENT;
-                tokio::time::sleep_until(deadline.map_or(next, |deadline| deadline.min(next))).await;
+                tokio::time::sleep_until(deadline.map_or(next, |deadline| deadline.min(next)))
+                    .await;
             }
         };
         tokio::select! {

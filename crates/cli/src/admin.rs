@@ -79,7 +79,10 @@ struct JobSelection {
 
 impl JobSelection {
     fn is_everything(&self) -> bool {
-        self.job.is_none() && self.owner.is_none() && self.status.is_none() && self.older_than.is_none()
+        self.job.is_none()
+            && self.owner.is_none()
+            && self.status.is_none()
+            && self.older_than.is_none()
     }
 
     fn filter(&self) -> JobFilter {
@@ -88,7 +91,9 @@ impl JobSelection {
             job_id: self.job,
             owner: self.owner.clone(),
             status: self.status,
-            created_by: self.older_than.map(|age| now.plus_ms(-(age.as_millis() as i64))),
+            created_by: self
+                .older_than
+                .map(|age| now.plus_ms(-(age.as_millis() as i64))),
         }
     }
 }
@@ -107,7 +112,11 @@ pub(crate) fn admin(arguments: &AdminArguments) -> anyhow::Result<()> {
         }
         AdminCommand::Backup { folder } => {
             let backup = store.back_up(folder)?;
-            print::line(&format!("{} has the queue and {} files", folder.display(), backup.files));
+            print::line(&format!(
+                "{} has the queue and {} files",
+                folder.display(),
+                backup.files
+            ));
             Ok(())
         }
         AdminCommand::Check => check(&store),
@@ -118,10 +127,18 @@ pub(crate) fn admin(arguments: &AdminArguments) -> anyhow::Result<()> {
 fn open(queue: &QueueSettings) -> anyhow::Result<Store> {
     let database = queue.data.join("steno.db");
     if !database.exists() {
-        bail!("there is no queue at {}: name its folder with --data or STENO_DATA", queue.data.display());
+        bail!(
+            "there is no queue at {}: name its folder with --data or STENO_DATA",
+            queue.data.display()
+        );
     }
-    let settings = StoreSettings { ttl: queue.ttl, retrieval_grace: queue.retrieval_grace, lease: queue.lease };
-    Store::open(&queue.data, settings).with_context(|| format!("cannot open the queue at {}", queue.data.display()))
+    let settings = StoreSettings {
+        ttl: queue.ttl,
+        retrieval_grace: queue.retrieval_grace,
+        lease: queue.lease,
+    };
+    Store::open(&queue.data, settings)
+        .with_context(|| format!("cannot open the queue at {}", queue.data.display()))
 }
 
 fn list(jobs: &[InspectedJob], json: bool) -> anyhow::Result<()> {
@@ -131,13 +148,20 @@ fn list(jobs: &[InspectedJob], json: bool) -> anyhow::Result<()> {
         }
         return Ok(());
     }
-    let head = ["JOB", "STATUS", "OWNER", "ATTEMPTS", "WAITING", "CLAIMED", "DONE", "BYTES", "CREATED", "ERROR"];
+    let head = [
+        "JOB", "STATUS", "OWNER", "ATTEMPTS", "WAITING", "CLAIMED", "DONE", "BYTES", "CREATED",
+        "ERROR",
+    ];
     print::line(&row(&head.map(ToOwned::to_owned)));
     for job in jobs {
         print::line(&row(&[
             job.job_id.to_string(),
             job.status.to_string(),
-            if job.owner.is_empty() { "-".to_owned() } else { job.owner.clone() },
+            if job.owner.is_empty() {
+                "-".to_owned()
+            } else {
+                job.owner.clone()
+            },
             job.attempts.to_string(),
             job.tasks_waiting.to_string(),
             job.tasks_claimed.to_string(),
@@ -150,7 +174,20 @@ fn list(jobs: &[InspectedJob], json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn row([job, status, owner, attempts, waiting, claimed, done, bytes, created, error]: &[String; 10]) -> String {
+fn row(
+    [
+        job,
+        status,
+        owner,
+        attempts,
+        waiting,
+        claimed,
+        done,
+        bytes,
+        created,
+        error,
+    ]: &[String; 10],
+) -> String {
     let text = format!(
         "{job:<36}  {status:<10}  {owner:<12}  {attempts:>8}  {waiting:>7}  {claimed:>7}  {done:>5}  {bytes:>11}  \
          {created:<24}  {error}"
@@ -164,11 +201,17 @@ fn retry(store: &Store, ids: &[JobId]) -> anyhow::Result<()> {
         retried = store.retry_tasks(None)?;
     }
     for id in ids {
-        let filter = JobFilter { job_id: Some(*id), ..JobFilter::default() };
+        let filter = JobFilter {
+            job_id: Some(*id),
+            ..JobFilter::default()
+        };
         match store.inspect_jobs(&filter)?.first() {
             None => bail!("there is no job {id}"),
             Some(job) if job.status.is_terminal() => {
-                bail!("job {id} is {}, and its recording deleted: it has to be submitted again", job.status)
+                bail!(
+                    "job {id} is {}, and its recording deleted: it has to be submitted again",
+                    job.status
+                )
             }
             Some(_) => retried += store.retry_tasks(Some(*id))?,
         }
@@ -180,7 +223,12 @@ fn retry(store: &Store, ids: &[JobId]) -> anyhow::Result<()> {
 fn purge(store: &Store, filter: &JobFilter) -> anyhow::Result<()> {
     let jobs = store.inspect_jobs(filter)?;
     for job in &jobs {
-        store.delete_job(SystemClock.now(), None, job.job_id, TombstoneReason::Deleted)?;
+        store.delete_job(
+            SystemClock.now(),
+            None,
+            job.job_id,
+            TombstoneReason::Deleted,
+        )?;
     }
     // Also empties the database's log, in which their text would survive until the next sweep.
     store.sweep(SystemClock.now())?;
@@ -197,5 +245,8 @@ fn check(store: &Store) -> anyhow::Result<()> {
         print::line("nothing is wrong");
         return Ok(());
     }
-    bail!("{} things are wrong; restore a backup if the database is damaged", problems.len())
+    bail!(
+        "{} things are wrong; restore a backup if the database is damaged",
+        problems.len()
+    )
 }

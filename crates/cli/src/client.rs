@@ -51,8 +51,12 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(base: &str, api_key: Option<&str>) -> Self {
         let base = &complete(base);
-        let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
-        let local = ["://127.", "://localhost", "://[::1]"].iter().any(|host| base.contains(host));
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::PlatformVerifier)
+            .build();
+        let local = ["://127.", "://localhost", "://[::1]"]
+            .iter()
+            .any(|host| base.contains(host));
         let config = Agent::config_builder()
             .tls_config(tls)
             .proxy(if local { None } else { Proxy::try_from_env() })
@@ -88,31 +92,39 @@ impl Client {
         // Why the connection broke off at the last try, if the recording is large.
         let mut broke = None;
         loop {
-            let mut request =
-                self.authorized(self.agent.post(format!("{}/transcribe", self.base))).header("idempotency-key", &key);
+            let mut request = self
+                .authorized(self.agent.post(format!("{}/transcribe", self.base)))
+                .header("idempotency-key", &key);
             for (name, value) in options {
                 request = request.query(*name, value);
             }
             let mut recording = open()?;
-            let mut request =
-                request.header("content-type", "application/octet-stream").header("content-length", length);
+            let mut request = request
+                .header("content-type", "application/octet-stream")
+                .header("content-length", length);
             if broke.is_some() {
                 // The server or a proxy may have refused the recording and closed the connection before it was sent. Asked
                 // like this, it answers first. Not at the first try: not all proxies answer it well (Caddy adds headers).
                 request = request.header("expect", "100-continue");
             }
-            let sent = request.send(SendBody::from_reader(&mut recording)).map_err(CallError::from);
+            let sent = request
+                .send(SendBody::from_reader(&mut recording))
+                .map_err(CallError::from);
             tries += 1;
             let pause = match &sent {
                 Ok(response) => {
                     let status = response.status().as_u16();
                     let is_away = is_gateway_error(status) && self.answered.load(Ordering::Relaxed);
-                    retry_after(response).filter(|_| status >= 429).or(is_away.then_some(PAUSE))
+                    retry_after(response)
+                        .filter(|_| status >= 429)
+                        .or(is_away.then_some(PAUSE))
                 }
                 Err(_) => Some(PAUSE).filter(|_| self.answered.load(Ordering::Relaxed)),
             };
             match (sent.and_then(read), pause) {
-                (Err(CallError::Unreachable(reason)), _) if length >= LEAST_EXPECTED && broke.is_none() => {
+                (Err(CallError::Unreachable(reason)), _)
+                    if length >= LEAST_EXPECTED && broke.is_none() =>
+                {
                     broke = Some(reason);
                 }
                 (Err(_), Some(pause)) if tries <= UPLOAD_RETRIES => {
@@ -160,24 +172,34 @@ impl Client {
 
     /// The result in a format, without retrieving it: the acknowledgement is a delete.
     pub(crate) fn result(&self, job: &JobId, format: Format) -> Result<Vec<u8>, CallError> {
-        let path = format!("{}/transcribe/{job}?keep=true&format={}", self.base, format.as_str());
+        let path = format!(
+            "{}/transcribe/{job}?keep=true&format={}",
+            self.base,
+            format.as_str()
+        );
         self.patiently(|| read(self.authorized(self.agent.get(&path)).call()?))
     }
 
     /// Cancels, acknowledges or deletes.
     pub(crate) fn delete(&self, job: &JobId) -> Result<(), CallError> {
         let path = format!("{}/transcribe/{job}", self.base);
-        self.patiently(|| read(self.authorized(self.agent.delete(&path)).call()?)).map(drop)
+        self.patiently(|| read(self.authorized(self.agent.delete(&path)).call()?))
+            .map(drop)
     }
 
     /// At most `limit` jobs, newest first.
-    pub(crate) fn list(&self, status: Option<Status>, limit: usize) -> Result<Vec<JobStatus>, CallError> {
+    pub(crate) fn list(
+        &self,
+        status: Option<Status>,
+        limit: usize,
+    ) -> Result<Vec<JobStatus>, CallError> {
         let mut jobs = Vec::new();
         let mut cursor = None;
         while jobs.len() < limit {
             let page = (limit - jobs.len()).min(LONGEST_PAGE).to_string();
-            let mut request =
-                self.authorized(self.agent.get(format!("{}/transcribe", self.base))).query("limit", &page);
+            let mut request = self
+                .authorized(self.agent.get(format!("{}/transcribe", self.base)))
+                .query("limit", &page);
             if let Some(status) = status {
                 request = request.query("status", status.as_str());
             }
@@ -195,16 +217,27 @@ impl Client {
     }
 
     /// Tells every event of a job, until one `is_last`. Comes back after a broken connection and is told the rest.
-    pub(crate) fn follow(&self, job: &JobId, mut is_last: impl FnMut(Message) -> bool) -> Result<(), CallError> {
+    pub(crate) fn follow(
+        &self,
+        job: &JobId,
+        mut is_last: impl FnMut(Message) -> bool,
+    ) -> Result<(), CallError> {
         let mut last_id = None::<String>;
         loop {
             let response = self.patiently(|| {
-                let mut request = self.authorized(self.agent.get(format!("{}/transcribe/{job}/events", self.base)));
+                let mut request = self.authorized(
+                    self.agent
+                        .get(format!("{}/transcribe/{job}/events", self.base)),
+                );
                 if let Some(id) = &last_id {
                     request = request.header("last-event-id", id);
                 }
                 let response = request.call()?;
-                if response.status().is_success() { Ok(response) } else { Err(CallError::refusal(response)) }
+                if response.status().is_success() {
+                    Ok(response)
+                } else {
+                    Err(CallError::refusal(response))
+                }
             })?;
             for message in sse::messages(BufReader::new(response.into_body().into_reader())) {
                 last_id = Some(message.id.clone());
@@ -218,20 +251,32 @@ impl Client {
 
     /// Whether the server is ready, and if not, why.
     pub(crate) fn check_ready(&self) -> Result<(), CallError> {
-        read(self.authorized(self.agent.get(format!("{}/readyz", self.base))).call()?).map(drop)
+        read(
+            self.authorized(self.agent.get(format!("{}/readyz", self.base)))
+                .call()?,
+        )
+        .map(drop)
     }
 
     /// Whether a worker is registered; `None` where the server does not say.
     pub(crate) fn has_workers(&self) -> Option<bool> {
-        let answer = read(self.agent.get(format!("{}/readyz", self.base)).call().ok()?).ok()?;
+        let answer = read(
+            self.agent
+                .get(format!("{}/readyz", self.base))
+                .call()
+                .ok()?,
+        )
+        .ok()?;
         let readiness: serde_json::Value = serde_json::from_slice(&answer).ok()?;
         Some(!readiness.get("workers")?.as_array()?.is_empty())
     }
 
     /// Names of the weights a job may ask for, the default first.
     pub(crate) fn models(&self) -> Result<Vec<String>, CallError> {
-        let list: ModelList =
-            parse(&read(self.authorized(self.agent.get(format!("{}/v1/models", self.base))).call()?)?)?;
+        let list: ModelList = parse(&read(
+            self.authorized(self.agent.get(format!("{}/v1/models", self.base)))
+                .call()?,
+        )?)?;
         Ok(list.data.into_iter().map(|model| model.id).collect())
     }
 
@@ -248,12 +293,18 @@ impl Client {
             let outcome = call();
             let is_passing = outcome.as_ref().is_err_and(CallError::is_passing);
             // Of a server that never answered, a proxy says the same as an error of the network does.
-            let is_from_server = !matches!(outcome, Err(CallError::Unreachable(_) | CallError::Foreign(_)));
+            let is_from_server = !matches!(
+                outcome,
+                Err(CallError::Unreachable(_) | CallError::Foreign(_))
+            );
             let answered = is_from_server || self.answered.load(Ordering::Relaxed);
             match outcome {
-                Err(_) if is_passing && answered && began.elapsed() < PATIENCE => thread::sleep(PAUSE),
+                Err(_) if is_passing && answered && began.elapsed() < PATIENCE => {
+                    thread::sleep(PAUSE)
+                }
                 outcome => {
-                    self.answered.store(answered || outcome.is_ok(), Ordering::Relaxed);
+                    self.answered
+                        .store(answered || outcome.is_ok(), Ordering::Relaxed);
                     return outcome;
                 }
             }
@@ -264,7 +315,11 @@ impl Client {
 /// The address of a server without a slash at its end. `http://` may be left out.
 fn complete(address: &str) -> String {
     let address = address.trim().trim_end_matches('/');
-    if address.contains("://") { address.to_owned() } else { format!("http://{}", address.trim_start_matches('/')) }
+    if address.contains("://") {
+        address.to_owned()
+    } else {
+        format!("http://{}", address.trim_start_matches('/'))
+    }
 }
 
 /// The body of an answer that says yes.
@@ -272,7 +327,11 @@ fn read(mut response: Response<Body>) -> Result<Vec<u8>, CallError> {
     if !response.status().is_success() {
         return Err(CallError::refusal(response));
     }
-    Ok(response.body_mut().with_config().limit(u64::MAX).read_to_vec()?)
+    Ok(response
+        .body_mut()
+        .with_config()
+        .limit(u64::MAX)
+        .read_to_vec()?)
 }
 
 fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, CallError> {
@@ -280,7 +339,13 @@ fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, CallError> {
 }
 
 fn retry_after(response: &Response<Body>) -> Option<Duration> {
-    let seconds = response.headers().get("retry-after")?.to_str().ok()?.parse().ok()?;
+    let seconds = response
+        .headers()
+        .get("retry-after")?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()?;
     Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
 }
 

@@ -58,22 +58,40 @@ struct Finding {
 
 impl Finding {
     fn ok(subject: &'static str, found: impl Into<String>) -> Self {
-        Self { level: Level::Ok, subject, found: found.into(), advice: None }
+        Self {
+            level: Level::Ok,
+            subject,
+            found: found.into(),
+            advice: None,
+        }
     }
 
     fn warn(subject: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { level: Level::Warn, subject, found: found.into(), advice: Some(advice.into()) }
+        Self {
+            level: Level::Warn,
+            subject,
+            found: found.into(),
+            advice: Some(advice.into()),
+        }
     }
 
     fn fail(subject: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { level: Level::Fail, subject, found: found.into(), advice: Some(advice.into()) }
+        Self {
+            level: Level::Fail,
+            subject,
+            found: found.into(),
+            advice: Some(advice.into()),
+        }
     }
 }
 
 /// Looks at everything and tells what it found. An error if something does not work.
 pub(crate) fn doctor(arguments: &DoctorArguments) -> anyhow::Result<()> {
     let mut findings = vec![programs(), processor()];
-    findings.extend(installed_weights(&weights::cache(arguments.weights_dir.as_ref())?, &arguments.model));
+    findings.extend(installed_weights(
+        &weights::cache(arguments.weights_dir.as_ref())?,
+        &arguments.model,
+    ));
     findings.push(data_folder(&arguments.data));
     findings.push(server(arguments));
     for finding in &findings {
@@ -81,41 +99,84 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> anyhow::Result<()> {
             print::line(&serde_json::to_string(finding)?);
         } else {
             let level = format!("{:?}", finding.level).to_lowercase();
-            let advice = finding.advice.as_ref().map(|advice| format!(": {advice}")).unwrap_or_default();
-            print::line(&format!("{level:<5} {:<10} {}{advice}", finding.subject, finding.found));
+            let advice = finding
+                .advice
+                .as_ref()
+                .map(|advice| format!(": {advice}"))
+                .unwrap_or_default();
+            print::line(&format!(
+                "{level:<5} {:<10} {}{advice}",
+                finding.subject, finding.found
+            ));
         }
     }
-    match findings.iter().filter(|finding| finding.level == Level::Fail).count() {
+    match findings
+        .iter()
+        .filter(|finding| finding.level == Level::Fail)
+        .count()
+    {
         0 => Ok(()),
         failed => bail!("{failed} of {} checks failed", findings.len()),
     }
 }
 
 fn programs() -> Finding {
-    let folder = std::env::current_exe().ok().and_then(|own| own.parent().map(Path::to_owned)).unwrap_or_default();
-    let missing: Vec<_> =
-        ["steno-api", "steno-worker"].into_iter().filter(|name| !folder.join(name).exists()).collect();
+    let folder = std::env::current_exe()
+        .ok()
+        .and_then(|own| own.parent().map(Path::to_owned))
+        .unwrap_or_default();
+    let missing: Vec<_> = ["steno-api", "steno-worker"]
+        .into_iter()
+        .filter(|name| !folder.join(name).exists())
+        .collect();
     if missing.is_empty() {
-        return Finding::ok("programs", format!("steno-api and steno-worker are in {}", folder.display()));
+        return Finding::ok(
+            "programs",
+            format!("steno-api and steno-worker are in {}", folder.display()),
+        );
     }
-    let found = format!("{} is not beside this program in {}", missing.join(" and "), folder.display());
-    Finding::warn("programs", found, "steno up needs it there; a client does not")
+    let found = format!(
+        "{} is not beside this program in {}",
+        missing.join(" and "),
+        folder.display()
+    );
+    Finding::warn(
+        "programs",
+        found,
+        "steno up needs it there; a client does not",
+    )
 }
 
 fn processor() -> Finding {
     let cores = available_parallelism().map_or(1, usize::from);
-    let lacking: Vec<_> = extensions().into_iter().filter(|(_, present, _)| !present).collect();
-    let (needed, faster): (Vec<_>, Vec<_>) = lacking.iter().partition(|(_, _, is_needed)| *is_needed);
-    let names =
-        |extensions: &[&(&str, bool, bool)]| extensions.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
+    let lacking: Vec<_> = extensions()
+        .into_iter()
+        .filter(|(_, present, _)| !present)
+        .collect();
+    let (needed, faster): (Vec<_>, Vec<_>) =
+        lacking.iter().partition(|(_, _, is_needed)| *is_needed);
+    let names = |extensions: &[&(&str, bool, bool)]| {
+        extensions
+            .iter()
+            .map(|(name, ..)| *name)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let found = format!("{cores} cores, so {cores} slots");
     if !needed.is_empty() {
         let found = format!("{found}; the processor lacks {}", names(&needed));
-        return Finding::warn("processor", found, "transcription takes several times as long; build on this machine");
+        return Finding::warn(
+            "processor",
+            found,
+            "transcription takes several times as long; build on this machine",
+        );
     }
     if !faster.is_empty() {
         let found = format!("{found}; the processor lacks {}", names(&faster));
-        return Finding::ok("processor", format!("{found}, with which it would be somewhat faster"));
+        return Finding::ok(
+            "processor",
+            format!("{found}, with which it would be somewhat faster"),
+        );
     }
     Finding::ok("processor", found)
 }
@@ -140,22 +201,40 @@ fn extensions() -> Vec<(&'static str, bool, bool)> {
 fn installed_weights(cache: &Cache, model: &str) -> Vec<Finding> {
     let names: Vec<String> = match cache.installed() {
         Ok(installed) => installed.into_iter().map(|found| found.name).collect(),
-        Err(error) => return vec![Finding::fail("weights", error.to_string(), "correct STENO_WEIGHTS_DIR")],
+        Err(error) => {
+            return vec![Finding::fail(
+                "weights",
+                error.to_string(),
+                "correct STENO_WEIGHTS_DIR",
+            )];
+        }
     };
     let mut findings = Vec::new();
     if !names.iter().any(|name| name == model) {
         let found = format!("{model} is not in {}", cache.folder().display());
-        findings.push(Finding::warn("weights", found, format!("install it with steno weights pull {model}")));
+        findings.push(Finding::warn(
+            "weights",
+            found,
+            format!("install it with steno weights pull {model}"),
+        ));
     }
     for name in names {
         let advice = format!("pull them again with steno weights pull {name}, or import your own");
         findings.push(match cache.verify(&name) {
-            Ok(Verdict::Official { .. }) => Finding::ok("weights", format!("{name} is the official file")),
-            Ok(Verdict::Recorded { .. }) => Finding::ok("weights", format!("{name} is as it was installed")),
-            Ok(Verdict::Changed { .. }) => {
-                Finding::fail("weights", format!("{name} changed since it was installed"), advice)
+            Ok(Verdict::Official { .. }) => {
+                Finding::ok("weights", format!("{name} is the official file"))
             }
-            Ok(Verdict::Unrecorded { .. }) => Finding::warn("weights", format!("{name} is of unknown origin"), advice),
+            Ok(Verdict::Recorded { .. }) => {
+                Finding::ok("weights", format!("{name} is as it was installed"))
+            }
+            Ok(Verdict::Changed { .. }) => Finding::fail(
+                "weights",
+                format!("{name} changed since it was installed"),
+                advice,
+            ),
+            Ok(Verdict::Unrecorded { .. }) => {
+                Finding::warn("weights", format!("{name} is of unknown origin"), advice)
+            }
             Err(error) => Finding::fail("weights", format!("{name}: {error}"), advice),
         });
     }
@@ -165,11 +244,18 @@ fn installed_weights(cache: &Cache, model: &str) -> Vec<Finding> {
 fn data_folder(folder: &Path) -> Finding {
     let shown = folder.display();
     if !folder.exists() {
-        return Finding::ok("data", format!("{shown} is not there yet; steno up makes it"));
+        return Finding::ok(
+            "data",
+            format!("{shown} is not there yet; steno up makes it"),
+        );
     }
     if let Err(error) = tempfile::tempfile_in(folder) {
         let found = format!("{shown} cannot be written ({error})");
-        return Finding::fail("data", found, "give it to the user that runs Steno, or correct STENO_DATA");
+        return Finding::fail(
+            "data",
+            found,
+            "give it to the user that runs Steno, or correct STENO_DATA",
+        );
     }
     if let Some(finding) = foreign_or_open(folder) {
         return finding;
@@ -179,11 +265,19 @@ fn data_folder(folder: &Path) -> Finding {
             let free = stat.f_bavail.saturating_mul(stat.f_frsize);
             let found = format!("{shown} has {} MB free", free / 1_000_000);
             if free < RESERVE_BYTES {
-                return Finding::fail("data", found, "uploads are refused; make room or set STENO_DISK_RESERVE_BYTES");
+                return Finding::fail(
+                    "data",
+                    found,
+                    "uploads are refused; make room or set STENO_DISK_RESERVE_BYTES",
+                );
             }
             Finding::ok("data", found)
         }
-        Err(error) => Finding::fail("data", format!("{shown} cannot be inspected ({error})"), "correct STENO_DATA"),
+        Err(error) => Finding::fail(
+            "data",
+            format!("{shown} cannot be inspected ({error})"),
+            "correct STENO_DATA",
+        ),
     }
 }
 
@@ -191,18 +285,35 @@ fn data_folder(folder: &Path) -> Finding {
 fn foreign_or_open(folder: &Path) -> Option<Finding> {
     let user = rustix::process::geteuid().as_raw();
     for name in ["", "steno.db", "steno.db-wal", "audio", "spool"] {
-        let path = if name.is_empty() { folder.to_owned() } else { folder.join(name) };
-        let Ok(metadata) = path.metadata() else { continue };
+        let path = if name.is_empty() {
+            folder.to_owned()
+        } else {
+            folder.join(name)
+        };
+        let Ok(metadata) = path.metadata() else {
+            continue;
+        };
         let shown = path.display();
         if metadata.uid() != user {
-            let found = format!("{shown} belongs to user {} and this is user {user}", metadata.uid());
-            let advice = "run Steno and its commands as the owner (sudo -u), or chown -R the folder";
+            let found = format!(
+                "{shown} belongs to user {} and this is user {user}",
+                metadata.uid()
+            );
+            let advice =
+                "run Steno and its commands as the owner (sudo -u), or chown -R the folder";
             return Some(Finding::warn("data", found, advice));
         }
         let is_queue = folder.join("steno.db").exists();
         if is_queue && metadata.mode() & 0o077 != 0 {
-            let found = format!("{shown} is open to other users (mode {:o})", metadata.mode() & 0o777);
-            return Some(Finding::fail("data", found, format!("chmod go= {shown}; Steno does it at its next start")));
+            let found = format!(
+                "{shown} is open to other users (mode {:o})",
+                metadata.mode() & 0o777
+            );
+            return Some(Finding::fail(
+                "data",
+                found,
+                format!("chmod go= {shown}; Steno does it at its next start"),
+            ));
         }
     }
     None
@@ -212,14 +323,25 @@ fn server(arguments: &DoctorArguments) -> Finding {
     let client = arguments.server.client();
     let url = &arguments.server.url;
     match client.check_ready().and_then(|()| client.models()) {
-        Ok(models) => Finding::ok("server", format!("{url} is ready, with the models {}", models.join(", "))),
+        Ok(models) => Finding::ok(
+            "server",
+            format!("{url} is ready, with the models {}", models.join(", ")),
+        ),
         Err(CallError::Unreachable(reason)) => {
             let found = format!("{url} does not answer ({reason})");
-            Finding::warn("server", found, "start one with steno up, or name it with --url")
+            Finding::warn(
+                "server",
+                found,
+                "start one with steno up, or name it with --url",
+            )
         }
         Err(error) if error.wants_key() => {
             let found = format!("{url} is ready, and asks for an API key");
-            Finding::warn("server", found, "set STENO_API_KEY to a key that it knows, to look at its models")
+            Finding::warn(
+                "server",
+                found,
+                "set STENO_API_KEY to a key that it knows, to look at its models",
+            )
         }
         Err(error) => Finding::fail("server", format!("{url} is not ready"), error.to_string()),
     }
@@ -242,7 +364,11 @@ mod tests {
         std::fs::write(&queue, "").unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         std::fs::set_permissions(&queue, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert_eq!(data_folder(folder.path()).level, Level::Fail, "others can read it");
+        assert_eq!(
+            data_folder(folder.path()).level,
+            Level::Fail,
+            "others can read it"
+        );
         std::fs::set_permissions(&queue, std::fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(data_folder(folder.path()).level, Level::Ok);
         let file = folder.path().join("file");

@@ -39,16 +39,30 @@ fn describe(message: &Message) -> Option<String> {
     match message.event.as_str() {
         "segment" => {
             let segment: Segment = serde_json::from_str(&message.data).ok()?;
-            Some(format!("[{} → {}] {}", clock(segment.start), clock(segment.end), segment.text))
+            Some(format!(
+                "[{} → {}] {}",
+                clock(segment.start),
+                clock(segment.end),
+                segment.text
+            ))
         }
         "progress" => {
             let progress: JobProgress = serde_json::from_str(&message.data).ok()?;
-            let left = progress.eta_seconds.map(|seconds| format!(", about {} left", duration(seconds)));
-            Some(format!("{:.0} %{}", progress.progress * 100.0, left.unwrap_or_default()))
+            let left = progress
+                .eta_seconds
+                .map(|seconds| format!(", about {} left", duration(seconds)));
+            Some(format!(
+                "{:.0} %{}",
+                progress.progress * 100.0,
+                left.unwrap_or_default()
+            ))
         }
         "status" | "completed" | "failed" => {
             let job: JobStatus = serde_json::from_str(&message.data).ok()?;
-            let reason = job.error.map(|error| format!(": {} ({})", error.message, error.code)).unwrap_or_default();
+            let reason = job
+                .error
+                .map(|error| format!(": {} ({})", error.message, error.code))
+                .unwrap_or_default();
             Some(format!("{}{reason}", job.status))
         }
         _ => None,
@@ -68,13 +82,21 @@ mod tests {
     #[test]
     fn events_are_told_in_a_line() {
         let check = |event: &str, data: &str, expected: Option<&str>| {
-            let message = Message { event: event.to_owned(), id: "1-1".to_owned(), data: data.to_owned() };
+            let message = Message {
+                event: event.to_owned(),
+                id: "1-1".to_owned(),
+                data: data.to_owned(),
+            };
             assert_eq!(describe(&message).as_deref(), expected, "{event}");
         };
         let segment = r#"{"id":0,"start":61.5,"end":62,"text":"Hello.","avg_logprob":0,"compression_ratio":1,
             "no_speech_prob":0,"temperature":0,"tokens":[]}"#;
         check("segment", segment, Some("[01:01.500 → 01:02.000] Hello."));
-        check("progress", r#"{"progress":0.5,"eta_seconds":61}"#, Some("50 %, about 1 min 01 s left"));
+        check(
+            "progress",
+            r#"{"progress":0.5,"eta_seconds":61}"#,
+            Some("50 %, about 1 min 01 s left"),
+        );
         check("something new", "{}", None);
         check("segment", "broken", None);
     }

@@ -36,8 +36,14 @@ pub(crate) struct FetchArguments {
 
 /// Waits for a job, writes its transcript, deletes it.
 pub(crate) fn fetch(arguments: &FetchArguments) -> anyhow::Result<()> {
-    let name = arguments.beside.clone().unwrap_or_else(|| PathBuf::from(arguments.id.to_string()));
-    let targets = arguments.format.targets(&[&name], arguments.beside.is_some())?.remove(0);
+    let name = arguments
+        .beside
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(arguments.id.to_string()));
+    let targets = arguments
+        .format
+        .targets(&[&name], arguments.beside.is_some())?
+        .remove(0);
     refuse_taken(targets.iter())?;
     let board = Board::new();
     let again = arguments.format.fetch_arguments(&name, &targets);
@@ -64,7 +70,11 @@ pub(crate) fn describe(warning: &Warning) -> String {
         (Some(start), Some(end)) => format!(", from {} to {}", clock(start), clock(end)),
         _ => String::new(),
     };
-    format!("warning: {}{place} ({})", warning.detail, warning.code.as_str())
+    format!(
+        "warning: {}{place} ({})",
+        warning.detail,
+        warning.code.as_str()
+    )
 }
 
 /// Minutes and seconds from the start of the recording, as players show them.
@@ -78,7 +88,10 @@ fn clock(seconds: f64) -> String {
 
 /// The files among the targets, for people.
 pub(crate) fn written(targets: &[Target]) -> Option<String> {
-    let files: Vec<_> = targets.iter().filter_map(|(_, output)| output.path()).collect();
+    let files: Vec<_> = targets
+        .iter()
+        .filter_map(|(_, output)| output.path())
+        .collect();
     let names: Vec<_> = files.into_iter().map(print::name).collect();
     (!names.is_empty()).then(|| names.join(", "))
 }
@@ -108,9 +121,10 @@ impl Delivery<'_> {
         progress.finish();
 
         if ended.status == Status::Failed {
-            let reason = ended
-                .error
-                .map_or_else(|| "no reason given".to_owned(), |error| format!("{} ({})", error.message, error.code));
+            let reason = ended.error.map_or_else(
+                || "no reason given".to_owned(),
+                |error| format!("{} ({})", error.message, error.code),
+            );
             // The reason matters more than whether the server keeps the job until its deadline.
             let _ = self.client.delete(job);
             bail!("the recording could not be transcribed: {reason}");
@@ -118,12 +132,20 @@ impl Delivery<'_> {
 
         for (format, output) in self.targets {
             let result = self.client.result(job, *format)?;
-            let failed = || format!("cannot write the transcript to {output}; fetch it again: {}", self.again);
+            let failed = || {
+                format!(
+                    "cannot write the transcript to {output}; fetch it again: {}",
+                    self.again
+                )
+            };
             output.write(&result).with_context(failed)?;
         }
 
         self.client.delete(job)?;
-        Ok(ended.result.map(|result| result.warnings).unwrap_or_default())
+        Ok(ended
+            .result
+            .map(|result| result.warnings)
+            .unwrap_or_default())
     }
 
     fn warn_without_workers(&self) {
@@ -148,7 +170,12 @@ mod tests {
 
     #[test]
     fn a_warning_is_one_line_with_its_place_and_code() {
-        let gap = Warning::at(WarningCode::SpeechNotTranscribed, "5.0 s of speech have no text", 63.2, 3668.9);
+        let gap = Warning::at(
+            WarningCode::SpeechNotTranscribed,
+            "5.0 s of speech have no text",
+            63.2,
+            3668.9,
+        );
         assert_eq!(
             describe(&gap),
             "warning: 5.0 s of speech have no text, from 1:03 to 1:01:08 (speech_not_transcribed)"

@@ -43,20 +43,38 @@ fn parse_format(name: &str) -> Result<Format, String> {
 impl FormatArguments {
     /// Where the transcripts of each recording go: no two to the same place, and none to a recording. `to_files` is for callers
     /// that need standard output themselves.
-    pub(crate) fn targets(&self, recordings: &[&Path], to_files: bool) -> anyhow::Result<Vec<Vec<Target>>> {
+    pub(crate) fn targets(
+        &self,
+        recordings: &[&Path],
+        to_files: bool,
+    ) -> anyhow::Result<Vec<Vec<Target>>> {
         let count = recordings.len() * self.formats.len();
         let to_files = to_files || count > 1;
         let is_folder = |output: &str| output.ends_with('/') || Path::new(output).is_dir();
-        if let Some(output) = self.output.as_deref().filter(|output| count > 1 && !is_folder(output)) {
-            bail!("{count} transcripts cannot all go to {output}; to make a folder of that name: --output {output}/");
+        if let Some(output) = self
+            .output
+            .as_deref()
+            .filter(|output| count > 1 && !is_folder(output))
+        {
+            bail!(
+                "{count} transcripts cannot all go to {output}; to make a folder of that name: --output {output}/"
+            );
         }
         if to_files && self.output.as_deref() == Some("-") {
             bail!("standard output is taken; name a file or folder with --output");
         }
-        if let Some(folder) = self.output.as_deref().filter(|output| output.ends_with('/')) {
-            fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {folder}"))?;
+        if let Some(folder) = self
+            .output
+            .as_deref()
+            .filter(|output| output.ends_with('/'))
+        {
+            fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make the folder {folder}"))?;
         }
-        let sources: Vec<_> = recordings.iter().filter_map(|path| path.canonicalize().ok()).collect();
+        let sources: Vec<_> = recordings
+            .iter()
+            .filter_map(|path| path.canonicalize().ok())
+            .collect();
         let mut taken = Vec::with_capacity(count);
         let mut targets = Vec::with_capacity(recordings.len());
         for recording in recordings {
@@ -83,8 +101,13 @@ impl FormatArguments {
         if let Some(output) = &self.output {
             words.extend(["-o".to_owned(), quoted(output)]);
         }
-        let is_named_after_recording = |path: &Path| self.output.as_deref().map(Path::new) != Some(path);
-        if targets.iter().filter_map(|(_, output)| output.path()).any(is_named_after_recording) {
+        let is_named_after_recording =
+            |path: &Path| self.output.as_deref().map(Path::new) != Some(path);
+        if targets
+            .iter()
+            .filter_map(|(_, output)| output.path())
+            .any(is_named_after_recording)
+        {
             words.extend(["--beside".to_owned(), quoted(&recording.to_string_lossy())]);
         }
         if self.force {
@@ -97,7 +120,9 @@ impl FormatArguments {
 /// Fails if a transcript would replace a file that is not ours to replace.
 pub(crate) fn refuse_taken<'a>(targets: impl Iterator<Item = &'a Target>) -> anyhow::Result<()> {
     let taken: Vec<_> = targets.filter(|(_, output)| output.is_taken()).collect();
-    let Some((_, first)) = taken.first() else { return Ok(()) };
+    let Some((_, first)) = taken.first() else {
+        return Ok(());
+    };
 
     let others = match taken.len() - 1 {
         0 => String::new(),
@@ -146,7 +171,9 @@ fn check_place(path: &Path, sources: &[PathBuf], taken: &mut Vec<PathBuf>) -> an
     let shown = print::name(path);
     let place = place(path).with_context(|| format!("there is no folder to write {shown} to"))?;
     if sources.contains(&place) {
-        bail!("the transcript would replace the recording {shown}; name another place with --output");
+        bail!(
+            "the transcript would replace the recording {shown}; name another place with --output"
+        );
     }
     if taken.contains(&place) {
         bail!("two transcripts would both be {shown}; write them one by one with --output");
@@ -157,7 +184,11 @@ fn check_place(path: &Path, sources: &[PathBuf], taken: &mut Vec<PathBuf>) -> an
 
 /// The one spelling of a path whose file need not exist, so that `a.txt` and `./a.txt` are the same.
 fn place(path: &Path) -> io::Result<PathBuf> {
-    let folder = || Ok(folder_of(path).canonicalize()?.join(path.file_name().unwrap_or_default()));
+    let folder = || {
+        Ok(folder_of(path)
+            .canonicalize()?
+            .join(path.file_name().unwrap_or_default()))
+    };
     path.canonicalize().or_else(|_| folder())
 }
 
@@ -166,13 +197,23 @@ mod tests {
     use super::*;
 
     fn arguments(output: Option<&str>, formats: &[Format]) -> FormatArguments {
-        FormatArguments { formats: formats.to_vec(), output: output.map(ToOwned::to_owned), force: false }
+        FormatArguments {
+            formats: formats.to_vec(),
+            output: output.map(ToOwned::to_owned),
+            force: false,
+        }
     }
 
-    fn targets(recordings: &[&str], output: Option<&str>, formats: &[Format]) -> Result<Vec<Vec<Target>>, String> {
+    fn targets(
+        recordings: &[&str],
+        output: Option<&str>,
+        formats: &[Format],
+    ) -> Result<Vec<Vec<Target>>, String> {
         let arguments = arguments(output, formats);
         let recordings: Vec<_> = recordings.iter().map(Path::new).collect();
-        arguments.targets(&recordings, false).map_err(|error| format!("{error:#}"))
+        arguments
+            .targets(&recordings, false)
+            .map_err(|error| format!("{error:#}"))
     }
 
     const TEXT: &[Format] = &[Format::Text];
@@ -190,9 +231,15 @@ mod tests {
     fn several_formats_are_several_files() {
         let found = targets(&["a.wav"], None, &[Format::Text, Format::Srt]).unwrap();
         let file = |name: &str| Output::Beside(PathBuf::from(name));
-        assert_eq!(found, [[(Format::Text, file("a.txt")), (Format::Srt, file("a.srt"))]]);
+        assert_eq!(
+            found,
+            [[(Format::Text, file("a.txt")), (Format::Srt, file("a.srt"))]]
+        );
         assert!(targets(&["a.wav"], Some("-"), &[Format::Text, Format::Srt]).is_err());
-        assert_eq!(targets(&["a.wav"], None, TEXT).unwrap(), [[(Format::Text, Output::Standard)]]);
+        assert_eq!(
+            targets(&["a.wav"], None, TEXT).unwrap(),
+            [[(Format::Text, Output::Standard)]]
+        );
     }
 
     #[test]
@@ -220,7 +267,13 @@ mod tests {
         assert!(problem.contains(&format!("--output {named}/")), "{problem}");
 
         let found = targets(&["talks/a.wav"], Some(&format!("{named}/")), TEXT).unwrap();
-        assert_eq!(found, [[(Format::Text, Output::Beside(Path::new(&named).join("a.txt")))]]);
+        assert_eq!(
+            found,
+            [[(
+                Format::Text,
+                Output::Beside(Path::new(&named).join("a.txt"))
+            )]]
+        );
         assert!(Path::new(&named).is_dir());
     }
 
@@ -236,10 +289,23 @@ mod tests {
         };
 
         let beside = arguments(None, TEXT);
-        assert!(check(&beside).unwrap_err().contains("talk.txt exists and is no earlier transcript"));
-        assert!(check(&arguments(folder.path().to_str(), TEXT)).is_err(), "the folder is named, not the file");
+        assert!(
+            check(&beside)
+                .unwrap_err()
+                .contains("talk.txt exists and is no earlier transcript")
+        );
+        assert!(
+            check(&arguments(folder.path().to_str(), TEXT)).is_err(),
+            "the folder is named, not the file"
+        );
         assert!(check(&arguments(notes.to_str(), TEXT)).is_ok());
-        assert!(check(&FormatArguments { force: true, ..beside }).is_ok());
+        assert!(
+            check(&FormatArguments {
+                force: true,
+                ..beside
+            })
+            .is_ok()
+        );
     }
 
     #[test]
@@ -248,15 +314,26 @@ mod tests {
             let arguments = arguments(output, formats);
             let recording = Path::new("my talks/one.mp3");
             let choose = |format: &Format| {
-                let output = Output::choose(arguments.output.as_deref(), recording, to_files, *format);
+                let output =
+                    Output::choose(arguments.output.as_deref(), recording, to_files, *format);
                 (*format, output)
             };
             let targets: Vec<_> = formats.iter().map(choose).collect();
             assert_eq!(arguments.fetch_arguments(recording, &targets), expected);
         };
         check(None, TEXT, false, "");
-        check(Some("it's.srt"), &[Format::Srt], false, r"-f srt -o 'it'\''s.srt'");
-        check(None, &[Format::Text, Format::Srt], true, "-f text,srt --beside 'my talks/one.mp3'");
+        check(
+            Some("it's.srt"),
+            &[Format::Srt],
+            false,
+            r"-f srt -o 'it'\''s.srt'",
+        );
+        check(
+            None,
+            &[Format::Text, Format::Srt],
+            true,
+            "-f text,srt --beside 'my talks/one.mp3'",
+        );
         check(Some("a\u{1b}'.txt"), TEXT, false, r"-o $'a\033\'.txt'");
         check(Some("/"), TEXT, false, "-o / --beside 'my talks/one.mp3'");
     }

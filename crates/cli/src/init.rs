@@ -20,11 +20,15 @@ pub(crate) struct InitArguments {
 /// Runs the command.
 pub(crate) fn init(arguments: &InitArguments) -> anyhow::Result<()> {
     let folder = &arguments.data;
-    let is_new = Store::init(folder).with_context(|| format!("cannot make a queue in {}", folder.display()))?;
+    let is_new = Store::init(folder)
+        .with_context(|| format!("cannot make a queue in {}", folder.display()))?;
     if is_new {
         print::line(&format!("made a new queue in {}", folder.display()));
     } else {
-        print::line(&format!("there is a queue in {} already; it stays as it is", folder.display()));
+        print::line(&format!(
+            "there is a queue in {} already; it stays as it is",
+            folder.display()
+        ));
     }
     Ok(())
 }

@@ -35,7 +35,8 @@ impl Unfinished {
 
     /// Notes a job; `fetch` is the command that fetches its transcript.
     pub(crate) fn begin(&self, job: JobId, recording: &str, fetch: &str) {
-        self.lock().insert(job, (recording.to_owned(), fetch.to_owned()));
+        self.lock()
+            .insert(job, (recording.to_owned(), fetch.to_owned()));
     }
 
     pub(crate) fn end(&self, job: &JobId) {
@@ -44,7 +45,9 @@ impl Unfinished {
 
     fn explain(&self) {
         for (recording, fetch) in self.lock().values() {
-            print::note(&format!("\n{recording}: goes on without you; fetch its transcript with: {fetch}"));
+            print::note(&format!(
+                "\n{recording}: goes on without you; fetch its transcript with: {fetch}"
+            ));
         }
     }
 

@@ -25,7 +25,10 @@ pub(crate) struct JobsArguments {
 }
 
 fn status_parser() -> Completed<Status> {
-    Completed::new(parse_status, ["pending", "processing", "completed", "failed"])
+    Completed::new(
+        parse_status,
+        ["pending", "processing", "completed", "failed"],
+    )
 }
 
 /// A status by its name.
@@ -36,14 +39,20 @@ pub(crate) fn parse_status(name: &str) -> Result<Status, String> {
 
 /// Lists jobs, newest first.
 pub(crate) fn jobs(arguments: &JobsArguments) -> anyhow::Result<()> {
-    let jobs = arguments.server.client().list(arguments.status, arguments.limit)?;
+    let jobs = arguments
+        .server
+        .client()
+        .list(arguments.status, arguments.limit)?;
     if arguments.json {
         for job in &jobs {
             print::line(&serde_json::to_string(job)?);
         }
         return Ok(());
     }
-    print::line(&format!("{:<36}  {:<10}  {:>8}  {:<20}  {}", "JOB", "STATUS", "PROGRESS", "CREATED", "LENGTH"));
+    print::line(&format!(
+        "{:<36}  {:<10}  {:>8}  {:<20}  {}",
+        "JOB", "STATUS", "PROGRESS", "CREATED", "LENGTH"
+    ));
     for job in &jobs {
         print::line(&row(job));
     }
@@ -56,5 +65,10 @@ fn row(job: &JobStatus) -> String {
     let created = job.created_at.to_string();
     // Milliseconds say nothing here.
     let created = created.split('.').next().unwrap_or_default();
-    format!("{}  {:<10}  {progress:>8}  {created:<20}  {length}", job.job_id, job.status).trim_end().to_owned()
+    format!(
+        "{}  {:<10}  {progress:>8}  {created:<20}  {length}",
+        job.job_id, job.status
+    )
+    .trim_end()
+    .to_owned()
 }

@@ -17,7 +17,12 @@ use crate::print;
 #[derive(Args, Debug)]
 pub(crate) struct KeysArguments {
     /// The file. The server reads it at start and at SIGHUP.
-    #[arg(long, env = "STENO_API_KEYS_FILE", global = true, default_value = "api-keys")]
+    #[arg(
+        long,
+        env = "STENO_API_KEYS_FILE",
+        global = true,
+        default_value = "api-keys"
+    )]
     api_keys_file: PathBuf,
     #[command(subcommand)]
     command: KeysCommand,
@@ -61,7 +66,8 @@ pub(crate) fn keys(arguments: &KeysArguments) -> anyhow::Result<()> {
         KeysCommand::Remove { name } => (remove(&text, name)?, None),
     };
     let (text, key) = new;
-    write_private(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    write_private(path, text.as_bytes())
+        .with_context(|| format!("cannot write {}", path.display()))?;
     // Only now: a key that is not in the file opens nothing.
     if let Some(key) = key {
         print::line(&key);
@@ -74,10 +80,15 @@ pub(crate) fn keys(arguments: &KeysArguments) -> anyhow::Result<()> {
 fn lock_folder_of(path: &Path) -> anyhow::Result<File> {
     // A symbolic link stays, and what it leads to is replaced.
     let there = path.canonicalize();
-    let folder = there.as_deref().unwrap_or(path).parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = there
+        .as_deref()
+        .unwrap_or(path)
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     let lock = File::open(folder).with_context(|| format!("cannot open {}", folder.display()))?;
-    lock.lock().with_context(|| format!("cannot lock {}", folder.display()))?;
+    lock.lock()
+        .with_context(|| format!("cannot lock {}", folder.display()))?;
     Ok(lock)
 }
 
@@ -90,13 +101,21 @@ fn add(text: &str, name: &str) -> anyhow::Result<(String, String)> {
     if names(text).any(|known| known == name) {
         bail!("there is a key of {name}; remove it first");
     }
-    let key = format!("steno_{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    let key = format!(
+        "steno_{}{}",
+        Uuid::new_v4().simple(),
+        Uuid::new_v4().simple()
+    );
     let mut hash = String::new();
     for byte in Sha256::digest(&key) {
         // Writing to a String cannot fail.
         let _ = write!(hash, "{byte:02x}");
     }
-    let separator = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    let separator = if text.is_empty() || text.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
     Ok((format!("{text}{separator}{name} sha256:{hash}\n"), key))
 }
 
@@ -104,12 +123,16 @@ fn remove(text: &str, name: &str) -> anyhow::Result<String> {
     if !names(text).any(|known| known == name) {
         bail!("there is no key of {name}");
     }
-    let kept = text.lines().filter(|line| line.split_whitespace().next() != Some(name));
+    let kept = text
+        .lines()
+        .filter(|line| line.split_whitespace().next() != Some(name));
     Ok(kept.flat_map(|line| [line, "\n"]).collect())
 }
 
 fn names(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().filter(|line| !line.trim_start().starts_with('#')).filter_map(|line| line.split_whitespace().next())
+    text.lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .filter_map(|line| line.split_whitespace().next())
 }
 
 #[cfg(test)]
@@ -123,6 +146,10 @@ mod tests {
         assert_eq!(names(&two).collect::<Vec<_>>(), ["alice", "bob"]);
         assert!(alice != bob && !two.contains(&alice) && !two.contains(&alice[6..]));
         assert_eq!(remove(&two, "bob").unwrap(), one);
-        assert!(add(&two, "alice").is_err() && add(&two, "a b").is_err() && remove(&two, "carol").is_err());
+        assert!(
+            add(&two, "alice").is_err()
+                && add(&two, "a b").is_err()
+                && remove(&two, "carol").is_err()
+        );
     }
 }

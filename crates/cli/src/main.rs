@@ -80,7 +80,10 @@ impl Command {
     /// Whether it makes files that belong to the service. Transcripts that a client writes are its
     /// user's own, and get the permissions that their umask says.
     fn writes_files_of_the_service(&self) -> bool {
-        matches!(self, Self::Up(_) | Self::Init(_) | Self::Keys(_) | Self::Admin(_))
+        matches!(
+            self,
+            Self::Up(_) | Self::Init(_) | Self::Keys(_) | Self::Admin(_)
+        )
     }
 }
 
@@ -101,17 +104,31 @@ struct ServerArguments {
 impl ServerArguments {
     fn client(&self) -> Client {
         // Read from a file, it ends with a line break.
-        let api_key = self.api_key.as_deref().map(str::trim).filter(|key| !key.is_empty());
+        let api_key = self
+            .api_key
+            .as_deref()
+            .map(str::trim)
+            .filter(|key| !key.is_empty());
         Client::new(&self.url, api_key)
     }
 
     /// The command that fetches a job's transcript from the same server. The key is not repeated: others may see it.
     fn fetch_command(&self, job: &JobId, arguments: &str) -> String {
-        let variable = std::env::var("STENO_URL").ok().filter(|url| !url.is_empty());
+        let variable = std::env::var("STENO_URL")
+            .ok()
+            .filter(|url| !url.is_empty());
         let usual = variable.unwrap_or_else(|| DEFAULT_URL.to_owned());
-        let url = if self.url == usual { String::new() } else { format!("--url {}", self.url) };
+        let url = if self.url == usual {
+            String::new()
+        } else {
+            format!("--url {}", self.url)
+        };
         let words = ["steno fetch", &url, arguments, &job.to_string()].map(ToOwned::to_owned);
-        words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+        words
+            .into_iter()
+            .filter(|word| !word.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 }
 
@@ -153,7 +170,11 @@ fn main() -> ExitCode {
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
-    if error.downcast_ref::<CallError>().is_some() { 3 } else { 1 }
+    if error.downcast_ref::<CallError>().is_some() {
+        3
+    } else {
+        1
+    }
 }
 
 #[cfg(test)]
@@ -165,8 +186,15 @@ mod tests {
     #[test]
     fn the_arguments_fit_together_and_every_setting_is_known() {
         fn check(command: &clap::Command) {
-            for argument in command.get_arguments().filter(|argument| argument.get_env().is_some()) {
-                assert!(steno_settings::ALL.contains(&argument.get_id().as_str()), "{}", argument.get_id());
+            for argument in command
+                .get_arguments()
+                .filter(|argument| argument.get_env().is_some())
+            {
+                assert!(
+                    steno_settings::ALL.contains(&argument.get_id().as_str()),
+                    "{}",
+                    argument.get_id()
+                );
             }
             command.get_subcommands().for_each(check);
         }
@@ -176,7 +204,10 @@ mod tests {
 
     #[test]
     fn a_server_that_refuses_is_told_from_a_job_that_failed() {
-        assert_eq!(exit_code(&CallError::Unreachable("no".to_owned()).into()), 3);
+        assert_eq!(
+            exit_code(&CallError::Unreachable("no".to_owned()).into()),
+            3
+        );
         assert_eq!(exit_code(&anyhow::anyhow!("the job failed")), 1);
     }
 }

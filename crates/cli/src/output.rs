@@ -24,7 +24,12 @@ pub(crate) enum Output {
 impl Output {
     /// For one of several transcripts: as named; into the folder that is named; beside the recording if it is to be a file; else
     /// standard output.
-    pub(crate) fn choose(argument: Option<&str>, recording: &Path, to_file: bool, format: Format) -> Self {
+    pub(crate) fn choose(
+        argument: Option<&str>,
+        recording: &Path,
+        to_file: bool,
+        format: Format,
+    ) -> Self {
         let beside = recording.with_extension(format.extension());
         match argument {
             Some(folder) if Path::new(folder).is_dir() => {
@@ -81,16 +86,24 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
 fn replace(path: &Path, content: &[u8], new_mode: u32, is_transcript: bool) -> io::Result<()> {
     if path.metadata().is_ok_and(|there| !there.is_file()) {
         // A pipe or a device: written into, not replaced.
-        return std::fs::OpenOptions::new().write(true).open(path)?.write_all(content);
+        return std::fs::OpenOptions::new()
+            .write(true)
+            .open(path)?
+            .write_all(content);
     }
     // A symbolic link stays one, and a file that only its owner may read stays so.
     let folder = folder_of(path).canonicalize()?;
     let there = path.canonicalize();
     let path = there.unwrap_or_else(|_| folder.join(path.file_name().unwrap_or_default()));
     let folder = folder_of(&path);
-    let permissions = path.metadata().map_or_else(|_| Permissions::from_mode(new_mode), |there| there.permissions());
+    let permissions = path.metadata().map_or_else(
+        |_| Permissions::from_mode(new_mode),
+        |there| there.permissions(),
+    );
 
-    let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new()
+        .permissions(permissions)
+        .tempfile_in(folder)?;
     file.write_all(content)?;
     if is_transcript {
         written::mark(file.as_file(), &path, content);
@@ -102,7 +115,9 @@ fn replace(path: &Path, content: &[u8], new_mode: u32, is_transcript: bool) -> i
 
 /// The folder a path is in; the current one if it names none.
 pub(crate) fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 impl fmt::Display for Output {
@@ -130,7 +145,11 @@ mod tests {
         check(Some("-"), false, Output::Standard);
         check(None, true, Output::Beside("talks/one.srt".into()));
         check(Some("out.srt"), false, Output::File("out.srt".into()));
-        check(Some(named), true, Output::Beside(folder.path().join("one.srt")));
+        check(
+            Some(named),
+            true,
+            Output::Beside(folder.path().join("one.srt")),
+        );
     }
 
     #[test]
@@ -143,7 +162,10 @@ mod tests {
 
         std::fs::write(&path, "corrected by hand").unwrap();
         assert!(output.is_taken());
-        assert_eq!(output.write(b"third").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(
+            output.write(b"third").unwrap_err().kind(),
+            io::ErrorKind::AlreadyExists
+        );
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "corrected by hand");
 
         output.forced().write(b"third").unwrap();
@@ -153,7 +175,10 @@ mod tests {
     #[test]
     fn a_file_that_is_replaced_keeps_its_permissions_and_its_links() {
         let folder = tempfile::tempdir().unwrap();
-        let (file, link) = (folder.path().join("out.txt"), folder.path().join("link.txt"));
+        let (file, link) = (
+            folder.path().join("out.txt"),
+            folder.path().join("link.txt"),
+        );
         std::fs::write(&file, "old").unwrap();
         std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
@@ -172,6 +197,10 @@ mod tests {
             assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert!(Output::File(folder.path().join("no/such/folder")).write(b"x").is_err());
+        assert!(
+            Output::File(folder.path().join("no/such/folder"))
+                .write(b"x")
+                .is_err()
+        );
     }
 }

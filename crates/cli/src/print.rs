@@ -28,7 +28,9 @@ pub(crate) fn note(text: &str) {
 
 /// The name of a file on one line.
 pub(crate) fn name(path: &Path) -> String {
-    shown(&path.to_string_lossy()).replace('\n', r"\n").replace('\t', r"\t")
+    shown(&path.to_string_lossy())
+        .replace('\n', r"\n")
+        .replace('\t', r"\t")
 }
 
 /// Text as a terminal may get it. Names of files and texts of a server may hold characters that move the cursor, rename the window
@@ -39,13 +41,18 @@ pub(crate) fn shown(text: &str) -> Cow<'_, str> {
     }
     let mut shown = String::with_capacity(text.len() + 8);
     for c in text.chars() {
-        if acts_on_terminals(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
+        if acts_on_terminals(c) {
+            shown.extend(c.escape_default())
+        } else {
+            shown.push(c)
+        }
     }
     Cow::Owned(shown)
 }
 
 fn acts_on_terminals(c: char) -> bool {
-    let reverses = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let reverses =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     reverses || (c.is_control() && c != '\n' && c != '\t')
 }
 
@@ -53,7 +60,10 @@ fn acts_on_terminals(c: char) -> bool {
 pub(crate) fn bytes(text: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let outcome = out.write_all(text).and_then(|()| out.flush());
-    if outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
+    if outcome
+        .as_ref()
+        .is_err_and(|error| error.kind() == ErrorKind::BrokenPipe)
+    {
         process::exit(EXIT_BROKEN_PIPE);
     }
     outcome
@@ -65,8 +75,14 @@ mod tests {
 
     #[test]
     fn what_acts_on_a_terminal_is_shown_instead() {
-        assert_eq!(shown("plain – tëxt\n\tof two lines"), "plain – tëxt\n\tof two lines");
-        assert_eq!(shown("\u{1b}]0;title\u{7}\r\u{9b}2J"), r"\u{1b}]0;title\u{7}\r\u{9b}2J");
+        assert_eq!(
+            shown("plain – tëxt\n\tof two lines"),
+            "plain – tëxt\n\tof two lines"
+        );
+        assert_eq!(
+            shown("\u{1b}]0;title\u{7}\r\u{9b}2J"),
+            r"\u{1b}]0;title\u{7}\r\u{9b}2J"
+        );
         assert_eq!(shown("talk\u{202e}3pm.exe"), r"talk\u{202e}3pm.exe");
         assert_eq!(name(Path::new("a\nb.wav")), r"a\nb.wav");
     }

@@ -34,8 +34,16 @@ impl Board {
     }
 
     fn with(shows_bars: bool) -> Self {
-        let target = if shows_bars { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { bars: MultiProgress::with_draw_target(target), shows_bars, said: Mutex::default() }
+        let target = if shows_bars {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        Self {
+            bars: MultiProgress::with_draw_target(target),
+            shows_bars,
+            said: Mutex::default(),
+        }
     }
 
     /// Whether somebody sees how bars grow.
@@ -45,13 +53,24 @@ impl Board {
 
     /// A bar of that name; an empty name is not shown.
     pub(crate) fn add(&self, name: &str) -> Progress {
-        let name = if name.is_empty() { String::new() } else { format!("{name}: ") };
-        Progress { bar: self.bars.add(ProgressBar::no_length()), name }
+        let name = if name.is_empty() {
+            String::new()
+        } else {
+            format!("{name}: ")
+        };
+        Progress {
+            bar: self.bars.add(ProgressBar::no_length()),
+            name,
+        }
     }
 
     /// Writes a line as [`say`](Self::say) does, once for a command however many recordings it concerns.
     pub(crate) fn say_once(&self, text: &str) {
-        let is_new = self.said.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned());
+        let is_new = self
+            .said
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(text.to_owned());
         if is_new {
             self.say(text);
         }
@@ -75,7 +94,9 @@ impl Progress {
 
     /// Shows bytes of a named step.
     pub(crate) fn show_bytes(&self, step: &str, done: u64, total: Option<u64>) {
-        self.style(&format!("{step:<12} {{bar:30}} {{bytes}}/{{total_bytes}} {{bytes_per_sec}}"));
+        self.style(&format!(
+            "{step:<12} {{bar:30}} {{bytes}}/{{total_bytes}} {{bytes_per_sec}}"
+        ));
         self.bar.set_length(total.unwrap_or(done));
         self.bar.set_position(done);
     }
@@ -83,7 +104,8 @@ impl Progress {
     /// Shows where a job stands.
     pub(crate) fn show_status(&self, job: &JobStatus) {
         self.style("{msg:<12} {bar:30} {percent} %");
-        self.bar.set_message(format!("{}{}", self.name, describe(job)));
+        self.bar
+            .set_message(format!("{}{}", self.name, describe(job)));
         self.bar.set_length(STEPS);
         self.bar.set_position((job.progress * STEPS as f64) as u64);
     }
@@ -111,7 +133,9 @@ fn describe(job: &JobStatus) -> String {
 
 /// A length of time as people say it.
 pub(crate) fn duration(seconds: f64) -> String {
-    let seconds = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default().as_secs();
+    let seconds = Duration::try_from_secs_f64(seconds.max(0.0))
+        .unwrap_or_default()
+        .as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, seconds) => format!("{seconds} s"),
         (0, minutes, seconds) => format!("{minutes} min {seconds:02} s"),

@@ -18,7 +18,12 @@ const EXTENSIONS: &[&str] = &[
 ];
 
 /// Folders in which systems keep what is deleted or their own copies.
-const SYSTEM_FOLDERS: [&str; 4] = ["@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"];
+const SYSTEM_FOLDERS: [&str; 4] = [
+    "@eaDir",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "lost+found",
+];
 
 /// A recording to transcribe.
 #[derive(Debug)]
@@ -31,7 +36,10 @@ pub(crate) struct Recording {
 
 impl Recording {
     fn at(path: PathBuf) -> Self {
-        Self { path, spooled: None }
+        Self {
+            path,
+            spooled: None,
+        }
     }
 
     /// Opens it at its start; yields its length, too.
@@ -59,10 +67,13 @@ pub(crate) fn find(arguments: &[PathBuf]) -> anyhow::Result<Vec<Recording>> {
         if argument.as_os_str() == "-" {
             found.push(read_standard_input()?);
         } else if argument.is_dir() {
-            let inside =
-                in_folder(argument).with_context(|| format!("cannot list the folder {}", print::name(argument)))?;
+            let inside = in_folder(argument)
+                .with_context(|| format!("cannot list the folder {}", print::name(argument)))?;
             if inside.is_empty() {
-                bail!("there is no recording in the folder {}", print::name(argument));
+                bail!(
+                    "there is no recording in the folder {}",
+                    print::name(argument)
+                );
             }
             found.extend(inside.into_iter().map(Recording::at));
         } else if argument.exists() {
@@ -103,20 +114,35 @@ pub(crate) fn in_folder(folder: &Path) -> io::Result<Vec<PathBuf>> {
 /// Whether a name is hidden or the system's own: `.name`, `._name` of macOS, `.Trash-1000`, `@eaDir` of Synology.
 fn is_hidden(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
-    name.starts_with('.') || SYSTEM_FOLDERS.iter().any(|folder| folder.eq_ignore_ascii_case(&name))
+    name.starts_with('.')
+        || SYSTEM_FOLDERS
+            .iter()
+            .any(|folder| folder.eq_ignore_ascii_case(&name))
 }
 
 fn is_recording(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension))
+    let extension = path
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .unwrap_or_default();
+    EXTENSIONS
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(extension))
 }
 
 /// Files that match a pattern which the shell has left alone. A name without a pattern in it is a file that is missing.
 fn matching(argument: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let pattern = argument.to_str().filter(|pattern| pattern.contains(['*', '?', '[']));
-    let Some(pattern) = pattern else { return Ok(vec![argument.to_owned()]) };
+    let pattern = argument
+        .to_str()
+        .filter(|pattern| pattern.contains(['*', '?', '[']));
+    let Some(pattern) = pattern else {
+        return Ok(vec![argument.to_owned()]);
+    };
     let paths = glob::glob(pattern).with_context(|| format!("{pattern} is no pattern"))?;
-    let files: Vec<_> = paths.filter_map(Result::ok).filter(|path| path.is_file()).collect();
+    let files: Vec<_> = paths
+        .filter_map(Result::ok)
+        .filter(|path| path.is_file())
+        .collect();
     if files.is_empty() {
         bail!("no file matches {pattern}");
     }
@@ -126,7 +152,10 @@ fn matching(argument: &Path) -> anyhow::Result<Vec<PathBuf>> {
 fn read_standard_input() -> anyhow::Result<Recording> {
     let mut spooled = tempfile::tempfile().context("cannot make a temporary file")?;
     io::copy(&mut io::stdin().lock(), &mut spooled).context("cannot read standard input")?;
-    Ok(Recording { path: PathBuf::from("stdin"), spooled: Some(spooled) })
+    Ok(Recording {
+        path: PathBuf::from("stdin"),
+        spooled: Some(spooled),
+    })
 }
 
 #[cfg(test)]
@@ -144,11 +173,22 @@ mod tests {
         };
         let (a, b, c) = (file("a.wav"), file("sub/b.MP3"), file("c.txt"));
         let names = |arguments: &[PathBuf]| -> Vec<PathBuf> {
-            find(arguments).unwrap().into_iter().map(|recording| recording.path).collect()
+            find(arguments)
+                .unwrap()
+                .into_iter()
+                .map(|recording| recording.path)
+                .collect()
         };
         assert_eq!(names(&[root.path().to_owned()]), [a.clone(), b.clone()]);
-        assert_eq!(names(&[c.clone(), root.path().join("*.wav"), a.clone()]), [c, a], "each once");
-        assert_eq!(names(&[root.path().join("missing.wav")]), [root.path().join("missing.wav")]);
+        assert_eq!(
+            names(&[c.clone(), root.path().join("*.wav"), a.clone()]),
+            [c, a],
+            "each once"
+        );
+        assert_eq!(
+            names(&[root.path().join("missing.wav")]),
+            [root.path().join("missing.wav")]
+        );
         assert!(find(&[root.path().join("*.ogg")]).is_err());
         fs::remove_dir_all(root.path().join("sub")).unwrap();
         fs::create_dir(root.path().join("empty")).unwrap();
@@ -159,8 +199,14 @@ mod tests {
     #[test]
     fn hidden_files_and_folders_of_the_system_are_passed_over() {
         let root = tempfile::tempdir().unwrap();
-        let hidden =
-            ["._talk.wav", ".talk.wav", ".Trash-1000/a.wav", "@eaDir/a.wav", "$RECYCLE.BIN/a.wav", ".git/a.wav"];
+        let hidden = [
+            "._talk.wav",
+            ".talk.wav",
+            ".Trash-1000/a.wav",
+            "@eaDir/a.wav",
+            "$RECYCLE.BIN/a.wav",
+            ".git/a.wav",
+        ];
         let seen = ["call.amr", "film.3gp", "note.qta", "talk.mpga", "tape.W64"];
         for name in hidden.iter().chain(&seen) {
             let path = root.path().join(name);
@@ -175,10 +221,16 @@ mod tests {
     fn what_came_over_standard_input_can_be_read_twice() {
         let mut spooled = tempfile::tempfile().unwrap();
         io::copy(&mut &b"hello"[..], &mut spooled).unwrap();
-        let recording = Recording { path: PathBuf::from("stdin"), spooled: Some(spooled) };
+        let recording = Recording {
+            path: PathBuf::from("stdin"),
+            spooled: Some(spooled),
+        };
         for _ in 0..2 {
             let (file, length) = recording.open().unwrap();
-            assert_eq!((io::read_to_string(file).unwrap().as_str(), length), ("hello", 5));
+            assert_eq!(
+                (io::read_to_string(file).unwrap().as_str(), length),
+                ("hello", 5)
+            );
         }
     }
 }

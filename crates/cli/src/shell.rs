@@ -36,14 +36,25 @@ pub(crate) fn completions(arguments: &CompletionsArguments) -> anyhow::Result<()
 pub(crate) fn man(arguments: &ManArguments) -> anyhow::Result<()> {
     let mut command = Cli::command();
     command.build();
-    let Some(folder) = &arguments.output else { return Ok(print::bytes(&page(command)?)?) };
-    fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    write_pages(command, "steno", folder).with_context(|| format!("cannot write to {}", folder.display()))
+    let Some(folder) = &arguments.output else {
+        return Ok(print::bytes(&page(command)?)?);
+    };
+    fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    write_pages(command, "steno", folder)
+        .with_context(|| format!("cannot write to {}", folder.display()))
 }
 
 fn write_pages(command: Command, name: &str, folder: &Path) -> io::Result<()> {
-    for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
-        write_pages(inner.clone(), &format!("{name}-{}", inner.get_name()), folder)?;
+    for inner in command
+        .get_subcommands()
+        .filter(|inner| inner.get_name() != "help")
+    {
+        write_pages(
+            inner.clone(),
+            &format!("{name}-{}", inner.get_name()),
+            folder,
+        )?;
     }
     fs::write(folder.join(format!("{name}.1")), page(command)?)
 }
@@ -67,7 +78,11 @@ mod tests {
             clap_complete::generate(*shell, &mut Cli::command(), "steno", &mut script);
             let script = String::from_utf8(script).unwrap();
             for command in Cli::command().get_subcommands() {
-                assert!(script.contains(command.get_name()), "{shell}: {}", command.get_name());
+                assert!(
+                    script.contains(command.get_name()),
+                    "{shell}: {}",
+                    command.get_name()
+                );
             }
         }
     }
@@ -79,7 +94,13 @@ mod tests {
             clap_complete::generate(shell, &mut Cli::command(), "steno", &mut script);
             let script = String::from_utf8(script).unwrap();
             // Formats, statuses, languages and weights.
-            for value in ["verbose_json", "processing", "yue", "large-v3-turbo", "translate"] {
+            for value in [
+                "verbose_json",
+                "processing",
+                "yue",
+                "large-v3-turbo",
+                "translate",
+            ] {
                 assert!(script.contains(value), "{shell}: {value}");
             }
         }
@@ -88,8 +109,16 @@ mod tests {
     #[test]
     fn every_command_has_a_page() {
         let folder = tempfile::tempdir().unwrap();
-        man(&ManArguments { output: Some(folder.path().to_owned()) }).unwrap();
-        for name in ["steno", "steno-transcribe", "steno-weights-pull", "steno-doctor"] {
+        man(&ManArguments {
+            output: Some(folder.path().to_owned()),
+        })
+        .unwrap();
+        for name in [
+            "steno",
+            "steno-transcribe",
+            "steno-weights-pull",
+            "steno-doctor",
+        ] {
             let page = fs::read_to_string(folder.path().join(format!("{name}.1"))).unwrap();
             assert!(page.contains(".SH SYNOPSIS"), "{name}");
         }

@@ -61,11 +61,19 @@ mod tests {
 
     #[test]
     fn events_are_read_however_they_arrive() {
-        let stream =
-            ": hello\n\nevent: segment\nid: 2-1\ndata: {\"a\":1}\n\n: keep-alive\n\ndata: x\ndata: y\r\n\r\nevent: cut";
+        let stream = ": hello\n\nevent: segment\nid: 2-1\ndata: {\"a\":1}\n\n: keep-alive\n\ndata: x\ndata: y\r\n\r\nevent: cut";
         let found: Vec<_> = messages(BufReader::new(Slow(stream.as_bytes()))).collect();
-        let message =
-            |event: &str, id: &str, data: &str| Message { event: event.into(), id: id.into(), data: data.into() };
-        assert_eq!(found, [message("segment", "2-1", "{\"a\":1}"), message("", "", "x\ny")]);
+        let message = |event: &str, id: &str, data: &str| Message {
+            event: event.into(),
+            id: id.into(),
+            data: data.into(),
+        };
+        assert_eq!(
+            found,
+            [
+                message("segment", "2-1", "{\"a\":1}"),
+                message("", "", "x\ny")
+            ]
+        );
     }
 }

@@ -68,7 +68,10 @@ pub(crate) fn transcribe(arguments: &TranscribeArguments) -> anyhow::Result<()> 
         return watch::watch(&runner, folder);
     }
     let recordings = recordings::find(&arguments.recordings)?;
-    let paths: Vec<_> = recordings.iter().map(|recording| recording.path.as_path()).collect();
+    let paths: Vec<_> = recordings
+        .iter()
+        .map(|recording| recording.path.as_path())
+        .collect();
     let targets = arguments.format.targets(&paths, arguments.json)?;
     let mut work: Vec<_> = recordings.into_iter().zip(targets).collect();
     if arguments.skip_existing {
@@ -108,7 +111,10 @@ impl Runner<'_> {
             return true;
         }
 
-        self.board.say(&format!("{}: skipped, there is {shown}", print::name(&recording.path)));
+        self.board.say(&format!(
+            "{}: skipped, there is {shown}",
+            print::name(&recording.path)
+        ));
         if self.json {
             print_outcome(recording, None, "skipped", &[], &Ok(Vec::new()));
         }
@@ -126,29 +132,46 @@ impl Runner<'_> {
                 scope.spawn(|| {
                     loop {
                         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-                        let Some((recording, targets)) = next else { break };
-                        let Err(error) = self.run_one(&recording, &targets) else { continue };
+                        let Some((recording, targets)) = next else {
+                            break;
+                        };
+                        let Err(error) = self.run_one(&recording, &targets) else {
+                            continue;
+                        };
                         let error = error.context(print::name(&recording.path));
                         if !is_single {
                             self.board.say(&format!("steno: {error:#}"));
                         }
-                        failures.lock().unwrap_or_else(PoisonError::into_inner).push(error);
+                        failures
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .push(error);
                     }
                 });
             }
         });
-        failures.into_inner().unwrap_or_else(PoisonError::into_inner)
+        failures
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn run_one(&self, recording: &Recording, targets: &[Target]) -> anyhow::Result<()> {
         let mut job = None;
         let outcome = self.transcribe(recording, targets, &mut job);
         for warning in outcome.as_ref().into_iter().flatten() {
-            self.board.say(&format!("{}: {}", print::name(&recording.path), describe(warning)));
+            self.board.say(&format!(
+                "{}: {}",
+                print::name(&recording.path),
+                describe(warning)
+            ));
         }
 
         if self.json {
-            let status = if outcome.is_ok() { "completed" } else { "failed" };
+            let status = if outcome.is_ok() {
+                "completed"
+            } else {
+                "failed"
+            };
             let targets = if outcome.is_ok() { targets } else { &[] };
             print_outcome(recording, job, status, targets, &outcome);
         }
@@ -164,11 +187,20 @@ impl Runner<'_> {
     ) -> anyhow::Result<Vec<Warning>> {
         let name = print::name(&recording.path);
         let progress = self.board.add(&name);
-        let (_, length) = recording.open().map_err(|error| anyhow::anyhow!("cannot read the recording: {error}"))?;
+        let (_, length) = recording
+            .open()
+            .map_err(|error| anyhow::anyhow!("cannot read the recording: {error}"))?;
         let problem = RefCell::new(None);
         let open = || {
             let (file, _) = recording.open()?;
-            Ok(progress.upload(WholeFile { file, left: length, problem: &problem }, length))
+            Ok(progress.upload(
+                WholeFile {
+                    file,
+                    left: length,
+                    problem: &problem,
+                },
+                length,
+            ))
         };
         let submitted = self.client.submit(&self.options, length, open);
         // Otherwise it would look as if the server had gone away.
@@ -179,10 +211,17 @@ impl Runner<'_> {
         let id = submitted?.job_id;
         *job = Some(id);
 
-        let again = self.server.fetch_command(&id, &self.format.fetch_arguments(&recording.path, targets));
+        let again = self
+            .server
+            .fetch_command(&id, &self.format.fetch_arguments(&recording.path, targets));
         self.unfinished.begin(id, &name, &again);
         self.board.say(&format!("{name}: job {id}"));
-        let delivery = Delivery { client: &self.client, board: &self.board, targets, again: &again };
+        let delivery = Delivery {
+            client: &self.client,
+            board: &self.board,
+            targets,
+            again: &again,
+        };
         let delivered = delivery.deliver(&id, &progress);
         progress.finish();
         self.unfinished.end(&id);
@@ -202,7 +241,10 @@ fn print_outcome(
     written: &[Target],
     outcome: &anyhow::Result<Vec<Warning>>,
 ) {
-    let files: Vec<_> = written.iter().filter_map(|(_, output)| output.path()).collect();
+    let files: Vec<_> = written
+        .iter()
+        .filter_map(|(_, output)| output.path())
+        .collect();
     let line = json!({
         "file": recording.path,
         "job_id": job,
@@ -216,7 +258,9 @@ fn print_outcome(
 
 /// Whether every other recording would fail in the same way.
 fn concerns_all(error: &anyhow::Error) -> bool {
-    error.downcast_ref().is_some_and(CallError::concerns_all_calls)
+    error
+        .downcast_ref()
+        .is_some_and(CallError::concerns_all_calls)
 }
 
 #[cfg(test)]
@@ -236,12 +280,29 @@ mod tests {
 
     #[test]
     fn options_are_those_of_the_server() {
-        let words =
-            ["a.wav", "--translate", "--words", "--max-line-width", "42", "--max-line-count", "2", "-f", "srt,vtt"];
+        let words = [
+            "a.wav",
+            "--translate",
+            "--words",
+            "--max-line-width",
+            "42",
+            "--max-line-count",
+            "2",
+            "-f",
+            "srt,vtt",
+        ];
         let arguments = arguments(&words).unwrap();
         let pairs = arguments.options.pairs();
         let names: Vec<_> = pairs.iter().map(|(name, _)| *name).collect();
-        assert_eq!(names, ["task", "word_timestamps", "max_line_width", "max_line_count"]);
+        assert_eq!(
+            names,
+            [
+                "task",
+                "word_timestamps",
+                "max_line_width",
+                "max_line_count"
+            ]
+        );
         assert_eq!(arguments.format.formats.len(), 2);
         let mut fields = OptionFields::default();
         for (name, value) in pairs {

@@ -67,9 +67,20 @@ impl UpArguments {
             ("STENO_MODEL", self.model.clone()),
             ("STENO_WEIGHTS_PULL", self.weights_pull.to_string()),
             ("STENO_SLOTS", slots.to_string()),
-            ("STENO_DRAIN_TIMEOUT", format!("{}ms", self.drain_timeout.as_millis())),
+            (
+                "STENO_DRAIN_TIMEOUT",
+                format!("{}ms", self.drain_timeout.as_millis()),
+            ),
             ("STENO_LOG", self.log.log.clone()),
-            ("STENO_LOG_FORMAT", if self.log.log_format == LogFormat::Json { "json" } else { "text" }.to_owned()),
+            (
+                "STENO_LOG_FORMAT",
+                if self.log.log_format == LogFormat::Json {
+                    "json"
+                } else {
+                    "text"
+                }
+                .to_owned(),
+            ),
         ]);
         if let Some(file) = steno_settings::config_file() {
             environment.insert("STENO_CONFIG", file.display().to_string());
@@ -97,7 +108,9 @@ pub(crate) fn up(arguments: &UpArguments) -> anyhow::Result<ExitCode> {
         weights::pull(&cache, &arguments.model)?;
     }
     let data = arguments.data.display();
-    if Store::init(&arguments.data).with_context(|| format!("cannot make a queue in {data} (STENO_DATA)"))? {
+    if Store::init(&arguments.data)
+        .with_context(|| format!("cannot make a queue in {data} (STENO_DATA)"))?
+    {
         tracing::warn!("there was no queue in {data}: made a new, empty one");
     }
     let stop = Arc::new(AtomicBool::new(false));

@@ -16,8 +16,14 @@ pub(crate) struct Completed<T> {
 
 impl<T> Completed<T> {
     /// Parses with a function.
-    pub(crate) fn new(parse: fn(&str) -> Result<T, String>, names: impl IntoIterator<Item = &'static str>) -> Self {
-        Self { parse, names: names.into_iter().collect() }
+    pub(crate) fn new(
+        parse: fn(&str) -> Result<T, String>,
+        names: impl IntoIterator<Item = &'static str>,
+    ) -> Self {
+        Self {
+            parse,
+            names: names.into_iter().collect(),
+        }
     }
 }
 
@@ -28,13 +34,21 @@ pub(crate) fn language() -> Completed<String> {
 
 /// A name of weights: those of the catalogue, or others.
 pub(crate) fn weights() -> Completed<String> {
-    Completed::new(|text| Ok(text.to_owned()), catalogue::entries().iter().map(|entry| entry.name))
+    Completed::new(
+        |text| Ok(text.to_owned()),
+        catalogue::entries().iter().map(|entry| entry.name),
+    )
 }
 
 impl<T: Clone + Send + Sync + 'static> TypedValueParser for Completed<T> {
     type Value = T;
 
-    fn parse_ref(&self, command: &Command, argument: Option<&Arg>, value: &OsStr) -> Result<T, clap::Error> {
+    fn parse_ref(
+        &self,
+        command: &Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<T, clap::Error> {
         self.parse.parse_ref(command, argument, value)
     }
 

@@ -50,11 +50,14 @@ pub(crate) fn weights(arguments: &WeightsArguments) -> anyhow::Result<()> {
     let cache = cache(arguments.weights_dir.as_ref())?;
     match &arguments.command {
         WeightsCommand::List => list(&cache),
-        WeightsCommand::Pull { name } => pull(&cache, name).map(|installed| print::line(&describe(&installed))),
+        WeightsCommand::Pull { name } => {
+            pull(&cache, name).map(|installed| print::line(&describe(&installed)))
+        }
         WeightsCommand::Verify { name } => verify(&cache, name.as_deref()),
         WeightsCommand::Import { name, path } => {
             let progress = Board::new().add("");
-            let installed = steno_weights::import(&cache, name, path, &mut |step| show(&progress, step));
+            let installed =
+                steno_weights::import(&cache, name, path, &mut |step| show(&progress, step));
             progress.finish();
             print::line(&describe(&installed?));
             Ok(())
@@ -97,10 +100,21 @@ fn list(cache: &Cache) -> anyhow::Result<()> {
     for entry in catalogue::entries() {
         let here = installed.iter().any(|weights| weights.name == entry.name);
         let megabytes = entry.size_bytes / 1_000_000;
-        print::line(&format!("{:<24}{megabytes:>6} MB  {}", entry.name, if here { "installed" } else { "" }));
+        print::line(&format!(
+            "{:<24}{megabytes:>6} MB  {}",
+            entry.name,
+            if here { "installed" } else { "" }
+        ));
     }
-    for own in installed.iter().filter(|weights| catalogue::find(&weights.name).is_none()) {
-        print::line(&format!("{:<24}{:>6} MB  installed, your own", own.name, own.size_bytes / 1_000_000));
+    for own in installed
+        .iter()
+        .filter(|weights| catalogue::find(&weights.name).is_none())
+    {
+        print::line(&format!(
+            "{:<24}{:>6} MB  installed, your own",
+            own.name,
+            own.size_bytes / 1_000_000
+        ));
     }
     print::line(&format!("\nfolder: {}", cache.folder().display()));
     Ok(())
@@ -109,12 +123,18 @@ fn list(cache: &Cache) -> anyhow::Result<()> {
 fn verify(cache: &Cache, name: Option<&str>) -> anyhow::Result<()> {
     let names = match name {
         Some(name) => vec![name.to_owned()],
-        None => cache.installed()?.into_iter().map(|weights| weights.name).collect(),
+        None => cache
+            .installed()?
+            .into_iter()
+            .map(|weights| weights.name)
+            .collect(),
     };
     let mut bad = 0;
     for name in names {
         match cache.verify(&name)? {
-            Verdict::Official { sha256 } => print::line(&format!("{name}: the official file (sha256 {sha256})")),
+            Verdict::Official { sha256 } => {
+                print::line(&format!("{name}: the official file (sha256 {sha256})"))
+            }
             Verdict::Recorded { sha256, source } => {
                 print::line(&format!("{name}: as installed, {source} (sha256 {sha256})"));
             }
@@ -139,6 +159,9 @@ fn verify(cache: &Cache, name: Option<&str>) -> anyhow::Result<()> {
 }
 
 fn describe(installed: &Installed) -> String {
-    let origin = installed.source.as_ref().map_or_else(String::new, |source| format!(" ({source})"));
+    let origin = installed
+        .source
+        .as_ref()
+        .map_or_else(String::new, |source| format!(" ({source})"));
     format!("{}: {}{origin}", installed.name, installed.path.display())
 }

@@ -36,7 +36,9 @@ pub(crate) fn is_replaceable(path: &Path) -> bool {
     if path.symlink_metadata().is_err() {
         return true;
     }
-    let Ok(path) = path.canonicalize() else { return false };
+    let Ok(path) = path.canonicalize() else {
+        return false;
+    };
     match path.metadata() {
         Ok(metadata) if !metadata.is_file() => false,
         Ok(metadata) if metadata.len() == 0 => true,
@@ -48,9 +50,15 @@ pub(crate) fn is_replaceable(path: &Path) -> bool {
 fn is_ours(path: &Path) -> bool {
     let mut marked = Digest::default();
     let is_marked = getxattr(path, MARK, &mut marked).is_ok_and(|length| length == marked.len());
-    let unmarked = UNMARKED.lock().unwrap_or_else(PoisonError::into_inner).get(path).copied();
+    let unmarked = UNMARKED
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .get(path)
+        .copied();
 
-    let Some(expected) = is_marked.then_some(marked).or(unmarked) else { return false };
+    let Some(expected) = is_marked.then_some(marked).or(unmarked) else {
+        return false;
+    };
     fs::read(path).is_ok_and(|content| Sha256::digest(content)[..] == expected)
 }
 
@@ -68,9 +76,16 @@ mod tests {
         assert!(is_replaceable(&path), "it is empty");
 
         fs::write(&path, "my notes").unwrap();
-        assert!(!is_replaceable(&path), "a file without our mark is not replaced");
+        assert!(
+            !is_replaceable(&path),
+            "a file without our mark is not replaced"
+        );
 
-        mark(&File::open(&path).unwrap(), &path.canonicalize().unwrap(), b"my notes");
+        mark(
+            &File::open(&path).unwrap(),
+            &path.canonicalize().unwrap(),
+            b"my notes",
+        );
         assert!(is_replaceable(&path), "it is ours");
 
         fs::write(&path, "my notes, corrected").unwrap();

@@ -52,12 +52,22 @@ pub struct Warning {
 impl Warning {
     /// A warning about the whole recording.
     pub fn new(code: WarningCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), start: None, end: None }
+        Self {
+            code,
+            detail: detail.into(),
+            start: None,
+            end: None,
+        }
     }
 
     /// A warning about one place.
     pub fn at(code: WarningCode, detail: impl Into<String>, start: f64, end: f64) -> Self {
-        Self { code, detail: detail.into(), start: Some(start), end: Some(end) }
+        Self {
+            code,
+            detail: detail.into(),
+            start: Some(start),
+            end: Some(end),
+        }
     }
 }
 
@@ -180,13 +190,25 @@ mod tests {
         ] {
             let code: WarningCode = serde_json::from_value(word.into()).unwrap();
             assert_eq!(serde_json::to_value(&code).unwrap(), word);
-            assert_eq!(matches!(code, WarningCode::Other(_)), word.starts_with("a_code"));
+            assert_eq!(
+                matches!(code, WarningCode::Other(_)),
+                word.starts_with("a_code")
+            );
         }
 
-        for word in ["no_words", "no_speech", "repetition", "hallucination", "a_later_reason"] {
+        for word in [
+            "no_words",
+            "no_speech",
+            "repetition",
+            "hallucination",
+            "a_later_reason",
+        ] {
             let reason: GapReason = serde_json::from_value(word.into()).unwrap();
             assert_eq!(serde_json::to_value(&reason).unwrap(), word);
-            assert_eq!(matches!(reason, GapReason::Other(_)), word.starts_with("a_later"));
+            assert_eq!(
+                matches!(reason, GapReason::Other(_)),
+                word.starts_with("a_later")
+            );
         }
     }
 
@@ -194,7 +216,10 @@ mod tests {
     fn a_warning_without_a_place_has_two_fields() {
         let warning = Warning::new(WarningCode::Truncated, "the file is cut off");
         let json = serde_json::to_value(&warning).unwrap();
-        assert_eq!(json, serde_json::json!({"code": "truncated", "detail": "the file is cut off"}));
+        assert_eq!(
+            json,
+            serde_json::json!({"code": "truncated", "detail": "the file is cut off"})
+        );
         assert_eq!(serde_json::from_value::<Warning>(json).unwrap(), warning);
     }
 }

@@ -266,17 +266,32 @@ mod tests {
 
     #[test]
     fn words_on_the_wire_equal_words_in_the_database() {
-        for status in [Status::Pending, Status::Processing, Status::Completed, Status::Failed] {
+        for status in [
+            Status::Pending,
+            Status::Processing,
+            Status::Completed,
+            Status::Failed,
+        ] {
             assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
         }
-        for code in ["unsupported_media", "corrupt_audio", "empty_audio", "audio_too_long", "model_unavailable"]
-            .into_iter()
-            .chain(["engine_error", "worker_crashed", "expired", "fetch_failed"])
+        for code in [
+            "unsupported_media",
+            "corrupt_audio",
+            "empty_audio",
+            "audio_too_long",
+            "model_unavailable",
+        ]
+        .into_iter()
+        .chain(["engine_error", "worker_crashed", "expired", "fetch_failed"])
         {
             let parsed: FailureCode = serde_json::from_value(code.into()).unwrap();
             assert_eq!(parsed.as_str(), code);
         }
-        for reason in [TombstoneReason::Retrieved, TombstoneReason::Expired, TombstoneReason::Deleted] {
+        for reason in [
+            TombstoneReason::Retrieved,
+            TombstoneReason::Expired,
+            TombstoneReason::Deleted,
+        ] {
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
         }
     }
@@ -285,7 +300,10 @@ mod tests {
     fn job_ids_have_one_spelling() {
         let id = JobId::random();
         assert_eq!(id.to_string().parse(), Ok(id));
-        assert_eq!(id.to_string().replace('-', "").parse::<JobId>(), Err(ParseJobIdError));
+        assert_eq!(
+            id.to_string().replace('-', "").parse::<JobId>(),
+            Err(ParseJobIdError)
+        );
         assert_eq!("../../etc/passwd".parse::<JobId>(), Err(ParseJobIdError));
     }
 }

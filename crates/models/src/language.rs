@@ -159,26 +159,47 @@ impl LanguageChoice {
         if matches!(text.as_str(), "" | "auto" | "und" | "mul") {
             return Some(Self::Detect);
         }
-        code_of_name(&text).or_else(|| code_of_tag(&text)).map(Self::Known)
+        code_of_name(&text)
+            .or_else(|| code_of_tag(&text))
+            .map(Self::Known)
     }
 }
 
 fn code_of_name(name: &str) -> Option<&'static str> {
-    let own = LANGUAGES.iter().find(|(_, own)| *own == name).map(|(code, _)| *code);
-    let other = || NAMES.iter().find(|(other, _)| *other == name).map(|(_, code)| *code);
+    let own = LANGUAGES
+        .iter()
+        .find(|(_, own)| *own == name)
+        .map(|(code, _)| *code);
+    let other = || {
+        NAMES
+            .iter()
+            .find(|(other, _)| *other == name)
+            .map(|(_, code)| *code)
+    };
     own.or_else(other)
 }
 
 fn code_of_tag(tag: &str) -> Option<&'static str> {
     let primary = tag.split(['-', '_', '.', '@']).next().unwrap_or_default();
-    let own = LANGUAGES.iter().find(|(code, _)| *code == primary).map(|(code, _)| *code);
-    let other = || CODES.iter().find(|(other, _)| *other == primary).map(|(_, code)| *code);
+    let own = LANGUAGES
+        .iter()
+        .find(|(code, _)| *code == primary)
+        .map(|(code, _)| *code);
+    let other = || {
+        CODES
+            .iter()
+            .find(|(other, _)| *other == primary)
+            .map(|(_, code)| *code)
+    };
     own.or_else(other)
 }
 
 /// The English name, lower case, of a language code; `None` for a code Whisper does not know.
 pub fn language_name(code: &str) -> Option<&'static str> {
-    LANGUAGES.iter().find(|(known, _)| *known == code).map(|(_, name)| *name)
+    LANGUAGES
+        .iter()
+        .find(|(known, _)| *known == code)
+        .map(|(_, name)| *name)
 }
 
 #[cfg(test)]
@@ -225,7 +246,9 @@ mod tests {
         for text in ["", "auto", "AUTO", "und"] {
             check(text, Some(LanguageChoice::Detect));
         }
-        for text in ["klingon", "xx", "english2", "-", "e n", "en fr", "en,fr", "a\u{130}"] {
+        for text in [
+            "klingon", "xx", "english2", "-", "e n", "en fr", "en,fr", "a\u{130}",
+        ] {
             check(text, None);
         }
     }

@@ -41,11 +41,18 @@ pub(crate) fn cues(segments: &[Segment], layout: Layout) -> Vec<Cue> {
             continue;
         }
         let Some(width) = layout.max_line_width else {
-            cues.push(Cue { start: segment.start, end: segment.end, lines: vec![text] });
+            cues.push(Cue {
+                start: segment.start,
+                end: segment.end,
+                lines: vec![text],
+            });
             continue;
         };
         let lines = break_lines(&text, usize::from(width));
-        let per_cue = layout.max_line_count.map_or(lines.len(), usize::from).max(1);
+        let per_cue = layout
+            .max_line_count
+            .map_or(lines.len(), usize::from)
+            .max(1);
         share_time(segment, &lines, per_cue, &mut cues);
     }
     cues
@@ -74,10 +81,17 @@ fn share_time(segment: &Segment, lines: &[String], per_cue: usize, cues: &mut Ve
         let end = if index + 1 == chunks.len() {
             segment.end
         } else {
-            let shared = segment.start + (segment.end - segment.start) * before as f64 / total.max(1) as f64;
-            next_word_start(segment, before).unwrap_or(shared).clamp(start, segment.end.max(start))
+            let shared =
+                segment.start + (segment.end - segment.start) * before as f64 / total.max(1) as f64;
+            next_word_start(segment, before)
+                .unwrap_or(shared)
+                .clamp(start, segment.end.max(start))
         };
-        cues.push(Cue { start, end, lines: chunk.to_vec() });
+        cues.push(Cue {
+            start,
+            end,
+            lines: chunk.to_vec(),
+        });
         start = end;
     }
 }
@@ -115,7 +129,11 @@ fn break_lines(text: &str, width: usize) -> Vec<String> {
                 pause = Some(fits);
             }
         }
-        let end = if fits == atoms.len() { fits } else { pause.unwrap_or(fits) };
+        let end = if fits == atoms.len() {
+            fits
+        } else {
+            pause.unwrap_or(fits)
+        };
         let mut line = String::new();
         for (index, atom) in atoms[first..end].iter().enumerate() {
             if index > 0 && atom.spaced {
@@ -137,8 +155,9 @@ fn atoms(text: &str) -> Vec<Atom<'_>> {
         let mut start = 0;
         let mut previous: Option<char> = None;
         for (at, c) in word.char_indices() {
-            let breakable =
-                previous.is_some_and(|before| (is_wide(before) || is_wide(c)) && !is_closing(c) && !is_opening(before));
+            let breakable = previous.is_some_and(|before| {
+                (is_wide(before) || is_wide(c)) && !is_closing(c) && !is_opening(before)
+            });
             if breakable {
                 atoms.push(atom(&word[start..at], spaced));
                 (start, spaced) = (at, false);
@@ -151,7 +170,11 @@ fn atoms(text: &str) -> Vec<Atom<'_>> {
 }
 
 fn atom(text: &str, spaced: bool) -> Atom<'_> {
-    Atom { text, columns: unicode_width::UnicodeWidthStr::width(text), spaced }
+    Atom {
+        text,
+        columns: unicode_width::UnicodeWidthStr::width(text),
+        spaced,
+    }
 }
 
 /// Characters of scripts without spaces between words; a line may end after each.
@@ -195,12 +218,18 @@ fn is_closing(c: char) -> bool {
 
 /// Punctuation that a line must not end with.
 fn is_opening(c: char) -> bool {
-    matches!(c, '「' | '『' | '（' | '【' | '《' | '〈' | '“' | '‘' | '(' | '[' | '{')
+    matches!(
+        c,
+        '「' | '『' | '（' | '【' | '《' | '〈' | '“' | '‘' | '(' | '[' | '{'
+    )
 }
 
 /// Where a reader pauses.
 fn is_pause(c: char) -> bool {
-    matches!(c, '.' | ',' | '!' | '?' | ';' | ':' | '。' | '、' | '，' | '！' | '？' | '；' | '：' | '…')
+    matches!(
+        c,
+        '.' | ',' | '!' | '?' | ';' | ':' | '。' | '、' | '，' | '！' | '？' | '；' | '：' | '…'
+    )
 }
 
 #[cfg(test)]
@@ -226,15 +255,31 @@ mod tests {
     fn lines_break_at_spaces_and_rather_after_punctuation() {
         check("one two three four", 9, &["one two", "three", "four"]);
         check("Yes, of course we do", 12, &["Yes, of", "course we do"]);
-        check("He came, saw and won it all", 13, &["He came,", "saw and won", "it all"]);
-        check("incomprehensibilities are long", 10, &["incomprehensibilities", "are long"]);
+        check(
+            "He came, saw and won it all",
+            13,
+            &["He came,", "saw and won", "it all"],
+        );
+        check(
+            "incomprehensibilities are long",
+            10,
+            &["incomprehensibilities", "are long"],
+        );
         check("short", 20, &["short"]);
     }
 
     #[test]
     fn wide_characters_take_two_columns_and_keep_their_punctuation() {
-        check("真っ昼間なのに、電柱に。", 10, &["真っ昼間な", "のに、", "電柱に。"]);
-        check("彼は「はい」と言った", 6, &["彼は", "「は", "い」と", "言った"]);
+        check(
+            "真っ昼間なのに、電柱に。",
+            10,
+            &["真っ昼間な", "のに、", "電柱に。"],
+        );
+        check(
+            "彼は「はい」と言った",
+            6,
+            &["彼は", "「は", "い」と", "言った"],
+        );
     }
 
     fn segment(text: &str, words: Option<Vec<Word>>) -> Segment {
@@ -254,23 +299,44 @@ mod tests {
     }
 
     fn times(cues: &[Cue]) -> Vec<(f64, f64, usize)> {
-        cues.iter().map(|cue| (cue.start, cue.end, cue.lines.len())).collect()
+        cues.iter()
+            .map(|cue| (cue.start, cue.end, cue.lines.len()))
+            .collect()
     }
 
     #[test]
     fn what_does_not_fit_a_cue_becomes_the_next_in_its_own_time() {
-        let layout = Layout { max_line_width: Some(8), max_line_count: Some(2) };
+        let layout = Layout {
+            max_line_width: Some(8),
+            max_line_count: Some(2),
+        };
         let cues_of = |segment| cues(&[segment], layout);
         let text = "aaaa bbbb cccc dddd eeee";
-        assert_eq!(times(&cues_of(segment(text, None))), [(10.0, 14.0, 2), (14.0, 18.0, 2), (18.0, 20.0, 1)]);
-        let word = |word: &str, start: f64| Word { word: word.to_owned(), start, end: start + 0.5, probability: 1.0 };
-        let words = ["aaaa", "bbbb", "cccc", "dddd", "eeee"].iter().zip([10.0, 11.0, 12.0, 17.0, 19.0]);
+        assert_eq!(
+            times(&cues_of(segment(text, None))),
+            [(10.0, 14.0, 2), (14.0, 18.0, 2), (18.0, 20.0, 1)]
+        );
+        let word = |word: &str, start: f64| Word {
+            word: word.to_owned(),
+            start,
+            end: start + 0.5,
+            probability: 1.0,
+        };
+        let words = ["aaaa", "bbbb", "cccc", "dddd", "eeee"]
+            .iter()
+            .zip([10.0, 11.0, 12.0, 17.0, 19.0]);
         let words = words.map(|(text, start)| word(text, start)).collect();
-        assert_eq!(times(&cues_of(segment(text, Some(words)))), [(10.0, 12.0, 2), (12.0, 19.0, 2), (19.0, 20.0, 1)]);
+        assert_eq!(
+            times(&cues_of(segment(text, Some(words)))),
+            [(10.0, 12.0, 2), (12.0, 19.0, 2), (19.0, 20.0, 1)]
+        );
     }
 
     #[test]
     fn a_cue_cannot_forge_another() {
-        assert_eq!(cue_text("a\n\n2\n00:00 --> 00:01\nb"), "a 2 00:00 -> 00:01 b");
+        assert_eq!(
+            cue_text("a\n\n2\n00:00 --> 00:01\nb"),
+            "a 2 00:00 -> 00:01 b"
+        );
     }
 }

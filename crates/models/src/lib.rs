@@ -19,7 +19,8 @@ mod transcript;
 pub use coverage::{Coverage, Gap, GapReason, Warning, WarningCode};
 pub use event::{JobEvent, JobProgress};
 pub use job::{
-    FailureCode, JobAccepted, JobError, JobId, JobList, JobStatus, ParseJobIdError, Status, Tombstone, TombstoneReason,
+    FailureCode, JobAccepted, JobError, JobId, JobList, JobStatus, ParseJobIdError, Status,
+    Tombstone, TombstoneReason,
 };
 pub use language::{LANGUAGES, LanguageChoice, language_name};
 pub use layout::Layout;

@@ -222,16 +222,27 @@ pub struct ErrorDetail {
 impl Usage {
     /// That of a recording.
     pub fn of(result: &JobResult) -> Self {
-        Self::Duration { seconds: result.duration_seconds.ceil().max(0.0) as u64 }
+        Self::Duration {
+            seconds: result.duration_seconds.ceil().max(0.0) as u64,
+        }
     }
 
     /// That of a recording, at the end of a stream. Clients with types refuse the other form there.
     pub fn in_tokens(result: &JobResult) -> Self {
-        let audio_tokens = (result.duration_seconds * AUDIO_TOKENS_A_SECOND).ceil().max(0.0) as u64;
-        let output_tokens = result.segments.iter().map(|segment| segment.tokens.len() as u64).sum();
+        let audio_tokens = (result.duration_seconds * AUDIO_TOKENS_A_SECOND)
+            .ceil()
+            .max(0.0) as u64;
+        let output_tokens = result
+            .segments
+            .iter()
+            .map(|segment| segment.tokens.len() as u64)
+            .sum();
         Self::Tokens {
             input_tokens: audio_tokens,
-            input_token_details: InputTokens { audio_tokens, text_tokens: 0 },
+            input_token_details: InputTokens {
+                audio_tokens,
+                text_tokens: 0,
+            },
             output_tokens,
             total_tokens: audio_tokens + output_tokens,
         }
@@ -241,15 +252,25 @@ impl Usage {
 impl Transcription {
     /// The body for a result.
     pub fn new(result: &JobResult) -> Self {
-        Self { text: result.text.clone(), languages: languages_of(result), usage: Usage::of(result) }
+        Self {
+            text: result.text.clone(),
+            languages: languages_of(result),
+            usage: Usage::of(result),
+        }
     }
 }
 
 /// The languages of a result, the main one first.
 pub fn languages_of(result: &JobResult) -> Vec<SpokenLanguage> {
     let several = result.languages.iter();
-    let one = result.language.iter().filter(|_| result.languages.is_empty());
-    several.chain(one).map(|code| SpokenLanguage { code: code.clone() }).collect()
+    let one = result
+        .language
+        .iter()
+        .filter(|_| result.languages.is_empty());
+    several
+        .chain(one)
+        .map(|code| SpokenLanguage { code: code.clone() })
+        .collect()
 }
 
 impl VerboseTranscription {
@@ -276,8 +297,17 @@ impl VerboseTranscription {
 }
 
 fn words(result: &JobResult) -> Vec<TimedWord> {
-    let words = result.segments.iter().flat_map(|segment| segment.words.iter().flatten());
-    words.map(|word| TimedWord { word: word.word.clone(), start: word.start, end: word.end }).collect()
+    let words = result
+        .segments
+        .iter()
+        .flat_map(|segment| segment.words.iter().flatten());
+    words
+        .map(|word| TimedWord {
+            word: word.word.clone(),
+            start: word.start,
+            end: word.end,
+        })
+        .collect()
 }
 
 fn segments(result: &JobResult) -> Vec<VerboseSegment> {
@@ -299,6 +329,11 @@ fn segments(result: &JobResult) -> Vec<VerboseSegment> {
 impl Model {
     /// Weights of that name.
     pub fn named(id: &str) -> Self {
-        Self { id: id.to_owned(), object: "model".to_owned(), created: 0, owned_by: "steno".to_owned() }
+        Self {
+            id: id.to_owned(),
+            object: "model".to_owned(),
+            created: 0,
+            owned_by: "steno".to_owned(),
+        }
     }
 }

@@ -31,7 +31,15 @@ pub enum Format {
 
 impl Format {
     /// Every format, in the order they are documented.
-    pub const ALL: [Self; 7] = [Self::Json, Self::VerboseJson, Self::Text, Self::Srt, Self::Vtt, Self::Tsv, Self::Lrc];
+    pub const ALL: [Self; 7] = [
+        Self::Json,
+        Self::VerboseJson,
+        Self::Text,
+        Self::Srt,
+        Self::Vtt,
+        Self::Tsv,
+        Self::Lrc,
+    ];
 
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
@@ -81,8 +89,18 @@ pub fn render(result: &JobResult, task: Task, format: Format, layout: Layout) ->
     match format {
         Format::Json => to_json(result),
         Format::VerboseJson => {
-            let words = result.segments.iter().any(|segment| segment.words.is_some());
-            to_json(&VerboseTranscription::new(result, task, Granularities { segments: true, words }))
+            let words = result
+                .segments
+                .iter()
+                .any(|segment| segment.words.is_some());
+            to_json(&VerboseTranscription::new(
+                result,
+                task,
+                Granularities {
+                    segments: true,
+                    words,
+                },
+            ))
         }
         Format::Text => format!("{}\n", result.text),
         Format::Srt => srt(&cues(&result.segments, layout)),
@@ -101,7 +119,12 @@ fn srt(cues: &[Cue]) -> String {
     for (index, cue) in cues.iter().enumerate() {
         let (start, end) = (clock(cue.start, ','), clock(cue.end, ','));
         // Writing to a String cannot fail.
-        let _ = write!(out, "{}\n{start} --> {end}\n{}\n\n", index + 1, cue.lines.join("\n"));
+        let _ = write!(
+            out,
+            "{}\n{start} --> {end}\n{}\n\n",
+            index + 1,
+            cue.lines.join("\n")
+        );
     }
     out
 }
@@ -110,7 +133,12 @@ fn vtt(cues: &[Cue]) -> String {
     let mut out = String::from("WEBVTT\n\n");
     for cue in cues {
         let (start, end) = (clock(cue.start, '.'), clock(cue.end, '.'));
-        let text = cue.lines.join("\n").replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let text = cue
+            .lines
+            .join("\n")
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;");
         let _ = write!(out, "{start} --> {end}\n{text}\n\n");
     }
     out
@@ -119,7 +147,13 @@ fn vtt(cues: &[Cue]) -> String {
 fn tsv(segments: &[Segment]) -> String {
     let mut out = String::from("start\tend\ttext\n");
     for segment in segments {
-        let _ = writeln!(out, "{}\t{}\t{}", to_ms(segment.start), to_ms(segment.end), one_line(&segment.text));
+        let _ = writeln!(
+            out,
+            "{}\t{}\t{}",
+            to_ms(segment.start),
+            to_ms(segment.end),
+            one_line(&segment.text)
+        );
     }
     out
 }
@@ -129,7 +163,12 @@ fn lrc(segments: &[Segment]) -> String {
     for segment in segments {
         let hundredths = (segment.start * 100.0).round().max(0.0) as u64;
         let (minutes, seconds) = (hundredths / 6000, hundredths / 100 % 60);
-        let _ = writeln!(out, "[{minutes:02}:{seconds:02}.{:02}]{}", hundredths % 100, one_line(&segment.text));
+        let _ = writeln!(
+            out,
+            "[{minutes:02}:{seconds:02}.{:02}]{}",
+            hundredths % 100,
+            one_line(&segment.text)
+        );
     }
     out
 }
@@ -146,7 +185,10 @@ fn to_ms(seconds: f64) -> u64 {
 fn clock(seconds: f64, separator: char) -> String {
     let ms = to_ms(seconds);
     let (hours, minutes, seconds) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
-    format!("{hours:02}:{minutes:02}:{seconds:02}{separator}{:03}", ms % 1000)
+    format!(
+        "{hours:02}:{minutes:02}:{seconds:02}{separator}{:03}",
+        ms % 1000
+    )
 }
 
 #[cfg(test)]
@@ -187,7 +229,11 @@ mod tests {
             coverage: Some(Coverage {
                 speech_seconds: 8.25,
                 transcribed_seconds: 6.25,
-                gaps: vec![Gap { start: 1.5, end: 3.5, reason: GapReason::NoWords }],
+                gaps: vec![Gap {
+                    start: 1.5,
+                    end: 3.5,
+                    reason: GapReason::NoWords,
+                }],
             }),
             warnings: vec![
                 Warning::new(WarningCode::Truncated, "cut off"),
@@ -203,7 +249,10 @@ mod tests {
 
     /// The file `snapshots/<name>` holds what is expected, byte for byte.
     fn check(format: Format, layout: Layout, expected: &str) {
-        assert_eq!(render(&result(), Task::Transcribe, format, layout), expected);
+        assert_eq!(
+            render(&result(), Task::Transcribe, format, layout),
+            expected
+        );
     }
 
     #[test]
@@ -214,16 +263,32 @@ mod tests {
         check(Format::Vtt, plain, include_str!("snapshots/vtt.vtt"));
         check(Format::Tsv, plain, include_str!("snapshots/tsv.tsv"));
         check(Format::Lrc, plain, include_str!("snapshots/lrc.lrc"));
-        check(Format::Json, plain, include_str!("snapshots/json.json").trim_end());
-        check(Format::VerboseJson, plain, include_str!("snapshots/verbose_json.json").trim_end());
-        let narrow = Layout { max_line_width: Some(10), max_line_count: Some(2) };
+        check(
+            Format::Json,
+            plain,
+            include_str!("snapshots/json.json").trim_end(),
+        );
+        check(
+            Format::VerboseJson,
+            plain,
+            include_str!("snapshots/verbose_json.json").trim_end(),
+        );
+        let narrow = Layout {
+            max_line_width: Some(10),
+            max_line_count: Some(2),
+        };
         check(Format::Srt, narrow, include_str!("snapshots/narrow.srt"));
         check(Format::Vtt, narrow, include_str!("snapshots/narrow.vtt"));
     }
 
     #[test]
     fn verbose_json_has_the_ten_fields_of_a_segment() {
-        let json = render(&result(), Task::Transcribe, Format::VerboseJson, Layout::default());
+        let json = render(
+            &result(),
+            Task::Transcribe,
+            Format::VerboseJson,
+            Layout::default(),
+        );
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(json["language"], "english");
         assert_eq!(json["task"], "transcribe");

@@ -102,7 +102,10 @@ pub struct OptionFields {
 impl TranscribeRequest {
     /// How subtitles of the transcript are laid out.
     pub fn layout(&self) -> Layout {
-        Layout { max_line_width: self.max_line_width, max_line_count: self.max_line_count }
+        Layout {
+            max_line_width: self.max_line_width,
+            max_line_count: self.max_line_count,
+        }
     }
 }
 
@@ -122,13 +125,20 @@ impl OptionFields {
     pub fn refuse(&mut self, name: &str, detail: impl Into<String>) {
         let name: String = name.chars().take(MAX_QUOTED_CHARS).collect();
         let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-        self.problems.push(FieldProblem { pointer, detail: detail.into() });
+        self.problems.push(FieldProblem {
+            pointer,
+            detail: detail.into(),
+        });
     }
 
     /// The options so far, or everything that is wrong with them. Options that need each other are checked by
     /// [`OptionFields::finish`] only.
     pub fn so_far(&self) -> Result<&TranscribeRequest, &[FieldProblem]> {
-        if self.problems.is_empty() { Ok(&self.request) } else { Err(&self.problems) }
+        if self.problems.is_empty() {
+            Ok(&self.request)
+        } else {
+            Err(&self.problems)
+        }
     }
 
     /// The checked options, or everything that is wrong with them.
@@ -137,9 +147,16 @@ impl OptionFields {
             self.refuse("max_line_count", "needs max_line_width");
         }
         if self.request.language.is_some() && !self.request.languages.is_empty() {
-            self.refuse("languages", "needs language left out, or auto: it says among which languages to detect");
+            self.refuse(
+                "languages",
+                "needs language left out, or auto: it says among which languages to detect",
+            );
         }
-        if self.problems.is_empty() { Ok(self.request) } else { Err(self.problems) }
+        if self.problems.is_empty() {
+            Ok(self.request)
+        } else {
+            Err(self.problems)
+        }
     }
 
     fn assign(&mut self, name: &str, value: &str) -> Result<(), String> {
@@ -158,7 +175,9 @@ impl OptionFields {
             "priority" => request.priority = parse_integer(value, -10, 10)?,
             "track" => request.track = Some(parse_integer(value, 1, 1000)?),
             "metadata" => request.metadata = Some(parse_metadata(value)?),
-            "audio_file" | "audio" => return Err("unknown field; send the recording in the field file".to_owned()),
+            "audio_file" | "audio" => {
+                return Err("unknown field; send the recording in the field file".to_owned());
+            }
             _ => {
                 return Err(
                     "unknown field; known are file, language, languages, task, model, prompt, temperature, beam_size, \
@@ -177,7 +196,9 @@ fn parse_language(value: &str) -> Result<Option<String>, String> {
         Some(LanguageChoice::Detect) => Ok(None),
         None => {
             let quoted = quoted(value);
-            Err(format!("{quoted} is not a language that Whisper knows; give a code such as en, or auto"))
+            Err(format!(
+                "{quoted} is not a language that Whisper knows; give a code such as en, or auto"
+            ))
         }
     }
 }
@@ -201,21 +222,29 @@ fn parse_task(value: &str) -> Result<Task, String> {
     match value {
         "transcribe" => Ok(Task::Transcribe),
         "translate" => Ok(Task::Translate),
-        _ => Err(format!("{} is not one of transcribe, translate", quoted(value))),
+        _ => Err(format!(
+            "{} is not one of transcribe, translate",
+            quoted(value)
+        )),
     }
 }
 
 fn parse_model(value: &str) -> Result<String, String> {
     let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     if value.is_empty() || value.len() > 64 || !value.chars().all(named) {
-        return Err("a model name has 1 to 64 letters, digits, dots, dashes and underscores".to_owned());
+        return Err(
+            "a model name has 1 to 64 letters, digits, dots, dashes and underscores".to_owned(),
+        );
     }
     Ok(value.to_owned())
 }
 
 fn parse_prompt(value: &str) -> Result<Option<String>, String> {
     if value.len() > MAX_PROMPT_BYTES {
-        return Err(format!("{} bytes long; at most {MAX_PROMPT_BYTES} are allowed", value.len()));
+        return Err(format!(
+            "{} bytes long; at most {MAX_PROMPT_BYTES} are allowed",
+            value.len()
+        ));
     }
     Ok(Some(value.to_owned()).filter(|prompt| !prompt.trim().is_empty()))
 }
@@ -242,7 +271,12 @@ fn parse_flag(value: &str) -> Result<bool, String> {
 }
 
 fn parse_integer<N: TryFrom<i64>>(value: &str, lowest: i64, highest: i64) -> Result<N, String> {
-    let refusal = || format!("{} is not a whole number from {lowest} to {highest}", quoted(value));
+    let refusal = || {
+        format!(
+            "{} is not a whole number from {lowest} to {highest}",
+            quoted(value)
+        )
+    };
     let number = value.trim().parse::<i64>().map_err(|_| refusal())?;
     if !(lowest..=highest).contains(&number) {
         return Err(refusal());
@@ -252,7 +286,10 @@ fn parse_integer<N: TryFrom<i64>>(value: &str, lowest: i64, highest: i64) -> Res
 
 fn parse_metadata(value: &str) -> Result<Map<String, Value>, String> {
     if value.len() > MAX_METADATA_BYTES {
-        return Err(format!("{} bytes long; at most {MAX_METADATA_BYTES} are allowed", value.len()));
+        return Err(format!(
+            "{} bytes long; at most {MAX_METADATA_BYTES} are allowed",
+            value.len()
+        ));
     }
     if value.contains("\\u0000") {
         return Err("contains a NUL character".to_owned());
@@ -263,7 +300,11 @@ fn parse_metadata(value: &str) -> Result<Map<String, Value>, String> {
         }
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err("not a JSON object".to_owned()),
-        Err(error) => Err(format!("not JSON: error at line {}, column {}", error.line(), error.column())),
+        Err(error) => Err(format!(
+            "not JSON: error at line {}, column {}",
+            error.line(),
+            error.column()
+        )),
     }
 }
 
@@ -316,9 +357,15 @@ mod tests {
         assert_eq!(request.language.as_deref(), Some("fr"));
         assert_eq!(request.task, Task::Translate);
         assert_eq!(request.temperature, Some(0.5));
-        assert_eq!((request.beam_size, request.priority, request.track), (Some(5), -3, Some(2)));
+        assert_eq!(
+            (request.beam_size, request.priority, request.track),
+            (Some(5), -3, Some(2))
+        );
         let stored = serde_json::to_string(&request).unwrap();
-        assert_eq!(serde_json::from_str::<TranscribeRequest>(&stored).unwrap(), request);
+        assert_eq!(
+            serde_json::from_str::<TranscribeRequest>(&stored).unwrap(),
+            request
+        );
     }
 
     #[test]
@@ -363,16 +410,28 @@ mod tests {
 
     #[test]
     fn a_yes_or_no_is_read_in_any_spelling() {
-        for (value, expected) in
-            [("True", true), ("TRUE", true), ("1", true), ("on", true), ("False", false), ("0", false)]
-        {
-            assert_eq!(check("word_timestamps", value).unwrap().word_timestamps, expected, "{value}");
+        for (value, expected) in [
+            ("True", true),
+            ("TRUE", true),
+            ("1", true),
+            ("on", true),
+            ("False", false),
+            ("0", false),
+        ] {
+            assert_eq!(
+                check("word_timestamps", value).unwrap().word_timestamps,
+                expected,
+                "{value}"
+            );
         }
     }
 
     #[test]
     fn languages_to_choose_from_are_codes_with_commas() {
-        assert_eq!(check("languages", " FR, en,fr,").unwrap().languages, ["fr", "en"]);
+        assert_eq!(
+            check("languages", " FR, en,fr,").unwrap().languages,
+            ["fr", "en"]
+        );
         assert!(check("languages", "").unwrap().languages.is_empty());
         let mut fields = OptionFields::default();
         fields.set("languages", "fr");
@@ -385,7 +444,10 @@ mod tests {
         let mut fields = OptionFields::default();
         fields.set("language", "en");
         fields.set("language", "en");
-        assert_eq!(fields.finish().unwrap_err()[0].detail, "given more than once");
+        assert_eq!(
+            fields.finish().unwrap_err()[0].detail,
+            "given more than once"
+        );
     }
 
     #[test]

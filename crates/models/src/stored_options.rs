@@ -77,7 +77,11 @@ impl TranscribeRequest {
     /// Names of the options in use that a worker must know to do the job.
     pub fn requirements(&self) -> Result<Vec<String>, serde_json::Error> {
         let later = self.later_options()?;
-        Ok(later.into_iter().map(|(name, _)| name).filter(|name| !API_OPTIONS.contains(&name.as_str())).collect())
+        Ok(later
+            .into_iter()
+            .map(|(name, _)| name)
+            .filter(|name| !API_OPTIONS.contains(&name.as_str()))
+            .collect())
     }
 
     /// Every requirement that this release can meet.
@@ -87,7 +91,9 @@ impl TranscribeRequest {
 
     /// The options in use that the first release did not have.
     fn later_options(&self) -> Result<Map<String, Value>, serde_json::Error> {
-        let Value::Object(mut options) = serde_json::to_value(self)? else { return Ok(Map::new()) };
+        let Value::Object(mut options) = serde_json::to_value(self)? else {
+            return Ok(Map::new());
+        };
         options.retain(|name, _| !FIRST_OPTIONS.contains(&name.as_str()));
         Ok(options)
     }
@@ -136,9 +142,15 @@ mod tests {
             let stored = serde_json::to_string(&options).unwrap();
             let read: FirstRelease = serde_json::from_str(&stored).unwrap();
             let again = serde_json::to_string(&read).unwrap();
-            assert_eq!(serde_json::from_str::<TranscribeRequest>(&again).unwrap(), options);
+            assert_eq!(
+                serde_json::from_str::<TranscribeRequest>(&again).unwrap(),
+                options
+            );
         }
-        assert_eq!(serde_json::to_string(&TranscribeRequest::default()).unwrap(), "{}");
+        assert_eq!(
+            serde_json::to_string(&TranscribeRequest::default()).unwrap(),
+            "{}"
+        );
     }
 
     #[test]
@@ -146,7 +158,10 @@ mod tests {
         for options in [TranscribeRequest::default(), some_options()] {
             let stored = serde_json::to_string(&options).unwrap();
             let first: FirstRelease = serde_json::from_str(&stored).unwrap();
-            assert_eq!(options.canonical().unwrap(), serde_json::to_string(&first).unwrap());
+            assert_eq!(
+                options.canonical().unwrap(),
+                serde_json::to_string(&first).unwrap()
+            );
         }
     }
 
@@ -155,7 +170,10 @@ mod tests {
         let stored = r#"{"beam_size":2,"colour":["red"],"languages":["fr","en"]}"#;
         let options: TranscribeRequest = serde_json::from_str(stored).unwrap();
         assert_eq!(options.beam_size, Some(2));
-        assert_eq!(serde_json::to_value(&options).unwrap(), serde_json::from_str::<Value>(stored).unwrap());
+        assert_eq!(
+            serde_json::to_value(&options).unwrap(),
+            serde_json::from_str::<Value>(stored).unwrap()
+        );
         assert_eq!(options.requirements().unwrap(), ["colour", "languages"]);
         assert!(options.canonical().unwrap().contains(r#""colour":["red"]"#));
         assert!(some_options().requirements().unwrap().is_empty());
@@ -180,11 +198,16 @@ mod tests {
             metadata: Some(Map::new()),
             unknown: Map::new(),
         };
-        let Value::Object(stored) = serde_json::to_value(&options).unwrap() else { panic!("no object") };
+        let Value::Object(stored) = serde_json::to_value(&options).unwrap() else {
+            panic!("no object")
+        };
         let known = [&FIRST_OPTIONS[..], &LATER_OPTIONS[..], &API_OPTIONS[..]].concat();
         assert_eq!(stored.len(), known.len(), "{stored:?}");
         for name in stored.keys() {
-            assert!(known.contains(&name.as_str()), "{name}: list it, so that old workers leave its jobs alone");
+            assert!(
+                known.contains(&name.as_str()),
+                "{name}: list it, so that old workers leave its jobs alone"
+            );
         }
     }
 }

@@ -42,7 +42,9 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let layout = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+        let layout = format_description!(
+            "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
+        );
         let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
             .expect("a timestamp lies between 1970 and 9999");
         f.write_str(&time.format(&layout).map_err(|_| fmt::Error)?)
@@ -54,8 +56,13 @@ impl FromStr for Timestamp {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| InvalidTimestamp)?;
-        let ms = i64::try_from(time.unix_timestamp_nanos() / 1_000_000).map_err(|_| InvalidTimestamp)?;
-        if (0..=LAST_MS).contains(&ms) { Ok(Self(ms)) } else { Err(InvalidTimestamp) }
+        let ms =
+            i64::try_from(time.unix_timestamp_nanos() / 1_000_000).map_err(|_| InvalidTimestamp)?;
+        if (0..=LAST_MS).contains(&ms) {
+            Ok(Self(ms))
+        } else {
+            Err(InvalidTimestamp)
+        }
     }
 }
 
@@ -67,7 +74,9 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -77,14 +86,23 @@ mod tests {
 
     #[test]
     fn timestamps_are_written_in_utc_with_milliseconds() {
-        assert_eq!(Timestamp::from_ms(1_700_000_000_007).to_string(), "2023-11-14T22:13:20.007Z");
-        assert_eq!(Timestamp::from_ms(0).to_string(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(
+            Timestamp::from_ms(1_700_000_000_007).to_string(),
+            "2023-11-14T22:13:20.007Z"
+        );
+        assert_eq!(
+            Timestamp::from_ms(0).to_string(),
+            "1970-01-01T00:00:00.000Z"
+        );
     }
 
     #[test]
     fn timestamps_read_what_they_wrote() {
         for ms in [0, 1, 999, 1_700_000_000_007, LAST_MS] {
-            assert_eq!(Timestamp::from_ms(ms).to_string().parse(), Ok(Timestamp(ms)));
+            assert_eq!(
+                Timestamp::from_ms(ms).to_string().parse(),
+                Ok(Timestamp(ms))
+            );
         }
         assert_eq!("yesterday".parse::<Timestamp>(), Err(InvalidTimestamp));
     }

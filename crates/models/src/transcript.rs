@@ -79,7 +79,11 @@ pub struct Word {
 /// What stands between two pieces of a text: a space, except inside scripts that are written without.
 pub fn separator(before: &str, after: &str) -> &'static str {
     let unspaced = before.ends_with(is_unspaced) && after.starts_with(is_unspaced);
-    if before.is_empty() || after.is_empty() || unspaced { "" } else { " " }
+    if before.is_empty() || after.is_empty() || unspaced {
+        ""
+    } else {
+        " "
+    }
 }
 
 /// Characters of scripts that put no space between words, and their punctuation.

@@ -32,13 +32,17 @@ pub enum LogFormat {
 const QUIET: &str = "whisper_rs=warn,symphonia=off,actix_http::h1=off";
 
 fn parse_filter(text: &str) -> Result<String, String> {
-    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+    EnvFilter::try_new(text)
+        .map(|_| text.to_owned())
+        .map_err(|error| error.to_string())
 }
 
 /// Starts the log of this process. Panics are logged as well.
 pub fn start_log(settings: &LogSettings) {
     let filter = EnvFilter::new(format!("{QUIET},{}", settings.log));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // A log that cannot be written is lost; saying so would go to the same place, and fail.
     let lines = lines.log_internal_errors(false);
     match settings.log_format {
@@ -50,12 +54,20 @@ pub fn start_log(settings: &LogSettings) {
 
 /// Whether colours are seen and wanted (<https://no-color.org>).
 fn is_colourful() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// A message that was formatted may quote data, and a transcript must not get into the log: only fixed ones are shown.
 fn log_panic(panic: &PanicHookInfo<'_>) {
-    let location = panic.location().map(ToString::to_string).unwrap_or_default();
-    let message = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("message not shown");
+    let location = panic
+        .location()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let message = panic
+        .payload()
+        .downcast_ref::<&'static str>()
+        .copied()
+        .unwrap_or("message not shown");
     tracing::error!("panicked at {location}: {message}");
 }

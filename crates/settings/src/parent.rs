@@ -9,14 +9,21 @@ pub const PARENT_VARIABLE: &str = "STENO_PARENT_PID";
 
 /// Asks the kernel for SIGTERM when the supervisor dies. Without a supervisor, does nothing.
 pub fn die_with_parent() {
-    let Some(parent) = std::env::var(PARENT_VARIABLE).ok().and_then(|pid| pid.parse::<u32>().ok()) else { return };
+    let Some(parent) = std::env::var(PARENT_VARIABLE)
+        .ok()
+        .and_then(|pid| pid.parse::<u32>().ok())
+    else {
+        return;
+    };
     match die_with(parent, Signal::TERM) {
         Ok(true) => {}
         Ok(false) => {
             tracing::error!("the supervisor is gone");
             std::process::exit(1);
         }
-        Err(error) => tracing::warn!(%error, "cannot follow the supervisor: this process may outlive it"),
+        Err(error) => {
+            tracing::warn!(%error, "cannot follow the supervisor: this process may outlive it")
+        }
     }
 }
 

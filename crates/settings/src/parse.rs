@@ -57,15 +57,20 @@ pub const ALL: [&str; 38] = [
 pub fn parse<P: Parser>() -> P {
     let problems = unknown::problems(std::env::vars_os());
     if !problems.is_empty() {
-        P::command().error(ErrorKind::UnknownArgument, problems.join("; ")).exit();
+        P::command()
+            .error(ErrorKind::UnknownArgument, problems.join("; "))
+            .exit();
     }
-    try_parse_from(std::env::args_os(), config_file().as_deref()).unwrap_or_else(|error| error.exit())
+    try_parse_from(std::env::args_os(), config_file().as_deref())
+        .unwrap_or_else(|error| error.exit())
 }
 
 /// The settings file of this process: the flag `--config`, else `STENO_CONFIG`. For `steno up`, which passes it on.
 pub fn config_file() -> Option<PathBuf> {
     let variable = std::env::var_os("STENO_CONFIG").filter(|path| !path.is_empty());
-    config_flag(std::env::args_os().skip(1)).or(variable).map(PathBuf::from)
+    config_flag(std::env::args_os().skip(1))
+        .or(variable)
+        .map(PathBuf::from)
 }
 
 /// Parses settings from a command line, with a file for what neither it nor the environment gives.
@@ -77,12 +82,14 @@ pub fn try_parse_from<P: Parser>(
     let mut command = P::command().arg(config_argument());
     let mut settings = BTreeMap::new();
     if let Some(path) = config {
-        settings = file::read(path).map_err(|problem| command.error(ErrorKind::InvalidValue, problem))?;
+        settings =
+            file::read(path).map_err(|problem| command.error(ErrorKind::InvalidValue, problem))?;
         command = with_defaults(command, &settings);
     }
     let mut command = without_empty_variables(command);
-    let matches =
-        command.try_get_matches_from_mut(&arguments).map_err(|error| with_origin(error, &arguments, &settings))?;
+    let matches = command
+        .try_get_matches_from_mut(&arguments)
+        .map_err(|error| with_origin(error, &arguments, &settings))?;
     P::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
@@ -113,9 +120,19 @@ fn config_flag(mut arguments: impl Iterator<Item = OsString>) -> Option<OsString
 }
 
 /// clap names the flag even if the value came from elsewhere: says from where.
-fn with_origin(mut error: clap::Error, arguments: &[OsString], settings: &BTreeMap<String, String>) -> clap::Error {
-    let Some(ContextValue::String(usage)) = error.get(ContextKind::InvalidArg) else { return error };
-    let flag = usage.split([' ', '=']).next().unwrap_or_default().to_owned();
+fn with_origin(
+    mut error: clap::Error,
+    arguments: &[OsString],
+    settings: &BTreeMap<String, String>,
+) -> clap::Error {
+    let Some(ContextValue::String(usage)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    let flag = usage
+        .split([' ', '='])
+        .next()
+        .unwrap_or_default()
+        .to_owned();
     let name = flag.trim_start_matches('-').replace('-', "_");
     let variable = format!("STENO_{}", name.to_ascii_uppercase());
     let given = |argument: &OsString| argument.as_bytes().starts_with(flag.as_bytes());
@@ -129,7 +146,10 @@ fn with_origin(mut error: clap::Error, arguments: &[OsString], settings: &BTreeM
     } else {
         return error;
     };
-    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![origin.into()]));
+    error.insert(
+        ContextKind::Suggested,
+        ContextValue::StyledStrs(vec![origin.into()]),
+    );
     error
 }
 
@@ -139,7 +159,9 @@ fn with_defaults(command: Command, settings: &BTreeMap<String, String>) -> Comma
         Some(value) => argument.default_value(value.clone()).required(false),
         None => argument,
     };
-    command.mut_args(with_default).mut_subcommands(|below| with_defaults(below, settings))
+    command
+        .mut_args(with_default)
+        .mut_subcommands(|below| with_defaults(below, settings))
 }
 
 /// A variable that is set to nothing counts as not set: `STENO_BIND= steno-api` takes the default.
@@ -151,7 +173,9 @@ fn without_empty_variables(command: Command) -> Command {
         }
         _ => argument,
     };
-    command.mut_args(unless_empty).mut_subcommands(without_empty_variables)
+    command
+        .mut_args(unless_empty)
+        .mut_subcommands(without_empty_variables)
 }
 
 #[cfg(test)]
@@ -171,27 +195,54 @@ mod tests {
     fn check(file: &str, flags: &[&str]) -> Result<Settings, String> {
         let mut config = tempfile::NamedTempFile::new().unwrap();
         config.write_all(file.as_bytes()).unwrap();
-        let arguments = std::iter::once("steno-test").chain(flags.iter().copied()).map(OsString::from);
+        let arguments = std::iter::once("steno-test")
+            .chain(flags.iter().copied())
+            .map(OsString::from);
         try_parse_from(arguments, Some(config.path())).map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
-        let settings = check("data = \"/srv/steno\"\nslots = 4\nttl = \"1h\"", &["--slots", "2"]).unwrap();
-        assert_eq!((settings.data, settings.slots), (PathBuf::from("/srv/steno"), 2));
+        let settings = check(
+            "data = \"/srv/steno\"\nslots = 4\nttl = \"1h\"",
+            &["--slots", "2"],
+        )
+        .unwrap();
+        assert_eq!(
+            (settings.data, settings.slots),
+            (PathBuf::from("/srv/steno"), 2)
+        );
         let settings = check("", &[]).unwrap();
         assert_eq!((settings.data, settings.slots), (PathBuf::from("data"), 1));
     }
 
     #[test]
     fn mistakes_in_the_file_are_named() {
-        assert!(check("STENO_SLOTS = 1", &[]).unwrap_err().contains("write `slots`"));
-        assert!(check("colour = 1", &[]).unwrap_err().contains("unknown setting `colour`"));
-        assert!(check("slots = [1]", &[]).unwrap_err().contains("`slots` must be"));
+        assert!(
+            check("STENO_SLOTS = 1", &[])
+                .unwrap_err()
+                .contains("write `slots`")
+        );
+        assert!(
+            check("colour = 1", &[])
+                .unwrap_err()
+                .contains("unknown setting `colour`")
+        );
+        assert!(
+            check("slots = [1]", &[])
+                .unwrap_err()
+                .contains("`slots` must be")
+        );
         let error = check("slots = \"many\"", &[]).unwrap_err();
-        assert!(error.contains("--slots") && error.contains("`slots` in the settings file"), "{error}");
+        assert!(
+            error.contains("--slots") && error.contains("`slots` in the settings file"),
+            "{error}"
+        );
         let error = check("slots = 1", &["--slots", "many"]).unwrap_err();
-        assert!(error.contains("--slots") && !error.contains("settings file"), "{error}");
+        assert!(
+            error.contains("--slots") && !error.contains("settings file"),
+            "{error}"
+        );
         assert!(check("slots", &[]).unwrap_err().contains("not TOML"));
     }
 

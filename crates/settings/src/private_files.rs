@@ -12,7 +12,10 @@ pub fn keep_files_private() {
 /// Makes the kernel write no core dump of this process, in which recordings and transcripts would be. Not even through
 /// a pipe: that ignores a limit of 0, and refuses one of 1 (core(5)).
 pub fn leave_no_core() {
-    let limit = Rlimit { current: Some(1), maximum: Some(1) };
+    let limit = Rlimit {
+        current: Some(1),
+        maximum: Some(1),
+    };
     let was = getrlimit(Resource::Core);
     if was.maximum.is_none_or(|most| most > 1) {
         // Without it, what the service manager has set holds.

@@ -20,7 +20,9 @@ const LONGEST_DISTANCE: usize = 4;
 /// What is wrong with the environment: one line for each variable that begins with `STENO_` and is no setting.
 pub(crate) fn problems(environment: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
     let unknown = environment.filter(|(name, value)| is_unknown(name, value));
-    let mut problems: Vec<_> = unknown.map(|(name, _)| problem(&name.to_string_lossy())).collect();
+    let mut problems: Vec<_> = unknown
+        .map(|(name, _)| problem(&name.to_string_lossy()))
+        .collect();
     problems.sort();
     problems
 }
@@ -29,16 +31,23 @@ fn is_unknown(name: &OsStr, value: &OsStr) -> bool {
     if !name.as_bytes().to_ascii_uppercase().starts_with(b"STENO_") {
         return false;
     }
-    let Some(name) = name.to_str() else { return true };
-    let is_setting =
-        name.strip_prefix("STENO_").is_some_and(|key| ALL.iter().any(|known| known.to_ascii_uppercase() == key));
-    !is_setting && !OTHERS.contains(&name) && !name.starts_with(OF_TESTS) && !is_of_service(name, value)
+    let Some(name) = name.to_str() else {
+        return true;
+    };
+    let is_setting = name
+        .strip_prefix("STENO_")
+        .is_some_and(|key| ALL.iter().any(|known| known.to_ascii_uppercase() == key));
+    !is_setting
+        && !OTHERS.contains(&name)
+        && !name.starts_with(OF_TESTS)
+        && !is_of_service(name, value)
 }
 
 /// A service's port is an address such as `tcp://10.0.0.1:8080`: `STENO_PORT=9090` is a mistake.
 fn is_of_service(name: &str, value: &OsStr) -> bool {
     let is_address = value.as_bytes().windows(3).any(|bytes| bytes == b"://");
-    name.starts_with(OF_SERVICES[0]) || (name.starts_with(OF_SERVICES[1]) && (is_address || name.contains("_TCP")))
+    name.starts_with(OF_SERVICES[0])
+        || (name.starts_with(OF_SERVICES[1]) && (is_address || name.contains("_TCP")))
 }
 
 fn problem(name: &str) -> String {
@@ -52,7 +61,9 @@ fn problem(name: &str) -> String {
         Some((letters, known)) if letters <= LONGEST_DISTANCE => {
             format!("unknown setting {name} in the environment: did you mean {known}?")
         }
-        _ => format!("unknown setting {name} in the environment: docs/OPERATIONS.md lists those there are"),
+        _ => format!(
+            "unknown setting {name} in the environment: docs/OPERATIONS.md lists those there are"
+        ),
     }
 }
 
@@ -91,14 +102,23 @@ mod tests {
             assert!(said.contains(wrong) && said.contains(right), "{said}");
         }
         assert_eq!(check("STENO_COLOUR_OF_THE_BAR", "x").len(), 1);
-        assert_eq!(check("STENO_PORT", "9090").len(), 1, "a port is part of STENO_BIND");
+        assert_eq!(
+            check("STENO_PORT", "9090").len(),
+            1,
+            "a port is part of STENO_BIND"
+        );
     }
 
     #[test]
     fn settings_and_what_others_set_are_no_mistakes() {
-        for name in
-            ["STENO_API_KEYS_FILE", "STENO_CONFIG", "STENO_PARENT_PID", "STENO_FAULTS_SEED", "PATH", "STENOGRAPHY"]
-        {
+        for name in [
+            "STENO_API_KEYS_FILE",
+            "STENO_CONFIG",
+            "STENO_PARENT_PID",
+            "STENO_FAULTS_SEED",
+            "PATH",
+            "STENOGRAPHY",
+        ] {
             assert!(check(name, "x").is_empty(), "{name}");
         }
         for (name, value) in [

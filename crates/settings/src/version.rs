@@ -8,4 +8,5 @@ pub const RELEASE: &str = env!("CARGO_PKG_VERSION");
 pub const COMMIT: &str = env!("STENO_COMMIT");
 
 /// Both, as `0.1.0 (f0de877a1b, x86_64)`.
-pub static VERSION: LazyLock<String> = LazyLock::new(|| format!("{RELEASE} ({COMMIT}, {})", std::env::consts::ARCH));
+pub static VERSION: LazyLock<String> =
+    LazyLock::new(|| format!("{RELEASE} ({COMMIT}, {})", std::env::consts::ARCH));

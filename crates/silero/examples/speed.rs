@@ -18,5 +18,8 @@ fn main() {
     let began = Instant::now();
     let sum: f32 = (0..FRAMES).map(|_| detector.probability(&frame)).sum();
     let seconds = began.elapsed().as_secs_f64();
-    println!("{seconds:.2} s, {:.3} % of the audio (sum {sum:.3})", seconds / 36.0);
+    println!(
+        "{seconds:.2} s, {:.3} % of the audio (sum {sum:.3})",
+        seconds / 36.0
+    );
 }

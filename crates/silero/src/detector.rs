@@ -49,7 +49,9 @@ impl Detector {
             std::mem::swap(&mut self.layer, &mut self.next_layer);
         }
 
-        self.weights.lstm.step(&self.layer, &mut self.hidden, &mut self.cell);
+        self.weights
+            .lstm
+            .step(&self.layer, &mut self.hidden, &mut self.cell);
 
         let rectified = self.hidden.map(|value| value.max(0.0));
         sigmoid(self.weights.output_bias + dot(&self.weights.output, &rectified))

@@ -32,7 +32,10 @@ impl Convolution {
 
             for tap in 0..TAPS {
                 // Steps before the first and after the last are zero.
-                let Some(at) = (step * self.stride + tap).checked_sub(1).filter(|at| *at < steps) else {
+                let Some(at) = (step * self.stride + tap)
+                    .checked_sub(1)
+                    .filter(|at| *at < steps)
+                else {
                     continue;
                 };
                 let values = &input[at * self.inputs..][..self.inputs];
@@ -63,7 +66,8 @@ impl Lstm {
         add_rows(&mut gates, hidden, &self.hidden_weight);
 
         for index in 0..HIDDEN {
-            let [enter, forget, candidate, leave] = [0, 1, 2, 3].map(|gate| gates[gate * HIDDEN + index]);
+            let [enter, forget, candidate, leave] =
+                [0, 1, 2, 3].map(|gate| gates[gate * HIDDEN + index]);
             cell[index] = sigmoid(forget) * cell[index] + sigmoid(enter) * candidate.tanh();
             hidden[index] = sigmoid(leave) * cell[index].tanh();
         }
@@ -85,8 +89,10 @@ fn add_rows(sums: &mut [f32], values: &[f32], weight: &[f32]) {
         let mut row = || rows.next().expect("there is a row for each value");
         let [first, second, third, fourth] = [row(), row(), row(), row()];
         for (index, sum) in sums.iter_mut().enumerate() {
-            *sum +=
-                block[0] * first[index] + block[1] * second[index] + block[2] * third[index] + block[3] * fourth[index];
+            *sum += block[0] * first[index]
+                + block[1] * second[index]
+                + block[2] * third[index]
+                + block[3] * fourth[index];
         }
     }
     for (value, row) in remainder.iter().zip(rows) {
@@ -98,5 +104,8 @@ fn add_rows(sums: &mut [f32], values: &[f32], weight: &[f32]) {
 
 /// The sum of products, from the first to the last.
 pub(crate) fn dot(left: &[f32], right: &[f32]) -> f32 {
-    left.iter().zip(right).map(|(left, right)| left * right).sum()
+    left.iter()
+        .zip(right)
+        .map(|(left, right)| left * right)
+        .sum()
 }

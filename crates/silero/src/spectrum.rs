@@ -35,7 +35,13 @@ impl Spectrum {
             let phase = std::f64::consts::TAU * index as f64 / WINDOW as f64;
             (0.5 - 0.5 * phase.cos()) as f32
         });
-        Self { windowed: fft.make_input_vec(), bins: fft.make_output_vec(), scratch: fft.make_scratch_vec(), fft, hann }
+        Self {
+            windowed: fft.make_input_vec(),
+            bins: fft.make_output_vec(),
+            scratch: fft.make_scratch_vec(),
+            fft,
+            hann,
+        }
     }
 
     /// Replaces `magnitudes` by [`BINS`] values for each window, one window after the other.
@@ -48,7 +54,9 @@ impl Spectrum {
 
         magnitudes.clear();
         for window in padded.windows(WINDOW).step_by(HOP) {
-            for (out, (sample, weight)) in self.windowed.iter_mut().zip(window.iter().zip(&self.hann)) {
+            for (out, (sample, weight)) in
+                self.windowed.iter_mut().zip(window.iter().zip(&self.hann))
+            {
                 *out = sample * weight;
             }
             self.fft

@@ -65,16 +65,30 @@ fn convolution(file: &SafeTensors<'_>, name: &str, stride: usize) -> Convolution
             ordered.extend_from_slice(&by_tap[(input * TAPS + tap) * outputs..][..outputs]);
         }
     }
-    Convolution { inputs, outputs, stride, weight: ordered, bias }
+    Convolution {
+        inputs,
+        outputs,
+        stride,
+        weight: ordered,
+        bias,
+    }
 }
 
 /// Turns rows of `width` values into columns.
 fn transposed(rows: &[f32], width: usize) -> Vec<f32> {
     let height = rows.len() / width;
-    (0..width).flat_map(|column| (0..height).map(move |row| rows[row * width + column])).collect()
+    (0..width)
+        .flat_map(|column| (0..height).map(move |row| rows[row * width + column]))
+        .collect()
 }
 
 fn floats(file: &SafeTensors<'_>, name: &str) -> Vec<f32> {
-    let tensor = file.tensor(name).expect("the file has every tensor of the network");
-    tensor.data().chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().expect("four bytes"))).collect()
+    let tensor = file
+        .tensor(name)
+        .expect("the file has every tensor of the network");
+    tensor
+        .data()
+        .chunks_exact(4)
+        .map(|bytes| f32::from_le_bytes(bytes.try_into().expect("four bytes")))
+        .collect()
 }

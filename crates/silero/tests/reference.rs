@@ -20,12 +20,18 @@ fn probabilities_equal_those_of_the_reference() {
         let mut frames = samples.chunks_exact(FRAME_SAMPLES);
         for (index, expected) in expected.split('\t').enumerate() {
             let mut frame = [0.0; FRAME_SAMPLES];
-            for (out, sample) in frame.iter_mut().zip(frames.next().expect("a frame for each value")) {
+            for (out, sample) in frame
+                .iter_mut()
+                .zip(frames.next().expect("a frame for each value"))
+            {
                 *out = (sample * gain).clamp(-1.0, 1.0);
             }
             let found = detector.probability(&frame);
             let expected: f32 = expected.parse().expect("a probability");
-            assert!((found - expected).abs() < 1e-4, "gain {gain}, frame {index}: {found}, not {expected}");
+            assert!(
+                (found - expected).abs() < 1e-4,
+                "gain {gain}, frame {index}: {found}, not {expected}"
+            );
         }
     }
 }

@@ -42,12 +42,22 @@ impl AudioUpload {
         let folder = data.audio();
         let path = folder.join(part_name(job_id));
         let file = create_locked(&path)?;
-        Ok(Self { job_id, file, folder, hash: Sha256::new(), bytes: 0, stored: false })
+        Ok(Self {
+            job_id,
+            file,
+            folder,
+            hash: Sha256::new(),
+            bytes: 0,
+            stored: false,
+        })
     }
 
     /// Appends a chunk.
     pub fn write(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
-        self.file.write_all(chunk).map_err(StoreError::file("write", self.folder.join(part_name(self.job_id))))?;
+        self.file.write_all(chunk).map_err(StoreError::file(
+            "write",
+            self.folder.join(part_name(self.job_id)),
+        ))?;
         self.hash.update(chunk);
         self.bytes += chunk.len() as u64;
         Ok(())
@@ -63,10 +73,15 @@ impl AudioUpload {
         let part = self.folder.join(part_name(self.job_id));
         let name = audio_name(self.job_id);
         let path = self.folder.join(&name);
-        self.file.sync_all().map_err(StoreError::file("sync", &part))?;
+        self.file
+            .sync_all()
+            .map_err(StoreError::file("sync", &part))?;
         std::fs::rename(&part, &path).map_err(StoreError::file("rename", &part))?;
         self.stored = true;
-        let file = self.file.try_clone().map_err(StoreError::file("duplicate handle of", &path))?;
+        let file = self
+            .file
+            .try_clone()
+            .map_err(StoreError::file("duplicate handle of", &path))?;
         let stored = StoredAudio {
             job_id: self.job_id,
             name,

@@ -19,11 +19,18 @@ const SHARE_OF_FREE_SPACE: u64 = 4;
 /// Makes the file if it is missing and there is room.
 pub(crate) fn keep(data: &DataDir) -> Result<(), StoreError> {
     let path = data.ballast();
-    let has_ballast = path.metadata().is_ok_and(|file| file.len() >= BALLAST_BYTES);
+    let has_ballast = path
+        .metadata()
+        .is_ok_and(|file| file.len() >= BALLAST_BYTES);
     if has_ballast || data.free_bytes()? < BALLAST_BYTES * SHARE_OF_FREE_SPACE {
         return Ok(());
     }
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path);
     let file = file.map_err(StoreError::file("create", &path))?;
     if let Err(error) = rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, BALLAST_BYTES) {
         // Some file systems cannot reserve. Without the ballast, jobs end when there is room again.
@@ -36,7 +43,9 @@ pub(crate) fn keep(data: &DataDir) -> Result<(), StoreError> {
 /// Gives up a piece of it. Whether there was any.
 pub(crate) fn give_up_piece(data: &DataDir) -> bool {
     let path = data.ballast();
-    let Ok(file) = OpenOptions::new().write(true).open(&path) else { return false };
+    let Ok(file) = OpenOptions::new().write(true).open(&path) else {
+        return false;
+    };
     let length = file.metadata().map_or(0, |file| file.len());
     length > 0 && file.set_len(length.saturating_sub(PIECE_BYTES)).is_ok()
 }
@@ -44,7 +53,9 @@ pub(crate) fn give_up_piece(data: &DataDir) -> bool {
 /// Fails as a full disk does where the ballast would be needed: for work that can wait for room.
 pub(crate) fn require_room(data: &DataDir) -> Result<(), StoreError> {
     if data.free_bytes()? < BALLAST_BYTES {
-        return Err(StoreError::file("make room in", data.root())(ErrorKind::StorageFull.into()));
+        return Err(StoreError::file("make room in", data.root())(
+            ErrorKind::StorageFull.into(),
+        ));
     }
     Ok(())
 }

@@ -29,8 +29,13 @@ impl Clock for SystemClock {
     fn now(&self) -> Now {
         let boot = clock_gettime(ClockId::Boottime);
         // A clock before 1970 reads as 1970.
-        let wall_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_millis() as i64);
-        Now { wall: Timestamp::from_ms(wall_ms), boot_ms: boot.tv_sec * 1000 + boot.tv_nsec / 1_000_000 }
+        let wall_ms = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |elapsed| elapsed.as_millis() as i64);
+        Now {
+            wall: Timestamp::from_ms(wall_ms),
+            boot_ms: boot.tv_sec * 1000 + boot.tv_nsec / 1_000_000,
+        }
     }
 }
 
@@ -44,7 +49,10 @@ pub struct ManualClock {
 impl ManualClock {
     /// A clock at `wall_ms` milliseconds since 1970, one hour after boot.
     pub fn at_ms(wall_ms: i64) -> Self {
-        Self { wall_ms: AtomicI64::new(wall_ms), boot_ms: AtomicI64::new(3_600_000) }
+        Self {
+            wall_ms: AtomicI64::new(wall_ms),
+            boot_ms: AtomicI64::new(3_600_000),
+        }
     }
 
     /// Lets time pass on both clocks.

@@ -40,7 +40,11 @@ fn retry_each_millisecond(tries: i32) -> bool {
 }
 
 /// A pool of `size` connections that live as long as the process.
-pub(crate) fn pool(path: &Path, size: u32, read_only: bool) -> Result<Pool<SqliteConnectionManager>, StoreError> {
+pub(crate) fn pool(
+    path: &Path,
+    size: u32,
+    read_only: bool,
+) -> Result<Pool<SqliteConnectionManager>, StoreError> {
     let manager = SqliteConnectionManager::file(path).with_init(move |connection| {
         configure(connection)?;
         connection.set_prepared_statement_cache_capacity(64);

@@ -44,7 +44,9 @@ impl DataDir {
     /// must not become a new, empty queue. [`DataDir::create`] is for the first start.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         if !has_queue(root)? {
-            return Err(StoreError::NoQueue { path: root.to_owned() });
+            return Err(StoreError::NoQueue {
+                path: root.to_owned(),
+            });
         }
         Self::prepare(root)
     }
@@ -60,7 +62,10 @@ impl DataDir {
 
     fn prepare(root: &Path) -> Result<Self, StoreError> {
         let handle = File::open(root).map_err(StoreError::file("open folder", root))?;
-        let data = Self { root: root.to_owned(), handle: Arc::new(handle) };
+        let data = Self {
+            root: root.to_owned(),
+            handle: Arc::new(handle),
+        };
         data.refuse_network_file_system()?;
         make_private(root)?;
 
@@ -75,12 +80,18 @@ impl DataDir {
     }
 
     fn refuse_network_file_system(&self) -> Result<(), StoreError> {
-        let stat =
-            rustix::fs::fstatfs(&self.handle).map_err(|error| StoreError::file("inspect", &self.root)(error.into()))?;
+        let stat = rustix::fs::fstatfs(&self.handle)
+            .map_err(|error| StoreError::file("inspect", &self.root)(error.into()))?;
         // The type's sign and width differ between targets; the magic numbers are 32 bits wide.
         let magic = i64::from(stat.f_type as u32);
-        match NETWORK_FILE_SYSTEMS.into_iter().find(|(known, _)| *known == magic) {
-            Some((_, kind)) => Err(StoreError::NetworkFileSystem { path: self.root.clone(), kind }),
+        match NETWORK_FILE_SYSTEMS
+            .into_iter()
+            .find(|(known, _)| *known == magic)
+        {
+            Some((_, kind)) => Err(StoreError::NetworkFileSystem {
+                path: self.root.clone(),
+                kind,
+            }),
             None => Ok(()),
         }
     }
@@ -88,13 +99,22 @@ impl DataDir {
     /// Fails if the path no longer leads to the folder that was opened: it was moved, replaced, or
     /// its disk was unmounted. Everything written from then on would be in the wrong place.
     pub fn check_in_place(&self) -> Result<(), StoreError> {
-        let held = self.handle.metadata().map_err(StoreError::file("inspect", &self.root))?;
+        let held = self
+            .handle
+            .metadata()
+            .map_err(StoreError::file("inspect", &self.root))?;
         let is_same = match fs::metadata(&self.root) {
             Ok(found) => (found.dev(), found.ino()) == (held.dev(), held.ino()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
             Err(error) => return Err(StoreError::file("inspect", &self.root)(error)),
         };
-        if is_same { Ok(()) } else { Err(StoreError::Moved { path: self.root.clone() }) }
+        if is_same {
+            Ok(())
+        } else {
+            Err(StoreError::Moved {
+                path: self.root.clone(),
+            })
+        }
     }
 
     /// The folder itself.
@@ -139,8 +159,8 @@ impl DataDir {
 
     /// Bytes that this user may still write on the folder's file system.
     pub fn free_bytes(&self) -> Result<u64, StoreError> {
-        let stat =
-            rustix::fs::statvfs(&self.root).map_err(|error| StoreError::file("inspect", &self.root)(error.into()))?;
+        let stat = rustix::fs::statvfs(&self.root)
+            .map_err(|error| StoreError::file("inspect", &self.root)(error.into()))?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 }
@@ -148,7 +168,9 @@ impl DataDir {
 /// Whether a folder has the database of a queue.
 pub(crate) fn has_queue(root: &Path) -> Result<bool, StoreError> {
     let database = database_of(root);
-    database.try_exists().map_err(StoreError::file("inspect", database))
+    database
+        .try_exists()
+        .map_err(StoreError::file("inspect", database))
 }
 
 fn database_of(root: &Path) -> PathBuf {
@@ -172,22 +194,33 @@ pub(crate) fn spool_name(job_id: JobId, claim: ClaimId) -> String {
 
 /// Whether Steno gives such names to files in `audio/`.
 pub(crate) fn is_audio_name(name: &OsStr) -> bool {
-    let Some(name) = name.to_str() else { return false };
+    let Some(name) = name.to_str() else {
+        return false;
+    };
     let id = name.strip_suffix(".part").unwrap_or(name);
-    id.parse().is_ok_and(|job_id: JobId| name == audio_name(job_id) || name == part_name(job_id))
+    id.parse()
+        .is_ok_and(|job_id: JobId| name == audio_name(job_id) || name == part_name(job_id))
 }
 
 /// Whether Steno gives such names to files in `spool/`.
 pub(crate) fn is_spool_name(name: &OsStr) -> bool {
-    let Some(name) = name.to_str() else { return false };
-    let ids = name.strip_suffix(".pcm").and_then(|ids| ids.split_once('.'));
+    let Some(name) = name.to_str() else {
+        return false;
+    };
+    let ids = name
+        .strip_suffix(".pcm")
+        .and_then(|ids| ids.split_once('.'));
     let parsed = ids.and_then(|(job, claim)| Some((job.parse().ok()?, claim.parse().ok()?)));
     parsed.is_some_and(|(job_id, claim)| name == spool_name(job_id, claim))
 }
 
 fn create_folder(path: &Path) -> Result<(), StoreError> {
     let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(0o700).create(path).map_err(StoreError::file("create folder", path))
+    builder
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(StoreError::file("create folder", path))
 }
 
 /// Steno deletes files in the folders it works in, so that those of others must not be there.
@@ -196,7 +229,10 @@ fn refuse_foreign_entries(root: &Path) -> Result<(), StoreError> {
         let name = entry.map_err(StoreError::file("list", root))?.file_name();
         let is_harmless = HARMLESS_ENTRIES.iter().any(|known| name == *known);
         if !is_harmless && !is_empty_folder_of_ours(root, &name) {
-            return Err(StoreError::NotEmpty { path: root.to_owned(), entry: name.display().to_string() });
+            return Err(StoreError::NotEmpty {
+                path: root.to_owned(),
+                entry: name.display().to_string(),
+            });
         }
     }
     Ok(())
@@ -217,7 +253,11 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
     };
     let user = rustix::process::geteuid().as_raw();
     if metadata.uid() != user {
-        return Err(StoreError::ForeignOwner { path: path.to_owned(), owner: metadata.uid(), user });
+        return Err(StoreError::ForeignOwner {
+            path: path.to_owned(),
+            owner: metadata.uid(),
+            user,
+        });
     }
     let mode = metadata.permissions().mode();
     if mode & FOR_OTHERS != 0 {
@@ -240,7 +280,12 @@ pub(crate) fn create_locked(path: &Path) -> Result<File, StoreError> {
         let file = file.map_err(StoreError::file("create", path))?;
         file.lock().map_err(StoreError::file("lock", path))?;
         // A scan that ran between the two calls took it for an orphan and unlinked it.
-        if file.metadata().map_err(StoreError::file("inspect", path))?.nlink() > 0 {
+        if file
+            .metadata()
+            .map_err(StoreError::file("inspect", path))?
+            .nlink()
+            > 0
+        {
             return Ok(file);
         }
     }
@@ -249,7 +294,9 @@ pub(crate) fn create_locked(path: &Path) -> Result<File, StoreError> {
 /// Makes a rename, creation or unlink in `folder` survive power loss.
 pub(crate) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     let handle = File::open(folder).map_err(StoreError::file("open folder", folder))?;
-    handle.sync_all().map_err(StoreError::file("sync folder", folder))
+    handle
+        .sync_all()
+        .map_err(StoreError::file("sync folder", folder))
 }
 
 /// Unlinks a file; one that is gone already counts as done. Returns whether it was there.
@@ -278,9 +325,15 @@ mod tests {
         assert!(is_spool_name(OsStr::new(&spool_name(job, claim))));
 
         let upper = job.to_string().to_uppercase();
-        for foreign in
-            ["interview.wav", "", ".part", "a.b.pcm", &upper, &format!("{job}.part.part"), &format!("{job}.wav")]
-        {
+        for foreign in [
+            "interview.wav",
+            "",
+            ".part",
+            "a.b.pcm",
+            &upper,
+            &format!("{job}.part.part"),
+            &format!("{job}.wav"),
+        ] {
             assert!(!is_audio_name(OsStr::new(foreign)), "{foreign}");
             assert!(!is_spool_name(OsStr::new(foreign)), "{foreign}");
         }
@@ -293,10 +346,19 @@ mod tests {
             fs::create_dir(root.path().join(folder)).unwrap();
         }
         fs::write(root.path().join("audio/interview.wav"), "mine").unwrap();
-        assert!(matches!(DataDir::create(root.path()), Err(StoreError::NotEmpty { .. })));
-        assert!(matches!(DataDir::open(root.path()), Err(StoreError::NoQueue { .. })));
+        assert!(matches!(
+            DataDir::create(root.path()),
+            Err(StoreError::NotEmpty { .. })
+        ));
+        assert!(matches!(
+            DataDir::open(root.path()),
+            Err(StoreError::NoQueue { .. })
+        ));
         assert!(root.path().join("audio/interview.wav").exists());
-        assert!(!root.path().join("spool").exists(), "a refused folder stays as it was");
+        assert!(
+            !root.path().join("spool").exists(),
+            "a refused folder stays as it was"
+        );
 
         fs::remove_file(root.path().join("audio/interview.wav")).unwrap();
         DataDir::create(root.path()).unwrap();
@@ -306,7 +368,10 @@ mod tests {
     fn a_folder_that_is_missing_is_made_by_the_first_start_alone() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("unmounted");
-        assert!(matches!(DataDir::open(&path), Err(StoreError::NoQueue { .. })));
+        assert!(matches!(
+            DataDir::open(&path),
+            Err(StoreError::NoQueue { .. })
+        ));
         assert!(!path.exists());
         DataDir::create(&path).unwrap();
         assert_eq!(mode_of(&path), 0o700);
@@ -319,11 +384,18 @@ mod tests {
         let database = root.path().join("steno.db");
         let audio = root.path().join("audio");
         fs::write(&database, "").unwrap();
-        for (path, mode) in [(root.path(), 0o755), (audio.as_path(), 0o2775), (database.as_path(), 0o644)] {
+        for (path, mode) in [
+            (root.path(), 0o755),
+            (audio.as_path(), 0o2775),
+            (database.as_path(), 0o644),
+        ] {
             fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
         }
         DataDir::open(root.path()).unwrap();
-        assert_eq!([mode_of(root.path()), mode_of(&audio), mode_of(&database)], [0o700, 0o700, 0o600]);
+        assert_eq!(
+            [mode_of(root.path()), mode_of(&audio), mode_of(&database)],
+            [0o700, 0o700, 0o600]
+        );
     }
 
     #[test]
@@ -333,8 +405,14 @@ mod tests {
         let data = DataDir::create(&path).unwrap();
         data.check_in_place().unwrap();
         fs::rename(&path, root.path().join("moved")).unwrap();
-        assert!(matches!(data.check_in_place(), Err(StoreError::Moved { .. })));
+        assert!(matches!(
+            data.check_in_place(),
+            Err(StoreError::Moved { .. })
+        ));
         fs::create_dir(&path).unwrap();
-        assert!(matches!(data.check_in_place(), Err(StoreError::Moved { .. })), "another folder of its name");
+        assert!(
+            matches!(data.check_in_place(), Err(StoreError::Moved { .. })),
+            "another folder of its name"
+        );
     }
 }

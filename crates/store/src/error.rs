@@ -23,7 +23,9 @@ pub enum StoreError {
         source: io::Error,
     },
     /// The database was written by a newer Steno.
-    #[error("the database has schema version {found}, this program knows {known}: run a newer Steno on it")]
+    #[error(
+        "the database has schema version {found}, this program knows {known}: run a newer Steno on it"
+    )]
     SchemaTooNew {
         /// Version found in the database.
         found: i64,
@@ -112,17 +114,29 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn file(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::File { action, path, source }
+        move |source| Self::File {
+            action,
+            path,
+            source,
+        }
     }
 
     /// Whether the disk is full: the caller may try again once there is room.
     pub fn is_disk_full(&self) -> bool {
         match self {
-            Self::Database(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
+            Self::Database(error) => {
+                error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+            }
             Self::File { source, .. } => {
-                matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+                matches!(
+                    source.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+                )
             }
             _ => false,
         }
@@ -139,7 +153,10 @@ impl StoreError {
             | Self::NotEmpty { .. }
             | Self::ForeignOwner { .. } => true,
             Self::File { source, .. } => {
-                matches!(source.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory)
+                matches!(
+                    source.kind(),
+                    io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory
+                )
             }
             _ => false,
         }

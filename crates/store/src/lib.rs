@@ -23,8 +23,9 @@ pub use error::StoreError;
 pub use run::WorkerRun;
 pub use spool_file::SpoolFile;
 pub use store::{
-    Accepted, Backup, Certainty, Claim, ClaimId, EarlierJob, Failure, Finished, Followed, InspectedJob, JobFilter,
-    JobLookup, NewJob, Page, PlannedSpan, Postponement, Prepared, Quota, QuotaExceeded, Reclaimed, RegisteredWorker,
-    RunSettings, SpanOutput, SpanTask, Statistics, Store, StoreSettings, Submission, Sweep, TaskKind, Told,
+    Accepted, Backup, Certainty, Claim, ClaimId, EarlierJob, Failure, Finished, Followed,
+    InspectedJob, JobFilter, JobLookup, NewJob, Page, PlannedSpan, Postponement, Prepared, Quota,
+    QuotaExceeded, Reclaimed, RegisteredWorker, RunSettings, SpanOutput, SpanTask, Statistics,
+    Store, StoreSettings, Submission, Sweep, TaskKind, Told,
 };
 pub use wake::{WakeMessage, WakeSocket};

@@ -58,12 +58,19 @@ pub(crate) fn migrate(data: &DataDir) -> Result<(), StoreError> {
 fn check_identity(database: &Connection, data: &DataDir) -> Result<(), StoreError> {
     let report: String = database.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if report != "ok" {
-        return Err(StoreError::Damaged { path: data.database(), report });
+        return Err(StoreError::Damaged {
+            path: data.database(),
+            report,
+        });
     }
     let found: i64 = database.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let tables: i64 = database.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let tables: i64 =
+        database.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if found != APPLICATION_ID && tables > 0 {
-        return Err(StoreError::NotOurs { path: data.database(), found });
+        return Err(StoreError::NotOurs {
+            path: data.database(),
+            found,
+        });
     }
     Ok(())
 }
@@ -83,9 +90,13 @@ mod tests {
             }
         });
         let database = Connection::open(data.database()).unwrap();
-        let version: i64 = database.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        let version: i64 = database
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .unwrap();
         assert_eq!(version, MIGRATIONS.len() as i64);
-        let mode: String = database.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        let mode: String = database
+            .pragma_query_value(None, "journal_mode", |row| row.get(0))
+            .unwrap();
         assert_eq!(mode, "wal");
     }
 
@@ -93,19 +104,32 @@ mod tests {
     fn a_database_of_something_else_or_of_a_newer_steno_is_refused() {
         let root = tempfile::tempdir().unwrap();
         let data = DataDir::create(root.path()).unwrap();
-        Connection::open(data.database()).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+        Connection::open(data.database())
+            .unwrap()
+            .execute_batch("CREATE TABLE t (x)")
+            .unwrap();
         assert!(matches!(migrate(&data), Err(StoreError::NotOurs { .. })));
         std::fs::remove_file(data.database()).unwrap();
         migrate(&data).unwrap();
-        Connection::open(data.database()).unwrap().pragma_update(None, "user_version", 99).unwrap();
-        assert!(matches!(migrate(&data), Err(StoreError::SchemaTooNew { found: 99, .. })));
+        Connection::open(data.database())
+            .unwrap()
+            .pragma_update(None, "user_version", 99)
+            .unwrap();
+        assert!(matches!(
+            migrate(&data),
+            Err(StoreError::SchemaTooNew { found: 99, .. })
+        ));
     }
 
     #[test]
     fn a_file_that_is_no_database_is_refused() {
         let root = tempfile::tempdir().unwrap();
         let data = DataDir::create(root.path()).unwrap();
-        std::fs::write(data.database(), "not a database, but long enough to be read as one".repeat(100)).unwrap();
+        std::fs::write(
+            data.database(),
+            "not a database, but long enough to be read as one".repeat(100),
+        )
+        .unwrap();
         assert!(migrate(&data).unwrap_err().is_fatal());
     }
 }

@@ -33,7 +33,11 @@ impl WorkerRun {
             .open(&path)
             .map_err(StoreError::file("create", &path))?;
         lock.lock().map_err(StoreError::file("lock", &path))?;
-        Ok(Self { id, path, _lock: lock })
+        Ok(Self {
+            id,
+            path,
+            _lock: lock,
+        })
     }
 
     /// The run's id, 32 hexadecimal digits.

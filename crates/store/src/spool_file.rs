@@ -27,7 +27,12 @@ impl SpoolFile {
         let name = spool_name(claim.job_id, claim.id);
         let path = data.spool().join(&name);
         let file = create_locked(&path)?;
-        Ok(Self { name, path, file, kept: false })
+        Ok(Self {
+            name,
+            path,
+            file,
+            kept: false,
+        })
     }
 
     /// Name in `spool/`, for [`crate::Prepared`].
@@ -42,7 +47,9 @@ impl SpoolFile {
 
     /// Makes what was written survive power loss. Before a row names the file: its spans are read from it as long as the job lives.
     pub fn sync(&self, data: &DataDir) -> Result<(), StoreError> {
-        self.file.sync_all().map_err(StoreError::file("sync", &self.path))?;
+        self.file
+            .sync_all()
+            .map_err(StoreError::file("sync", &self.path))?;
         sync_folder(&data.spool())
     }
 

@@ -51,7 +51,10 @@ pub use release::Postponement;
 pub use runs::{RegisteredWorker, RunSettings};
 pub use submit::{Accepted, EarlierJob, NewJob, Submission};
 pub use sweep::Sweep;
-pub use types::{Certainty, Claim, ClaimId, Failure, Finished, PlannedSpan, Prepared, SpanOutput, SpanTask, TaskKind};
+pub use types::{
+    Certainty, Claim, ClaimId, Failure, Finished, PlannedSpan, Prepared, SpanOutput, SpanTask,
+    TaskKind,
+};
 
 use crate::{DataDir, StoreError, WakeMessage, ballast, connection, data_dir, migrate, wake};
 
@@ -117,14 +120,25 @@ impl Store {
             if error.is_fatal() {
                 return Err(error);
             }
-            tracing::warn!(error = &error as &dyn std::error::Error, "cannot reserve the ballast");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot reserve the ballast"
+            );
         }
         let writer = connection::pool(&data.database(), 1, false)?;
         let readers = connection::pool(&data.database(), READERS, true)?;
         // SQLite ignores a failed directory sync for the WAL, so sync it here.
         data_dir::sync_folder(data.root())?;
         let database = identity(&data.database())?;
-        Ok(Self { boot_id: runs::boot_id(), overdue: Mutex::default(), data, database, settings, writer, readers })
+        Ok(Self {
+            boot_id: runs::boot_id(),
+            overdue: Mutex::default(),
+            data,
+            database,
+            settings,
+            writer,
+            readers,
+        })
     }
 
     /// Fails if folder or database are no longer those that were opened: moved, replaced or
@@ -134,7 +148,9 @@ impl Store {
         let path = self.data.database();
         match identity(&path) {
             Ok(found) if found == self.database => Ok(()),
-            Err(StoreError::File { source, .. }) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(StoreError::File { source, .. })
+                if source.kind() != std::io::ErrorKind::NotFound =>
+            {
                 Err(StoreError::file("inspect", path)(source))
             }
             Ok(_) | Err(_) => Err(StoreError::Moved { path }),
@@ -203,7 +219,10 @@ impl Store {
     }
 
     /// Runs `operation` on one consistent snapshot.
-    fn read<T>(&self, operation: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn read<T>(
+        &self,
+        operation: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let mut connection = self.readers.get()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
         operation(&transaction)
@@ -244,7 +263,10 @@ impl Effects {
                 return Err(error);
             }
             // They stay on the list, and the next sweep tries again.
-            tracing::warn!(error = &error as &dyn std::error::Error, "files of a deleted job are left for the sweep");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "files of a deleted job are left for the sweep"
+            );
         }
         Ok(())
     }

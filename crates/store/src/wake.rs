@@ -78,7 +78,8 @@ impl WakeSocket {
     fn bind(data: &DataDir, name: &str) -> Result<Self, StoreError> {
         let folder = Folder::open(data).map_err(StoreError::file("open folder", data.wake()))?;
         let path = data.wake().join(name);
-        let socket = UnixDatagram::bind(folder.address(name)).map_err(StoreError::file("bind socket", &path))?;
+        let socket = UnixDatagram::bind(folder.address(name))
+            .map_err(StoreError::file("bind socket", &path))?;
         Ok(Self { socket, path })
     }
 
@@ -112,7 +113,12 @@ fn try_send(data: &DataDir, message: WakeMessage) -> io::Result<()> {
     let datagram = message.to_string();
     for entry in fs::read_dir(data.wake())? {
         let name = entry?.file_name();
-        let Some(name) = name.to_str().filter(|name| name.starts_with(message.audience())) else { continue };
+        let Some(name) = name
+            .to_str()
+            .filter(|name| name.starts_with(message.audience()))
+        else {
+            continue;
+        };
         if let Err(error) = socket.send_to(datagram.as_bytes(), folder.address(name))
             && error.kind() == io::ErrorKind::ConnectionRefused
         {
@@ -173,6 +179,9 @@ mod tests {
             send(&data, WakeMessage::Work);
         }
         assert!(!dead.exists());
-        assert_eq!(worker.receive(Duration::from_secs(5)), Some(WakeMessage::Work));
+        assert_eq!(
+            worker.receive(Duration::from_secs(5)),
+            Some(WakeMessage::Work)
+        );
     }
 }

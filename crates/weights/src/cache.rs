@@ -45,7 +45,9 @@ pub struct Installed {
 impl Cache {
     /// The cache in `folder`, which is created by the first pull or import.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+        Self {
+            folder: folder.into(),
+        }
     }
 
     /// The cache this process's environment asks for; see [`Cache::default_folder`].
@@ -63,7 +65,8 @@ impl Cache {
         xdg_cache_home: Option<&OsStr>,
         home: Option<&OsStr>,
     ) -> Option<PathBuf> {
-        let set = |value: Option<&OsStr>| value.filter(|value| !value.is_empty()).map(PathBuf::from);
+        let set =
+            |value: Option<&OsStr>| value.filter(|value| !value.is_empty()).map(PathBuf::from);
         if let Some(folder) = set(steno_weights_dir) {
             return Some(folder);
         }
@@ -82,7 +85,9 @@ impl Cache {
     pub fn path(&self, name: &str) -> Result<PathBuf, WeightsError> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         if name.is_empty() || name.len() > 100 || !name.chars().all(allowed) {
-            return Err(WeightsError::InvalidName { name: name.to_owned() });
+            return Err(WeightsError::InvalidName {
+                name: name.to_owned(),
+            });
         }
         Ok(self.folder.join(catalogue::file_name(name)))
     }
@@ -98,7 +103,9 @@ impl Cache {
         for entry in entries {
             let entry = entry.map_err(WeightsError::io("list", &self.folder))?;
             let file_name = entry.file_name();
-            let name = file_name.to_str().and_then(|name| name.strip_prefix("ggml-")?.strip_suffix(".bin"));
+            let name = file_name
+                .to_str()
+                .and_then(|name| name.strip_prefix("ggml-")?.strip_suffix(".bin"));
             if let Some(name) = name
                 && let Some(found) = self.lookup(name)?
             {
@@ -119,12 +126,22 @@ impl Cache {
             Err(source) => return Err(WeightsError::io("read", path)(source)),
         };
         let sidecar = Sidecar::read(&self.sidecar_path(name)?)?;
-        let (sha256, source, installed_at_ms) =
-            sidecar.map(|known| (known.sha256, known.source, known.installed_at_ms)).map_or_else(
+        let (sha256, source, installed_at_ms) = sidecar
+            .map(|known| (known.sha256, known.source, known.installed_at_ms))
+            .map_or_else(
                 || (None, None, None),
-                |(sha256, source, installed_at_ms)| (Some(sha256), Some(source), Some(installed_at_ms)),
+                |(sha256, source, installed_at_ms)| {
+                    (Some(sha256), Some(source), Some(installed_at_ms))
+                },
             );
-        Ok(Some(Installed { name: name.to_owned(), path, size_bytes, sha256, source, installed_at_ms }))
+        Ok(Some(Installed {
+            name: name.to_owned(),
+            path,
+            size_bytes,
+            sha256,
+            source,
+            installed_at_ms,
+        }))
     }
 
     /// Where the record of `name` is or would be.
@@ -137,9 +154,16 @@ impl Cache {
     pub(crate) fn lock(&self) -> Result<File, WeightsError> {
         fs::create_dir_all(&self.folder).map_err(WeightsError::io("create", &self.folder))?;
         let path = self.folder.join(".lock");
-        let lock = File::options().create(true).append(true).open(&path).map_err(WeightsError::io("create", &path))?;
+        let lock = File::options()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(WeightsError::io("create", &path))?;
         if lock.try_lock().is_err() {
-            info!("waiting for another process that installs weights into {}", self.folder.display());
+            info!(
+                "waiting for another process that installs weights into {}",
+                self.folder.display()
+            );
             lock.lock().map_err(WeightsError::io("lock", &path))?;
         }
         self.clear_unfinished()?;
@@ -148,8 +172,13 @@ impl Cache {
 
     fn clear_unfinished(&self) -> Result<(), WeightsError> {
         for entry in fs::read_dir(&self.folder).map_err(WeightsError::io("list", &self.folder))? {
-            let path = entry.map_err(WeightsError::io("list", &self.folder))?.path();
-            let unfinished = path.file_name().and_then(OsStr::to_str).is_some_and(|n| n.starts_with(UNFINISHED_PREFIX));
+            let path = entry
+                .map_err(WeightsError::io("list", &self.folder))?
+                .path();
+            let unfinished = path
+                .file_name()
+                .and_then(OsStr::to_str)
+                .is_some_and(|n| n.starts_with(UNFINISHED_PREFIX));
             if unfinished {
                 fs::remove_file(&path).map_err(WeightsError::io("delete", &path))?;
             }

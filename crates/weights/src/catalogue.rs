@@ -316,16 +316,36 @@ mod tests {
     #[test]
     fn every_entry_has_a_unique_name_its_url_and_a_whole_hash() {
         for (index, entry) in entries().iter().enumerate() {
-            assert!(entries()[..index].iter().all(|earlier| earlier.name != entry.name), "{} is twice", entry.name);
-            assert!(entry.url.ends_with(&format!("/{}", entry.file_name())), "{}", entry.name);
+            assert!(
+                entries()[..index]
+                    .iter()
+                    .all(|earlier| earlier.name != entry.name),
+                "{} is twice",
+                entry.name
+            );
+            assert!(
+                entry.url.ends_with(&format!("/{}", entry.file_name())),
+                "{}",
+                entry.name
+            );
             assert_eq!(entry.sha256.len(), 64, "{}", entry.name);
-            assert!(entry.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')), "{}", entry.name);
+            assert!(
+                entry
+                    .sha256
+                    .bytes()
+                    .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')),
+                "{}",
+                entry.name
+            );
         }
     }
 
     #[test]
     fn unpublished_names_are_not_found() {
-        assert_eq!(find("base").map(|entry| entry.size_bytes), Some(147_951_465));
+        assert_eq!(
+            find("base").map(|entry| entry.size_bytes),
+            Some(147_951_465)
+        );
         assert_eq!(find("large-v3.en"), None);
     }
 }

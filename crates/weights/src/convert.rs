@@ -48,7 +48,11 @@ pub(crate) fn convert<W: Write>(
             convert_slice(&model, tensor, &scales, next, &raw, &mut converted)?;
             out.write_all(&converted).map_err(failed)?;
             next += count;
-            progress(Progress { stage: Stage::Convert, bytes_done: out.written(), bytes_total: Some(total) });
+            progress(Progress {
+                stage: Stage::Convert,
+                bytes_done: out.written(),
+                bytes_total: Some(total),
+            });
         }
     }
     out.flush().map_err(failed)
@@ -65,7 +69,10 @@ fn convert_slice(
 ) -> Result<(), WeightsError> {
     converted.clear();
     let source = &tensor.source;
-    if matches!((source.dtype, tensor.element), (Dtype::F16, Element::F16) | (Dtype::F32, Element::F32)) {
+    if matches!(
+        (source.dtype, tensor.element),
+        (Dtype::F16, Element::F16) | (Dtype::F32, Element::F32)
+    ) {
         converted.extend_from_slice(raw);
         return Ok(());
     }
@@ -82,9 +89,21 @@ fn convert_slice(
         }
     };
     let fits = match source.dtype {
-        Dtype::F32 => raw.as_chunks().0.iter().all(|bytes| put(f32::from_le_bytes(*bytes))),
-        Dtype::F16 => raw.as_chunks().0.iter().all(|bytes| put(f32_from_f16(u16::from_le_bytes(*bytes)))),
-        Dtype::Bf16 => raw.as_chunks().0.iter().all(|bytes| put(f32_from_bf16(u16::from_le_bytes(*bytes)))),
+        Dtype::F32 => raw
+            .as_chunks()
+            .0
+            .iter()
+            .all(|bytes| put(f32::from_le_bytes(*bytes))),
+        Dtype::F16 => raw
+            .as_chunks()
+            .0
+            .iter()
+            .all(|bytes| put(f32_from_f16(u16::from_le_bytes(*bytes)))),
+        Dtype::Bf16 => raw
+            .as_chunks()
+            .0
+            .iter()
+            .all(|bytes| put(f32_from_bf16(u16::from_le_bytes(*bytes)))),
         Dtype::I8 => raw.iter().enumerate().all(|(index, byte)| {
             let row = (first + index as u64) / source.row_len();
             put(f32::from(*byte as i8) / scales.of_row(row))
@@ -92,13 +111,19 @@ fn convert_slice(
         Dtype::I16 | Dtype::I32 => return Err(unsupported(model, source)),
     };
     if !fits {
-        return Err(model.problem(format!("the tensor {} holds a value half precision cannot", source.name)));
+        return Err(model.problem(format!(
+            "the tensor {} holds a value half precision cannot",
+            source.name
+        )));
     }
     Ok(())
 }
 
 fn unsupported(model: &Model, source: &Tensor) -> WeightsError {
-    model.problem(format!("the tensor {} is {:?}; convert the model again as float16", source.name, source.dtype))
+    model.problem(format!(
+        "the tensor {} is {:?}; convert the model again as float16",
+        source.name, source.dtype
+    ))
 }
 
 /// What the whole numbers of an int8 tensor are to be divided by: one value a row, or one for all. Empty for other tensors.
@@ -112,18 +137,39 @@ impl Scales {
         let scale = model.tensor(&format!("{}_scale", tensor.name))?;
         let count = scale.rows().saturating_mul(scale.row_len());
         if count != 1 && count != tensor.rows() {
-            return Err(model.problem(format!("the tensor {} does not have one value a row", scale.name)));
+            return Err(model.problem(format!(
+                "the tensor {} does not have one value a row",
+                scale.name
+            )));
         }
         let mut raw = Vec::new();
         model.read_elements(&scale, 0, count as usize, &mut raw)?;
         let scales: Vec<f32> = match scale.dtype {
-            Dtype::F32 => raw.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
-            Dtype::F16 => raw.as_chunks().0.iter().map(|bytes| f32_from_f16(u16::from_le_bytes(*bytes))).collect(),
-            Dtype::Bf16 => raw.as_chunks().0.iter().map(|bytes| f32_from_bf16(u16::from_le_bytes(*bytes))).collect(),
+            Dtype::F32 => raw
+                .as_chunks()
+                .0
+                .iter()
+                .map(|bytes| f32::from_le_bytes(*bytes))
+                .collect(),
+            Dtype::F16 => raw
+                .as_chunks()
+                .0
+                .iter()
+                .map(|bytes| f32_from_f16(u16::from_le_bytes(*bytes)))
+                .collect(),
+            Dtype::Bf16 => raw
+                .as_chunks()
+                .0
+                .iter()
+                .map(|bytes| f32_from_bf16(u16::from_le_bytes(*bytes)))
+                .collect(),
             Dtype::I8 | Dtype::I16 | Dtype::I32 => return Err(unsupported(model, &scale)),
         };
         if scales.iter().any(|scale| !scale.is_normal()) {
-            return Err(model.problem(format!("the tensor {} holds a value nothing can be divided by", scale.name)));
+            return Err(model.problem(format!(
+                "the tensor {} holds a value nothing can be divided by",
+                scale.name
+            )));
         }
         Ok(Self(scales))
     }

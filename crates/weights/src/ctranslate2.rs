@@ -77,7 +77,10 @@ impl Tensor {
     /// Elements of one row.
     pub(crate) fn row_len(&self) -> u64 {
         // Saturating: a dimension of 0 lets the others be anything.
-        self.dims.iter().skip(1).fold(1, |product, dim| product.saturating_mul(u64::from(*dim)))
+        self.dims
+            .iter()
+            .skip(1)
+            .fold(1, |product, dim| product.saturating_mul(u64::from(*dim)))
     }
 }
 
@@ -95,7 +98,10 @@ impl Model {
     /// Reads the index of the model at `path`. Errors: [`WeightsError::Model`] for anything but a whole Whisper model.
     pub(crate) fn open(path: &Path) -> Result<Self, WeightsError> {
         let file = File::open(path).map_err(WeightsError::io("open", path))?;
-        let len = file.metadata().map_err(WeightsError::io("read", path))?.len();
+        let len = file
+            .metadata()
+            .map_err(WeightsError::io("read", path))?
+            .len();
         let mut model = Self {
             path: path.to_owned(),
             reader: BufReader::new(file),
@@ -110,17 +116,25 @@ impl Model {
 
     /// The tensor called `name`, directly or by an alias; `None` if there is none.
     pub(crate) fn find(&self, name: &str) -> Option<&Tensor> {
-        self.tensors.get(name).or_else(|| self.tensors.get(self.aliases.get(name)?))
+        self.tensors
+            .get(name)
+            .or_else(|| self.tensors.get(self.aliases.get(name)?))
     }
 
     /// The tensor called `name`; a model without it cannot be converted.
     pub(crate) fn tensor(&self, name: &str) -> Result<Tensor, WeightsError> {
-        self.find(name).cloned().ok_or_else(|| self.problem(format!("it has no tensor {name}")))
+        self.find(name)
+            .cloned()
+            .ok_or_else(|| self.problem(format!("it has no tensor {name}")))
     }
 
     /// The value of the whole-number scalar called `name`; `None` if there is no such scalar.
     pub(crate) fn scalar(&mut self, name: &str) -> Result<Option<i32>, WeightsError> {
-        let Some(tensor) = self.find(name).filter(|tensor| tensor.dims.is_empty()).cloned() else {
+        let Some(tensor) = self
+            .find(name)
+            .filter(|tensor| tensor.dims.is_empty())
+            .cloned()
+        else {
             return Ok(None);
         };
         let mut bytes = Vec::new();
@@ -151,13 +165,18 @@ impl Model {
 
     /// An error about this file.
     pub(crate) fn problem(&self, problem: impl Into<String>) -> WeightsError {
-        WeightsError::Model { path: self.path.clone(), problem: problem.into() }
+        WeightsError::Model {
+            path: self.path.clone(),
+            problem: problem.into(),
+        }
     }
 
     fn read_index(&mut self) -> Result<(), WeightsError> {
         let version = self.u32()?;
         if version != 6 {
-            return Err(self.problem(format!("its binary version is {version}, only 6 is known; convert it again")));
+            return Err(self.problem(format!(
+                "its binary version is {version}, only 6 is known; convert it again"
+            )));
         }
         let spec = self.string()?;
         if spec != "WhisperSpec" {
@@ -175,7 +194,9 @@ impl Model {
         for _ in 0..count {
             let (alias, target) = (self.string()?, self.string()?);
             if !self.tensors.contains_key(&target) {
-                return Err(self.problem(format!("the alias {alias} names a tensor that is not there")));
+                return Err(self.problem(format!(
+                    "the alias {alias} names a tensor that is not there"
+                )));
             }
             self.aliases.insert(alias, target);
         }
@@ -188,21 +209,32 @@ impl Model {
         if rank > MAX_RANK {
             return Err(self.problem(format!("the tensor {name} has {rank} dimensions")));
         }
-        let dims = (0..rank).map(|_| self.u32()).collect::<Result<Vec<_>, _>>()?;
+        let dims = (0..rank)
+            .map(|_| self.u32())
+            .collect::<Result<Vec<_>, _>>()?;
         let id = self.bytes::<1>()?[0];
         let Some(dtype) = Dtype::from_id(id) else {
-            return Err(self.problem(format!("the tensor {name} has the unknown element type {id}")));
+            return Err(self.problem(format!(
+                "the tensor {name} has the unknown element type {id}"
+            )));
         };
         let stored = u64::from(self.u32()?);
-        let expected = dims.iter().try_fold(dtype.size(), |bytes, dim| bytes.checked_mul(u64::from(*dim)));
+        let expected = dims.iter().try_fold(dtype.size(), |bytes, dim| {
+            bytes.checked_mul(u64::from(*dim))
+        });
         if expected != Some(stored) {
-            return Err(
-                self.problem(format!("the tensor {name} has {stored} bytes, which is not what its shape needs"))
-            );
+            return Err(self.problem(format!(
+                "the tensor {name} has {stored} bytes, which is not what its shape needs"
+            )));
         }
         let offset = self.position;
         self.skip(stored)?;
-        Ok(Tensor { name, dims, dtype, offset })
+        Ok(Tensor {
+            name,
+            dims,
+            dtype,
+            offset,
+        })
     }
 
     /// Refuses a count of things that the rest of the file has no room for.
@@ -218,7 +250,9 @@ impl Model {
             return Err(self.problem("it ends in the middle of a tensor; fetch it again"));
         }
         self.position += count;
-        self.reader.seek_relative(count as i64).map_err(WeightsError::io("read", &self.path))
+        self.reader
+            .seek_relative(count as i64)
+            .map_err(WeightsError::io("read", &self.path))
     }
 
     fn string(&mut self) -> Result<String, WeightsError> {

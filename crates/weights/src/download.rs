@@ -28,7 +28,11 @@ pub(crate) fn download(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Fingerprint, WeightsError> {
     let agent = agent(settings);
-    let mut file = File::options().create(true).append(true).open(part).map_err(WeightsError::io("open", part))?;
+    let mut file = File::options()
+        .create(true)
+        .append(true)
+        .open(part)
+        .map_err(WeightsError::io("open", part))?;
     let mut furthest = length(&file, part)?;
     while length(&file, part)? < entry.size_bytes {
         match fetch_rest(&agent, entry, &mut file, part, progress) {
@@ -64,7 +68,11 @@ fn agent(settings: &PullSettings) -> Agent {
         .timeout_recv_response(Some(settings.idle_timeout))
         // Not a limit for the whole body: a slow line may take hours for 3 GB, but not be silent for long.
         .timeout_per_read(Some(settings.idle_timeout))
-        .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
+        .tls_config(
+            TlsConfig::builder()
+                .root_certs(RootCerts::PlatformVerifier)
+                .build(),
+        )
         .build()
         .new_agent()
 }
@@ -86,23 +94,36 @@ fn fetch_rest(
     if response.status() != StatusCode::PARTIAL_CONTENT || !continues_at(&response, have) {
         // The server begins anew, or somewhere else.
         let whole = response.body().content_length();
-        if response.status() != StatusCode::OK || whole.is_some_and(|length| length != entry.size_bytes) {
-            return Err(http(entry, io::Error::other("the server did not answer with the published file")));
+        if response.status() != StatusCode::OK
+            || whole.is_some_and(|length| length != entry.size_bytes)
+        {
+            return Err(http(
+                entry,
+                io::Error::other("the server did not answer with the published file"),
+            ));
         }
         file.set_len(0).map_err(WeightsError::io("write", part))?;
         have = 0;
     }
 
-    let mut body = response.into_body().into_reader().take(entry.size_bytes - have);
+    let mut body = response
+        .into_body()
+        .into_reader()
+        .take(entry.size_bytes - have);
     let mut buffer = vec![0; 1 << 18];
     loop {
         let count = body.read(&mut buffer).map_err(|error| http(entry, error))?;
         if count == 0 {
             break;
         }
-        file.write_all(&buffer[..count]).map_err(WeightsError::io("write", part))?;
+        file.write_all(&buffer[..count])
+            .map_err(WeightsError::io("write", part))?;
         have += count as u64;
-        progress(Progress { stage: Stage::Download, bytes_done: have, bytes_total: Some(entry.size_bytes) });
+        progress(Progress {
+            stage: Stage::Download,
+            bytes_done: have,
+            bytes_total: Some(entry.size_bytes),
+        });
     }
     if have < entry.size_bytes {
         return Err(http(entry, io::Error::from(io::ErrorKind::UnexpectedEof)));
@@ -112,14 +133,32 @@ fn fetch_rest(
 
 /// Whether a 206 answer starts at byte `have`: `Content-Range: bytes 100-199/200`.
 fn continues_at<B>(response: &Response<B>, have: u64) -> bool {
-    let range = response.headers().get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
-    range.and_then(|range| range.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()) == Some(have)
+    let range = response
+        .headers()
+        .get(header::CONTENT_RANGE)
+        .and_then(|value| value.to_str().ok());
+    range.and_then(|range| {
+        range
+            .strip_prefix("bytes ")?
+            .split_once('-')?
+            .0
+            .parse()
+            .ok()
+    }) == Some(have)
 }
 
-fn http(entry: &Entry, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> WeightsError {
-    WeightsError::Http { url: entry.url.to_owned(), source: source.into() }
+fn http(
+    entry: &Entry,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> WeightsError {
+    WeightsError::Http {
+        url: entry.url.to_owned(),
+        source: source.into(),
+    }
 }
 
 fn length(file: &File, part: &Path) -> Result<u64, WeightsError> {
-    file.metadata().map(|metadata| metadata.len()).map_err(WeightsError::io("read", part))
+    file.metadata()
+        .map(|metadata| metadata.len())
+        .map_err(WeightsError::io("read", part))
 }

@@ -12,14 +12,18 @@ pub enum WeightsError {
     NoFolder,
 
     /// The name cannot be part of a file name.
-    #[error("cannot use {name:?} as the name of weights: use letters, digits, dots, dashes and underscores")]
+    #[error(
+        "cannot use {name:?} as the name of weights: use letters, digits, dots, dashes and underscores"
+    )]
     InvalidName {
         /// The name as given.
         name: String,
     },
 
     /// The name is not in the catalogue, so there is nowhere to pull it from.
-    #[error("cannot pull {name}: no published weights have that name; see `steno weights list`, or import your own")]
+    #[error(
+        "cannot pull {name}: no published weights have that name; see `steno weights list`, or import your own"
+    )]
     UnknownName {
         /// The name as given.
         name: String,
@@ -121,7 +125,9 @@ pub enum WeightsError {
     },
 
     /// Bytes arrived, but not the published ones.
-    #[error("{what} is not what was published: sha256 {found}, expected {expected}; it was deleted, pull again")]
+    #[error(
+        "{what} is not what was published: sha256 {found}, expected {expected}; it was deleted, pull again"
+    )]
     Mismatch {
         /// What was downloaded.
         what: String,
@@ -164,8 +170,15 @@ pub enum WeightsError {
 
 impl WeightsError {
     /// For `map_err`: names the operation and the path of an I/O error.
-    pub(crate) fn io(operation: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(
+        operation: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Io { operation, path, source }
+        move |source| Self::Io {
+            operation,
+            path,
+            source,
+        }
     }
 }

@@ -59,8 +59,16 @@ mod tests {
     #[test]
     fn halves_round_to_nearest_and_ties_to_even() {
         assert_eq!(f32_from_f16(0x3c00).to_bits(), 1.0_f32.to_bits());
-        assert_eq!(f16_from_f32(1.0 + 1.0 / 2048.0), 0x3c00, "a tie goes to the even neighbour below");
-        assert_eq!(f16_from_f32(1.0 + 3.0 / 2048.0), 0x3c02, "a tie goes to the even neighbour above");
+        assert_eq!(
+            f16_from_f32(1.0 + 1.0 / 2048.0),
+            0x3c00,
+            "a tie goes to the even neighbour below"
+        );
+        assert_eq!(
+            f16_from_f32(1.0 + 3.0 / 2048.0),
+            0x3c02,
+            "a tie goes to the even neighbour above"
+        );
         assert_eq!(f16_from_f32(65_519.0), 0x7bff);
         assert_eq!(f16_from_f32(65_520.0), 0x7c00);
         assert_eq!(f16_from_f32(-3.0e-8), 0x8001);

@@ -46,7 +46,10 @@ impl Element {
 
 /// The numbers that describe a model, in the order of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::struct_field_names, reason = "the names whisper.cpp gives them")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names whisper.cpp gives them"
+)]
 pub(crate) struct Hyperparameters {
     pub(crate) n_vocab: i32,
     pub(crate) n_audio_ctx: i32,
@@ -100,8 +103,15 @@ pub(crate) fn write_header(
 /// Checks that the file at `path` is a whole Whisper model whose sizes agree. Errors: [`WeightsError::Ggml`].
 pub(crate) fn check(path: &Path) -> Result<(), WeightsError> {
     let file = File::open(path).map_err(WeightsError::io("open", path))?;
-    let left = file.metadata().map_err(WeightsError::io("read", path))?.len();
-    let mut walk = Walk { path, reader: BufReader::new(file), left };
+    let left = file
+        .metadata()
+        .map_err(WeightsError::io("read", path))?
+        .len();
+    let mut walk = Walk {
+        path,
+        reader: BufReader::new(file),
+        left,
+    };
     walk.header()?;
     let mut tensors = 0;
     while walk.left > 0 {
@@ -127,7 +137,9 @@ impl Walk<'_> {
             return Err(self.problem("it does not begin as ggml Whisper files do"));
         }
         // Far above any Whisper model; low enough that no product of two overflows.
-        let limits = [100_000, 10_000, 10_000, 1_000, 1_000, 10_000, 10_000, 1_000, 1_000, 128];
+        let limits = [
+            100_000, 10_000, 10_000, 1_000, 1_000, 10_000, 10_000, 1_000, 1_000, 128,
+        ];
         for limit in limits {
             self.word_within(1, limit, "model size")?;
         }
@@ -172,13 +184,17 @@ impl Walk<'_> {
     fn word(&mut self) -> Result<i32, WeightsError> {
         self.take(4)?;
         let mut bytes = [0; 4];
-        self.reader.read_exact(&mut bytes).map_err(WeightsError::io("read", self.path))?;
+        self.reader
+            .read_exact(&mut bytes)
+            .map_err(WeightsError::io("read", self.path))?;
         Ok(i32::from_le_bytes(bytes))
     }
 
     fn skip(&mut self, count: u64) -> Result<(), WeightsError> {
         self.take(count)?;
-        self.reader.seek_relative(count as i64).map_err(WeightsError::io("read", self.path))
+        self.reader
+            .seek_relative(count as i64)
+            .map_err(WeightsError::io("read", self.path))
     }
 
     fn take(&mut self, count: u64) -> Result<(), WeightsError> {
@@ -190,7 +206,10 @@ impl Walk<'_> {
     }
 
     fn problem(&self, problem: impl Into<String>) -> WeightsError {
-        WeightsError::Ggml { path: self.path.to_owned(), problem: problem.into() }
+        WeightsError::Ggml {
+            path: self.path.to_owned(),
+            problem: problem.into(),
+        }
     }
 }
 

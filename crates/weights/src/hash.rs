@@ -20,22 +20,37 @@ pub(crate) struct Fingerprint {
 }
 
 /// Hashes the whole file at `path`, reporting [`Stage::Verify`].
-pub(crate) fn fingerprint(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Fingerprint, WeightsError> {
+pub(crate) fn fingerprint(
+    path: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Fingerprint, WeightsError> {
     let mut file = File::open(path).map_err(WeightsError::io("open", path))?;
-    let total = file.metadata().map_err(WeightsError::io("read", path))?.len();
+    let total = file
+        .metadata()
+        .map_err(WeightsError::io("read", path))?
+        .len();
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     let mut done = 0;
     loop {
-        let count = file.read(&mut buffer).map_err(WeightsError::io("read", path))?;
+        let count = file
+            .read(&mut buffer)
+            .map_err(WeightsError::io("read", path))?;
         if count == 0 {
             break;
         }
         hasher.update(&buffer[..count]);
         done += count as u64;
-        progress(Progress { stage: Stage::Verify, bytes_done: done, bytes_total: Some(total) });
+        progress(Progress {
+            stage: Stage::Verify,
+            bytes_done: done,
+            bytes_total: Some(total),
+        });
     }
-    Ok(Fingerprint { sha256: hex(&hasher.finalize()), size_bytes: done })
+    Ok(Fingerprint {
+        sha256: hex(&hasher.finalize()),
+        size_bytes: done,
+    })
 }
 
 /// A writer that hashes what it passes on.
@@ -48,7 +63,11 @@ pub(crate) struct HashingWriter<W> {
 impl<W: Write> HashingWriter<W> {
     /// Starts with an empty hash.
     pub(crate) fn new(inner: W) -> Self {
-        Self { inner, hasher: Sha256::new(), written: 0 }
+        Self {
+            inner,
+            hasher: Sha256::new(),
+            written: 0,
+        }
     }
 
     /// Bytes passed on so far.
@@ -58,7 +77,10 @@ impl<W: Write> HashingWriter<W> {
 
     /// The inner writer, and what has passed through.
     pub(crate) fn finish(self) -> (W, Fingerprint) {
-        let fingerprint = Fingerprint { sha256: hex(&self.hasher.finalize()), size_bytes: self.written };
+        let fingerprint = Fingerprint {
+            sha256: hex(&self.hasher.finalize()),
+            size_bytes: self.written,
+        };
         (self.inner, fingerprint)
     }
 }
@@ -80,7 +102,12 @@ fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes
         .iter()
-        .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
+        .flat_map(|byte| {
+            [
+                DIGITS[usize::from(byte >> 4)],
+                DIGITS[usize::from(byte & 15)],
+            ]
+        })
         .map(char::from)
         .collect()
 }

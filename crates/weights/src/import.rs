@@ -8,7 +8,8 @@ use std::{
 };
 
 use crate::{
-    Cache, Installed, Progress, Source, Stage, WeightsError, catalogue, convert::convert, ggml, hash::HashingWriter,
+    Cache, Installed, Progress, Source, Stage, WeightsError, catalogue, convert::convert, ggml,
+    hash::HashingWriter,
 };
 
 /// Installs what is at `from` as the weights `name`, replacing what has that name. Waits for other pulls and imports.
@@ -56,7 +57,10 @@ fn import_file(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Installed, WeightsError> {
     let mut input = File::open(from).map_err(WeightsError::io("open", from))?;
-    let total = input.metadata().map_err(WeightsError::io("read", from))?.len();
+    let total = input
+        .metadata()
+        .map_err(WeightsError::io("read", from))?
+        .len();
     let file = cache.unfinished_file()?;
     let mut writer = HashingWriter::new(file.as_file());
     loop {
@@ -65,12 +69,23 @@ fn import_file(
         if count == 0 {
             break;
         }
-        progress(Progress { stage: Stage::Verify, bytes_done: writer.written(), bytes_total: Some(total) });
+        progress(Progress {
+            stage: Stage::Verify,
+            bytes_done: writer.written(),
+            bytes_total: Some(total),
+        });
     }
-    writer.flush().map_err(WeightsError::io("write", file.path()))?;
+    writer
+        .flush()
+        .map_err(WeightsError::io("write", file.path()))?;
     let (_, fingerprint) = writer.finish();
     // Once more, on the copy: the original may have changed since.
     ggml::check(file.path())?;
     let official = catalogue::find(name).is_some_and(|entry| entry.sha256 == fingerprint.sha256);
-    cache.install(name, file.into_temp_path(), fingerprint, if official { Source::Official } else { source })
+    cache.install(
+        name,
+        file.into_temp_path(),
+        fingerprint,
+        if official { Source::Official } else { source },
+    )
 }

@@ -17,8 +17,15 @@ const LOG_FACTOR: f64 = 6.4;
 pub(crate) fn filters(n_mels: usize) -> Vec<f32> {
     let top = mel_from_hz(SAMPLE_RATE_HZ / 2.0);
     let step = top / (n_mels as f64 + 1.0);
-    let edges: Vec<f64> =
-        (0..n_mels + 2).map(|i| hz_from_mel(if i == n_mels + 1 { top } else { i as f64 * step })).collect();
+    let edges: Vec<f64> = (0..n_mels + 2)
+        .map(|i| {
+            hz_from_mel(if i == n_mels + 1 {
+                top
+            } else {
+                i as f64 * step
+            })
+        })
+        .collect();
 
     let mut rows = Vec::with_capacity(n_mels * BINS);
     for triple in edges.windows(3) {
@@ -60,12 +67,18 @@ mod tests {
         assert_eq!(filters.len(), n_mels * BINS);
         // librosa's own first value is minus zero. That one bit kept other converters from the published files' hashes.
         assert_eq!(filters[0].to_bits(), 0.0_f32.to_bits());
-        assert_eq!(filters.iter().filter(|value| **value != 0.0).count(), nonzero);
+        assert_eq!(
+            filters.iter().filter(|value| **value != 0.0).count(),
+            nonzero
+        );
         let found: f64 = filters.iter().copied().map(f64::from).sum();
         assert!((found - sum).abs() < 1e-9, "the sum is {found}");
         for &(row, bin, value) in peaks {
             let found = filters[row * BINS + bin];
-            assert!((found - value).abs() <= f32::EPSILON * value, "row {row}, bin {bin}: {found}, not {value}");
+            assert!(
+                (found - value).abs() <= f32::EPSILON * value,
+                "row {row}, bin {bin}: {found}, not {value}"
+            );
         }
     }
 

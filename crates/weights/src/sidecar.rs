@@ -35,7 +35,9 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Official => write!(f, "official"),
-            Self::ConvertedFromPypi { wheels, .. } => write!(f, "converted from PyPI {}", wheels.join(" + ")),
+            Self::ConvertedFromPypi { wheels, .. } => {
+                write!(f, "converted from PyPI {}", wheels.join(" + "))
+            }
             Self::Imported { from } => write!(f, "imported from {}", from.display()),
         }
     }
@@ -57,7 +59,9 @@ pub(crate) struct Sidecar {
 impl Sidecar {
     /// A record made now.
     pub(crate) fn new(fingerprint: Fingerprint, source: Source) -> Self {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since_1970 = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Self {
             sha256: fingerprint.sha256,
             size_bytes: fingerprint.size_bytes,
@@ -79,7 +83,12 @@ impl Sidecar {
     pub(crate) fn to_json(&self) -> String {
         // Strings, numbers and paths that came from UTF-8 arguments; a path that did not is the one way to fail.
         serde_json::to_string_pretty(self).unwrap_or_else(|_| {
-            let nameless = Self { source: Source::Imported { from: PathBuf::from("?") }, ..self.clone() };
+            let nameless = Self {
+                source: Source::Imported {
+                    from: PathBuf::from("?"),
+                },
+                ..self.clone()
+            };
             serde_json::to_string_pretty(&nameless).unwrap_or_default()
         })
     }

@@ -73,8 +73,15 @@ impl Cache {
         let path = self.path(name)?;
         let name = name.to_owned();
         match self.verify(&name)? {
-            Verdict::Official { sha256 } | Verdict::Recorded { sha256, .. } => Ok(Verified { name, path, sha256 }),
-            Verdict::Changed { expected, found } => Err(WeightsError::Changed { name, path, expected, found }),
+            Verdict::Official { sha256 } | Verdict::Recorded { sha256, .. } => {
+                Ok(Verified { name, path, sha256 })
+            }
+            Verdict::Changed { expected, found } => Err(WeightsError::Changed {
+                name,
+                path,
+                expected,
+                found,
+            }),
             Verdict::Unrecorded { .. } => Err(WeightsError::Unrecorded { name, path }),
         }
     }
@@ -86,9 +93,16 @@ impl Cache {
     }
 
     /// As [`Cache::verify`], with the published hash given.
-    pub(crate) fn verify_against(&self, name: &str, official: Option<&str>) -> Result<Verdict, WeightsError> {
+    pub(crate) fn verify_against(
+        &self,
+        name: &str,
+        official: Option<&str>,
+    ) -> Result<Verdict, WeightsError> {
         let Some(installed) = self.lookup(name)? else {
-            return Err(WeightsError::NotInstalled { name: name.to_owned(), folder: self.folder().to_owned() });
+            return Err(WeightsError::NotInstalled {
+                name: name.to_owned(),
+                folder: self.folder().to_owned(),
+            });
         };
         let found = fingerprint(&installed.path, &mut |_| ())?;
         let recorded = Sidecar::read(&self.sidecar_path(name)?)?;
@@ -97,21 +111,33 @@ impl Cache {
             if recorded.is_none_or(|record| record.sha256 != found.sha256) {
                 self.adopt(name, found.clone());
             }
-            return Ok(Verdict::Official { sha256: found.sha256 });
+            return Ok(Verdict::Official {
+                sha256: found.sha256,
+            });
         }
         Ok(match recorded {
-            None => Verdict::Unrecorded { sha256: found.sha256 },
-            Some(record) if record.sha256 == found.sha256 => {
-                Verdict::Recorded { sha256: found.sha256, source: record.source }
-            }
-            Some(record) => Verdict::Changed { expected: record.sha256, found: found.sha256 },
+            None => Verdict::Unrecorded {
+                sha256: found.sha256,
+            },
+            Some(record) if record.sha256 == found.sha256 => Verdict::Recorded {
+                sha256: found.sha256,
+                source: record.source,
+            },
+            Some(record) => Verdict::Changed {
+                expected: record.sha256,
+                found: found.sha256,
+            },
         })
     }
 
     /// Records a file that is known to be the published one. Failing (a read-only folder) costs only the record.
     fn adopt(&self, name: &str, found: Fingerprint) {
         if let Err(error) = self.record(name, found, Source::Official) {
-            warn!(weights = name, error = &error as &dyn std::error::Error, "cannot record weights {name}");
+            warn!(
+                weights = name,
+                error = &error as &dyn std::error::Error,
+                "cannot record weights {name}"
+            );
         }
     }
 }

@@ -17,14 +17,21 @@ const MAX_FILE_BYTES: u64 = 64 << 20;
 /// The tokens of the model in `folder`, by rank. Errors: [`WeightsError::Model`] if there is no usable vocabulary.
 pub(crate) fn read(folder: &Path) -> Result<Vec<Vec<u8>>, WeightsError> {
     for (file_name, parse) in [
-        ("vocabulary.json", parse_list as fn(&str) -> Option<Vec<String>>),
+        (
+            "vocabulary.json",
+            parse_list as fn(&str) -> Option<Vec<String>>,
+        ),
         ("vocabulary.txt", |text| Some(parse_lines(text))),
         ("tokenizer.json", parse_tokenizer),
     ] {
         let path = folder.join(file_name);
         if let Some(text) = read_text(&path)? {
-            let problem = |problem: String| WeightsError::Model { path: path.clone(), problem };
-            let tokens = parse(&text).ok_or_else(|| problem("it is not a vocabulary".to_owned()))?;
+            let problem = |problem: String| WeightsError::Model {
+                path: path.clone(),
+                problem,
+            };
+            let tokens =
+                parse(&text).ok_or_else(|| problem("it is not a vocabulary".to_owned()))?;
             return decode_all(&tokens).map_err(problem);
         }
     }
@@ -42,9 +49,14 @@ fn read_text(path: &PathBuf) -> Result<Option<String>, WeightsError> {
     };
     if size_bytes > MAX_FILE_BYTES {
         let problem = format!("it has {size_bytes} bytes, too many for a vocabulary");
-        return Err(WeightsError::Model { path: path.clone(), problem });
+        return Err(WeightsError::Model {
+            path: path.clone(),
+            problem,
+        });
     }
-    fs::read_to_string(path).map(Some).map_err(WeightsError::io("read", path))
+    fs::read_to_string(path)
+        .map(Some)
+        .map_err(WeightsError::io("read", path))
 }
 
 fn parse_list(text: &str) -> Option<Vec<String>> {
@@ -77,7 +89,10 @@ fn parse_tokenizer(text: &str) -> Option<Vec<String>> {
 
     let tokenizer: Tokenizer = serde_json::from_str(text).ok()?;
     let mut by_rank = vec![None; TOKENS];
-    let added = tokenizer.added_tokens.into_iter().map(|added| (added.content, added.id));
+    let added = tokenizer
+        .added_tokens
+        .into_iter()
+        .map(|added| (added.content, added.id));
     for (token, rank) in tokenizer.model.vocab.into_iter().chain(added) {
         if let Some(place) = by_rank.get_mut(rank) {
             *place = Some(token);
@@ -88,13 +103,19 @@ fn parse_tokenizer(text: &str) -> Option<Vec<String>> {
 
 fn decode_all(tokens: &[String]) -> Result<Vec<Vec<u8>>, String> {
     if tokens.len() < TOKENS {
-        return Err(format!("it has {} tokens, a Whisper vocabulary has at least {TOKENS}", tokens.len()));
+        return Err(format!(
+            "it has {} tokens, a Whisper vocabulary has at least {TOKENS}",
+            tokens.len()
+        ));
     }
     let alphabet = alphabet();
     tokens[..TOKENS]
         .iter()
         .enumerate()
-        .map(|(rank, token)| decode(token, &alphabet).ok_or_else(|| format!("token {rank} is not in GPT-2's alphabet")))
+        .map(|(rank, token)| {
+            decode(token, &alphabet)
+                .ok_or_else(|| format!("token {rank} is not in GPT-2's alphabet"))
+        })
         .collect()
 }
 
@@ -144,14 +165,27 @@ mod tests {
     #[test]
     fn a_short_vocabulary_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(read(folder.path()).unwrap_err().to_string().contains("neither vocabulary.json nor"));
+        assert!(
+            read(folder.path())
+                .unwrap_err()
+                .to_string()
+                .contains("neither vocabulary.json nor")
+        );
         fs::write(folder.path().join("vocabulary.txt"), "a\nb").unwrap();
-        assert!(read(folder.path()).unwrap_err().to_string().contains("it has 2 tokens"));
+        assert!(
+            read(folder.path())
+                .unwrap_err()
+                .to_string()
+                .contains("it has 2 tokens")
+        );
     }
 
     #[test]
     fn a_tokenizer_that_skips_a_rank_is_refused() {
-        assert_eq!(parse_tokenizer(r#"{"model":{"vocab":{"a":0,"b":2}}}"#), None);
+        assert_eq!(
+            parse_tokenizer(r#"{"model":{"vocab":{"a":0,"b":2}}}"#),
+            None
+        );
         assert_eq!(parse_tokenizer("[]"), None);
     }
 }

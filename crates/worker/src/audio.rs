@@ -46,7 +46,11 @@ pub struct Limits {
 impl Default for Limits {
     /// Four hours, no bound on bytes beyond what four hours of the highest rate and channel count give, and a minute.
     fn default() -> Self {
-        Self { max_seconds: 4 * 60 * 60, max_decoded_bytes: u64::MAX, max_cpu: Duration::from_secs(60) }
+        Self {
+            max_seconds: 4 * 60 * 60,
+            max_decoded_bytes: u64::MAX,
+            max_cpu: Duration::from_secs(60),
+        }
     }
 }
 

@@ -78,14 +78,26 @@ pub struct Config {
 impl Config {
     /// What the store needs to know.
     pub fn store_settings(&self) -> StoreSettings {
-        let QueueSettings { ttl, retrieval_grace, lease, .. } = self.queue;
-        StoreSettings { ttl, retrieval_grace, lease }
+        let QueueSettings {
+            ttl,
+            retrieval_grace,
+            lease,
+            ..
+        } = self.queue;
+        StoreSettings {
+            ttl,
+            retrieval_grace,
+            lease,
+        }
     }
 
     /// What decoding a recording may take.
     pub(crate) fn decode_settings(&self) -> DecodeSettings {
         DecodeSettings {
-            limits: Limits { max_seconds: self.max_audio_seconds, ..Limits::default() },
+            limits: Limits {
+                max_seconds: self.max_audio_seconds,
+                ..Limits::default()
+            },
             ffmpeg: self.ffmpeg.program(),
             memory_bytes: self.decode_memory_bytes,
             stall_timeout: self.stall_timeout,
@@ -94,7 +106,8 @@ impl Config {
 
     /// Slots as asked for, or one for each core.
     pub fn slots(&self) -> u32 {
-        self.slots.unwrap_or_else(|| available_parallelism().map_or(1, |cores| cores.get() as u32))
+        self.slots
+            .unwrap_or_else(|| available_parallelism().map_or(1, |cores| cores.get() as u32))
     }
 
     /// Every problem with the values, each naming its setting.
@@ -146,7 +159,9 @@ impl Ffmpeg {
             Self::At(path) => Some(path.clone()),
             Self::Auto => {
                 let folders = std::env::var_os("PATH").unwrap_or_default();
-                std::env::split_paths(&folders).map(|folder| folder.join("ffmpeg")).find(|path| path.is_file())
+                std::env::split_paths(&folders)
+                    .map(|folder| folder.join("ffmpeg"))
+                    .find(|path| path.is_file())
             }
         };
         found.and_then(|path| path.canonicalize().ok())

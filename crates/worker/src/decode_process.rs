@@ -73,11 +73,22 @@ pub(crate) fn prepare(
     track: TrackChoice,
     control: &dyn Control,
 ) -> Result<Recording, DecodeError> {
-    let without = || decode(DecodeProcess::start(input, spool, settings, track, None), spool, settings, control);
+    let without = || {
+        decode(
+            DecodeProcess::start(input, spool, settings, track, None),
+            spool,
+            settings,
+            control,
+        )
+    };
     let first = without();
-    let (Some(program), Some(formats)) = (&settings.ffmpeg, ffmpeg::is_wanted(&first, input)) else { return first };
+    let (Some(program), Some(formats)) = (&settings.ffmpeg, ffmpeg::is_wanted(&first, input))
+    else {
+        return first;
+    };
 
-    let started = Ffmpeg::start(program, formats, input, settings, track).map_err(DecodeError::Process);
+    let started =
+        Ffmpeg::start(program, formats, input, settings, track).map_err(DecodeError::Process);
     let mut has_run = true;
     let second = started.and_then(|(mut ffmpeg, samples)| {
         let process = DecodeProcess::start(input, spool, settings, track, Some(samples));
@@ -87,10 +98,16 @@ pub(crate) fn prepare(
             has_run = ffmpeg.has_run();
         }
         let recording = decoded?;
-        Ok(Recording { truncated: recording.truncated || !ffmpeg.has_succeeded(), ..recording })
+        Ok(Recording {
+            truncated: recording.truncated || !ffmpeg.has_succeeded(),
+            ..recording
+        })
     });
     if !has_run {
-        tracing::error!("{} cannot be started in its sandbox (STENO_FFMPEG)", program.display());
+        tracing::error!(
+            "{} cannot be started in its sandbox (STENO_FFMPEG)",
+            program.display()
+        );
         return if first.is_ok() { without() } else { first };
     }
     settled(first, second).unwrap_or_else(without)
@@ -106,12 +123,17 @@ fn settled(
 
     let outcome = match (first, second) {
         (Err(_), Ok(second)) => Ok(second),
-        (Ok(first), Ok(second)) if second.duration_ms / 2 > first.duration_ms.saturating_sub(first.damaged_ms) => {
+        (Ok(first), Ok(second))
+            if second.duration_ms / 2 > first.duration_ms.saturating_sub(first.damaged_ms) =>
+        {
             Ok(second)
         }
         (_, Err(DecodeError::Audio(error @ (Stopped | TooLong { .. })))) => Err(error.into()),
         // The machine is at fault, a full disk for example: what ffmpeg makes of the recording is not known.
-        (Err(_), Err(error @ (DecodeError::Process(_) | DecodeError::Audio(Input(_) | Spool(_))))) => Err(error),
+        (
+            Err(_),
+            Err(error @ (DecodeError::Process(_) | DecodeError::Audio(Input(_) | Spool(_)))),
+        ) => Err(error),
         (Err(DecodeError::Audio(NeedsFfmpeg(format))), Err(_)) => {
             Err(UnsupportedMedia(format!("{format}, which ffmpeg could not read either")).into())
         }
@@ -138,10 +160,13 @@ fn decode(
         if control.should_stop() {
             return Err(AudioError::Stopped.into());
         }
-        let received = process.answers.receive().map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidData => DecodeError::Nonsense,
-            _ => DecodeError::Process(error),
-        });
+        let received = process
+            .answers
+            .receive()
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::InvalidData => DecodeError::Nonsense,
+                _ => DecodeError::Process(error),
+            });
         match received? {
             Received::Message(Message::Alive) => {
                 alive_at = Instant::now();
@@ -157,12 +182,18 @@ fn decode(
             Received::End if has_begun => return Err(process.end()),
             Received::End => return Err(process.end_before_it_began()),
             Received::Nothing if alive_at.elapsed() > settings.stall_timeout => {
-                return Err(DecodeError::Silent { what: "sign of life", after: settings.stall_timeout });
+                return Err(DecodeError::Silent {
+                    what: "sign of life",
+                    after: settings.stall_timeout,
+                });
             }
             Received::Words(_) | Received::Nothing => {}
         }
         if began.elapsed() > longest {
-            return Err(DecodeError::Silent { what: "answer", after: longest });
+            return Err(DecodeError::Silent {
+                what: "answer",
+                after: longest,
+            });
         }
     }
 }
@@ -170,13 +201,19 @@ fn decode(
 /// The reasons are the same for every process.
 fn warn_once(reasons: &str) {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| tracing::warn!("recordings are decoded with less protection than there could be: {reasons}"));
+    ONCE.call_once(|| {
+        tracing::warn!("recordings are decoded with less protection than there could be: {reasons}")
+    });
 }
 
 /// The recording, if the spool can be its.
 fn checked(recording: Recording, spool: &Path) -> Result<Recording, DecodeError> {
     let samples = samples_of(spool).map_err(AudioError::Spool)?;
-    if recording.fits(samples) { Ok(recording) } else { Err(DecodeError::Nonsense) }
+    if recording.fits(samples) {
+        Ok(recording)
+    } else {
+        Err(DecodeError::Nonsense)
+    }
 }
 
 /// This very program, even if another version of it was installed meanwhile, without settings in its environment.
@@ -184,7 +221,9 @@ fn own_program() -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.arg0("steno-worker");
     // Settings and what the service manager passes are none of its business.
-    let is_ours = |name: &str| name.starts_with("STENO_") || matches!(name, "NOTIFY_SOCKET" | "WATCHDOG_USEC");
+    let is_ours = |name: &str| {
+        name.starts_with("STENO_") || matches!(name, "NOTIFY_SOCKET" | "WATCHDOG_USEC")
+    };
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(is_ours) {
             command.env_remove(name);
@@ -217,20 +256,26 @@ impl DecodeProcess {
         };
         let (answers, others_end) = io::pipe()?;
         let mut command = own_program();
-        command.arg(ARGUMENT).arg(serde_json::to_string(&order)?).args([input, spool]);
+        command
+            .arg(ARGUMENT)
+            .arg(serde_json::to_string(&order)?)
+            .args([input, spool]);
         command.stdin(piped.map_or_else(Stdio::null, Stdio::from));
         command.stdout(others_end.try_clone()?).stderr(others_end);
         // Signals for the worker's group, as of a terminal, are for the worker to act on.
         let child = command.process_group(0).spawn()?;
-        Ok(Self { child, answers: Answers::new(answers) })
+        Ok(Self {
+            child,
+            answers: Answers::new(answers),
+        })
     }
 
     /// How it ended, where it never came to read the recording: it could not be loaded, or found no memory.
     fn end_before_it_began(&mut self) -> DecodeError {
         match self.end() {
-            DecodeError::Died(status) => {
-                DecodeError::Process(io::Error::other(format!("it ended before it read anything ({status})")))
-            }
+            DecodeError::Died(status) => DecodeError::Process(io::Error::other(format!(
+                "it ended before it read anything ({status})"
+            ))),
             other => other,
         }
     }
@@ -239,7 +284,9 @@ impl DecodeProcess {
     fn end(&mut self) -> DecodeError {
         // One that is ending keeps its status.
         let _ = self.child.kill();
-        self.child.wait().map_or_else(DecodeError::Process, DecodeError::Died)
+        self.child
+            .wait()
+            .map_or_else(DecodeError::Process, DecodeError::Died)
     }
 }
 
@@ -256,7 +303,12 @@ mod tests {
     use super::*;
 
     fn recording(duration_ms: u64, damaged_ms: u64) -> Recording {
-        Recording { duration_ms, spans: Vec::new(), truncated: false, damaged_ms }
+        Recording {
+            duration_ms,
+            spans: Vec::new(),
+            truncated: false,
+            damaged_ms,
+        }
     }
 
     fn needs_ffmpeg() -> Result<Recording, DecodeError> {
@@ -269,13 +321,25 @@ mod tests {
         let corrupt = || Err(AudioError::CorruptAudio("damaged".to_owned()).into());
         for first in [needs_ffmpeg(), corrupt()] {
             let outcome = settled(first, Err(AudioError::Spool(full()).into()));
-            assert!(matches!(outcome, Some(Err(DecodeError::Audio(AudioError::Spool(_))))), "{outcome:?}");
+            assert!(
+                matches!(outcome, Some(Err(DecodeError::Audio(AudioError::Spool(_))))),
+                "{outcome:?}"
+            );
         }
         let outcome = settled(needs_ffmpeg(), Err(DecodeError::Process(full())));
-        assert!(matches!(outcome, Some(Err(DecodeError::Process(_)))), "{outcome:?}");
+        assert!(
+            matches!(outcome, Some(Err(DecodeError::Process(_)))),
+            "{outcome:?}"
+        );
 
         let refused = settled(needs_ffmpeg(), corrupt());
-        assert!(matches!(refused, Some(Err(DecodeError::Audio(AudioError::UnsupportedMedia(_))))), "{refused:?}");
+        assert!(
+            matches!(
+                refused,
+                Some(Err(DecodeError::Audio(AudioError::UnsupportedMedia(_))))
+            ),
+            "{refused:?}"
+        );
     }
 
     #[test]
@@ -283,6 +347,9 @@ mod tests {
         let found = |first, second| settled(Ok(first), Ok(second)).is_some();
         assert!(found(recording(1_000, 0), recording(2_100, 0)));
         assert!(!found(recording(1_000, 0), recording(1_900, 0)));
-        assert!(found(recording(1_000, 1_001), recording(100, 0)), "more damage than sound, by rounding");
+        assert!(
+            found(recording(1_000, 1_001), recording(100, 0)),
+            "more damage than sound, by rounding"
+        );
     }
 }

@@ -165,6 +165,9 @@ pub enum EngineError {
 impl EngineError {
     /// Whether the machine or its set-up is at fault, and not what was to be transcribed.
     pub(crate) fn is_of_machine(&self) -> bool {
-        matches!(self, Self::NoState | Self::NotLoaded { .. } | Self::Header(_) | Self::Processor(_))
+        matches!(
+            self,
+            Self::NoState | Self::NotLoaded { .. } | Self::Header(_) | Self::Processor(_)
+        )
     }
 }

@@ -36,7 +36,11 @@ fn main() -> ExitCode {
         Err(error) => {
             tracing::error!("{error:#}");
             let needs_operator = steno_worker::needs_operator(&error);
-            ExitCode::from(if needs_operator { EXIT_CONFIG } else { EXIT_RESTART })
+            ExitCode::from(if needs_operator {
+                EXIT_CONFIG
+            } else {
+                EXIT_RESTART
+            })
         }
     }
 }
@@ -50,11 +54,20 @@ fn run(config: Config) -> anyhow::Result<Ended> {
     }
     // It means "read your settings again", and there are none that a worker reads again.
     signal_hook::flag::register(SIGHUP, Arc::default())?;
-    let store = Store::open(&config.queue.data, config.store_settings())
-        .with_context(|| format!("cannot open the data folder {} (STENO_DATA)", config.queue.data.display()))?;
+    let store = Store::open(&config.queue.data, config.store_settings()).with_context(|| {
+        format!(
+            "cannot open the data folder {} (STENO_DATA)",
+            config.queue.data.display()
+        )
+    })?;
     let engine = steno_worker::load_engine(&config)?;
     let slots = config.slots();
-    let worker = Worker::start(config, Arc::new(store), Arc::new(engine), Arc::new(SystemClock))?;
+    let worker = Worker::start(
+        config,
+        Arc::new(store),
+        Arc::new(engine),
+        Arc::new(SystemClock),
+    )?;
     tracing::info!(slots, "working with {slots} slots");
     // Without systemd this does nothing.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);

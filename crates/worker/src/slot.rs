@@ -44,7 +44,12 @@ pub(crate) struct SlotState {
 impl SlotState {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         let alive_at_ms = AtomicI64::new(clock.now().boot_ms);
-        Self { clock, claim: Mutex::new(None), stop: AtomicBool::new(false), alive_at_ms }
+        Self {
+            clock,
+            claim: Mutex::new(None),
+            stop: AtomicBool::new(false),
+            alive_at_ms,
+        }
     }
 
     /// The claim it works on.
@@ -80,7 +85,8 @@ impl SlotState {
     }
 
     fn tick(&self) {
-        self.alive_at_ms.store(self.clock.now().boot_ms, Ordering::SeqCst);
+        self.alive_at_ms
+            .store(self.clock.now().boot_ms, Ordering::SeqCst);
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<ClaimId>> {
@@ -110,7 +116,9 @@ pub(crate) fn run(shared: &Shared, state: &SlotState) -> Result<(), StoreError> 
         }
         let claimed = match next.take() {
             Some(claim) => Some(claim),
-            None => patiently(shared, || shared.store.claim_task(shared.clock.now(), &shared.run))?,
+            None => patiently(shared, || {
+                shared.store.claim_task(shared.clock.now(), &shared.run)
+            })?,
         };
         match claimed {
             Some(claim) => next = work(shared, state, session.as_mut(), &claim)?,
@@ -176,9 +184,13 @@ fn settle(
     match outcome {
         Ok(Done::Prepared(prepared, spool)) => {
             let is_planned = prepared.outputs.is_none();
-            let outcome = patiently(shared, || store.finish_prepare(now(), run, claim, &prepared, more));
+            let outcome = patiently(shared, || {
+                store.finish_prepare(now(), run, claim, &prepared, more)
+            });
             // A commit that failed may be found whole later, with this spool's name in it: the orphan scan looks then.
-            let may_be_named = outcome.as_ref().map_or_else(StoreError::is_fatal, |finished| finished.accepted);
+            let may_be_named = outcome
+                .as_ref()
+                .map_or_else(StoreError::is_fatal, |finished| finished.accepted);
             if is_planned && may_be_named {
                 spool.keep();
             }
@@ -186,13 +198,18 @@ fn settle(
         }
         Ok(Done::Transcribed(output)) => {
             let model = model_of(shared, claim);
-            patiently(shared, || store.finish_span(now(), run, claim, &output, model, more))
+            patiently(shared, || {
+                store.finish_span(now(), run, claim, &output, model, more)
+            })
         }
         Err(TaskError::Store(error)) if error.is_fatal() && !error.is_disk_full() => Err(error),
         Err(error) => match error.remedy() {
             Remedy::Release => {
                 let accepted = patiently(shared, || store.release_task(claim))?;
-                Ok(Finished { accepted, next: None })
+                Ok(Finished {
+                    accepted,
+                    next: None,
+                })
             }
             Remedy::Postpone(reason) => {
                 let error: &dyn std::error::Error = &error;
@@ -207,12 +224,17 @@ fn settle(
                 let accepted = patiently(shared, || store.postpone_task(now(), claim, reason))?;
                 // The next task would probably meet the same: not the whole queue in a second.
                 shared.wakeup.wait(shared.wakeup.count(), RETRY_PAUSE);
-                Ok(Finished { accepted, next: None })
+                Ok(Finished {
+                    accepted,
+                    next: None,
+                })
             }
             Remedy::Fail(failure) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(error, job.id = %claim.job_id, "cannot do {} of job {}", describe(claim), claim.job_id);
-                patiently(shared, || store.fail_task(now(), run, claim, &failure, more))
+                patiently(shared, || {
+                    store.fail_task(now(), run, claim, &failure, more)
+                })
             }
         },
     }
@@ -220,16 +242,26 @@ fn settle(
 
 /// Name of the weights a job is done with.
 fn model_of<'a>(shared: &'a Shared, claim: &'a Claim) -> &'a str {
-    claim.options.model.as_deref().unwrap_or_else(|| shared.engine.model())
+    claim
+        .options
+        .model
+        .as_deref()
+        .unwrap_or_else(|| shared.engine.model())
 }
 
 /// Tries a store operation until it succeeds: a full disk or a locked database must not cost a result. Gives up where
 /// going on would be wrong.
-fn patiently<T>(shared: &Shared, operation: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+fn patiently<T>(
+    shared: &Shared,
+    operation: impl Fn() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     loop {
         match operation() {
             Err(error) if !error.is_fatal() && !shared.draining.load(Ordering::SeqCst) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "store operation failed; trying again");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "store operation failed; trying again"
+                );
                 shared.wakeup.wait(shared.wakeup.count(), RETRY_PAUSE);
             }
             outcome => return outcome,

@@ -15,8 +15,13 @@ pub fn needs_operator(error: &anyhow::Error) -> bool {
         if let Some(error) = cause.downcast_ref::<WeightsError>() {
             return is_about_installation(error);
         }
-        matches!(cause.downcast_ref::<LoadError>(), Some(LoadError::Engine(EngineError::Processor(_))))
-            || matches!(cause.downcast_ref::<EngineError>(), Some(EngineError::Processor(_)))
+        matches!(
+            cause.downcast_ref::<LoadError>(),
+            Some(LoadError::Engine(EngineError::Processor(_)))
+        ) || matches!(
+            cause.downcast_ref::<EngineError>(),
+            Some(EngineError::Processor(_))
+        )
     };
     error.chain().any(is_permanent)
 }
@@ -43,11 +48,19 @@ mod tests {
     #[test]
     fn what_a_person_has_to_put_right_is_told_from_what_passes() {
         let folder = std::path::PathBuf::from("weights");
-        let missing = WeightsError::NotInstalled { name: "base".to_owned(), folder };
-        let missing = anyhow::Error::from(LoadError::from(missing)).context("cannot load the weights");
+        let missing = WeightsError::NotInstalled {
+            name: "base".to_owned(),
+            folder,
+        };
+        let missing =
+            anyhow::Error::from(LoadError::from(missing)).context("cannot load the weights");
         assert!(needs_operator(&missing));
 
-        let no_queue = Err::<(), _>(StoreError::NoQueue { path: "data".into() }).context("cannot open").unwrap_err();
+        let no_queue = Err::<(), _>(StoreError::NoQueue {
+            path: "data".into(),
+        })
+        .context("cannot open")
+        .unwrap_err();
         assert!(needs_operator(&no_queue));
         assert!(!needs_operator(&anyhow::anyhow!("the network is down")));
     }

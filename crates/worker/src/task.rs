@@ -8,7 +8,9 @@ mod transcribe;
 use std::io;
 
 use steno_models::FailureCode;
-use steno_store::{Claim, DataDir, Failure, Postponement, Prepared, SpanOutput, SpoolFile, StoreError, TaskKind};
+use steno_store::{
+    Claim, DataDir, Failure, Postponement, Prepared, SpanOutput, SpoolFile, StoreError, TaskKind,
+};
 
 use crate::audio::{AudioError, Control};
 use crate::decode_process::{DecodeError, DecodeSettings};
@@ -90,13 +92,20 @@ impl TaskError {
                 (FailureCode::EngineError, "the speech engine failed on this recording".to_owned(), true)
             }
         };
-        Remedy::Fail(Failure { code, message, retryable })
+        Remedy::Fail(Failure {
+            code,
+            message,
+            retryable,
+        })
     }
 
     fn is_disk_full(&self) -> bool {
         match self {
             Self::File(AudioError::Input(error) | AudioError::Spool(error)) => {
-                matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+                matches!(
+                    error.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+                )
             }
             Self::Store(error) => error.is_disk_full(),
             _ => false,
@@ -134,20 +143,29 @@ impl From<EngineError> for TaskError {
 
 fn recording_code(error: &AudioError) -> FailureCode {
     match error {
-        AudioError::UnsupportedMedia(_) | AudioError::NeedsFfmpeg(_) => FailureCode::UnsupportedMedia,
+        AudioError::UnsupportedMedia(_) | AudioError::NeedsFfmpeg(_) => {
+            FailureCode::UnsupportedMedia
+        }
         AudioError::EmptyAudio => FailureCode::EmptyAudio,
         AudioError::TooLong { .. } => FailureCode::AudioTooLong,
-        AudioError::CorruptAudio(_) | AudioError::Stopped | AudioError::Input(_) | AudioError::Spool(_) => {
-            FailureCode::CorruptAudio
-        }
+        AudioError::CorruptAudio(_)
+        | AudioError::Stopped
+        | AudioError::Input(_)
+        | AudioError::Spool(_) => FailureCode::CorruptAudio,
     }
 }
 
 /// Does the task of a claim.
-pub(crate) fn run(claim: &Claim, context: &TaskContext<'_>, session: &mut dyn Session) -> Result<Done, TaskError> {
+pub(crate) fn run(
+    claim: &Claim,
+    context: &TaskContext<'_>,
+    session: &mut dyn Session,
+) -> Result<Done, TaskError> {
     match &claim.task {
         TaskKind::Prepare { audio } => prepare::prepare(claim, audio, context, session),
-        TaskKind::Transcribe(span) => transcribe::transcribe(claim, span, context, session).map(Done::Transcribed),
+        TaskKind::Transcribe(span) => {
+            transcribe::transcribe(claim, span, context, session).map(Done::Transcribed)
+        }
     }
 }
 
@@ -185,11 +203,16 @@ mod tests {
         let died = std::os::unix::process::ExitStatusExt::from_raw(9);
         for (error, retryable) in [
             (TaskError::from(AudioError::EmptyAudio), false),
-            (AudioError::CorruptAudio("no sound".to_owned()).into(), false),
+            (
+                AudioError::CorruptAudio("no sound".to_owned()).into(),
+                false,
+            ),
             (DecodeError::Died(died).into(), true),
             (DecodeError::Nonsense.into(), true),
         ] {
-            let Remedy::Fail(failure) = error.remedy() else { panic!("not charged: {error}") };
+            let Remedy::Fail(failure) = error.remedy() else {
+                panic!("not charged: {error}")
+            };
             assert_eq!(failure.retryable, retryable, "{error}");
         }
         assert!(matches!(TaskError::Stopped.remedy(), Remedy::Release));

@@ -26,7 +26,10 @@ impl Wakeup {
     /// Waits until the count is another than `seen`, at most `limit`.
     pub(crate) fn wait(&self, seen: u64, limit: Duration) {
         let count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.changed.wait_timeout_while(count, limit, |count| *count == seen));
+        drop(
+            self.changed
+                .wait_timeout_while(count, limit, |count| *count == seen),
+        );
     }
 }
 

@@ -16,7 +16,10 @@ pub fn load_engine(config: &Config) -> Result<WeightsPool> {
         None => Cache::from_env()?,
     };
     let weights = verified(&cache, config)?;
-    tracing::info!(whisper = whisper_rs::print_system_info(), "whisper.cpp as it was built");
+    tracing::info!(
+        whisper = whisper_rs::print_system_info(),
+        "whisper.cpp as it was built"
+    );
     if !Whisper::has_fast_kernels() {
         tracing::warn!(
             "whisper.cpp was built without GGML_LLAMAFILE=ON and will take more than twice as long: build in the checkout, \
@@ -29,20 +32,27 @@ pub fn load_engine(config: &Config) -> Result<WeightsPool> {
         compute_type: config.compute_type,
         budget_bytes: config.model_memory_bytes,
     };
-    WeightsPool::open(settings, &weights).with_context(|| format!("cannot load the weights {}", config.model))
+    WeightsPool::open(settings, &weights)
+        .with_context(|| format!("cannot load the weights {}", config.model))
 }
 
 /// Weights whose hash is the recorded one.
 fn verified(cache: &Cache, config: &Config) -> Result<Verified> {
     let missing = match cache.open_verified(&config.model) {
         Ok(weights) => return Ok(weights),
-        Err(error @ (WeightsError::NotInstalled { .. } | WeightsError::Changed { .. })) if config.weights_pull => error,
+        Err(error @ (WeightsError::NotInstalled { .. } | WeightsError::Changed { .. }))
+            if config.weights_pull =>
+        {
+            error
+        }
         Err(error) => return Err(error.into()),
     };
     tracing::warn!("{missing}; downloading them now (STENO_WEIGHTS_PULL)");
     let mut logged = (None, 0);
     steno_weights::pull(cache, &config.model, &mut |progress| {
-        let percent = progress.bytes_total.map_or(0, |total| progress.bytes_done * 100 / total.max(1));
+        let percent = progress
+            .bytes_total
+            .map_or(0, |total| progress.bytes_done * 100 / total.max(1));
         let step = percent / LOG_EVERY_PERCENT;
         if logged != (Some(progress.stage), step) {
             logged = (Some(progress.stage), step);

@@ -7,7 +7,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
-use steno_store::{Clock, RunSettings, Store, StoreError, Sweep, WakeMessage, WakeSocket, WorkerRun};
+use steno_store::{
+    Clock, RunSettings, Store, StoreError, Sweep, WakeMessage, WakeSocket, WorkerRun,
+};
 
 use crate::Config;
 use crate::engine::{Engine, VERSION};
@@ -59,8 +61,11 @@ impl Worker {
         store.reclaim_tasks(clock.now(), Some(run.id()))?;
         // What is wrong with single files is in the log, and the next sweep tries again.
         store.sweep(clock.now())?;
-        let settings =
-            RunSettings { slots: config.slots(), model: engine.model().to_owned(), version: VERSION.clone() };
+        let settings = RunSettings {
+            slots: config.slots(),
+            model: engine.model().to_owned(),
+            version: VERSION.clone(),
+        };
         store.register_run(clock.now(), &run, &settings)?;
         let models = engine.models();
         store.announce_models(&models)?;
@@ -80,17 +85,31 @@ impl Worker {
                 (state, thread::spawn(move || run_slot(&shared, &own)))
             })
             .collect();
-        Ok(Self { config, shared, slots, socket, models })
+        Ok(Self {
+            config,
+            shared,
+            slots,
+            socket,
+            models,
+        })
     }
 
     /// Watches over the slots until `stop` is set, then drains.
     pub fn run(mut self, stop: &AtomicBool) -> Result<Ended, StoreError> {
         let now = Instant::now();
-        let mut due = Due { tick: now, heartbeat: now, sweep: now, version: None };
+        let mut due = Due {
+            tick: now,
+            heartbeat: now,
+            sweep: now,
+            version: None,
+        };
         while !stop.load(Ordering::SeqCst) {
             match self.socket.receive(TICK) {
                 Some(WakeMessage::Work) => self.shared.wakeup.wake_all(),
-                Some(WakeMessage::Cancel(claim)) => self.slots.iter().for_each(|(slot, _)| slot.stop_claim(claim)),
+                Some(WakeMessage::Cancel(claim)) => self
+                    .slots
+                    .iter()
+                    .for_each(|(slot, _)| slot.stop_claim(claim)),
                 Some(WakeMessage::Changed(_)) | None => {}
             }
             if due.tick.elapsed() < TICK {
@@ -103,7 +122,9 @@ impl Worker {
             }
             match self.look_around(&mut due) {
                 Err(error) if error.is_fatal() => return Err(error),
-                Err(error) => tracing::warn!(error = &error as &dyn Error, "cannot look after the queue"),
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn Error, "cannot look after the queue")
+                }
                 Ok(()) => {}
             }
             // Not under systemd, or without a watchdog, this does nothing.
@@ -118,19 +139,28 @@ impl Worker {
         let is_broken = |(state, thread): &&Slot| {
             let silent = state.silent_for(now);
             if silent > self.config.stall_timeout {
-                tracing::error!("a slot has given no sign of life for {} s (STENO_STALL_TIMEOUT)", silent.as_secs());
+                tracing::error!(
+                    "a slot has given no sign of life for {} s (STENO_STALL_TIMEOUT)",
+                    silent.as_secs()
+                );
             }
             if thread.is_finished() {
                 tracing::error!("a slot has ended by itself");
             }
             thread.is_finished() || silent > self.config.stall_timeout
         };
-        self.slots.iter().filter(is_broken).map(|(state, _)| &**state).collect()
+        self.slots
+            .iter()
+            .filter(is_broken)
+            .map(|(state, _)| &**state)
+            .collect()
     }
 
     /// Ends this run: the tasks of its broken slots are charged with it, the others go back unharmed.
     fn abandon(&self, broken: &[&SlotState]) -> Result<Ended, StoreError> {
-        let Shared { store, run, clock, .. } = &*self.shared;
+        let Shared {
+            store, run, clock, ..
+        } = &*self.shared;
         let at_fault: Vec<_> = broken.iter().filter_map(|slot| slot.claim()).collect();
         store.abandon_run(clock.now(), run, &at_fault)?;
         Ok(Ended::Broken)
@@ -138,7 +168,13 @@ impl Worker {
 
     /// What is done about once a second, whatever the datagrams say.
     fn look_around(&mut self, due: &mut Due) -> Result<(), StoreError> {
-        let Shared { store, run, clock, engine, .. } = &*self.shared;
+        let Shared {
+            store,
+            run,
+            clock,
+            engine,
+            ..
+        } = &*self.shared;
         store.check_in_place()?;
         if due.heartbeat.elapsed() >= store.settings().heartbeat_interval() {
             store.heartbeat(clock.now(), run)?;
@@ -153,7 +189,11 @@ impl Worker {
         store.follow_clock(clock.now())?;
         let reclaimed = store.reclaim_tasks(clock.now(), Some(run.id()))?;
         if reclaimed.runs > 0 {
-            tracing::warn!(?reclaimed, "returned the tasks of {} dead workers", reclaimed.runs);
+            tracing::warn!(
+                ?reclaimed,
+                "returned the tasks of {} dead workers",
+                reclaimed.runs
+            );
         }
         let version = store.version()?;
         if due.version.replace(version) != Some(version) {
@@ -173,7 +213,11 @@ impl Worker {
     /// Stops slots whose job was deleted, for the case that the datagram got lost.
     fn stop_lost_claims(&self) -> Result<(), StoreError> {
         // The slots first: a claim that is made after the look at the table must not be taken for lost.
-        let working: Vec<_> = self.slots.iter().filter_map(|(slot, _)| Some((slot, slot.claim()?))).collect();
+        let working: Vec<_> = self
+            .slots
+            .iter()
+            .filter_map(|(slot, _)| Some((slot, slot.claim()?)))
+            .collect();
         if working.is_empty() {
             return Ok(());
         }
@@ -188,8 +232,16 @@ impl Worker {
 
     /// Lets tasks in progress end, then gives back what has not. Its claims stand meanwhile.
     fn drain(self) -> Result<Ended, StoreError> {
-        let Self { config, shared, slots, .. } = self;
-        tracing::info!("draining: no more claims, up to {} s for what is running", config.drain_timeout.as_secs());
+        let Self {
+            config,
+            shared,
+            slots,
+            ..
+        } = self;
+        tracing::info!(
+            "draining: no more claims, up to {} s for what is running",
+            config.drain_timeout.as_secs()
+        );
         shared.draining.store(true, Ordering::SeqCst);
         shared.wakeup.wake_all();
         let mut heartbeat_due = Instant::now();
@@ -206,15 +258,22 @@ impl Worker {
         };
         if !all_ended(config.drain_timeout)? {
             for (slot, _) in &slots {
-                slot.claim().into_iter().for_each(|claim| slot.stop_claim(claim));
+                slot.claim()
+                    .into_iter()
+                    .for_each(|claim| slot.stop_claim(claim));
             }
             if !all_ended(STOP_LIMIT)? {
-                tracing::error!("a slot does not stop; its task goes back when this process is gone");
+                tracing::error!(
+                    "a slot does not stop; its task goes back when this process is gone"
+                );
                 return Ok(Ended::Broken);
             }
         }
         // One that failed since the last look has said why in the log.
-        if slots.into_iter().any(|(_, thread)| !matches!(thread.join(), Ok(Ok(())))) {
+        if slots
+            .into_iter()
+            .any(|(_, thread)| !matches!(thread.join(), Ok(Ok(()))))
+        {
             return Ok(Ended::Broken);
         }
         shared.store.end_run(&shared.run)?;
@@ -225,17 +284,24 @@ impl Worker {
 
 /// A slot's thread. That it has ended is noticed later; why, is said here.
 fn run_slot(shared: &Shared, state: &SlotState) -> Result<(), StoreError> {
-    slot::run(shared, state).inspect_err(|error| tracing::error!(error = error as &dyn Error, "a slot cannot go on"))
+    slot::run(shared, state)
+        .inspect_err(|error| tracing::error!(error = error as &dyn Error, "a slot cannot go on"))
 }
 
 /// A sign of life of a worker that drains, to the queue and to systemd: the unit's `TimeoutStopSec=` is for when there is none.
 fn keep_alive(shared: &Shared) -> Result<(), StoreError> {
     match shared.store.heartbeat(shared.clock.now(), &shared.run) {
         Err(error) if error.is_fatal() => return Err(error),
-        Err(error) => tracing::warn!(error = &error as &dyn Error, "cannot extend the lease while draining"),
+        Err(error) => tracing::warn!(
+            error = &error as &dyn Error,
+            "cannot extend the lease while draining"
+        ),
         Ok(()) => {}
     }
-    let _ = sd_notify::notify(&[NotifyState::Watchdog, NotifyState::ExtendTimeoutUsec(STOP_EXTENSION_US)]);
+    let _ = sd_notify::notify(&[
+        NotifyState::Watchdog,
+        NotifyState::ExtendTimeoutUsec(STOP_EXTENSION_US),
+    ]);
     Ok(())
 }
 

@@ -59,7 +59,9 @@ fn parse_line(line: &str, mut limits: KeyLimits) -> Option<Entry> {
     if name.len() > 64 || !name.chars().all(is_plain) {
         return None;
     }
-    let hex = hash.strip_prefix("sha256:").filter(|hex| hex.len() == 64 && hex.is_ascii())?;
+    let hex = hash
+        .strip_prefix("sha256:")
+        .filter(|hex| hex.len() == 64 && hex.is_ascii())?;
     let mut sha256 = [0; 32];
     for (byte, digits) in sha256.iter_mut().zip(hex.as_bytes().chunks(2)) {
         *byte = u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?;
@@ -73,7 +75,11 @@ fn parse_line(line: &str, mut limits: KeyLimits) -> Option<Entry> {
             _ => return None,
         }
     }
-    Some(Entry { name: name.to_owned(), sha256, limits })
+    Some(Entry {
+        name: name.to_owned(),
+        sha256,
+        limits,
+    })
 }
 
 #[cfg(test)]
@@ -85,12 +91,29 @@ mod tests {
 
     #[test]
     fn a_key_has_its_own_limits_or_those_of_all() {
-        let all = KeyLimits { quota: Quota { jobs: Some(5), stored_bytes: None }, ..KeyLimits::default() };
-        let text = format!("# people\n\nalice {HASH}\nbob {OTHER} max_jobs=9 max_bytes=1GiB requests_per_second=3\n");
+        let all = KeyLimits {
+            quota: Quota {
+                jobs: Some(5),
+                stored_bytes: None,
+            },
+            ..KeyLimits::default()
+        };
+        let text = format!(
+            "# people\n\nalice {HASH}\nbob {OTHER} max_jobs=9 max_bytes=1GiB requests_per_second=3\n"
+        );
         let keys = parse(&text, all).unwrap();
         assert_eq!((keys[0].name.as_str(), keys[0].limits), ("alice", all));
-        let quota = Quota { jobs: Some(9), stored_bytes: Some(1 << 30) };
-        assert_eq!(keys[1].limits, KeyLimits { requests_per_second: NonZeroU32::new(3), quota });
+        let quota = Quota {
+            jobs: Some(9),
+            stored_bytes: Some(1 << 30),
+        };
+        assert_eq!(
+            keys[1].limits,
+            KeyLimits {
+                requests_per_second: NonZeroU32::new(3),
+                quota
+            }
+        );
     }
 
     #[test]
@@ -107,7 +130,10 @@ mod tests {
             &format!("a {HASH} secret"),
         ] {
             let error = format!("{:#}", parse(text, KeyLimits::default()).unwrap_err());
-            assert!(error.contains("line ") && !error.contains("secret"), "{error}");
+            assert!(
+                error.contains("line ") && !error.contains("secret"),
+                "{error}"
+            );
         }
     }
 }

@@ -58,7 +58,10 @@ pub(crate) struct SubmitQuery {
 
 /// A submission as a form. The parts come in any order.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes what receive_multipart and OptionFields read")]
+#[expect(
+    dead_code,
+    reason = "describes what receive_multipart and OptionFields read"
+)]
 pub(crate) struct RecordingForm {
     /// The recording.
     #[schema(value_type = String, format = Binary)]

@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde_json::json;
 use steno_models::openai::{Granularities, VerboseSegment, VerboseTranscription};
 use steno_models::{
-    Format, JobError, JobId, JobResult, OptionFields, Problem, ProblemCode, Segment, Task, TombstoneReason,
-    TranscribeRequest, language_name, parse_bool, render,
+    Format, JobError, JobId, JobResult, OptionFields, Problem, ProblemCode, Segment, Task,
+    TombstoneReason, TranscribeRequest, language_name, parse_bool, render,
 };
 use steno_store::{EarlierJob, NewJob};
 
@@ -94,13 +94,23 @@ pub(crate) async fn transcribe(
     state: web::Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
     let wanted = read(&request)?;
-    let expected = Expected { is_bare: wanted.is_bare, ..expected() };
+    let expected = Expected {
+        is_bare: wanted.is_bare,
+        ..expected()
+    };
     let job_id = submit(&request, payload, &state, &wanted.options, expected, true).await?;
 
     let (status, _) = wait_for_end(&state, &request, job_id, None).await?;
-    let result = status.result.ok_or_else(|| status.error.map_or_else(ApiError::stopping, failure))?;
+    let result = status
+        .result
+        .ok_or_else(|| status.error.map_or_else(ApiError::stopping, failure))?;
     let connection = Connection::of(&request);
-    let delivery = Delivery { connection, job_id, now: state.now(), state };
+    let delivery = Delivery {
+        connection,
+        job_id,
+        now: state.now(),
+        state,
+    };
     Ok(answer(delivery, &wanted, &result))
 }
 
@@ -133,8 +143,16 @@ pub(crate) async fn detect_language(
     state: web::Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
     let wanted = read(&request)?;
-    let kept_bytes = if wanted.is_bare { DETECTION_BYTES } else { u64::MAX };
-    let expected = Expected { is_bare: wanted.is_bare, kept_bytes, ..expected() };
+    let kept_bytes = if wanted.is_bare {
+        DETECTION_BYTES
+    } else {
+        u64::MAX
+    };
+    let expected = Expected {
+        is_bare: wanted.is_bare,
+        kept_bytes,
+        ..expected()
+    };
     let options = TranscribeRequest::default();
     let job_id = submit(&request, payload, &state, &options, expected, false).await?;
 
@@ -142,10 +160,16 @@ pub(crate) async fn detect_language(
     // The client has no use for the job: it gets the language alone.
     let now = state.now();
     let owner = Owner::of(&request);
-    state.call_store(move |store| store.delete_job(now, Some(owner.mark()), job_id, TombstoneReason::Deleted)).await?;
+    state
+        .call_store(move |store| {
+            store.delete_job(now, Some(owner.mark()), job_id, TombstoneReason::Deleted)
+        })
+        .await?;
 
     let (status, _) = outcome?;
-    let result = status.result.ok_or_else(|| status.error.map_or_else(ApiError::stopping, failure))?;
+    let result = status
+        .result
+        .ok_or_else(|| status.error.map_or_else(ApiError::stopping, failure))?;
     let code = result.language.unwrap_or_else(|| "und".to_owned());
     let name = language_name(&code).unwrap_or("unknown");
     let confidence = result.language_probability.unwrap_or(0.0);
@@ -158,11 +182,15 @@ pub(crate) async fn detect_language(
 
 /// Says which program this is, as Bazarr asks when its settings are tested.
 pub(crate) async fn status() -> HttpResponse {
-    HttpResponse::Ok().json(json!({"version": format!("Steno {}", steno_settings::VERSION.as_str())}))
+    HttpResponse::Ok()
+        .json(json!({"version": format!("Steno {}", steno_settings::VERSION.as_str())}))
 }
 
 fn expected() -> Expected {
-    Expected { fields: &["audio_file", "file"], ..Expected::default() }
+    Expected {
+        fields: &["audio_file", "file"],
+        ..Expected::default()
+    }
 }
 
 /// Reads the query. Other names in it have no effect.
@@ -189,7 +217,11 @@ fn read(request: &HttpRequest) -> Result<Request, ApiError> {
             _ => {}
         }
     }
-    Ok(Request { options: options.finish().map_err(ApiError::invalid_options)?, output, is_bare })
+    Ok(Request {
+        options: options.finish().map_err(ApiError::invalid_options)?,
+        output,
+        is_bare,
+    })
 }
 
 fn output_of(name: &str) -> Option<Output> {
@@ -217,7 +249,11 @@ async fn submit(
         return Err(ApiError::new(ProblemCode::UnsupportedMediaType, detail));
     }
     let owner = Owner::of(request);
-    let earlier = if shared { EarlierJob::Shared } else { EarlierJob::None };
+    let earlier = if shared {
+        EarlierJob::Shared
+    } else {
+        EarlierJob::None
+    };
     upload::check_room(state, &owner, earlier).await?;
 
     let mut upload = Upload::begin(state).await?.expecting(expected);
@@ -243,12 +279,16 @@ async fn submit(
 fn answer(delivery: Delivery, wanted: &Request, result: &JobResult) -> HttpResponse {
     let task = wanted.options.task;
     let (media_type, extension, body) = match wanted.output {
-        Output::Json => {
-            ("application/json", "json", serde_json::to_string(&asr_result(result, task)).unwrap_or_default())
-        }
-        Output::Text(format) => {
-            ("text/plain; charset=utf-8", format.extension(), render(result, task, format, wanted.options.layout()))
-        }
+        Output::Json => (
+            "application/json",
+            "json",
+            serde_json::to_string(&asr_result(result, task)).unwrap_or_default(),
+        ),
+        Output::Text(format) => (
+            "text/plain; charset=utf-8",
+            format.extension(),
+            render(result, task, format, wanted.options.layout()),
+        ),
     };
     let disposition = format!("attachment; filename=\"{}.{extension}\"", delivery.job_id);
     let mut response = HttpResponse::Ok();
@@ -262,14 +302,30 @@ fn answer(delivery: Delivery, wanted: &Request, result: &JobResult) -> HttpRespo
 
 /// The result as that service has it: the code of the language, and words inside their segments.
 fn asr_result(result: &JobResult, task: Task) -> AsrResult {
-    let verbose = VerboseTranscription::new(result, task, Granularities { segments: true, words: false });
-    let words = result.segments.iter().map(|segment: &Segment| segment.words.clone());
+    let verbose = VerboseTranscription::new(
+        result,
+        task,
+        Granularities {
+            segments: true,
+            words: false,
+        },
+    );
+    let words = result
+        .segments
+        .iter()
+        .map(|segment: &Segment| segment.words.clone());
     let segments = verbose.segments.unwrap_or_default().into_iter().zip(words);
     AsrResult {
         text: result.text.clone(),
-        language: if task == Task::Translate { Some("en".to_owned()) } else { result.language.clone() }
-            .unwrap_or_else(|| "und".to_owned()),
-        segments: segments.map(|(segment, words)| AsrSegment { segment, words }).collect(),
+        language: if task == Task::Translate {
+            Some("en".to_owned())
+        } else {
+            result.language.clone()
+        }
+        .unwrap_or_else(|| "und".to_owned()),
+        segments: segments
+            .map(|(segment, words)| AsrSegment { segment, words })
+            .collect(),
     }
 }
 
@@ -293,13 +349,27 @@ mod tests {
         let request =
             check("task=translate&language=fr&initial_prompt=a&encode=false&vad_filter=true&output=srt&video_file=x")
                 .unwrap();
-        assert_eq!((request.options.task, request.options.language.as_deref()), (Task::Translate, Some("fr")));
-        assert_eq!((request.output, request.is_bare), (Output::Text(Format::Srt), true));
+        assert_eq!(
+            (request.options.task, request.options.language.as_deref()),
+            (Task::Translate, Some("fr"))
+        );
+        assert_eq!(
+            (request.output, request.is_bare),
+            (Output::Text(Format::Srt), true)
+        );
         let request = check("language=&output=json&word_timestamps=True").unwrap();
-        assert_eq!((request.options.language, request.output), (None, Output::Json));
+        assert_eq!(
+            (request.options.language, request.output),
+            (None, Output::Json)
+        );
         assert!(request.options.word_timestamps && !request.is_bare);
         assert_eq!(check("").unwrap().output, Output::Text(Format::Text));
-        for query in ["output=docx", "encode=perhaps", "task=summarise", "language=klingon"] {
+        for query in [
+            "output=docx",
+            "encode=perhaps",
+            "task=summarise",
+            "language=klingon",
+        ] {
             assert!(check(query).is_none(), "{query}");
         }
     }

@@ -23,11 +23,16 @@ use crate::state::ApiState;
         (status = 507, description = "`disk_reserve`", body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn delete_job(request: HttpRequest, state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn delete_job(
+    request: HttpRequest,
+    state: web::Data<ApiState>,
+) -> Result<HttpResponse, ApiError> {
     let job_id = extract::job_id(&request)?;
     let (now, owner) = (state.now(), Owner::of(&request));
     let known = state
-        .call_store(move |store| store.delete_job(now, Some(owner.mark()), job_id, TombstoneReason::Deleted))
+        .call_store(move |store| {
+            store.delete_job(now, Some(owner.mark()), job_id, TombstoneReason::Deleted)
+        })
         .await?;
     if !known {
         return Err(ApiError::no_such_job());

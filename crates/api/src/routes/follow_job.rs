@@ -44,14 +44,25 @@ const STREAM_LIFE: Duration = Duration::from_secs(1800);
         (status = 503, description = "`not_ready`", body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn follow_job(request: HttpRequest, state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn follow_job(
+    request: HttpRequest,
+    state: web::Data<ApiState>,
+) -> Result<HttpResponse, ApiError> {
     let job_id = extract::job_id(&request)?;
     let mut view = ClientView::after(extract::last_event_id(&request)?);
     if view.stage == 3 {
         // Clients that reconnect by themselves stop at this (HTML, 9.2.3).
         return Ok(HttpResponse::NoContent().finish());
     }
-    let mut changes = Follower::new(state, Owner::of(&request), job_id, Told { segments: view.segments, spans: 0 });
+    let mut changes = Follower::new(
+        state,
+        Owner::of(&request),
+        job_id,
+        Told {
+            segments: view.segments,
+            spans: 0,
+        },
+    );
     // The first look is made before the answer begins: a job that is not there is a problem, not an empty stream.
     match changes.next().await? {
         Step::Gone(tombstone) => return Err(ApiError::gone(*tombstone)),
@@ -80,7 +91,10 @@ pub(crate) async fn follow_job(request: HttpRequest, state: web::Data<ApiState>)
 }
 
 /// Answers `HEAD`: whether the job is there. No event is waited for.
-pub(crate) async fn head_events(request: HttpRequest, state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn head_events(
+    request: HttpRequest,
+    state: web::Data<ApiState>,
+) -> Result<HttpResponse, ApiError> {
     let job_id = extract::job_id(&request)?;
     let mut changes = Follower::new(state, Owner::of(&request), job_id, Told::default());
     match changes.next().await? {
@@ -102,19 +116,32 @@ struct ClientView {
 
 impl ClientView {
     fn after((stage, segments): (u8, usize)) -> Self {
-        Self { stage, segments, ..Self::default() }
+        Self {
+            stage,
+            segments,
+            ..Self::default()
+        }
     }
 
     fn tell(&mut self, news: Followed) {
-        let Followed { mut status, segments, .. } = news;
+        let Followed {
+            mut status,
+            segments,
+            ..
+        } = news;
         let stage = match status.status {
             Status::Pending => 1,
             Status::Processing => 2,
             Status::Completed | Status::Failed => 3,
         };
         status.result = None;
-        let (begun, progress) =
-            (stage == 2, JobProgress { progress: status.progress, eta_seconds: status.eta_seconds });
+        let (begun, progress) = (
+            stage == 2,
+            JobProgress {
+                progress: status.progress,
+                eta_seconds: status.eta_seconds,
+            },
+        );
         self.ended = stage == 3;
         if stage < 3 && stage > self.stage {
             self.stage = stage;
@@ -137,6 +164,7 @@ impl ClientView {
 
     fn push(&mut self, event: &JobEvent) {
         let id = format!("{}-{}", self.stage, self.segments);
-        self.untold.push_back(sse::event(event.name(), Some(&id), event));
+        self.untold
+            .push_back(sse::event(event.name(), Some(&id), event));
     }
 }

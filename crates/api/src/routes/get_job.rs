@@ -53,10 +53,19 @@ const RETRY_AFTER_S: u32 = 1;
         (status = 503, description = "`not_ready`", body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn get_job(request: HttpRequest, state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn get_job(
+    request: HttpRequest,
+    state: web::Data<ApiState>,
+) -> Result<HttpResponse, ApiError> {
     let job_id = extract::job_id(&request)?;
     let view = extract::view(&request)?;
-    let (mut status, options) = wait_for_end(&state, &request, job_id, Some(Duration::from_secs(view.wait_s))).await?;
+    let (mut status, options) = wait_for_end(
+        &state,
+        &request,
+        job_id,
+        Some(Duration::from_secs(view.wait_s)),
+    )
+    .await?;
     if status.status != Status::Completed {
         let mut response = HttpResponse::Ok();
         if !status.status.is_terminal() {
@@ -65,7 +74,8 @@ pub(crate) async fn get_job(request: HttpRequest, state: web::Data<ApiState>) ->
         return Ok(response.json(status));
     }
     let now = state.now();
-    let counts = !view.keep && request.method() == Method::GET && !is_partial_or_prefetch(request.headers());
+    let counts =
+        !view.keep && request.method() == Method::GET && !is_partial_or_prefetch(request.headers());
     if counts && status.retrieved_at.is_none() {
         // Said now, so that a repeated call inside the grace period answers the same bytes.
         let grace_ms = state.config.queue.retrieval_grace.as_millis() as i64;
@@ -76,15 +86,29 @@ pub(crate) async fn get_job(request: HttpRequest, state: web::Data<ApiState>) ->
     let body = body_of(&status, &options, format);
     let tag = entity_tag(&body);
     if is_known(request.headers(), &tag) {
-        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag.clone())).finish());
+        return Ok(HttpResponse::NotModified()
+            .insert_header((header::ETAG, tag.clone()))
+            .finish());
     }
     let connection = Connection::of(&request);
-    Ok(deliver(Delivery { state, connection, job_id, now }, format, body, counts))
+    Ok(deliver(
+        Delivery {
+            state,
+            connection,
+            job_id,
+            now,
+        },
+        format,
+        body,
+        counts,
+    ))
 }
 
 fn body_of(status: &JobStatus, options: &TranscribeRequest, format: Format) -> String {
     match (&status.result, format) {
-        (Some(result), format) if format != Format::Json => render(result, options.task, format, options.layout()),
+        (Some(result), format) if format != Format::Json => {
+            render(result, options.task, format, options.layout())
+        }
         _ => serde_json::to_string(status).unwrap_or_default(),
     }
 }
@@ -108,31 +132,44 @@ fn body_of(status: &JobStatus, options: &TranscribeRequest, format: Format) -> S
         (status = 503, description = "`not_ready`"),
     ),
 )]
-pub(crate) async fn head_job(request: HttpRequest, state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn head_job(
+    request: HttpRequest,
+    state: web::Data<ApiState>,
+) -> Result<HttpResponse, ApiError> {
     get_job(request, state).await
 }
 
 /// Answers with the result; the delivery of its last byte is its retrieval, if it `counts`.
 fn deliver(delivery: Delivery, format: Format, body: String, counts: bool) -> HttpResponse {
     let mut response = HttpResponse::Ok();
-    response.content_type(format.media_type()).insert_header((header::ETAG, entity_tag(&body)));
+    response
+        .content_type(format.media_type())
+        .insert_header((header::ETAG, entity_tag(&body)));
     if !matches!(format, Format::Json | Format::VerboseJson) {
         let name = format!("{}.{}", delivery.job_id, format.extension());
         let disposition = format!("attachment; filename=\"{name}\"; filename*=UTF-8''{name}");
         response.insert_header((header::CONTENT_DISPOSITION, disposition));
     }
-    if counts { response.body(delivery.body(body)) } else { response.body(body) }
+    if counts {
+        response.body(delivery.body(body))
+    } else {
+        response.body(body)
+    }
 }
 
 /// Calls that may not lead to a person or program holding the whole result.
 fn is_partial_or_prefetch(headers: &HeaderMap) -> bool {
-    [header::RANGE.as_str(), "sec-purpose", "purpose"].into_iter().any(|name| headers.contains_key(name))
+    [header::RANGE.as_str(), "sec-purpose", "purpose"]
+        .into_iter()
+        .any(|name| headers.contains_key(name))
 }
 
 /// A strong entity tag (RFC 9110, 8.8.3): the first half of the body's SHA-256.
 fn entity_tag(body: &str) -> String {
     let digest = Sha256::digest(body.as_bytes());
-    let half = digest.first_chunk::<16>().map_or(0, |half| u128::from_be_bytes(*half));
+    let half = digest
+        .first_chunk::<16>()
+        .map_or(0, |half| u128::from_be_bytes(*half));
     format!("\"{half:032x}\"")
 }
 

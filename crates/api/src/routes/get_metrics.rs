@@ -23,8 +23,11 @@ const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 )]
 pub(crate) async fn get_metrics(state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
     let now = state.now();
-    let (statistics, free_bytes) =
-        state.call_store(move |store| Ok((store.statistics(now)?, store.data().free_bytes()?))).await?;
-    let text = state.metrics.render(&statistics, state.connections.count(), free_bytes);
+    let (statistics, free_bytes) = state
+        .call_store(move |store| Ok((store.statistics(now)?, store.data().free_bytes()?)))
+        .await?;
+    let text = state
+        .metrics
+        .render(&statistics, state.connections.count(), free_bytes);
     Ok(HttpResponse::Ok().content_type(TEXT_FORMAT).body(text))
 }

@@ -54,8 +54,21 @@ pub(crate) async fn get_readiness(state: web::Data<ApiState>) -> Result<HttpResp
         );
         return Err(ApiError::new(ProblemCode::NotReady, detail).retry_after(60));
     }
-    let workers =
-        workers.into_iter().map(|RegisteredWorker { slots, model, version }| Worker { slots, model, version });
+    let workers = workers.into_iter().map(
+        |RegisteredWorker {
+             slots,
+             model,
+             version,
+         }| Worker {
+            slots,
+            model,
+            version,
+        },
+    );
     let version = steno_settings::VERSION.clone();
-    Ok(HttpResponse::Ok().json(Readiness { status: "ready", version, workers: workers.collect() }))
+    Ok(HttpResponse::Ok().json(Readiness {
+        status: "ready",
+        version,
+        workers: workers.collect(),
+    }))
 }

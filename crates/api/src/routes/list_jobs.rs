@@ -24,11 +24,25 @@ use crate::state::ApiState;
         (status = 503, description = "`not_ready`", body = Problem, content_type = "application/problem+json"),
     ),
 )]
-pub(crate) async fn list_jobs(request: HttpRequest, state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn list_jobs(
+    request: HttpRequest,
+    state: web::Data<ApiState>,
+) -> Result<HttpResponse, ApiError> {
     let query = extract::page(&request)?;
     let (now, owner) = (state.now(), Owner::of(&request));
     let page = state
-        .call_store(move |store| store.list_jobs(now, Some(owner.mark()), query.status, query.cursor, query.limit))
+        .call_store(move |store| {
+            store.list_jobs(
+                now,
+                Some(owner.mark()),
+                query.status,
+                query.cursor,
+                query.limit,
+            )
+        })
         .await?;
-    Ok(HttpResponse::Ok().json(JobList { jobs: page.jobs, next_cursor: page.next.map(|next| next.to_string()) }))
+    Ok(HttpResponse::Ok().json(JobList {
+        jobs: page.jobs,
+        next_cursor: page.next.map(|next| next.to_string()),
+    }))
 }

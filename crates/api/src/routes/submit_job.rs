@@ -64,7 +64,9 @@ pub(crate) async fn submit_job(
 
     // What is wrong with the query is said before the recording is received.
     check(&state, &read_options(&query, &Form::default())).await?;
-    let earlier = idempotency_key.clone().map_or(EarlierJob::None, EarlierJob::OfKey);
+    let earlier = idempotency_key
+        .clone()
+        .map_or(EarlierJob::None, EarlierJob::OfKey);
     upload::check_room(&state, &owner, earlier).await?;
 
     let mut upload = Upload::begin(&state).await?;
@@ -83,10 +85,16 @@ pub(crate) async fn submit_job(
 
     let mut options = read_options(&query, &form);
     if form.files > 1 {
-        options.refuse("file", "given more than once; submit one recording at a time");
+        options.refuse(
+            "file",
+            "given more than once; submit one recording at a time",
+        );
     }
     if upload.is_empty() {
-        options.refuse("file", "there is no recording: it is missing or has no bytes");
+        options.refuse(
+            "file",
+            "there is no recording: it is missing or has no bytes",
+        );
     }
     let mut options = options.finish().map_err(ApiError::invalid_options)?;
     options.model = state.resolve_model(options.model).await?;
@@ -94,11 +102,23 @@ pub(crate) async fn submit_job(
     let (quota, owner) = (owner.quota(), owner.mark().to_owned());
     let request_id = RequestId::of(&request);
     let max_pending_jobs = state.config.max_pending_jobs;
-    let job = NewJob { audio, options, owner, idempotency_key, shared: false, quota, max_pending_jobs, request_id };
+    let job = NewJob {
+        audio,
+        options,
+        owner,
+        idempotency_key,
+        shared: false,
+        quota,
+        max_pending_jobs,
+        request_id,
+    };
     let accepted = upload::submit(&state, job).await?;
     let job_id = accepted.job_id;
     Ok(HttpResponse::Accepted()
-        .insert_header((header::LOCATION, format!("{}/transcribe/{job_id}", address::prefix(&request))))
+        .insert_header((
+            header::LOCATION,
+            format!("{}/transcribe/{job_id}", address::prefix(&request)),
+        ))
         .insert_header((header::RETRY_AFTER, 1))
         .json(JobAccepted {
             job_id,
@@ -128,7 +148,9 @@ fn read_options(query: &[(String, String)], form: &Form) -> OptionFields {
 
 /// Checks the options that are known before the recording comes.
 async fn check(state: &ApiState, options: &OptionFields) -> Result<(), ApiError> {
-    let options = options.so_far().map_err(|problems| ApiError::invalid_options(problems.to_vec()))?;
+    let options = options
+        .so_far()
+        .map_err(|problems| ApiError::invalid_options(problems.to_vec()))?;
     state.resolve_model(options.model.clone()).await?;
     Ok(())
 }

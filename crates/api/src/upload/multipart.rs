@@ -74,14 +74,16 @@ pub(crate) async fn receive_multipart(
             form.files += 1;
             receive_file(&mut part, upload, form.files == 1).await?;
         } else {
-            let max_bytes = MAX_FIELD_BYTES.min(MAX_KEPT_BYTES.saturating_sub(kept_bytes + name.len()));
+            let max_bytes =
+                MAX_FIELD_BYTES.min(MAX_KEPT_BYTES.saturating_sub(kept_bytes + name.len()));
             let value = receive_field(&mut part, upload, max_bytes).await?;
             kept_bytes += name.len();
             if let FieldValue::Text(text) | FieldValue::TooLong(text) = &value {
                 kept_bytes += text.len();
             }
             if kept_bytes > MAX_KEPT_BYTES + KEPT_END_BYTES {
-                let detail = format!("the form's fields have more than {MAX_KEPT_BYTES} bytes together");
+                let detail =
+                    format!("the form's fields have more than {MAX_KEPT_BYTES} bytes together");
                 return Err(ApiError::new(ProblemCode::Malformed, detail));
             }
             form.fields.push((name, value));
@@ -91,7 +93,11 @@ pub(crate) async fn receive_multipart(
 }
 
 /// Reads a recording to its end; one that is not `wanted` is dropped.
-async fn receive_file(part: &mut Field, upload: &mut Upload<'_>, wanted: bool) -> Result<(), ApiError> {
+async fn receive_file(
+    part: &mut Field,
+    upload: &mut Upload<'_>,
+    wanted: bool,
+) -> Result<(), ApiError> {
     while let Some(chunk) = upload.pace.next(part).await? {
         let chunk = chunk.map_err(|error| unreadable(&error))?;
         upload.note(chunk.len())?;
@@ -102,7 +108,11 @@ async fn receive_file(part: &mut Field, upload: &mut Upload<'_>, wanted: bool) -
     Ok(())
 }
 
-async fn receive_field(part: &mut Field, upload: &mut Upload<'_>, max_bytes: usize) -> Result<FieldValue, ApiError> {
+async fn receive_field(
+    part: &mut Field,
+    upload: &mut Upload<'_>,
+    max_bytes: usize,
+) -> Result<FieldValue, ApiError> {
     let mut value = BytesMut::new();
     let mut too_long = false;
 
@@ -117,7 +127,9 @@ async fn receive_field(part: &mut Field, upload: &mut Upload<'_>, max_bytes: usi
     }
 
     if too_long {
-        return Ok(FieldValue::TooLong(String::from_utf8_lossy(&value).into_owned()));
+        return Ok(FieldValue::TooLong(
+            String::from_utf8_lossy(&value).into_owned(),
+        ));
     }
     Ok(String::from_utf8(value.into()).map_or(FieldValue::NotText, FieldValue::Text))
 }

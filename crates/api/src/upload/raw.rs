@@ -6,7 +6,10 @@ use super::{Upload, cut_short};
 use crate::problem::ApiError;
 
 /// Streams the body to disk.
-pub(crate) async fn receive_raw(mut payload: web::Payload, upload: &mut Upload<'_>) -> Result<(), ApiError> {
+pub(crate) async fn receive_raw(
+    mut payload: web::Payload,
+    upload: &mut Upload<'_>,
+) -> Result<(), ApiError> {
     while let Some(chunk) = upload.pace.next(&mut payload).await? {
         let chunk = chunk.map_err(|_| cut_short())?;
         upload.note(chunk.len())?;

@@ -37,7 +37,14 @@ pub(crate) struct ForeignAnswer {
 impl CallError {
     /// What an answer says that says no.
     pub(crate) fn refusal(mut response: Response<Body>) -> Self {
-        let header = |name| response.headers().get(name)?.to_str().ok().map(ToOwned::to_owned);
+        let header = |name| {
+            response
+                .headers()
+                .get(name)?
+                .to_str()
+                .ok()
+                .map(ToOwned::to_owned)
+        };
         let server = header("server");
         let challenge = header("www-authenticate").unwrap_or_default();
         let status = response.status().as_u16();
@@ -50,12 +57,20 @@ impl CallError {
         }
 
         let wants_password = challenge.to_ascii_lowercase().starts_with("basic");
-        Self::Foreign(Box::new(ForeignAnswer { status, server, message: message(&body), wants_password }))
+        Self::Foreign(Box::new(ForeignAnswer {
+            status,
+            server,
+            message: message(&body),
+            wants_password,
+        }))
     }
 
     /// An answer that says yes and cannot be read.
     pub(crate) fn unreadable() -> Self {
-        Self::Foreign(Box::new(ForeignAnswer { status: 200, ..ForeignAnswer::default() }))
+        Self::Foreign(Box::new(ForeignAnswer {
+            status: 200,
+            ..ForeignAnswer::default()
+        }))
     }
 
     /// Whether the server asks for a key, or for another one.
@@ -80,7 +95,9 @@ impl CallError {
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable(_) => true,
-            Self::Refused(problem) => matches!(problem.code, ProblemCode::NotReady | ProblemCode::QueueFull),
+            Self::Refused(problem) => {
+                matches!(problem.code, ProblemCode::NotReady | ProblemCode::QueueFull)
+            }
             Self::Foreign(answer) => is_gateway_error(answer.status),
         }
     }
@@ -104,7 +121,10 @@ pub(crate) fn flag_of(pointer: &str) -> String {
 fn message(body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let places = ["/error/message", "/error", "/detail", "/message"];
-    let text = places.iter().find_map(|place| body.pointer(place)?.as_str())?.trim();
+    let text = places
+        .iter()
+        .find_map(|place| body.pointer(place)?.as_str())?
+        .trim();
     (!text.is_empty()).then(|| text.chars().take(LONGEST_MESSAGE).collect())
 }
 
@@ -112,7 +132,10 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable(reason) => {
-                write!(f, "cannot reach the server ({reason}); start one with `steno up`, or name it with --url")
+                write!(
+                    f,
+                    "cannot reach the server ({reason}); start one with `steno up`, or name it with --url"
+                )
             }
             Self::Refused(problem) => refused(f, problem),
             Self::Foreign(answer) => answer.fmt(f),
@@ -133,16 +156,25 @@ fn refused(f: &mut fmt::Formatter<'_>, problem: &Problem) -> fmt::Result {
     }
 
     write!(f, "the server does not accept these options ({code})")?;
-    problem.errors.iter().try_for_each(|error| write!(f, "\n  {}: {}", flag_of(&error.pointer), error.detail))
+    problem
+        .errors
+        .iter()
+        .try_for_each(|error| write!(f, "\n  {}: {}", flag_of(&error.pointer), error.detail))
 }
 
 impl fmt::Display for ForeignAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let status = self.status;
-        let by = self.server.as_ref().map_or_else(String::new, |server| format!(" from {server}"));
+        let by = self
+            .server
+            .as_ref()
+            .map_or_else(String::new, |server| format!(" from {server}"));
         match (status, &self.message) {
             (401, _) if self.wants_password => {
-                write!(f, "a proxy in front of the server asks for a user name and password (status 401{by})")
+                write!(
+                    f,
+                    "a proxy in front of the server asks for a user name and password (status 401{by})"
+                )
             }
             (401, _) => write!(f, "{WANTS_KEY} (status 401{by})"),
             (413, _) => write!(
@@ -159,8 +191,14 @@ impl fmt::Display for ForeignAnswer {
                 "a proxy in front of the server did not wait long enough for its answer (status 504{by}); its operator can \
                  raise the limit (proxy_read_timeout in nginx, see docs/PROXIES.md)"
             ),
-            (_, Some(message)) => write!(f, "{message} (status {status}{by}); is a Steno server at --url?"),
-            (_, None) => write!(f, "status {status}{by} from something that is no Steno server; correct --url"),
+            (_, Some(message)) => write!(
+                f,
+                "{message} (status {status}{by}); is a Steno server at --url?"
+            ),
+            (_, None) => write!(
+                f,
+                "status {status}{by} from something that is no Steno server; correct --url"
+            ),
         }
     }
 }

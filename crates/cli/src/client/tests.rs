@@ -29,7 +29,9 @@ fn server(answers: Vec<String>) -> (String, thread::JoinHandle<Vec<String>>) {
 
 fn answer(status: &str, headers: &str, body: &str) -> String {
     let length = body.len();
-    format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}")
+    format!(
+        "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+    )
 }
 
 fn job_json(status: &str) -> String {
@@ -52,18 +54,37 @@ fn an_upload_that_is_put_off_is_sent_again_whole() {
     assert_eq!(accepted.unwrap().status, Status::Pending);
     assert_eq!(opened, 2);
     let requests = server.join().unwrap();
-    assert!(requests[1].starts_with("POST /transcribe?prompt=a%20b%26c ") && requests[1].contains("content-length: 2"));
-    let key = |request: &str| request.lines().find(|line| line.starts_with("idempotency-key: ")).map(ToOwned::to_owned);
-    assert!(key(&requests[0]).is_some() && key(&requests[0]) == key(&requests[1]), "it stays one job");
+    assert!(
+        requests[1].starts_with("POST /transcribe?prompt=a%20b%26c ")
+            && requests[1].contains("content-length: 2")
+    );
+    let key = |request: &str| {
+        request
+            .lines()
+            .find(|line| line.starts_with("idempotency-key: "))
+            .map(ToOwned::to_owned)
+    };
+    assert!(
+        key(&requests[0]).is_some() && key(&requests[0]) == key(&requests[1]),
+        "it stays one job"
+    );
 }
 
 #[test]
 fn a_job_is_waited_for_until_it_ends() {
-    let answers = vec![answer("200 OK", "", &job_json("processing")), answer("200 OK", "", &job_json("failed"))];
+    let answers = vec![
+        answer("200 OK", "", &job_json("processing")),
+        answer("200 OK", "", &job_json("failed")),
+    ];
     let (base, server) = server(answers);
     let mut seen = Vec::new();
-    let ended = Client::new(&base, None).wait(&JobId::random(), true, |job| seen.push(job.status)).unwrap();
-    assert_eq!((ended.status, seen), (Status::Failed, vec![Status::Processing, Status::Failed]));
+    let ended = Client::new(&base, None)
+        .wait(&JobId::random(), true, |job| seen.push(job.status))
+        .unwrap();
+    assert_eq!(
+        (ended.status, seen),
+        (Status::Failed, vec![Status::Processing, Status::Failed])
+    );
     assert_eq!(server.join().unwrap().len(), 2);
 }
 
@@ -84,11 +105,19 @@ fn a_stream_that_breaks_off_goes_on_where_it_was() {
 
 #[test]
 fn a_server_that_is_not_ready_is_waited_for() {
-    let problem =
-        r#"{"type":"t","title":"t","status":503,"detail":"d","instance":"/","request_id":"1","code":"not_ready"}"#;
-    let answers = vec![answer("503 Service Unavailable", "", problem), answer("200 OK", "", &job_json("completed"))];
+    let problem = r#"{"type":"t","title":"t","status":503,"detail":"d","instance":"/","request_id":"1","code":"not_ready"}"#;
+    let answers = vec![
+        answer("503 Service Unavailable", "", problem),
+        answer("200 OK", "", &job_json("completed")),
+    ];
     let (base, _server) = server(answers);
-    assert_eq!(Client::new(&base, None).wait(&JobId::random(), true, |_| ()).unwrap().status, Status::Completed);
+    assert_eq!(
+        Client::new(&base, None)
+            .wait(&JobId::random(), true, |_| ())
+            .unwrap()
+            .status,
+        Status::Completed
+    );
 }
 
 #[test]
@@ -96,8 +125,14 @@ fn problems_are_shown_with_the_flags_of_the_command_line() {
     let problem = r#"{"type":"t","title":"t","status":422,"detail":"not valid: task","instance":"/","request_id":"1",
         "code":"invalid_options","errors":[{"pointer":"/task","detail":"wrong"},{"pointer":"/word_timestamps","detail":"no"}]}"#;
     let (base, _server) = server(vec![answer("422 Unprocessable Entity", "", problem)]);
-    let shown = Client::new(&base, None).status(&JobId::random()).unwrap_err().to_string();
-    assert_eq!(shown, "the server does not accept these options (invalid_options)\n  --task: wrong\n  --words: no");
+    let shown = Client::new(&base, None)
+        .status(&JobId::random())
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        shown,
+        "the server does not accept these options (invalid_options)\n  --task: wrong\n  --words: no"
+    );
 }
 
 #[test]
@@ -107,16 +142,25 @@ fn a_server_that_answered_before_is_waited_for() {
         String::new(),
         answer("200 OK", "", &job_json("completed")),
     ]);
-    let ended = Client::new(&base, None).wait(&JobId::random(), true, |_| ()).unwrap();
+    let ended = Client::new(&base, None)
+        .wait(&JobId::random(), true, |_| ())
+        .unwrap();
     assert_eq!(ended.status, Status::Completed);
-    assert_eq!(server.join().unwrap().len(), 3, "the connection that broke was made again");
+    assert_eq!(
+        server.join().unwrap().len(),
+        3,
+        "the connection that broke was made again"
+    );
 }
 
 #[test]
 fn a_server_that_never_answered_is_not_waited_for() {
     // A second call would succeed.
     let (base, _server) = server(vec![String::new(), answer("204 No Content", "", "")]);
-    assert!(matches!(Client::new(&base, None).delete(&JobId::random()), Err(CallError::Unreachable(_))));
+    assert!(matches!(
+        Client::new(&base, None).delete(&JobId::random()),
+        Err(CallError::Unreachable(_))
+    ));
 }
 
 #[test]
@@ -124,7 +168,10 @@ fn a_server_that_is_not_there_is_said_to_be_so() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let shown = Client::new(&base, None).status(&JobId::random()).unwrap_err().to_string();
+    let shown = Client::new(&base, None)
+        .status(&JobId::random())
+        .unwrap_err()
+        .to_string();
     assert!(shown.starts_with("cannot reach the server"), "{shown}");
 }
 
@@ -145,23 +192,60 @@ fn an_address_is_completed() {
 fn answers_of_proxies_and_other_servers_are_explained() {
     let check = |status: &str, headers: &str, body: &str, expected: &str| {
         let (base, _server) = server(vec![answer(status, headers, body)]);
-        let error = Client::new(&base, None).status(&JobId::random()).unwrap_err();
+        let error = Client::new(&base, None)
+            .status(&JobId::random())
+            .unwrap_err();
         let shown = error.to_string();
         assert!(shown.contains(expected), "{status} {body}: {shown}");
         error
     };
     let nginx = "server: nginx\r\n";
-    check("413 Content Too Large", nginx, "<html>", "takes no recordings of this size (status 413 from nginx)");
-    check("502 Bad Gateway", nginx, "<html>", "cannot reach it (status 502 from nginx)");
-    check("504 Gateway Time-out", "", "<html>", "did not wait long enough");
+    check(
+        "413 Content Too Large",
+        nginx,
+        "<html>",
+        "takes no recordings of this size (status 413 from nginx)",
+    );
+    check(
+        "502 Bad Gateway",
+        nginx,
+        "<html>",
+        "cannot reach it (status 502 from nginx)",
+    );
+    check(
+        "504 Gateway Time-out",
+        "",
+        "<html>",
+        "did not wait long enough",
+    );
     check("200 OK", "", "<html>", "no Steno server");
-    check("400 Bad Request", "", r#"{"error":{"message":"too long","code":"x"}}"#, "too long (status 400)");
-    check("500 Internal Server Error", "", r#"{"detail":"it broke"}"#, "it broke (status 500)");
+    check(
+        "400 Bad Request",
+        "",
+        r#"{"error":{"message":"too long","code":"x"}}"#,
+        "too long (status 400)",
+    );
+    check(
+        "500 Internal Server Error",
+        "",
+        r#"{"detail":"it broke"}"#,
+        "it broke (status 500)",
+    );
 
     let openai = r#"{"error":{"message":"Incorrect API key provided","code":"invalid_api_key"}}"#;
-    let error = check("401 Unauthorized", "www-authenticate: Bearer\r\n", openai, "set STENO_API_KEY");
+    let error = check(
+        "401 Unauthorized",
+        "www-authenticate: Bearer\r\n",
+        openai,
+        "set STENO_API_KEY",
+    );
     assert!(error.wants_key() && error.concerns_all_calls());
-    let error = check("401 Unauthorized", "www-authenticate: Basic realm=x\r\n", "<html>", "user name and password");
+    let error = check(
+        "401 Unauthorized",
+        "www-authenticate: Basic realm=x\r\n",
+        "<html>",
+        "user name and password",
+    );
     assert!(!error.wants_key());
 }
 
@@ -170,9 +254,13 @@ fn a_refusal_that_breaks_the_upload_of_a_large_recording_is_read() {
     let refusal = answer("413 Content Too Large", "", "<html>");
     let (base, server) = server(vec![refusal.clone(), refusal]);
     let length = 64 << 20;
-    let accepted = Client::new(&base, None).submit(&[], length, || Ok(std::io::repeat(0).take(length)));
+    let accepted =
+        Client::new(&base, None).submit(&[], length, || Ok(std::io::repeat(0).take(length)));
     let shown = accepted.unwrap_err().to_string();
-    assert!(shown.contains("takes no recordings of this size"), "{shown}");
+    assert!(
+        shown.contains("takes no recordings of this size"),
+        "{shown}"
+    );
     let requests = server.join().unwrap();
     assert!(!requests[0].contains("expect: ") && requests[1].contains("expect: 100-continue"));
 }
@@ -188,6 +276,15 @@ fn a_proxy_whose_server_restarts_is_waited_for() {
     ];
     let (base, _server) = server(answers);
     let client = Client::new(&base, None);
-    assert_eq!(client.wait(&JobId::random(), true, |_| ()).unwrap().status, Status::Completed);
-    assert!(matches!(Client::new(&base, None).delete(&JobId::random()), Err(CallError::Foreign(_))), "never answered");
+    assert_eq!(
+        client.wait(&JobId::random(), true, |_| ()).unwrap().status,
+        Status::Completed
+    );
+    assert!(
+        matches!(
+            Client::new(&base, None).delete(&JobId::random()),
+            Err(CallError::Foreign(_))
+        ),
+        "never answered"
+    );
 }

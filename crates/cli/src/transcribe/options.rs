@@ -74,11 +74,20 @@ impl OptionArguments {
             ("task", task),
             ("model", self.model.clone()),
             ("prompt", self.prompt.clone()),
-            ("temperature", self.temperature.map(|number| number.to_string())),
+            (
+                "temperature",
+                self.temperature.map(|number| number.to_string()),
+            ),
             ("beam_size", self.beam_size.map(|number| number.to_string())),
             ("word_timestamps", self.words.then(|| "true".to_owned())),
-            ("max_line_width", self.max_line_width.map(|number| number.to_string())),
-            ("max_line_count", self.max_line_count.map(|number| number.to_string())),
+            (
+                "max_line_width",
+                self.max_line_width.map(|number| number.to_string()),
+            ),
+            (
+                "max_line_count",
+                self.max_line_count.map(|number| number.to_string()),
+            ),
             ("priority", self.priority.map(|number| number.to_string())),
             ("track", self.track.map(|number| number.to_string())),
             ("metadata", self.metadata.clone()),
@@ -91,11 +100,17 @@ impl OptionArguments {
     /// Ends the program if the server would refuse the options: before an upload, not after it.
     pub(super) fn check(&self) {
         let mut fields = OptionFields::default();
-        self.pairs().iter().for_each(|(name, value)| fields.set(name, value));
+        self.pairs()
+            .iter()
+            .for_each(|(name, value)| fields.set(name, value));
         if let Err(problems) = fields.finish() {
-            let lines: Vec<_> =
-                problems.iter().map(|problem| format!("{}: {}", flag_of(&problem.pointer), problem.detail)).collect();
-            crate::Cli::command().error(ErrorKind::InvalidValue, lines.join("; ")).exit();
+            let lines: Vec<_> = problems
+                .iter()
+                .map(|problem| format!("{}: {}", flag_of(&problem.pointer), problem.detail))
+                .collect();
+            crate::Cli::command()
+                .error(ErrorKind::InvalidValue, lines.join("; "))
+                .exit();
         }
     }
 }

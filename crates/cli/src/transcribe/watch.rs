@@ -41,7 +41,9 @@ impl Seen {
         }
         let is_ready = match self.sent.get(path) {
             Some(sent) => *sent != look,
-            None => !transcripts.iter().all(|written| written.is_some_and(|written| written >= look.modified)),
+            None => !transcripts
+                .iter()
+                .all(|written| written.is_some_and(|written| written >= look.modified)),
         };
         // Also where a transcript is there: what changes from now on is seen, whatever its time stamp.
         self.sent.insert(path.to_owned(), look);
@@ -52,14 +54,24 @@ impl Seen {
 /// Runs until Ctrl-C.
 pub(super) fn watch(runner: &Runner<'_>, folder: &Path) -> anyhow::Result<()> {
     let mut seen = Seen::default();
-    runner.board.say(&format!("watching {}; Ctrl-C ends", print::name(folder)));
+    runner
+        .board
+        .say(&format!("watching {}; Ctrl-C ends", print::name(folder)));
     loop {
-        let files = in_folder(folder).with_context(|| format!("cannot list the folder {}", print::name(folder)))?;
+        let files = in_folder(folder)
+            .with_context(|| format!("cannot list the folder {}", print::name(folder)))?;
         let mut work = Vec::new();
         for path in files {
-            let Ok(metadata) = path.metadata() else { continue };
-            let Ok(modified) = metadata.modified() else { continue };
-            let look = Look { bytes: metadata.len(), modified };
+            let Ok(metadata) = path.metadata() else {
+                continue;
+            };
+            let Ok(modified) = metadata.modified() else {
+                continue;
+            };
+            let look = Look {
+                bytes: metadata.len(),
+                modified,
+            };
             // A transcript that cannot have a place is told once, with the recording's turn.
             match runner.format.targets(&[&path], true) {
                 Ok(mut targets) => {
@@ -68,11 +80,19 @@ pub(super) fn watch(runner: &Runner<'_>, folder: &Path) -> anyhow::Result<()> {
                         continue;
                     }
                     match refuse_taken(targets.iter()) {
-                        Ok(()) => work.push((Recording { path, spooled: None }, targets)),
+                        Ok(()) => work.push((
+                            Recording {
+                                path,
+                                spooled: None,
+                            },
+                            targets,
+                        )),
                         Err(error) => runner.board.say(&format!("steno: {error:#}")),
                     }
                 }
-                Err(error) if seen.is_ready(&path, look, &[None]) => runner.board.say(&format!("steno: {error:#}")),
+                Err(error) if seen.is_ready(&path, look, &[None]) => {
+                    runner.board.say(&format!("steno: {error:#}"))
+                }
                 Err(_) => {}
             }
         }
@@ -91,7 +111,10 @@ pub(super) fn watch(runner: &Runner<'_>, folder: &Path) -> anyhow::Result<()> {
 
 /// When each transcript was last written.
 fn written_at(targets: &[Target]) -> Vec<Option<SystemTime>> {
-    targets.iter().map(|(_, output)| output.path()?.metadata().ok()?.modified().ok()).collect()
+    targets
+        .iter()
+        .map(|(_, output)| output.path()?.metadata().ok()?.modified().ok())
+        .collect()
 }
 
 #[cfg(test)]
@@ -102,19 +125,37 @@ mod tests {
     fn a_file_is_taken_once_when_it_is_whole_and_has_no_transcript() {
         let path = Path::new("talk.wav");
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let look = |bytes, seconds| Look { bytes, modified: at(seconds) };
+        let look = |bytes, seconds| Look {
+            bytes,
+            modified: at(seconds),
+        };
         let mut seen = Seen::default();
-        assert!(!seen.is_ready(path, look(1, 10), &[None]), "it may still be written");
-        assert!(!seen.is_ready(path, look(2, 11), &[None]), "it is still written");
+        assert!(
+            !seen.is_ready(path, look(1, 10), &[None]),
+            "it may still be written"
+        );
+        assert!(
+            !seen.is_ready(path, look(2, 11), &[None]),
+            "it is still written"
+        );
         assert!(seen.is_ready(path, look(2, 11), &[None]));
         assert!(!seen.is_ready(path, look(2, 11), &[None]), "it was tried");
         assert!(!seen.is_ready(path, look(3, 20), &[Some(at(12))]));
-        assert!(seen.is_ready(path, look(3, 20), &[Some(at(12))]), "it is newer than its transcript");
+        assert!(
+            seen.is_ready(path, look(3, 20), &[Some(at(12))]),
+            "it is newer than its transcript"
+        );
         assert!(!seen.is_ready(path, look(3, 20), &[Some(at(21))]));
         let other = Path::new("other.wav");
         for _ in 0..2 {
-            assert!(!seen.is_ready(other, look(5, 10), &[Some(at(10)), Some(at(12))]), "it has its transcripts");
-            assert!(!seen.is_ready(Path::new("empty.wav"), look(0, 10), &[None]), "nothing has come yet");
+            assert!(
+                !seen.is_ready(other, look(5, 10), &[Some(at(10)), Some(at(12))]),
+                "it has its transcripts"
+            );
+            assert!(
+                !seen.is_ready(Path::new("empty.wav"), look(0, 10), &[None]),
+                "nothing has come yet"
+            );
         }
     }
 
@@ -122,27 +163,45 @@ mod tests {
     fn a_recording_that_was_still_being_copied_is_sent_again_although_its_transcript_is_newer() {
         let path = Path::new("talk.wav");
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let look = |bytes, seconds| Look { bytes, modified: at(seconds) };
+        let look = |bytes, seconds| Look {
+            bytes,
+            modified: at(seconds),
+        };
         let mut seen = Seen::default();
         let mut is_ready = |look, written| {
-            assert!(!seen.is_ready(path, look, &[written]), "it may still be written");
+            assert!(
+                !seen.is_ready(path, look, &[written]),
+                "it may still be written"
+            );
             seen.is_ready(path, look, &[written])
         };
 
         assert!(is_ready(look(100, 10), None), "the copy has paused");
-        assert!(is_ready(look(400, 11), Some(at(15))), "the rest has come while the first part was transcribed");
+        assert!(
+            is_ready(look(400, 11), Some(at(15))),
+            "the rest has come while the first part was transcribed"
+        );
         assert!(!is_ready(look(400, 11), Some(at(20))));
-        assert!(is_ready(look(300, 5), Some(at(20))), "an older file has taken its place");
+        assert!(
+            is_ready(look(300, 5), Some(at(20))),
+            "an older file has taken its place"
+        );
     }
 
     #[test]
     fn a_recording_with_a_transcript_from_before_is_seen_when_it_changes() {
         let path = Path::new("talk.wav");
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let look = |bytes, seconds| Look { bytes, modified: at(seconds) };
+        let look = |bytes, seconds| Look {
+            bytes,
+            modified: at(seconds),
+        };
         let mut seen = Seen::default();
         let mut is_ready = |look| {
-            assert!(!seen.is_ready(path, look, &[Some(at(50))]), "it may still be written");
+            assert!(
+                !seen.is_ready(path, look, &[Some(at(50))]),
+                "it may still be written"
+            );
             seen.is_ready(path, look, &[Some(at(50))])
         };
 

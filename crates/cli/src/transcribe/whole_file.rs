@@ -14,9 +14,12 @@ pub(super) struct WholeFile<'a> {
 
 impl Read for WholeFile<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = (&mut self.file).take(self.left).read(buffer).inspect_err(|error| {
-            self.problem.replace(Some(error.to_string()));
-        })?;
+        let length = (&mut self.file)
+            .take(self.left)
+            .read(buffer)
+            .inspect_err(|error| {
+                self.problem.replace(Some(error.to_string()));
+            })?;
         if length == 0 && self.left > 0 && !buffer.is_empty() {
             let problem = "the recording became shorter while it was sent";
             self.problem.replace(Some(problem.to_owned()));
@@ -38,7 +41,11 @@ mod tests {
         let read = |left| {
             let mut bytes = Vec::new();
             let problem = RefCell::new(None);
-            let mut file = WholeFile { file: File::open(path.path()).unwrap(), left, problem: &problem };
+            let mut file = WholeFile {
+                file: File::open(path.path()).unwrap(),
+                left,
+                problem: &problem,
+            };
             let outcome = file.read_to_end(&mut bytes).map(|_| bytes);
             assert_eq!(outcome.is_err(), problem.borrow().is_some());
             outcome

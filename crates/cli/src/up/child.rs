@@ -43,7 +43,10 @@ pub(super) struct Child {
 
 impl Child {
     /// Starts a program of ours with settings in its environment.
-    pub(super) fn new(name: &'static str, environment: &BTreeMap<&'static str, String>) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        name: &'static str,
+        environment: &BTreeMap<&'static str, String>,
+    ) -> anyhow::Result<Self> {
         let mut command = Command::new(executable(name));
         command.envs(environment);
         Self::start(name, command)
@@ -53,9 +56,18 @@ impl Child {
         // A group of its own: Ctrl-C reaches the supervisor alone, which then stops its children in order.
         command.process_group(0);
         let now = Instant::now();
-        let mut child =
-            Self { name, command, process: None, started: now, restart_at: now, backoff: FIRST_BACKOFF, starts: 0 };
-        child.spawn(now).with_context(|| format!("cannot start {name}; it belongs beside steno or on the PATH"))?;
+        let mut child = Self {
+            name,
+            command,
+            process: None,
+            started: now,
+            restart_at: now,
+            backoff: FIRST_BACKOFF,
+            starts: 0,
+        };
+        child.spawn(now).with_context(|| {
+            format!("cannot start {name}; it belongs beside steno or on the PATH")
+        })?;
         Ok(child)
     }
 
@@ -68,16 +80,27 @@ impl Child {
 
     /// Notices if it has ended, and starts it again when its pause is over.
     pub(super) fn look_after(&mut self, now: Instant) -> Health {
-        if let Some(status) = self.process.as_mut().and_then(|process| process.try_wait().ok().flatten()) {
+        if let Some(status) = self
+            .process
+            .as_mut()
+            .and_then(|process| process.try_wait().ok().flatten())
+        {
             self.process = None;
             if let Some(code) = self.hopeless_code(status) {
-                tracing::error!("{} ended with {status} and cannot run as it is set up", self.name);
+                tracing::error!(
+                    "{} ended with {status} and cannot run as it is set up",
+                    self.name
+                );
                 return Health::Hopeless(code);
             }
             if now - self.started >= PROVEN {
                 self.backoff = FIRST_BACKOFF;
             }
-            tracing::warn!("{} ended with {status}; starting it again in {:?}", self.name, self.backoff);
+            tracing::warn!(
+                "{} ended with {status}; starting it again in {:?}",
+                self.name,
+                self.backoff
+            );
             self.restart_at = now + self.backoff;
             self.backoff = (self.backoff * 2).min(LONGEST_BACKOFF);
         }
@@ -99,10 +122,14 @@ impl Child {
     }
 
     pub(super) fn is_running(&mut self) -> bool {
-        let Some(process) = &mut self.process else { return false };
+        let Some(process) = &mut self.process else {
+            return false;
+        };
         let ended = process.try_wait();
         if let Ok(Some(status)) = ended {
-            let how = status.signal().map_or_else(|| status.to_string(), |signal| format!("signal {signal}"));
+            let how = status
+                .signal()
+                .map_or_else(|| status.to_string(), |signal| format!("signal {signal}"));
             tracing::info!("{} ended: {how}", self.name);
             self.process = None;
         }
@@ -141,8 +168,12 @@ impl Drop for Child {
 
 /// The program beside our own, else by its name on the PATH.
 fn executable(name: &str) -> PathBuf {
-    let beside = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.join(name)));
-    beside.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from(name))
+    let beside = std::env::current_exe()
+        .ok()
+        .and_then(|own| Some(own.parent()?.join(name)));
+    beside
+        .filter(|path| path.is_file())
+        .unwrap_or_else(|| PathBuf::from(name))
 }
 
 #[cfg(test)]
@@ -159,7 +190,11 @@ mod tests {
     fn await_end(child: &Child) {
         let pid = child.process.as_ref().unwrap().id();
         let began = Instant::now();
-        let is_zombie = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap().contains(") Z ");
+        let is_zombie = || {
+            std::fs::read_to_string(format!("/proc/{pid}/stat"))
+                .unwrap()
+                .contains(") Z ")
+        };
         while !is_zombie() {
             assert!(began.elapsed() < Duration::from_secs(60));
             std::thread::yield_now();
@@ -181,7 +216,11 @@ mod tests {
         await_end(&child);
         now += PROVEN;
         assert_eq!(child.look_after(now), Health::Fine);
-        assert_eq!(child.restart_at - now, FIRST_BACKOFF, "a child that proved itself starts afresh");
+        assert_eq!(
+            child.restart_at - now,
+            FIRST_BACKOFF,
+            "a child that proved itself starts afresh"
+        );
     }
 
     #[test]
@@ -197,7 +236,10 @@ mod tests {
     fn a_child_is_asked_to_stop_before_it_is_killed() {
         let ready = tempfile::tempdir().unwrap();
         let script = |name: &str, trap: &str| {
-            format!("trap '{trap}' TERM; : > {}/{name}; while :; do sleep 0.01; done", ready.path().display())
+            format!(
+                "trap '{trap}' TERM; : > {}/{name}; while :; do sleep 0.01; done",
+                ready.path().display()
+            )
         };
         let mut polite = child(&script("polite", "exit 0"));
         let mut stubborn = child(&script("stubborn", ""));

@@ -40,7 +40,8 @@ pub(super) struct DoneSpan {
 pub(super) fn assemble(facts: RecordingFacts, spans: Vec<DoneSpan>) -> JobResult {
     let coverage = coverage(&spans);
     let mismatch = mismatch_warning(&spans, &facts);
-    let (text, segments) = join_segments(spans.into_iter().map(|span| span.output.segments).collect());
+    let (text, segments) =
+        join_segments(spans.into_iter().map(|span| span.output.segments).collect());
     let languages = languages(&segments);
     // A language that was detected in sound without words says nothing.
     let is_meaningful = facts.language_probability.is_none() || !segments.is_empty();
@@ -89,7 +90,9 @@ fn join_segments(spans: Vec<Vec<Segment>>) -> (String, Vec<Segment>) {
 fn languages(segments: &[Segment]) -> Vec<(String, f64)> {
     let mut languages: Vec<(String, f64)> = Vec::new();
     for segment in segments {
-        let Some(code) = &segment.language else { continue };
+        let Some(code) = &segment.language else {
+            continue;
+        };
         let length = segment.end - segment.start;
         match languages.iter_mut().find(|(known, _)| known == code) {
             Some((_, seconds)) => *seconds += length,
@@ -109,11 +112,15 @@ fn gap_warning(coverage: &Coverage) -> Option<Warning> {
 
     Some(match coverage.gaps.len() {
         1 => {
-            let detail = format!("{missing:.1} s of {of:.1} s of speech have no text ({})", first.reason.as_str());
+            let detail = format!(
+                "{missing:.1} s of {of:.1} s of speech have no text ({})",
+                first.reason.as_str()
+            );
             Warning::at(code, detail, first.start, first.end)
         }
         places => {
-            let detail = format!("{missing:.1} s of {of:.1} s of speech have no text, in {places} places");
+            let detail =
+                format!("{missing:.1} s of {of:.1} s of speech have no text, in {places} places");
             Warning::new(code, detail)
         }
     })
@@ -134,7 +141,9 @@ fn doubt_warning(segments: &[Segment]) -> Option<Warning> {
         segments.len()
     );
     Some(match segments.iter().find(is_doubtful) {
-        Some(only) if count == 1 => Warning::at(WarningCode::LowConfidence, detail, only.start, only.end),
+        Some(only) if count == 1 => {
+            Warning::at(WarningCode::LowConfidence, detail, only.start, only.end)
+        }
         _ => Warning::new(WarningCode::LowConfidence, detail),
     })
 }
@@ -143,7 +152,10 @@ fn languages_warning(languages: &[(String, f64)]) -> Option<Warning> {
     if languages.len() < 2 {
         return None;
     }
-    let list: Vec<_> = languages.iter().map(|(code, seconds)| format!("{code} {seconds:.0} s")).collect();
+    let list: Vec<_> = languages
+        .iter()
+        .map(|(code, seconds)| format!("{code} {seconds:.0} s"))
+        .collect();
     let detail = format!("several languages are spoken: {}", list.join(", "));
     Some(Warning::new(WarningCode::SeveralLanguages, detail))
 }
@@ -151,9 +163,16 @@ fn languages_warning(languages: &[(String, f64)]) -> Option<Warning> {
 /// Where the language that the request named is not the one that is spoken.
 fn mismatch_warning(spans: &[DoneSpan], facts: &RecordingFacts) -> Option<Warning> {
     // With a probability the language was detected, not named.
-    let named = facts.language.as_deref().filter(|_| facts.language_probability.is_none())?;
+    let named = facts
+        .language
+        .as_deref()
+        .filter(|_| facts.language_probability.is_none())?;
     let spoken = |span: &DoneSpan| {
-        let written = span.output.segments.first().and_then(|segment| segment.language.clone());
+        let written = span
+            .output
+            .segments
+            .first()
+            .and_then(|segment| segment.language.clone());
         let spoken = span.output.sounds_like.clone().or(written)?;
         (spoken != named).then_some((spoken, span.plan.duration_ms()))
     };
@@ -169,8 +188,14 @@ fn mismatch_warning(spans: &[DoneSpan], facts: &RecordingFacts) -> Option<Warnin
         return None;
     }
 
-    let list: Vec<_> = found.iter().map(|(code, ms)| format!("{code} for {:.1} s", *ms as f64 / 1000.0)).collect();
-    let detail = format!("the request named the language {named}, but the speech sounds like {}", list.join(", "));
+    let list: Vec<_> = found
+        .iter()
+        .map(|(code, ms)| format!("{code} for {:.1} s", *ms as f64 / 1000.0))
+        .collect();
+    let detail = format!(
+        "the request named the language {named}, but the speech sounds like {}",
+        list.join(", ")
+    );
     Some(Warning::new(WarningCode::LanguageMismatch, detail))
 }
 

@@ -34,9 +34,17 @@ impl Store {
         }
         // As far as it is there: the rest is made below that.
         let target = std::path::absolute(target).map_err(StoreError::file("resolve", target))?;
-        let real = |path: &Path| path.ancestors().find_map(|path| fs::canonicalize(path).ok());
-        if real(&target).is_some_and(|target| real(self.data.root()).is_some_and(|root| target.starts_with(root))) {
-            let source = std::io::Error::new(ErrorKind::InvalidInput, "it lies in the folder that is backed up");
+        let real = |path: &Path| {
+            path.ancestors()
+                .find_map(|path| fs::canonicalize(path).ok())
+        };
+        if real(&target).is_some_and(|target| {
+            real(self.data.root()).is_some_and(|root| target.starts_with(root))
+        }) {
+            let source = std::io::Error::new(
+                ErrorKind::InvalidInput,
+                "it lies in the folder that is backed up",
+            );
             return Err(StoreError::file("back up to", target)(source));
         }
         let copy = DataDir::create(&target)?;
@@ -58,10 +66,15 @@ impl Store {
                 for folder in [copy.audio(), copy.spool(), copy.root().to_owned()] {
                     sync_folder(&folder)?;
                 }
-                return Ok(Backup { files: needed.len() as u64 });
+                return Ok(Backup {
+                    files: needed.len() as u64,
+                });
             }
         }
-        let source = std::io::Error::new(ErrorKind::ResourceBusy, "jobs end faster than they can be copied; try again");
+        let source = std::io::Error::new(
+            ErrorKind::ResourceBusy,
+            "jobs end faster than they can be copied; try again",
+        );
         Err(StoreError::file("back up to", target)(source))
     }
 
@@ -74,7 +87,8 @@ impl Store {
         // One statement on one snapshot, in as little space as it takes; deleted rows are not in it.
         source.execute("VACUUM INTO ?1", [path.to_string_lossy()])?;
         let file = fs::File::open(&path).map_err(StoreError::file("open", &path))?;
-        file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(StoreError::file("protect", &path))?;
+        file.set_permissions(fs::Permissions::from_mode(0o600))
+            .map_err(StoreError::file("protect", &path))?;
         file.sync_all().map_err(StoreError::file("sync", &path))
     }
 
@@ -104,7 +118,12 @@ impl Store {
 
 /// `io::copy` uses `copy_file_range(2)`, which shares blocks where the file system can.
 fn copy_durably(from: &Path, to: &Path) -> std::io::Result<()> {
-    let mut copy = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(to)?;
+    let mut copy = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(to)?;
     std::io::copy(&mut fs::File::open(from)?, &mut copy)?;
     copy.sync_all()
 }

@@ -28,7 +28,10 @@ impl Store {
                         present.insert(format!("{}/{name}", folder.name));
                     }
                     Entry::Foreign(path) => {
-                        strays.push(format!("{} is not Steno's, which leaves it alone: move it away", path.display()));
+                        strays.push(format!(
+                            "{} is not Steno's, which leaves it alone: move it away",
+                            path.display()
+                        ));
                     }
                 }
             }
@@ -39,13 +42,17 @@ impl Store {
             Ok((problems, needed_files(connection)?))
         })?;
         problems.extend(strays);
-        let is_there = |path: &String| present.contains(path) || self.data.root().join(path).exists();
+        let is_there =
+            |path: &String| present.contains(path) || self.data.root().join(path).exists();
         let missing: HashSet<_> = needed.into_iter().filter(|path| !is_there(path)).collect();
         if !missing.is_empty() {
             // Its job may have ended since the look at the rows.
             let still_needed = self.read(needed_files)?;
             let missing = missing.intersection(&still_needed);
-            problems.extend(missing.map(|path| format!("the file {path} of a job that has not ended is missing")));
+            problems.extend(
+                missing
+                    .map(|path| format!("the file {path} of a job that has not ended is missing")),
+            );
         }
         Ok(problems)
     }
@@ -100,7 +107,9 @@ pub(super) fn needed_files(connection: &Connection) -> Result<HashSet<String>, S
         (include_str!("../sql/select_spool_names.sql"), "spool/"),
     ] {
         let mut statement = connection.prepare(query)?;
-        let names = statement.query_map(named_params! {":name": None::<&str>}, |row| row.get::<_, String>(0))?;
+        let names = statement.query_map(named_params! {":name": None::<&str>}, |row| {
+            row.get::<_, String>(0)
+        })?;
         for name in names {
             needed.insert(format!("{prefix}{}", name?));
         }

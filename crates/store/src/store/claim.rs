@@ -35,10 +35,13 @@ impl Store {
     /// The claims that stand for a worker's run. A slot whose claim is not among them works for nothing.
     pub fn standing_claims(&self, run: &WorkerRun) -> Result<Vec<ClaimId>, StoreError> {
         self.read(|connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT claim_id FROM tasks WHERE run_id = :run AND status = 'claimed'")?;
+            let mut statement = connection.prepare_cached(
+                "SELECT claim_id FROM tasks WHERE run_id = :run AND status = 'claimed'",
+            )?;
             let claims = statement.query_map(named_params! {":run": run.id()}, |row| row.get(0))?;
-            Ok(claims.map(|claim| claim.map(ClaimId::from_bytes)).collect::<Result<_, _>>()?)
+            Ok(claims
+                .map(|claim| claim.map(ClaimId::from_bytes))
+                .collect::<Result<_, _>>()?)
         })
     }
 }
@@ -50,18 +53,25 @@ pub(super) fn claim_next(
     now: Now,
     run_id: &str,
 ) -> Result<Option<Claim>, StoreError> {
-    if !tx.prepare_cached("SELECT 1 FROM workers WHERE run_id = :run")?.exists(named_params! {":run": run_id})? {
+    if !tx
+        .prepare_cached("SELECT 1 FROM workers WHERE run_id = :run")?
+        .exists(named_params! {":run": run_id})?
+    {
         return Err(StoreError::RunLost);
     }
     tx.prepare_cached(include_str!("../sql/promote_waiting_tasks.sql"))?
         .execute(named_params! {":now": now.wall.ms()})?;
     loop {
-        let Some(next) = next_task(tx)? else { return Ok(None) };
+        let Some(next) = next_task(tx)? else {
+            return Ok(None);
+        };
         if must_wait(tx, run_id, next.is_suspect)? {
             return Ok(None);
         }
         match claim(tx, effects, now, run_id, &next) {
-            Err(error @ StoreError::Content { .. }) => fail_unreadable(tx, effects, now, &next, &error)?,
+            Err(error @ StoreError::Content { .. }) => {
+                fail_unreadable(tx, effects, now, &next, &error)?
+            }
             outcome => return outcome.map(Some),
         }
     }
@@ -81,12 +91,13 @@ fn claim(
     next: &NextTask,
 ) -> Result<Claim, StoreError> {
     let claim_id = ClaimId::random();
-    tx.prepare_cached(include_str!("../sql/claim_task.sql"))?.execute(named_params! {
-        ":task": next.id,
-        ":claim_id": claim_id.as_bytes(),
-        ":run_id": run_id,
-        ":now": now.wall.ms(),
-    })?;
+    tx.prepare_cached(include_str!("../sql/claim_task.sql"))?
+        .execute(named_params! {
+            ":task": next.id,
+            ":claim_id": claim_id.as_bytes(),
+            ":run_id": run_id,
+            ":now": now.wall.ms(),
+        })?;
     charge(tx, next)?;
     count(tx, Counter::Claims(&next.kind), 1.0)?;
     let started = tx
@@ -116,7 +127,16 @@ fn fail_unreadable(
         message: "what is stored of this job cannot be read; submit it again".to_owned(),
         retryable: false,
     };
-    fail(tx, effects, &Ending { job_seq: next.job_seq, job_id, now }, &failure)
+    fail(
+        tx,
+        effects,
+        &Ending {
+            job_seq: next.job_seq,
+            job_id,
+            now,
+        },
+        &failure,
+    )
 }
 
 struct NextTask {
@@ -131,32 +151,39 @@ struct NextTask {
 
 fn next_task(tx: &Transaction<'_>) -> Result<Option<NextTask>, StoreError> {
     let known = named_params! {":known": known_requirements()};
-    let next = tx.prepare_cached(include_str!("../sql/next_task.sql"))?.query_row(known, |row| {
-        Ok(NextTask {
-            id: row.get("id")?,
-            job_seq: row.get("job")?,
-            kind: row.get("kind")?,
-            is_suspect: row.get("is_suspect")?,
-            owner: row.get("owner")?,
-            served_ms: row.get("served_ms")?,
-            span_ms: row.get("span_ms")?,
-        })
-    });
+    let next = tx
+        .prepare_cached(include_str!("../sql/next_task.sql"))?
+        .query_row(known, |row| {
+            Ok(NextTask {
+                id: row.get("id")?,
+                job_seq: row.get("job")?,
+                kind: row.get("kind")?,
+                is_suspect: row.get("is_suspect")?,
+                owner: row.get("owner")?,
+                served_ms: row.get("served_ms")?,
+                span_ms: row.get("span_ms")?,
+            })
+        });
     Ok(next.optional()?)
 }
 
 /// Whether a task may not begin beside what its worker has in hand: one of them is suspect.
 fn must_wait(tx: &Transaction<'_>, run_id: &str, is_suspect: bool) -> Result<bool, StoreError> {
     let has_suspect: Option<bool> = tx
-        .prepare_cached("SELECT max(is_suspect) FROM tasks WHERE run_id = :run_id AND status = 'claimed'")?
+        .prepare_cached(
+            "SELECT max(is_suspect) FROM tasks WHERE run_id = :run_id AND status = 'claimed'",
+        )?
         .query_row(named_params! {":run_id": run_id}, |row| row.get(0))?;
     Ok(has_suspect.is_some_and(|has_suspect| has_suspect || is_suspect))
 }
 
 /// Puts the work that a task is expected to be on its owner's account.
 fn charge(tx: &Transaction<'_>, next: &NextTask) -> Result<(), StoreError> {
-    let cost_ms =
-        if next.kind == "prepare" { PREPARE_COST_MS } else { (next.span_ms as f64 * EXPECTED_REAL_TIME_FACTOR) as i64 };
+    let cost_ms = if next.kind == "prepare" {
+        PREPARE_COST_MS
+    } else {
+        (next.span_ms as f64 * EXPECTED_REAL_TIME_FACTOR) as i64
+    };
     tx.prepare_cached("UPDATE owners SET served_ms = served_ms + :cost_ms WHERE owner = :owner")?
         .execute(named_params! {":owner": next.owner, ":cost_ms": cost_ms.max(1)})?;
     tx.prepare_cached("UPDATE fairness SET served_ms = max(served_ms, :served_ms)")?
@@ -164,18 +191,27 @@ fn charge(tx: &Transaction<'_>, next: &NextTask) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn load_claim(connection: &Connection, id: ClaimId, task_id: i64, job_seq: i64) -> Result<Claim, StoreError> {
+fn load_claim(
+    connection: &Connection,
+    id: ClaimId,
+    task_id: i64,
+    job_seq: i64,
+) -> Result<Claim, StoreError> {
     let mut statement = connection.prepare_cached(include_str!("../sql/load_claim.sql"))?;
     let mut rows = statement.query(named_params! {":task": task_id})?;
     let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     let task = match row.get::<_, String>("kind")?.as_str() {
-        "prepare" => TaskKind::Prepare { audio: row.get("audio")? },
+        "prepare" => TaskKind::Prepare {
+            audio: row.get("audio")?,
+        },
         "transcribe" => TaskKind::Transcribe(SpanTask {
             spool: row.get("spool")?,
             index: row.get("span_index")?,
             span: PlannedSpan {
                 stretches: json(row, "stretches")?,
-                certainty: Certainty::from_stored(row.get::<_, Option<String>>("certainty")?.as_deref()),
+                certainty: Certainty::from_stored(
+                    row.get::<_, Option<String>>("certainty")?.as_deref(),
+                ),
                 language: row.get("language")?,
             },
         }),
@@ -200,16 +236,24 @@ fn load_claim(connection: &Connection, id: ClaimId, task_id: i64, job_seq: i64) 
 pub(super) fn count_task(tx: &Transaction<'_>, now: Now, claim: &Claim) -> Result<(), StoreError> {
     let (kind, since): (String, Option<i64>) = tx
         .prepare_cached("SELECT kind, claimed_at FROM tasks WHERE id = :task")?
-        .query_row(named_params! {":task": claim.task_id}, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        .query_row(named_params! {":task": claim.task_id}, |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
     let ms = since.map_or(0, |since| (now.wall.ms() - since).max(0));
     count(tx, Counter::TaskSeconds(&kind), ms as f64 / 1000.0)
 }
 
 /// Whether a claim still stands. The first thing every finish asks.
-pub(super) fn stands(tx: &Transaction<'_>, effects: &mut Effects, claim: &Claim) -> Result<bool, StoreError> {
+pub(super) fn stands(
+    tx: &Transaction<'_>,
+    effects: &mut Effects,
+    claim: &Claim,
+) -> Result<bool, StoreError> {
     // Its worker's other slots have waited for it.
     effects.work |= claim.is_alone;
     Ok(tx
-        .prepare_cached("SELECT 1 FROM tasks WHERE id = :task AND claim_id = :claim_id AND status = 'claimed'")?
+        .prepare_cached(
+            "SELECT 1 FROM tasks WHERE id = :task AND claim_id = :claim_id AND status = 'claimed'",
+        )?
         .exists(named_params! {":task": claim.task_id, ":claim_id": claim.id.as_bytes()})?)
 }

@@ -23,7 +23,9 @@ impl Store {
         }
         let offset_ms = now.wall.ms() - now.boot_ms;
         let is_as_noted = |noted: Option<(String, i64)>| {
-            noted.is_some_and(|(boot_id, noted_ms)| boot_id == self.boot_id && (offset_ms - noted_ms).abs() < DRIFT_MS)
+            noted.is_some_and(|(boot_id, noted_ms)| {
+                boot_id == self.boot_id && (offset_ms - noted_ms).abs() < DRIFT_MS
+            })
         };
         if self.read(|connection| Ok(is_as_noted(noted(connection)?)))? {
             return Ok(None);
@@ -42,7 +44,11 @@ impl Store {
             Ok(Some(jumped_ms))
         })?;
         if let Some(jumped_ms) = jumped_ms {
-            tracing::warn!(jumped_ms, "the wall clock jumped by {} s; deadlines moved with it", jumped_ms / 1000);
+            tracing::warn!(
+                jumped_ms,
+                "the wall clock jumped by {} s; deadlines moved with it",
+                jumped_ms / 1000
+            );
         }
         Ok(jumped_ms)
     }
@@ -51,17 +57,24 @@ impl Store {
 impl Store {
     /// Whether deadlines are those of this reading of the clock. Asked in the transaction that acts on them: another process may
     /// have moved them since.
-    pub(super) fn is_clock_noted(&self, tx: &Transaction<'_>, now: Now) -> Result<bool, StoreError> {
+    pub(super) fn is_clock_noted(
+        &self,
+        tx: &Transaction<'_>,
+        now: Now,
+    ) -> Result<bool, StoreError> {
         let offset_ms = now.wall.ms() - now.boot_ms;
-        let is_noted =
-            |(boot_id, noted_ms): (String, i64)| boot_id == self.boot_id && (offset_ms - noted_ms).abs() < JUMP_MS;
+        let is_noted = |(boot_id, noted_ms): (String, i64)| {
+            boot_id == self.boot_id && (offset_ms - noted_ms).abs() < JUMP_MS
+        };
         Ok(!self.knows_boot() || noted(tx)?.is_some_and(is_noted))
     }
 }
 
 fn noted(connection: &Connection) -> Result<Option<(String, i64)>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT boot_id, offset_ms FROM clock")?;
-    Ok(statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+    Ok(statement
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?)
 }
 
 fn move_deadlines(tx: &Transaction<'_>, ms: i64) -> Result<(), StoreError> {
@@ -71,7 +84,8 @@ fn move_deadlines(tx: &Transaction<'_>, ms: i64) -> Result<(), StoreError> {
         "UPDATE tombstones SET forget_at = forget_at + :ms, ttl_deadline = ttl_deadline + :ms",
         "UPDATE tasks SET run_at = run_at + :ms WHERE status = 'waiting'",
     ] {
-        tx.prepare_cached(statement)?.execute(named_params! {":ms": ms})?;
+        tx.prepare_cached(statement)?
+            .execute(named_params! {":ms": ms})?;
     }
     Ok(())
 }

@@ -27,15 +27,19 @@ pub(super) fn complete(
         count(tx, Counter::Warnings(warning.code.as_str()), 1.0)?;
     }
 
-    let body = serde_json::to_string(result).map_err(|source| StoreError::Content { what: "result", source })?;
+    let body = serde_json::to_string(result).map_err(|source| StoreError::Content {
+        what: "result",
+        source,
+    })?;
     list_files(tx, ending.job_seq)?;
     tx.prepare_cached("INSERT INTO results (job, body) VALUES (:job, :body)")?
         .execute(named_params! {":job": ending.job_seq, ":body": body})?;
-    tx.prepare_cached(include_str!("../sql/complete_job.sql"))?.execute(named_params! {
-        ":job": ending.job_seq,
-        ":now": ending.now.wall.ms(),
-        ":language": result.language,
-    })?;
+    tx.prepare_cached(include_str!("../sql/complete_job.sql"))?
+        .execute(named_params! {
+            ":job": ending.job_seq,
+            ":now": ending.now.wall.ms(),
+            ":language": result.language,
+        })?;
     clear(tx, effects, ending)
 }
 
@@ -48,19 +52,21 @@ pub(super) fn fail(
 ) -> Result<(), StoreError> {
     count(tx, Counter::Ended(failure.code.as_str()), 1.0)?;
     list_files(tx, ending.job_seq)?;
-    tx.prepare_cached(include_str!("../sql/fail_job.sql"))?.execute(named_params! {
-        ":job": ending.job_seq,
-        ":now": ending.now.wall.ms(),
-        ":code": failure.code.as_str(),
-        ":message": failure.message,
-    })?;
+    tx.prepare_cached(include_str!("../sql/fail_job.sql"))?
+        .execute(named_params! {
+            ":job": ending.job_seq,
+            ":now": ending.now.wall.ms(),
+            ":code": failure.code.as_str(),
+            ":message": failure.message,
+        })?;
     clear(tx, effects, ending)
 }
 
 /// An ended job has no tasks. Its files, listed before the row forgot their names, go now.
 fn clear(tx: &Transaction<'_>, effects: &mut Effects, ending: &Ending) -> Result<(), StoreError> {
     effects.cancelled.extend(other_claims(tx, ending.job_seq)?);
-    tx.prepare_cached("DELETE FROM tasks WHERE job = :job")?.execute(named_params! {":job": ending.job_seq})?;
+    tx.prepare_cached("DELETE FROM tasks WHERE job = :job")?
+        .execute(named_params! {":job": ending.job_seq})?;
     effects.changed.insert(ending.job_id);
     effects.files_to_delete = true;
     Ok(())
@@ -68,13 +74,20 @@ fn clear(tx: &Transaction<'_>, effects: &mut Effects, ending: &Ending) -> Result
 
 /// Puts a job's files on the list of what must go.
 pub(super) fn list_files(tx: &Transaction<'_>, job_seq: i64) -> Result<(), StoreError> {
-    tx.prepare_cached(include_str!("../sql/list_job_files.sql"))?.execute(named_params! {":job": job_seq})?;
+    tx.prepare_cached(include_str!("../sql/list_job_files.sql"))?
+        .execute(named_params! {":job": job_seq})?;
     Ok(())
 }
 
 /// The claims on a job's tasks, whose workers must stop.
-pub(super) fn other_claims(tx: &Transaction<'_>, job_seq: i64) -> Result<Vec<super::ClaimId>, StoreError> {
-    let mut statement = tx.prepare_cached("SELECT claim_id FROM tasks WHERE job = :job AND status = 'claimed'")?;
+pub(super) fn other_claims(
+    tx: &Transaction<'_>,
+    job_seq: i64,
+) -> Result<Vec<super::ClaimId>, StoreError> {
+    let mut statement =
+        tx.prepare_cached("SELECT claim_id FROM tasks WHERE job = :job AND status = 'claimed'")?;
     let claims = statement.query_map(named_params! {":job": job_seq}, |row| row.get(0))?;
-    Ok(claims.map(|claim| claim.map(super::ClaimId::from_bytes)).collect::<Result<_, _>>()?)
+    Ok(claims
+        .map(|claim| claim.map(super::ClaimId::from_bytes))
+        .collect::<Result<_, _>>()?)
 }

@@ -50,7 +50,11 @@ impl Counter<'_> {
 }
 
 /// Adds to a counter.
-pub(super) fn count(tx: &Transaction<'_>, counter: Counter<'_>, value: f64) -> Result<(), StoreError> {
+pub(super) fn count(
+    tx: &Transaction<'_>,
+    counter: Counter<'_>,
+    value: f64,
+) -> Result<(), StoreError> {
     let (name, label) = counter.name_and_label();
     tx.prepare_cached(include_str!("../sql/count.sql"))?
         .execute(named_params! {":name": name, ":label": label, ":value": value})?;
@@ -72,18 +76,30 @@ impl Store {
     /// The numbers of `/metrics`. Costs a walk over the index of jobs.
     pub fn statistics(&self, now: Now) -> Result<Statistics, StoreError> {
         self.read(|connection| {
-            let mut statement = connection.prepare_cached(include_str!("../sql/queue_depth.sql"))?;
+            let mut statement =
+                connection.prepare_cached(include_str!("../sql/queue_depth.sql"))?;
             let mut rows = statement.query([])?;
             let mut jobs = Vec::new();
             while let Some(row) = rows.next()? {
                 let age_ms = now.wall.ms() - row.get::<_, i64>(2)?;
-                jobs.push((word(row, "status")?, row.get::<_, i64>(1)? as u64, (age_ms.max(0) as f64) / 1000.0));
+                jobs.push((
+                    word(row, "status")?,
+                    row.get::<_, i64>(1)? as u64,
+                    (age_ms.max(0) as f64) / 1000.0,
+                ));
             }
-            let workers: i64 =
-                connection.prepare_cached("SELECT count(*) FROM workers")?.query_row([], |row| row.get(0))?;
-            let mut statement = connection.prepare_cached("SELECT name, label, value FROM counters")?;
-            let counters = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-            Ok(Statistics { jobs, workers: workers as u64, counters: counters.collect::<Result<_, _>>()? })
+            let workers: i64 = connection
+                .prepare_cached("SELECT count(*) FROM workers")?
+                .query_row([], |row| row.get(0))?;
+            let mut statement =
+                connection.prepare_cached("SELECT name, label, value FROM counters")?;
+            let counters =
+                statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            Ok(Statistics {
+                jobs,
+                workers: workers as u64,
+                counters: counters.collect::<Result<_, _>>()?,
+            })
         })
     }
 }

@@ -54,16 +54,19 @@ pub(super) fn bury(
     count(tx, Counter::Deletions(reason.as_str()), 1.0)?;
     list_files(tx, job_seq)?;
     effects.cancelled.extend(other_claims(tx, job_seq)?);
-    let id: [u8; 16] = tx.prepare_cached(include_str!("../sql/insert_tombstone.sql"))?.query_row(
-        named_params! {
-            ":job": job_seq,
-            ":reason": reason.as_str(),
-            ":now": now.wall.ms(),
-            ":longer_ms": longer_ms,
-        },
-        |row| row.get(0),
-    )?;
-    tx.prepare_cached("DELETE FROM jobs WHERE seq = :job")?.execute(named_params! {":job": job_seq})?;
+    let id: [u8; 16] = tx
+        .prepare_cached(include_str!("../sql/insert_tombstone.sql"))?
+        .query_row(
+            named_params! {
+                ":job": job_seq,
+                ":reason": reason.as_str(),
+                ":now": now.wall.ms(),
+                ":longer_ms": longer_ms,
+            },
+            |row| row.get(0),
+        )?;
+    tx.prepare_cached("DELETE FROM jobs WHERE seq = :job")?
+        .execute(named_params! {":job": job_seq})?;
     effects.changed.insert(JobId::from_bytes(id));
     effects.files_to_delete = true;
     Ok(())

@@ -27,7 +27,11 @@ impl Store {
             if accepted {
                 give_back(tx, effects, now, claim, failure)?;
             }
-            let next = if claim_more { claim_next(tx, effects, now, run.id())? } else { None };
+            let next = if claim_more {
+                claim_next(tx, effects, now, run.id())?
+            } else {
+                None
+            };
             Ok(Finished { accepted, next })
         })
     }
@@ -44,10 +48,21 @@ fn give_back(
         .prepare_cached("SELECT failures FROM tasks WHERE id = :task")?
         .query_row(named_params! {":task": claim.task_id}, |row| row.get(0))?;
     if !failure.retryable || failures + 1 >= BUDGET {
-        return fail(tx, effects, &Ending { job_seq: claim.job_seq, job_id: claim.job_id, now }, failure);
+        return fail(
+            tx,
+            effects,
+            &Ending {
+                job_seq: claim.job_seq,
+                job_id: claim.job_id,
+                now,
+            },
+            failure,
+        );
     }
     let backoff_ms = FIRST_BACKOFF_MS << failures;
     tx.prepare_cached(include_str!("../sql/postpone_task.sql"))?
-        .execute(named_params! {":task": claim.task_id, ":run_at": now.wall.plus_ms(backoff_ms).ms()})?;
+        .execute(
+            named_params! {":task": claim.task_id, ":run_at": now.wall.plus_ms(backoff_ms).ms()},
+        )?;
     Ok(())
 }

@@ -44,7 +44,11 @@ impl Folder {
                 Err(error) => return Err(StoreError::file("inspect", entry.path())(error)),
             };
             let is_ours = is_file && (self.is_ours)(&entry.file_name());
-            entries.push(if is_ours { Entry::Ours(entry.path()) } else { Entry::Foreign(entry.path()) });
+            entries.push(if is_ours {
+                Entry::Ours(entry.path())
+            } else {
+                Entry::Foreign(entry.path())
+            });
         }
         Ok(entries)
     }
@@ -125,7 +129,9 @@ impl Store {
 
     fn delete_if_orphan(&self, path: &Path, needed: &str) -> Result<bool, StoreError> {
         // The lock first, the rows second: its writer holds the lock until the row is committed.
-        let Some(_lock) = lock_if_abandoned(path)? else { return Ok(false) };
+        let Some(_lock) = lock_if_abandoned(path)? else {
+            return Ok(false);
+        };
         if !self.is_unnamed(path, needed)? {
             return Ok(false);
         }
@@ -152,14 +158,19 @@ impl Store {
     fn needed_names(&self, needed: &str) -> Result<HashSet<String>, StoreError> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(needed)?;
-            let names = statement.query_map(named_params! {":name": None::<&str>}, |row| row.get(0))?;
+            let names =
+                statement.query_map(named_params! {":name": None::<&str>}, |row| row.get(0))?;
             Ok(names.collect::<Result<_, _>>()?)
         })
     }
 
     fn is_unnamed(&self, path: &Path, needed: &str) -> Result<bool, StoreError> {
         let name = path.file_name().and_then(|name| name.to_str());
-        self.read(|connection| Ok(!connection.prepare_cached(needed)?.exists(named_params! {":name": name})?))
+        self.read(|connection| {
+            Ok(!connection
+                .prepare_cached(needed)?
+                .exists(named_params! {":name": name})?)
+        })
     }
 }
 

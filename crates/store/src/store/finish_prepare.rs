@@ -26,33 +26,49 @@ impl Store {
             let accepted = stands(tx, effects, claim)?;
             if accepted {
                 count_task(tx, now, claim)?;
-                count(tx, Counter::AudioSeconds, prepared.duration_ms as f64 / 1000.0)?;
+                count(
+                    tx,
+                    Counter::AudioSeconds,
+                    prepared.duration_ms as f64 / 1000.0,
+                )?;
                 store_plan(tx, claim, prepared)?;
                 match &prepared.outputs {
                     Some(outputs) => complete_at_once(tx, effects, now, claim, prepared, outputs)?,
                     None => insert_spans(tx, effects, claim, prepared)?,
                 }
             }
-            let next = if claim_more { claim_next(tx, effects, now, run.id())? } else { None };
+            let next = if claim_more {
+                claim_next(tx, effects, now, run.id())?
+            } else {
+                None
+            };
             Ok(Finished { accepted, next })
         })
     }
 }
 
 fn store_plan(tx: &Transaction<'_>, claim: &Claim, prepared: &Prepared) -> Result<(), StoreError> {
-    let speech_ms: u64 = prepared.spans.iter().map(super::PlannedSpan::duration_ms).sum();
+    let speech_ms: u64 = prepared
+        .spans
+        .iter()
+        .map(super::PlannedSpan::duration_ms)
+        .sum();
     let warnings =
-        serde_json::to_string(&prepared.warnings).map_err(|source| StoreError::Content { what: "warnings", source })?;
-    tx.prepare_cached(include_str!("../sql/store_plan.sql"))?.execute(named_params! {
-        ":job": claim.job_seq,
-        ":duration_ms": prepared.duration_ms as i64,
-        ":speech_ms": speech_ms as i64,
-        ":compute_ms": (speech_ms as f64 * EXPECTED_REAL_TIME_FACTOR) as i64,
-        ":language": prepared.language,
-        ":language_probability": prepared.language_probability,
-        ":spool": prepared.spool,
-        ":warnings": warnings,
-    })?;
+        serde_json::to_string(&prepared.warnings).map_err(|source| StoreError::Content {
+            what: "warnings",
+            source,
+        })?;
+    tx.prepare_cached(include_str!("../sql/store_plan.sql"))?
+        .execute(named_params! {
+            ":job": claim.job_seq,
+            ":duration_ms": prepared.duration_ms as i64,
+            ":speech_ms": speech_ms as i64,
+            ":compute_ms": (speech_ms as f64 * EXPECTED_REAL_TIME_FACTOR) as i64,
+            ":language": prepared.language,
+            ":language_probability": prepared.language_probability,
+            ":spool": prepared.spool,
+            ":warnings": warnings,
+        })?;
     Ok(())
 }
 
@@ -64,7 +80,11 @@ fn complete_at_once(
     prepared: &Prepared,
     outputs: &[SpanOutput],
 ) -> Result<(), StoreError> {
-    let speech_ms: u64 = prepared.spans.iter().map(super::PlannedSpan::duration_ms).sum();
+    let speech_ms: u64 = prepared
+        .spans
+        .iter()
+        .map(super::PlannedSpan::duration_ms)
+        .sum();
     count(tx, Counter::SpeechSeconds, speech_ms as f64 / 1000.0)?;
 
     let facts = RecordingFacts {
@@ -75,10 +95,22 @@ fn complete_at_once(
         warnings: prepared.warnings.clone(),
     };
     let spans = prepared.spans.iter().zip(outputs);
-    let spans = spans.map(|(plan, output)| DoneSpan { plan: plan.clone(), output: output.clone() });
+    let spans = spans.map(|(plan, output)| DoneSpan {
+        plan: plan.clone(),
+        output: output.clone(),
+    });
     let result = assemble(facts, spans.collect());
 
-    complete(tx, effects, &Ending { job_seq: claim.job_seq, job_id: claim.job_id, now }, &result)
+    complete(
+        tx,
+        effects,
+        &Ending {
+            job_seq: claim.job_seq,
+            job_id: claim.job_id,
+            now,
+        },
+        &result,
+    )
 }
 
 fn insert_spans(
@@ -95,8 +127,11 @@ fn insert_spans(
 
     let mut insert = tx.prepare_cached(include_str!("../sql/insert_span_task.sql"))?;
     for (index, span) in prepared.spans.iter().enumerate() {
-        let stretches = serde_json::to_string(&span.stretches)
-            .map_err(|source| StoreError::Content { what: "stretches", source })?;
+        let stretches =
+            serde_json::to_string(&span.stretches).map_err(|source| StoreError::Content {
+                what: "stretches",
+                source,
+            })?;
         insert.execute(named_params! {
             ":job": claim.job_seq,
             ":span_index": index as i64,
@@ -107,7 +142,8 @@ fn insert_spans(
             ":language": span.language,
         })?;
     }
-    tx.prepare_cached("DELETE FROM tasks WHERE id = :task")?.execute(named_params! {":task": claim.task_id})?;
+    tx.prepare_cached("DELETE FROM tasks WHERE id = :task")?
+        .execute(named_params! {":task": claim.task_id})?;
     effects.work = true;
     effects.changed.insert(claim.job_id);
     Ok(())

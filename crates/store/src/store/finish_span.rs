@@ -26,7 +26,10 @@ impl Store {
         claim_more: bool,
     ) -> Result<Finished, StoreError> {
         let segments = to_json("segments", &output.segments)?;
-        let outcome = SpanOutcome { dropped: output.dropped.clone(), sounds_like: output.sounds_like.clone() };
+        let outcome = SpanOutcome {
+            dropped: output.dropped.clone(),
+            sounds_like: output.sounds_like.clone(),
+        };
         let outcome = to_json("outcome", &outcome)?;
 
         self.write(|tx, effects| {
@@ -38,26 +41,46 @@ impl Store {
 
                 if !has_unfinished_tasks(tx, claim)? {
                     let result = merge(tx, claim, model)?;
-                    let ending = Ending { job_seq: claim.job_seq, job_id: claim.job_id, now };
+                    let ending = Ending {
+                        job_seq: claim.job_seq,
+                        job_id: claim.job_id,
+                        now,
+                    };
                     complete(tx, effects, &ending, &result)?;
                 }
             }
-            let next = if claim_more { claim_next(tx, effects, now, run.id())? } else { None };
+            let next = if claim_more {
+                claim_next(tx, effects, now, run.id())?
+            } else {
+                None
+            };
             Ok(Finished { accepted, next })
         })
     }
 }
 
-fn keep_output(tx: &Transaction<'_>, claim: &Claim, segments: &str, outcome: &str) -> Result<(), StoreError> {
-    let TaskKind::Transcribe(task) = &claim.task else { return Ok(()) };
-    tx.prepare_cached(include_str!("../sql/finish_span.sql"))?.execute(named_params! {
-        ":task": claim.task_id,
-        ":segments": segments,
-        ":outcome": outcome,
-    })?;
+fn keep_output(
+    tx: &Transaction<'_>,
+    claim: &Claim,
+    segments: &str,
+    outcome: &str,
+) -> Result<(), StoreError> {
+    let TaskKind::Transcribe(task) = &claim.task else {
+        return Ok(());
+    };
+    tx.prepare_cached(include_str!("../sql/finish_span.sql"))?
+        .execute(named_params! {
+            ":task": claim.task_id,
+            ":segments": segments,
+            ":outcome": outcome,
+        })?;
     tx.prepare_cached("UPDATE jobs SET done_ms = done_ms + :ms WHERE seq = :job")?
         .execute(named_params! {":job": claim.job_seq, ":ms": task.span.duration_ms() as i64})?;
-    count(tx, Counter::SpeechSeconds, task.span.duration_ms() as f64 / 1000.0)
+    count(
+        tx,
+        Counter::SpeechSeconds,
+        task.span.duration_ms() as f64 / 1000.0,
+    )
 }
 
 fn has_unfinished_tasks(tx: &Transaction<'_>, claim: &Claim) -> Result<bool, StoreError> {
@@ -90,13 +113,20 @@ fn merge(tx: &Transaction<'_>, claim: &Claim, model: &str) -> Result<JobResult, 
 
 /// A span in a row of `select_done_spans.sql`.
 fn done_span(row: &Row<'_>) -> Result<DoneSpan, StoreError> {
-    let SpanOutcome { dropped, sounds_like } = json(row, "outcome")?;
+    let SpanOutcome {
+        dropped,
+        sounds_like,
+    } = json(row, "outcome")?;
     let plan = PlannedSpan {
         stretches: json(row, "stretches")?,
         certainty: Certainty::from_stored(row.get::<_, Option<String>>("certainty")?.as_deref()),
         language: row.get("language")?,
     };
-    let output = SpanOutput { segments: json(row, "segments")?, dropped, sounds_like };
+    let output = SpanOutput {
+        segments: json(row, "segments")?,
+        dropped,
+        sounds_like,
+    };
     Ok(DoneSpan { plan, output })
 }
 

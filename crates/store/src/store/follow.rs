@@ -50,26 +50,55 @@ impl Store {
             };
             let (segments, told) = match &status.result {
                 Some(result) => {
-                    let new = result.segments.get(told.segments..).unwrap_or_default().to_vec();
-                    (new, Told { segments: result.segments.len().max(told.segments), ..told })
+                    let new = result
+                        .segments
+                        .get(told.segments..)
+                        .unwrap_or_default()
+                        .to_vec();
+                    (
+                        new,
+                        Told {
+                            segments: result.segments.len().max(told.segments),
+                            ..told
+                        },
+                    )
                 }
                 None => new_segments(connection, job_id, told)?,
             };
-            Ok(Some(Ok(Followed { status, options, segments, told })))
+            Ok(Some(Ok(Followed {
+                status,
+                options,
+                segments,
+                told,
+            })))
         })
     }
 }
 
-fn new_segments(connection: &Connection, job_id: JobId, told: Told) -> Result<(Vec<Segment>, Told), StoreError> {
+fn new_segments(
+    connection: &Connection,
+    job_id: JobId,
+    told: Told,
+) -> Result<(Vec<Segment>, Told), StoreError> {
     let mut statement = connection.prepare_cached(include_str!("../sql/select_segments.sql"))?;
-    let mut rows = statement.query(named_params! {":id": job_id.as_bytes(), ":from": told.spans})?;
+    let mut rows =
+        statement.query(named_params! {":id": job_id.as_bytes(), ":from": told.spans})?;
     let mut id = if told.spans == 0 { 0 } else { told.segments };
     let mut told = told;
     let mut segments = Vec::new();
     while let Some(row) = rows.next()? {
-        let Some(json) = row.get_ref(0)?.as_str_or_null().map_err(rusqlite::Error::from)? else { break };
+        let Some(json) = row
+            .get_ref(0)?
+            .as_str_or_null()
+            .map_err(rusqlite::Error::from)?
+        else {
+            break;
+        };
         let span: Vec<Segment> =
-            serde_json::from_str(json).map_err(|source| StoreError::Content { what: "segments", source })?;
+            serde_json::from_str(json).map_err(|source| StoreError::Content {
+                what: "segments",
+                source,
+            })?;
         for mut segment in span {
             if id >= told.segments {
                 segment.id = id as u32;

@@ -11,7 +11,10 @@ use crate::{Now, StoreError};
 
 /// What a job id leads to.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "one per call, and the large one is the common one")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one per call, and the large one is the common one"
+)]
 pub enum JobLookup {
     /// The job, with its result if it is completed, and what was asked for.
     Job(JobStatus, TranscribeRequest),
@@ -22,7 +25,12 @@ pub enum JobLookup {
 impl Store {
     /// The job, or what is left of it. `None` for an id that never was or that has been forgotten, and for a job of another
     /// than `owner`, if one is named.
-    pub fn get_job(&self, now: Now, owner: Option<&str>, job_id: JobId) -> Result<Option<JobLookup>, StoreError> {
+    pub fn get_job(
+        &self,
+        now: Now,
+        owner: Option<&str>,
+        job_id: JobId,
+    ) -> Result<Option<JobLookup>, StoreError> {
         self.follow_clock(now)?;
         self.read(|connection| lookup(connection, now, owner, job_id))
     }
@@ -30,7 +38,8 @@ impl Store {
     /// Those of `jobs` that have ended or are gone.
     pub fn ended_jobs(&self, jobs: &[JobId]) -> Result<Vec<JobId>, StoreError> {
         self.read(|connection| {
-            let mut has_ended = connection.prepare_cached(include_str!("../sql/job_has_ended.sql"))?;
+            let mut has_ended =
+                connection.prepare_cached(include_str!("../sql/job_has_ended.sql"))?;
             let mut ended = Vec::new();
             for job in jobs {
                 if has_ended.query_row(named_params! {":id": job.as_bytes()}, |row| row.get(0))? {
@@ -61,7 +70,11 @@ pub(super) fn lookup(
 
 fn tombstone_of(status: &JobStatus) -> Tombstone {
     use steno_models::TombstoneReason::{Expired, Retrieved};
-    let reason = if status.delete_after.is_some() { Retrieved } else { Expired };
+    let reason = if status.delete_after.is_some() {
+        Retrieved
+    } else {
+        Expired
+    };
     Tombstone {
         job_id: status.job_id,
         status: status.status,
@@ -80,7 +93,9 @@ fn load_job(
 ) -> Result<Option<(JobStatus, TranscribeRequest)>, StoreError> {
     let mut statement = connection.prepare_cached(include_str!("../sql/get_job.sql"))?;
     let mut rows = statement.query(named_params! {":id": job_id.as_bytes(), ":owner": owner})?;
-    let Some(row) = rows.next()? else { return Ok(None) };
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
     let (mut job, options) = job_of_row(row, now, job_id)?;
     if job.status == Status::Pending {
         job.position = position(connection, row.get("seq")?)?;
@@ -89,7 +104,11 @@ fn load_job(
 }
 
 /// The job in a row of `get_job.sql`, without its place in the queue.
-pub(super) fn job_of_row(row: &Row<'_>, now: Now, job_id: JobId) -> Result<(JobStatus, TranscribeRequest), StoreError> {
+pub(super) fn job_of_row(
+    row: &Row<'_>,
+    now: Now,
+    job_id: JobId,
+) -> Result<(JobStatus, TranscribeRequest), StoreError> {
     let options = json(row, "options").unwrap_or_else(|error| {
         // Its list and its status must not fail for it; a worker that cannot read it either fails the job.
         tracing::error!(error = &error as &dyn std::error::Error, job.id = %job_id, "cannot read a part of job {job_id}");
@@ -110,10 +129,16 @@ pub(super) fn job_of_row(row: &Row<'_>, now: Now, job_id: JobId) -> Result<(JobS
         retrieved_at: time(row, "retrieved_at")?,
         delete_after: time(row, "delete_after")?,
         ttl_deadline: Timestamp::from_ms(row.get("ttl_deadline")?),
-        duration_seconds: row.get::<_, Option<i64>>("duration_ms")?.map(|ms| ms as f64 / 1000.0),
+        duration_seconds: row
+            .get::<_, Option<i64>>("duration_ms")?
+            .map(|ms| ms as f64 / 1000.0),
         attempts: row.get("attempts")?,
         error: error(row)?,
-        result: if is_null(row, "body")? { None } else { Some(json(row, "body")?) },
+        result: if is_null(row, "body")? {
+            None
+        } else {
+            Some(json(row, "body")?)
+        },
         metadata: options.metadata.clone(),
     };
     if status == Status::Processing {
@@ -129,7 +154,9 @@ fn progress(row: &Row<'_>, status: Status) -> Result<f64, StoreError> {
     }
     let speech_ms: Option<i64> = row.get("speech_ms")?;
     let done_ms: i64 = row.get("done_ms")?;
-    Ok(speech_ms.filter(|ms| *ms > 0).map_or(0.0, |speech_ms| (done_ms as f64 / speech_ms as f64).clamp(0.0, 1.0)))
+    Ok(speech_ms.filter(|ms| *ms > 0).map_or(0.0, |speech_ms| {
+        (done_ms as f64 / speech_ms as f64).clamp(0.0, 1.0)
+    }))
 }
 
 /// The time the rest takes if it goes on as it went so far.
@@ -146,8 +173,13 @@ fn error(row: &Row<'_>) -> Result<Option<JobError>, StoreError> {
     if is_null(row, "error_code")? {
         return Ok(None);
     }
-    let message = row.get::<_, Option<String>>("error_message")?.unwrap_or_default();
-    Ok(Some(JobError { code: word(row, "error_code")?, message }))
+    let message = row
+        .get::<_, Option<String>>("error_message")?
+        .unwrap_or_default();
+    Ok(Some(JobError {
+        code: word(row, "error_code")?,
+        message,
+    }))
 }
 
 fn time(row: &Row<'_>, column: &str) -> Result<Option<Timestamp>, StoreError> {
@@ -155,15 +187,30 @@ fn time(row: &Row<'_>, column: &str) -> Result<Option<Timestamp>, StoreError> {
 }
 
 /// A column that holds one of a type's words.
-pub(super) fn word<T: DeserializeOwned>(row: &Row<'_>, column: &'static str) -> Result<T, StoreError> {
+pub(super) fn word<T: DeserializeOwned>(
+    row: &Row<'_>,
+    column: &'static str,
+) -> Result<T, StoreError> {
     let text: String = row.get(column)?;
-    serde_json::from_value(text.into()).map_err(|source| StoreError::Content { what: column, source })
+    serde_json::from_value(text.into()).map_err(|source| StoreError::Content {
+        what: column,
+        source,
+    })
 }
 
 /// A column that holds JSON.
-pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: &'static str) -> Result<T, StoreError> {
-    let text = row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?;
-    serde_json::from_str(text).map_err(|source| StoreError::Content { what: column, source })
+pub(super) fn json<T: DeserializeOwned>(
+    row: &Row<'_>,
+    column: &'static str,
+) -> Result<T, StoreError> {
+    let text = row
+        .get_ref(column)?
+        .as_str()
+        .map_err(rusqlite::Error::from)?;
+    serde_json::from_str(text).map_err(|source| StoreError::Content {
+        what: column,
+        source,
+    })
 }
 
 fn is_null(row: &Row<'_>, column: &str) -> Result<bool, StoreError> {
@@ -177,8 +224,11 @@ fn load_tombstone(
     job_id: JobId,
 ) -> Result<Option<Tombstone>, StoreError> {
     let mut statement = connection.prepare_cached(include_str!("../sql/get_tombstone.sql"))?;
-    let mut rows = statement.query(named_params! {":id": job_id.as_bytes(), ":owner": owner, ":now": now.wall.ms()})?;
-    let Some(row) = rows.next()? else { return Ok(None) };
+    let mut rows = statement
+        .query(named_params! {":id": job_id.as_bytes(), ":owner": owner, ":now": now.wall.ms()})?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
     Ok(Some(Tombstone {
         job_id,
         status: word(row, "status")?,

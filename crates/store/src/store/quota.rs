@@ -45,7 +45,12 @@ pub(super) struct Usage {
 
 impl Store {
     /// Whether an owner may submit a recording of `bytes`. The submission itself asks again.
-    pub fn check_quota(&self, owner: &str, quota: Quota, bytes: u64) -> Result<Result<(), QuotaExceeded>, StoreError> {
+    pub fn check_quota(
+        &self,
+        owner: &str,
+        quota: Quota,
+        bytes: u64,
+    ) -> Result<Result<(), QuotaExceeded>, StoreError> {
         if quota == Quota::default() {
             return Ok(Ok(()));
         }
@@ -57,7 +62,10 @@ pub(super) fn usage(connection: &Connection, owner: &str) -> Result<Usage, Store
     let usage = connection
         .prepare_cached("SELECT unfinished_jobs, stored_bytes FROM owners WHERE owner = :owner")?
         .query_row(named_params! {":owner": owner}, |row| {
-            Ok(Usage { jobs: row.get::<_, i64>(0)? as u64, stored_bytes: row.get::<_, i64>(1)? as u64 })
+            Ok(Usage {
+                jobs: row.get::<_, i64>(0)? as u64,
+                stored_bytes: row.get::<_, i64>(1)? as u64,
+            })
         })
         .optional()?;
     Ok(usage.unwrap_or_default())

@@ -61,7 +61,8 @@ impl Store {
                 || self.has_no_process(&registered)
                 || self.is_long_overdue(now, &registered, &mut overdue)?
             {
-                reclaimed += self.write(|tx, effects| reclaim_run(tx, effects, now, &registered))?;
+                reclaimed +=
+                    self.write(|tx, effects| reclaim_run(tx, effects, now, &registered))?;
             }
         }
         *self.overdue.lock().unwrap_or_else(PoisonError::into_inner) = overdue;
@@ -71,21 +72,34 @@ impl Store {
     /// Whether the process of a run is known to be gone. Where its lock file cannot be read, the lease decides.
     fn has_no_process(&self, registered: &Registered) -> bool {
         run::is_dead(&self.data, &registered.run_id).unwrap_or_else(|error| {
-            tracing::warn!(error = &error as &dyn Error, "cannot tell whether a worker lives; its lease decides");
+            tracing::warn!(
+                error = &error as &dyn Error,
+                "cannot tell whether a worker lives; its lease decides"
+            );
             false
         })
     }
 
     /// Ends a run that has to die, by its own hand: only the claims at fault are charged, the others go back unharmed.
-    pub fn abandon_run(&self, now: Now, run: &WorkerRun, at_fault: &[ClaimId]) -> Result<Reclaimed, StoreError> {
+    pub fn abandon_run(
+        &self,
+        now: Now,
+        run: &WorkerRun,
+        at_fault: &[ClaimId],
+    ) -> Result<Reclaimed, StoreError> {
         self.write(|tx, effects| give_tasks_back(tx, effects, now, run.id(), &Fault::Of(at_fault)))
     }
 
     fn registered_runs(&self) -> Result<Vec<Registered>, StoreError> {
         self.read(|connection| {
-            let mut statement = connection.prepare_cached("SELECT run_id, boot_id, lease_until FROM workers")?;
+            let mut statement =
+                connection.prepare_cached("SELECT run_id, boot_id, lease_until FROM workers")?;
             let runs = statement.query_map([], |row| {
-                Ok(Registered { run_id: row.get(0)?, boot_id: row.get(1)?, lease_until: row.get(2)? })
+                Ok(Registered {
+                    run_id: row.get(0)?,
+                    boot_id: row.get(1)?,
+                    lease_until: row.get(2)?,
+                })
             })?;
             Ok(runs.collect::<Result<_, _>>()?)
         })
@@ -104,7 +118,12 @@ impl Store {
             return Ok(false);
         }
         let lease = (registered.run_id.clone(), registered.lease_until);
-        let known = self.overdue.lock().unwrap_or_else(PoisonError::into_inner).get(&lease).copied();
+        let known = self
+            .overdue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&lease)
+            .copied();
         let since = if let Some(since) = known {
             since
         } else {
@@ -132,7 +151,9 @@ fn reclaim_run(
 ) -> Result<Reclaimed, StoreError> {
     // The lease may have been extended, or another process may have been faster, since the look from outside.
     let same = tx
-        .prepare_cached("SELECT 1 FROM workers WHERE run_id = :run_id AND lease_until = :lease_until")?
+        .prepare_cached(
+            "SELECT 1 FROM workers WHERE run_id = :run_id AND lease_until = :lease_until",
+        )?
         .exists(named_params! {":run_id": dead.run_id, ":lease_until": dead.lease_until})?;
     if !same {
         return Ok(Reclaimed::default());
@@ -147,7 +168,10 @@ fn give_tasks_back(
     run_id: &str,
     fault: &Fault<'_>,
 ) -> Result<Reclaimed, StoreError> {
-    let mut reclaimed = Reclaimed { runs: 1, ..Reclaimed::default() };
+    let mut reclaimed = Reclaimed {
+        runs: 1,
+        ..Reclaimed::default()
+    };
     let mut statement = tx.prepare_cached(include_str!("../sql/tasks_of_run.sql"))?;
     let tasks: Vec<TaskInHand> = statement
         .query_map(named_params! {":run_id": run_id}, |row| {
@@ -174,18 +198,30 @@ fn give_tasks_back(
                 message: format!("workers died {BUDGET} times while working on this recording"),
                 retryable: false,
             };
-            fail(tx, effects, &Ending { job_seq: task.job_seq, job_id: task.job_id, now }, &failure)?;
+            fail(
+                tx,
+                effects,
+                &Ending {
+                    job_seq: task.job_seq,
+                    job_id: task.job_id,
+                    now,
+                },
+                &failure,
+            )?;
             reclaimed.failed_jobs += 1;
         } else {
             // Nothing happens if an earlier task of this loop has failed their job.
-            reclaimed.tasks += tx.prepare_cached(include_str!("../sql/reclaim_task.sql"))?.execute(named_params! {
-                ":task": task.id,
-                ":crashes": u32::from(is_charged),
-                ":is_suspect": matches!(fault, Fault::Unknown),
-            })? as u32;
+            reclaimed.tasks += tx
+                .prepare_cached(include_str!("../sql/reclaim_task.sql"))?
+                .execute(named_params! {
+                    ":task": task.id,
+                    ":crashes": u32::from(is_charged),
+                    ":is_suspect": matches!(fault, Fault::Unknown),
+                })? as u32;
         }
     }
-    tx.prepare_cached("DELETE FROM workers WHERE run_id = :run_id")?.execute(named_params! {":run_id": run_id})?;
+    tx.prepare_cached("DELETE FROM workers WHERE run_id = :run_id")?
+        .execute(named_params! {":run_id": run_id})?;
     effects.work = true;
     Ok(reclaimed)
 }

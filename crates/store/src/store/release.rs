@@ -27,7 +27,13 @@ pub enum Postponement {
 
 impl Postponement {
     /// Every reason.
-    pub const ALL: [Self; 5] = [Self::DiskFull, Self::Files, Self::Store, Self::Decoder, Self::Engine];
+    pub const ALL: [Self; 5] = [
+        Self::DiskFull,
+        Self::Files,
+        Self::Store,
+        Self::Decoder,
+        Self::Engine,
+    ];
 
     /// The word for it in metrics and log.
     pub fn as_str(self) -> &'static str {
@@ -44,11 +50,17 @@ impl Postponement {
 impl Store {
     /// Gives a task back that can be done when the machine is better: it waits a while. Costs none of
     /// its budgets, and is counted. Returns whether the claim was still valid.
-    pub fn postpone_task(&self, now: Now, claim: &Claim, reason: Postponement) -> Result<bool, StoreError> {
+    pub fn postpone_task(
+        &self,
+        now: Now,
+        claim: &Claim,
+        reason: Postponement,
+    ) -> Result<bool, StoreError> {
         self.write(|tx, effects| {
             count(tx, Counter::Postponed(reason.as_str()), 1.0)?;
-            let postponed =
-                tx.prepare_cached(include_str!("../sql/postpone_unharmed.sql"))?.execute(named_params! {
+            let postponed = tx
+                .prepare_cached(include_str!("../sql/postpone_unharmed.sql"))?
+                .execute(named_params! {
                     ":task": claim.task_id,
                     ":claim_id": claim.id.as_bytes(),
                     ":run_at": now.wall.plus_ms(POSTPONED_MS).ms(),
@@ -63,7 +75,9 @@ impl Store {
         self.write(|tx, effects| {
             let released = tx
                 .prepare_cached(include_str!("../sql/release_task.sql"))?
-                .execute(named_params! {":task": claim.task_id, ":claim_id": claim.id.as_bytes()})?;
+                .execute(
+                    named_params! {":task": claim.task_id, ":claim_id": claim.id.as_bytes()},
+                )?;
             effects.work = released > 0 || claim.is_alone;
             Ok(released > 0)
         })

@@ -9,16 +9,23 @@ use crate::{Now, StoreError};
 impl Store {
     /// Notes that a result was delivered in full, by an answer that `began` then and said so. Only the first time counts. Without
     /// a grace period the job is deleted at once; else at least half of it is left now, however long the delivery took.
-    pub fn mark_retrieved(&self, now: Now, began: Timestamp, job_id: JobId) -> Result<(), StoreError> {
+    pub fn mark_retrieved(
+        &self,
+        now: Now,
+        began: Timestamp,
+        job_id: JobId,
+    ) -> Result<(), StoreError> {
         let grace_ms = self.settings.retrieval_grace.as_millis() as i64;
         self.follow_clock(now)?;
         let grace_end = began.plus_ms(grace_ms).max(now.wall.plus_ms(grace_ms / 2));
         let first = self.write(|tx, effects| {
-            let marked = tx.prepare_cached(include_str!("../sql/mark_retrieved.sql"))?.execute(named_params! {
-                ":id": job_id.as_bytes(),
-                ":began": began.ms(),
-                ":grace_end": grace_end.ms(),
-            })?;
+            let marked = tx
+                .prepare_cached(include_str!("../sql/mark_retrieved.sql"))?
+                .execute(named_params! {
+                    ":id": job_id.as_bytes(),
+                    ":began": began.ms(),
+                    ":grace_end": grace_end.ms(),
+                })?;
             effects.changed.insert(job_id);
             Ok(marked > 0)
         })?;

@@ -29,18 +29,24 @@ pub struct RegisteredWorker {
 
 impl Store {
     /// Registers a worker's run, so that it may claim.
-    pub fn register_run(&self, now: Now, run: &WorkerRun, settings: &RunSettings) -> Result<(), StoreError> {
+    pub fn register_run(
+        &self,
+        now: Now,
+        run: &WorkerRun,
+        settings: &RunSettings,
+    ) -> Result<(), StoreError> {
         self.write(|tx, _| {
-            tx.prepare_cached(include_str!("../sql/register_run.sql"))?.execute(named_params! {
-                ":run_id": run.id(),
-                ":boot_id": self.boot_id,
-                ":lease_until": self.lease_end(now),
-                ":pid": std::process::id(),
-                ":slots": settings.slots,
-                ":model": settings.model,
-                ":version": settings.version,
-                ":now": now.wall.ms(),
-            })?;
+            tx.prepare_cached(include_str!("../sql/register_run.sql"))?
+                .execute(named_params! {
+                    ":run_id": run.id(),
+                    ":boot_id": self.boot_id,
+                    ":lease_until": self.lease_end(now),
+                    ":pid": std::process::id(),
+                    ":slots": settings.slots,
+                    ":model": settings.model,
+                    ":version": settings.version,
+                    ":now": now.wall.ms(),
+                })?;
             Ok(())
         })
     }
@@ -48,10 +54,15 @@ impl Store {
     /// The workers that are registered, the first started first.
     pub fn registered_workers(&self) -> Result<Vec<RegisteredWorker>, StoreError> {
         self.read(|connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT slots, model, version FROM workers ORDER BY started_at, run_id")?;
+            let mut statement = connection.prepare_cached(
+                "SELECT slots, model, version FROM workers ORDER BY started_at, run_id",
+            )?;
             let workers = statement.query_map([], |row| {
-                Ok(RegisteredWorker { slots: row.get(0)?, model: row.get(1)?, version: row.get(2)? })
+                Ok(RegisteredWorker {
+                    slots: row.get(0)?,
+                    model: row.get(1)?,
+                    version: row.get(2)?,
+                })
             })?;
             Ok(workers.collect::<Result<_, _>>()?)
         })
@@ -62,7 +73,8 @@ impl Store {
     pub fn announce_models(&self, names: &[String]) -> Result<(), StoreError> {
         self.write(|tx, _| {
             tx.prepare_cached("DELETE FROM models")?.execute([])?;
-            let mut insert = tx.prepare_cached("INSERT OR IGNORE INTO models (name) VALUES (:name)")?;
+            let mut insert =
+                tx.prepare_cached("INSERT OR IGNORE INTO models (name) VALUES (:name)")?;
             for name in names {
                 insert.execute(named_params! {":name": name})?;
             }
@@ -73,7 +85,8 @@ impl Store {
     /// Names of the weights jobs may ask for, in alphabetical order. Empty before the first worker has started.
     pub fn announced_models(&self) -> Result<Vec<String>, StoreError> {
         self.read(|connection| {
-            let mut statement = connection.prepare_cached("SELECT name FROM models ORDER BY name")?;
+            let mut statement =
+                connection.prepare_cached("SELECT name FROM models ORDER BY name")?;
             let names = statement.query_map([], |row| row.get(0))?;
             Ok(names.collect::<Result<_, _>>()?)
         })
@@ -83,9 +96,17 @@ impl Store {
     pub fn heartbeat(&self, now: Now, run: &WorkerRun) -> Result<(), StoreError> {
         self.write(|tx, _| {
             let alive = tx
-                .prepare_cached("UPDATE workers SET lease_until = :lease_until WHERE run_id = :run_id")?
-                .execute(named_params! {":run_id": run.id(), ":lease_until": self.lease_end(now)})?;
-            if alive == 1 { Ok(()) } else { Err(StoreError::RunLost) }
+                .prepare_cached(
+                    "UPDATE workers SET lease_until = :lease_until WHERE run_id = :run_id",
+                )?
+                .execute(
+                    named_params! {":run_id": run.id(), ":lease_until": self.lease_end(now)},
+                )?;
+            if alive == 1 {
+                Ok(())
+            } else {
+                Err(StoreError::RunLost)
+            }
         })
     }
 

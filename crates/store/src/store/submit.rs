@@ -90,8 +90,17 @@ impl Fingerprinted {
         let options = serde_json::to_string(&job.options)?;
         let requires = serde_json::to_string(&job.options.requirements()?)?;
         let canonical = job.options.canonical()?;
-        let fingerprint = Sha256::new().chain_update(job.audio.sha256).chain_update(canonical).finalize().into();
-        Ok(Self { job, options, requires, fingerprint })
+        let fingerprint = Sha256::new()
+            .chain_update(job.audio.sha256)
+            .chain_update(canonical)
+            .finalize()
+            .into();
+        Ok(Self {
+            job,
+            options,
+            requires,
+            fingerprint,
+        })
     }
 }
 
@@ -107,7 +116,10 @@ impl Store {
     /// before, or this fails, the recording is gone as well, unless nobody can know whether the job is there: then the next start
     /// finds out.
     pub fn submit_job(&self, now: Now, job: NewJob) -> Result<Submission, StoreError> {
-        let new = Fingerprinted::of(job).map_err(|source| StoreError::Content { what: "options", source })?;
+        let new = Fingerprinted::of(job).map_err(|source| StoreError::Content {
+            what: "options",
+            source,
+        })?;
         self.follow_clock(now)?;
         // A job that is accepted into a folder that was moved is lost.
         self.check_in_place()?;
@@ -115,9 +127,20 @@ impl Store {
             if let Some(earlier) = find_earlier(tx, now, &new)? {
                 let is_equal = earlier.fingerprint == Some(new.fingerprint);
                 let accepted = Submission::Accepted(earlier.accepted);
-                return Ok((earlier.seq, if is_equal { accepted } else { Submission::KeyInUse }));
+                return Ok((
+                    earlier.seq,
+                    if is_equal {
+                        accepted
+                    } else {
+                        Submission::KeyInUse
+                    },
+                ));
             }
-            if let Err(exceeded) = new.job.quota.check(usage(tx, &new.job.owner)?, new.job.audio.bytes) {
+            if let Err(exceeded) = new
+                .job
+                .quota
+                .check(usage(tx, &new.job.owner)?, new.job.audio.bytes)
+            {
                 return Ok((0, Submission::Refused(exceeded)));
             }
             if pending_jobs(tx)? >= new.job.max_pending_jobs {
@@ -137,7 +160,9 @@ impl Store {
                 return Err(error);
             }
         };
-        let (seq, Submission::Accepted(mut accepted)) = submitted else { return Ok(submitted.1) };
+        let (seq, Submission::Accepted(mut accepted)) = submitted else {
+            return Ok(submitted.1);
+        };
         if accepted.is_new {
             new.job.audio.keep();
         }
@@ -178,10 +203,17 @@ fn pending_jobs(connection: &Connection) -> Result<u64, StoreError> {
 }
 
 /// The job that a submission repeats: by its key, or, where both are shared, by what it is.
-fn find_earlier(tx: &Transaction<'_>, now: Now, new: &Fingerprinted) -> Result<Option<Earlier>, StoreError> {
+fn find_earlier(
+    tx: &Transaction<'_>,
+    now: Now,
+    new: &Fingerprinted,
+) -> Result<Option<Earlier>, StoreError> {
     if let Some(key) = &new.job.idempotency_key
-        && let Some(earlier) =
-            find(tx, include_str!("../sql/find_job_of_key.sql"), named_params! {":owner": new.job.owner, ":key": key})?
+        && let Some(earlier) = find(
+            tx,
+            include_str!("../sql/find_job_of_key.sql"),
+            named_params! {":owner": new.job.owner, ":key": key},
+        )?
     {
         return Ok(Some(earlier));
     }
@@ -189,8 +221,7 @@ fn find_earlier(tx: &Transaction<'_>, now: Now, new: &Fingerprinted) -> Result<O
         return Ok(None);
     }
     let still_there_at = now.wall.plus_ms(LEAST_LIFE_MS).ms();
-    let wanted =
-        named_params! {":owner": new.job.owner, ":fingerprint": new.fingerprint, ":still_there_at": still_there_at};
+    let wanted = named_params! {":owner": new.job.owner, ":fingerprint": new.fingerprint, ":still_there_at": still_there_at};
     find(tx, include_str!("../sql/find_shared_job.sql"), wanted)
 }
 
@@ -201,41 +232,66 @@ fn insert(
     settings: &StoreSettings,
 ) -> Result<(i64, Accepted), StoreError> {
     count(tx, Counter::Submitted, 1.0)?;
-    let NewJob { audio, options, owner, idempotency_key, shared, request_id, .. } = &new.job;
+    let NewJob {
+        audio,
+        options,
+        owner,
+        idempotency_key,
+        shared,
+        request_id,
+        ..
+    } = &new.job;
     let ttl_deadline = now.wall.plus_ms(settings.ttl.as_millis() as i64);
-    let seq: i64 = tx.prepare_cached(include_str!("../sql/insert_job.sql"))?.query_row(
-        named_params! {
-            ":id": audio.job_id.as_bytes(),
-            ":owner": owner,
-            ":priority": options.priority,
-            ":created_at": now.wall.ms(),
-            ":ttl_deadline": ttl_deadline.ms(),
-            ":language": options.language,
-        },
-        |row| row.get(0),
-    )?;
-    tx.prepare_cached(include_str!("../sql/insert_input.sql"))?.execute(named_params! {
-        ":job": seq,
-        ":options": new.options,
-        ":requires": new.requires,
-        ":audio": audio.name,
-        ":audio_bytes": audio.bytes as i64,
-        ":audio_sha256": audio.sha256,
-        ":fingerprint": new.fingerprint,
-        ":shared": shared,
-        ":request_id": request_id,
-    })?;
-    tx.prepare_cached(include_str!("../sql/insert_prepare_task.sql"))?.execute(named_params! {":job": seq})?;
+    let seq: i64 = tx
+        .prepare_cached(include_str!("../sql/insert_job.sql"))?
+        .query_row(
+            named_params! {
+                ":id": audio.job_id.as_bytes(),
+                ":owner": owner,
+                ":priority": options.priority,
+                ":created_at": now.wall.ms(),
+                ":ttl_deadline": ttl_deadline.ms(),
+                ":language": options.language,
+            },
+            |row| row.get(0),
+        )?;
+    tx.prepare_cached(include_str!("../sql/insert_input.sql"))?
+        .execute(named_params! {
+            ":job": seq,
+            ":options": new.options,
+            ":requires": new.requires,
+            ":audio": audio.name,
+            ":audio_bytes": audio.bytes as i64,
+            ":audio_sha256": audio.sha256,
+            ":fingerprint": new.fingerprint,
+            ":shared": shared,
+            ":request_id": request_id,
+        })?;
+    tx.prepare_cached(include_str!("../sql/insert_prepare_task.sql"))?
+        .execute(named_params! {":job": seq})?;
     if let Some(key) = idempotency_key {
-        tx.prepare_cached("INSERT INTO idempotency_keys (owner, key, job) VALUES (:owner, :key, :job)")?
-            .execute(named_params! {":owner": owner, ":key": key, ":job": seq})?;
+        tx.prepare_cached(
+            "INSERT INTO idempotency_keys (owner, key, job) VALUES (:owner, :key, :job)",
+        )?
+        .execute(named_params! {":owner": owner, ":key": key, ":job": seq})?;
     }
     let (status, created_at) = (Status::Pending, now.wall);
-    let accepted = Accepted { job_id: audio.job_id, status, created_at, ttl_deadline, position: None, is_new: true };
+    let accepted = Accepted {
+        job_id: audio.job_id,
+        status,
+        created_at,
+        ttl_deadline,
+        position: None,
+        is_new: true,
+    };
     Ok((seq, accepted))
 }
 
-fn find(tx: &Transaction<'_>, query: &str, wanted: &[(&str, &dyn ToSql)]) -> Result<Option<Earlier>, StoreError> {
+fn find(
+    tx: &Transaction<'_>,
+    query: &str,
+    wanted: &[(&str, &dyn ToSql)],
+) -> Result<Option<Earlier>, StoreError> {
     let mut statement = tx.prepare_cached(query)?;
     let mut rows = statement.query(wanted)?;
     rows.next()?.map(earlier).transpose()
@@ -250,7 +306,11 @@ fn earlier(row: &Row<'_>) -> Result<Earlier, StoreError> {
         position: None,
         is_new: false,
     };
-    Ok(Earlier { seq: row.get("seq")?, accepted, fingerprint: row.get("fingerprint")? })
+    Ok(Earlier {
+        seq: row.get("seq")?,
+        accepted,
+        fingerprint: row.get("fingerprint")?,
+    })
 }
 
 /// Place of a job in the queue, 1 is next; `None` if it is not there any more.

@@ -41,7 +41,10 @@ impl Failures {
         if error.is_fatal() && !error.is_disk_full() {
             return Err(error);
         }
-        tracing::error!(error = &error as &dyn std::error::Error, "sweep: cannot {step}");
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "sweep: cannot {step}"
+        );
         self.count += 1;
         Ok(())
     }
@@ -58,13 +61,22 @@ impl Store {
         let mut failures = Failures::default();
 
         failures.note("follow the clock", self.follow_clock(now).map(drop))?;
-        failures.note("delete expired jobs", self.bury_due(now, TombstoneReason::Expired, &mut sweep.expired))?;
-        failures.note("delete retrieved jobs", self.bury_due(now, TombstoneReason::Retrieved, &mut sweep.retrieved))?;
+        failures.note(
+            "delete expired jobs",
+            self.bury_due(now, TombstoneReason::Expired, &mut sweep.expired),
+        )?;
+        failures.note(
+            "delete retrieved jobs",
+            self.bury_due(now, TombstoneReason::Retrieved, &mut sweep.retrieved),
+        )?;
         failures.note("forget tombstones", self.forget_tombstones(now))?;
         // Before anything is done to files: whatever is wrong with those, no text stays in the log.
         failures.note("empty the write-ahead log", self.empty_write_ahead_log())?;
         failures.note("delete files", self.delete_files())?;
-        failures.note("delete orphaned files", self.delete_orphans(&mut sweep.orphans))?;
+        failures.note(
+            "delete orphaned files",
+            self.delete_orphans(&mut sweep.orphans),
+        )?;
         failures.note("empty the write-ahead log", self.empty_write_ahead_log())?;
         failures.note("keep the ballast", ballast::keep(&self.data))?;
 
@@ -84,7 +96,12 @@ impl Store {
     }
 
     /// Adds the jobs that it deletes to `buried`.
-    fn bury_due(&self, now: Now, reason: TombstoneReason, buried: &mut u32) -> Result<(), StoreError> {
+    fn bury_due(
+        &self,
+        now: Now,
+        reason: TombstoneReason,
+        buried: &mut u32,
+    ) -> Result<(), StoreError> {
         let select = match reason {
             TombstoneReason::Expired => include_str!("../sql/select_expired.sql"),
             _ => include_str!("../sql/select_retrieved.sql"),
@@ -130,11 +147,15 @@ impl Store {
         let connection = self.writer.get()?;
         // Readers begin on the database itself once all of the log is in it: the last on the log are soon gone.
         connection.busy_timeout(PATIENCE_WITH_READERS)?;
-        let outcome = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+        let outcome = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+            row.get::<_, bool>(0)
+        });
         crate::connection::configure(&connection)?;
         match outcome {
             Ok(_) => Ok(()),
-            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => Ok(()),
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => {
+                Ok(())
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -142,6 +163,9 @@ impl Store {
 
 fn select_due(connection: &Connection, now: Now, select: &str) -> Result<Vec<i64>, StoreError> {
     let mut statement = connection.prepare_cached(select)?;
-    let jobs = statement.query_map(named_params! {":now": now.wall.ms(), ":batch": BATCH}, |row| row.get(0))?;
+    let jobs = statement.query_map(
+        named_params! {":now": now.wall.ms(), ":batch": BATCH},
+        |row| row.get(0),
+    )?;
     Ok(jobs.collect::<Result<_, _>>()?)
 }

@@ -149,7 +149,11 @@ pub(crate) struct SpanOutcome {
 impl PlannedSpan {
     /// Length in milliseconds, without the pauses between stretches.
     pub fn duration_ms(&self) -> u64 {
-        self.stretches.iter().map(|(start, end)| end.saturating_sub(*start)).sum::<u64>() / 16
+        self.stretches
+            .iter()
+            .map(|(start, end)| end.saturating_sub(*start))
+            .sum::<u64>()
+            / 16
     }
 }
 

@@ -6,7 +6,10 @@ use steno_store::{Accepted, AudioUpload, Followed, NewJob, Quota, Submission, To
 use crate::support::Fixture;
 
 fn french() -> TranscribeRequest {
-    TranscribeRequest { language: Some("fr".into()), ..TranscribeRequest::default() }
+    TranscribeRequest {
+        language: Some("fr".into()),
+        ..TranscribeRequest::default()
+    }
 }
 
 fn accepted(submission: Submission) -> Accepted {
@@ -23,12 +26,31 @@ fn a_submission_that_is_repeated_with_its_key_is_one_job() {
     let first = accepted(submit(b"one", french(), Some("key")));
     assert!(first.is_new);
     let again = accepted(submit(b"one", french(), Some("key")));
-    assert_eq!((again.job_id, again.is_new, again.position), (first.job_id, false, Some(1)));
-    assert_eq!(f.files(), [first.job_id.to_string()], "the second recording is not kept");
-    assert!(matches!(submit(b"two", french(), Some("key")), Submission::KeyInUse));
-    assert!(matches!(submit(b"one", TranscribeRequest::default(), Some("key")), Submission::KeyInUse));
-    assert_ne!(accepted(submit(b"one", french(), Some("other"))).job_id, first.job_id);
-    assert_ne!(accepted(submit(b"one", french(), None)).job_id, first.job_id);
+    assert_eq!(
+        (again.job_id, again.is_new, again.position),
+        (first.job_id, false, Some(1))
+    );
+    assert_eq!(
+        f.files(),
+        [first.job_id.to_string()],
+        "the second recording is not kept"
+    );
+    assert!(matches!(
+        submit(b"two", french(), Some("key")),
+        Submission::KeyInUse
+    ));
+    assert!(matches!(
+        submit(b"one", TranscribeRequest::default(), Some("key")),
+        Submission::KeyInUse
+    ));
+    assert_ne!(
+        accepted(submit(b"one", french(), Some("other"))).job_id,
+        first.job_id
+    );
+    assert_ne!(
+        accepted(submit(b"one", french(), None)).job_id,
+        first.job_id
+    );
     assert_eq!(f.files().len(), 3);
 }
 
@@ -36,24 +58,37 @@ fn a_submission_that_is_repeated_with_its_key_is_one_job() {
 fn a_key_is_free_again_when_its_job_is_deleted() {
     let f = Fixture::new();
     let first = accepted(f.submission(b"one", french(), Some("key"), false));
-    f.store.delete_job(f.now(), None, first.job_id, TombstoneReason::Deleted).unwrap();
+    f.store
+        .delete_job(f.now(), None, first.job_id, TombstoneReason::Deleted)
+        .unwrap();
     assert!(accepted(f.submission(b"two", french(), Some("key"), false)).is_new);
 }
 
 #[test]
 fn equal_shared_submissions_are_one_job_until_it_fails_or_goes() {
     let f = Fixture::new();
-    let submit = |shared| accepted(f.submission(b"one", TranscribeRequest::default(), None, shared));
+    let submit =
+        |shared| accepted(f.submission(b"one", TranscribeRequest::default(), None, shared));
     let native = submit(false);
     let first = submit(true);
-    assert_ne!(first.job_id, native.job_id, "a job whose client may delete it is nobody else's");
+    assert_ne!(
+        first.job_id, native.job_id,
+        "a job whose client may delete it is nobody else's"
+    );
     assert_eq!(submit(true).job_id, first.job_id);
     let run = f.worker();
-    f.store.delete_job(f.now(), None, native.job_id, TombstoneReason::Deleted).unwrap();
+    f.store
+        .delete_job(f.now(), None, native.job_id, TombstoneReason::Deleted)
+        .unwrap();
     assert!(f.complete(&run, &f.claim(&run), "hello"));
     let completed = submit(true);
-    assert_eq!((completed.job_id, completed.status), (first.job_id, Status::Completed));
-    f.store.mark_retrieved(f.now(), f.now().wall, first.job_id).unwrap();
+    assert_eq!(
+        (completed.job_id, completed.status),
+        (first.job_id, Status::Completed)
+    );
+    f.store
+        .mark_retrieved(f.now(), f.now().wall, first.job_id)
+        .unwrap();
     f.clock.advance_ms(54_000);
     assert_eq!(submit(true).job_id, first.job_id);
     f.clock.advance_ms(2_000);
@@ -65,7 +100,9 @@ fn equal_shared_submissions_are_one_job_until_it_fails_or_goes() {
         message: String::new(),
         retryable: false,
     };
-    f.store.fail_task(f.now(), &run, &claim, &failure, false).unwrap();
+    f.store
+        .fail_task(f.now(), &run, &claim, &failure, false)
+        .unwrap();
     assert!(submit(true).is_new, "another try may succeed");
 }
 
@@ -73,14 +110,20 @@ fn equal_shared_submissions_are_one_job_until_it_fails_or_goes() {
 fn a_list_has_every_job_once_newest_first() {
     let f = Fixture::new();
     let jobs: Vec<_> = (0..5).map(|_| f.submit()).collect();
-    let page = |status, from, limit| f.store.list_jobs(f.now(), None, status, from, limit).unwrap();
+    let page = |status, from, limit| {
+        f.store
+            .list_jobs(f.now(), None, status, from, limit)
+            .unwrap()
+    };
     let mut found = Vec::new();
     let mut from = None;
     loop {
         let page = page(None, from, 2);
         found.extend(page.jobs.iter().map(|job| job.job_id));
         // Jobs that come and go between pages change nothing about the others.
-        f.store.delete_job(f.now(), None, found[0], TombstoneReason::Deleted).unwrap();
+        f.store
+            .delete_job(f.now(), None, found[0], TombstoneReason::Deleted)
+            .unwrap();
         let Some(next) = page.next else { break };
         from = Some(next);
     }
@@ -89,17 +132,27 @@ fn a_list_has_every_job_once_newest_first() {
     assert!(f.complete(&run, &f.claim(&run), "secret words"));
     let completed = page(Some(Status::Completed), None, 10);
     assert_eq!((completed.jobs.len(), completed.next), (1, None));
-    assert_eq!((completed.jobs[0].job_id, &completed.jobs[0].result), (jobs[0], &None));
+    assert_eq!(
+        (completed.jobs[0].job_id, &completed.jobs[0].result),
+        (jobs[0], &None)
+    );
     f.clock.advance_ms(25 * 3_600_000);
     assert_eq!(page(None, None, 10).jobs, []);
 }
 
 fn follow(f: &Fixture, job: JobId, told: Told) -> Followed {
-    f.store.follow_job(f.now(), None, job, told).unwrap().unwrap().unwrap()
+    f.store
+        .follow_job(f.now(), None, job, told)
+        .unwrap()
+        .unwrap()
+        .unwrap()
 }
 
 fn texts(segments: &[Segment]) -> Vec<(u32, &str)> {
-    segments.iter().map(|segment| (segment.id, segment.text.as_str())).collect()
+    segments
+        .iter()
+        .map(|segment| (segment.id, segment.text.as_str()))
+        .collect()
 }
 
 #[test]
@@ -111,29 +164,73 @@ fn segments_are_told_once_and_in_order_while_a_job_runs_and_after() {
     let claims = [f.claim(&run), f.claim(&run), f.claim(&run)];
     assert!(f.finish_span(&run, &claims[1], "two"));
     let nothing = follow(&f, job, Told::default());
-    assert_eq!((texts(&nothing.segments), nothing.told), (vec![], Told::default()), "one comes before two");
+    assert_eq!(
+        (texts(&nothing.segments), nothing.told),
+        (vec![], Told::default()),
+        "one comes before two"
+    );
     assert!(f.finish_span(&run, &claims[0], "one"));
     let two = follow(&f, job, nothing.told);
     assert_eq!(texts(&two.segments), [(0, "one"), (1, "two")]);
     assert_eq!(texts(&follow(&f, job, two.told).segments), []);
-    let reconnected = Told { segments: 1, spans: 0 };
+    let reconnected = Told {
+        segments: 1,
+        spans: 0,
+    };
     assert_eq!(texts(&follow(&f, job, reconnected).segments), [(1, "two")]);
     assert!(f.finish_span(&run, &claims[2], "three"));
-    for told in [two.told, Told { segments: 2, spans: 0 }] {
+    for told in [
+        two.told,
+        Told {
+            segments: 2,
+            spans: 0,
+        },
+    ] {
         let rest = follow(&f, job, told);
-        assert_eq!((rest.status.status, texts(&rest.segments)), (Status::Completed, vec![(2, "three")]));
+        assert_eq!(
+            (rest.status.status, texts(&rest.segments)),
+            (Status::Completed, vec![(2, "three")])
+        );
     }
-    assert_eq!(texts(&follow(&f, job, Told { segments: 99, spans: 0 }).segments), []);
-    f.store.delete_job(f.now(), None, job, TombstoneReason::Deleted).unwrap();
-    assert!(f.store.follow_job(f.now(), None, job, Told::default()).unwrap().unwrap().is_err());
-    assert!(f.store.follow_job(f.now(), None, JobId::random(), Told::default()).unwrap().is_none());
+    assert_eq!(
+        texts(
+            &follow(
+                &f,
+                job,
+                Told {
+                    segments: 99,
+                    spans: 0
+                }
+            )
+            .segments
+        ),
+        []
+    );
+    f.store
+        .delete_job(f.now(), None, job, TombstoneReason::Deleted)
+        .unwrap();
+    assert!(
+        f.store
+            .follow_job(f.now(), None, job, Told::default())
+            .unwrap()
+            .unwrap()
+            .is_err()
+    );
+    assert!(
+        f.store
+            .follow_job(f.now(), None, JobId::random(), Told::default())
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[test]
 fn announced_weights_are_those_of_the_last_announcement() {
     let f = Fixture::new();
     assert_eq!(f.store.announced_models().unwrap(), Vec::<String>::new());
-    f.store.announce_models(&["small".into(), "base".into()]).unwrap();
+    f.store
+        .announce_models(&["small".into(), "base".into()])
+        .unwrap();
     assert_eq!(f.store.announced_models().unwrap(), ["base", "small"]);
     f.store.announce_models(&["base".into()]).unwrap();
     assert_eq!(f.store.announced_models().unwrap(), ["base"]);
@@ -166,17 +263,46 @@ fn the_jobs_of_another_key_are_not_there() {
         )
     };
     let (alice, bob) = (submit("alice"), submit("bob"));
-    assert_ne!(alice.job_id, bob.job_id, "neither key nor fingerprint leads to another's job");
+    assert_ne!(
+        alice.job_id, bob.job_id,
+        "neither key nor fingerprint leads to another's job"
+    );
     assert_eq!(submit("alice").job_id, alice.job_id);
     let of = |owner| f.store.get_job(f.now(), owner, alice.job_id).unwrap();
     assert!(of(Some("alice")).is_some() && of(None).is_some() && of(Some("bob")).is_none());
-    assert!(f.store.follow_job(f.now(), Some("bob"), alice.job_id, Told::default()).unwrap().is_none());
-    let list = |owner| f.store.list_jobs(f.now(), owner, None, None, 10).unwrap().jobs.len();
-    assert_eq!((list(Some("alice")), list(Some("bob")), list(None), list(Some(""))), (1, 1, 2, 0));
-    let delete = |owner| f.store.delete_job(f.now(), owner, alice.job_id, TombstoneReason::Deleted).unwrap();
+    assert!(
+        f.store
+            .follow_job(f.now(), Some("bob"), alice.job_id, Told::default())
+            .unwrap()
+            .is_none()
+    );
+    let list = |owner| {
+        f.store
+            .list_jobs(f.now(), owner, None, None, 10)
+            .unwrap()
+            .jobs
+            .len()
+    };
+    assert_eq!(
+        (
+            list(Some("alice")),
+            list(Some("bob")),
+            list(None),
+            list(Some(""))
+        ),
+        (1, 1, 2, 0)
+    );
+    let delete = |owner| {
+        f.store
+            .delete_job(f.now(), owner, alice.job_id, TombstoneReason::Deleted)
+            .unwrap()
+    };
     assert!(!delete(Some("bob")) && of(None).is_some());
     assert!(delete(Some("alice")) && delete(Some("alice")) && !delete(Some("bob")));
-    assert!(of(Some("bob")).is_none() && of(Some("alice")).is_some(), "a tombstone has an owner, too");
+    assert!(
+        of(Some("bob")).is_none() && of(Some("alice")).is_some(),
+        "a tombstone has an owner, too"
+    );
 }
 
 #[test]
@@ -188,24 +314,46 @@ fn what_happens_is_counted_once() {
     let claims = [f.claim(&run), f.claim(&run)];
     f.clock.advance_ms(2_000);
     assert!(f.finish_span(&run, &claims[0], "one"));
-    assert!(!f.finish_span(&run, &claims[0], "again"), "a claim ends once");
+    assert!(
+        !f.finish_span(&run, &claims[0], "again"),
+        "a claim ends once"
+    );
     assert!(f.finish_span(&run, &claims[1], "two"));
     f.submit();
-    f.store.delete_job(f.now(), None, job, TombstoneReason::Deleted).unwrap();
+    f.store
+        .delete_job(f.now(), None, job, TombstoneReason::Deleted)
+        .unwrap();
     f.clock.advance_ms(3_000);
     let statistics = f.store.statistics(f.now()).unwrap();
     let value = |name: &str, label: &str| {
-        let found = statistics.counters.iter().find(|counter| counter.0 == name && counter.1 == label);
+        let found = statistics
+            .counters
+            .iter()
+            .find(|counter| counter.0 == name && counter.1 == label);
         found.map_or(0.0, |counter| counter.2)
     };
     assert_eq!(
-        (value("jobs_submitted", ""), value("jobs_ended", "completed"), value("deletions", "deleted")),
+        (
+            value("jobs_submitted", ""),
+            value("jobs_ended", "completed"),
+            value("deletions", "deleted")
+        ),
         (2.0, 1.0, 1.0)
     );
-    assert_eq!((value("claims", "prepare"), value("claims", "transcribe")), (1.0, 2.0));
     assert_eq!(
-        (value("task_seconds", "transcribe"), value("speech_seconds", ""), value("audio_seconds", "")),
+        (value("claims", "prepare"), value("claims", "transcribe")),
+        (1.0, 2.0)
+    );
+    assert_eq!(
+        (
+            value("task_seconds", "transcribe"),
+            value("speech_seconds", ""),
+            value("audio_seconds", "")
+        ),
         (4.0, 2.0, 2.0)
     );
-    assert_eq!((statistics.jobs.as_slice(), statistics.workers), (&[(Status::Pending, 1, 3.0)][..], 1));
+    assert_eq!(
+        (statistics.jobs.as_slice(), statistics.workers),
+        (&[(Status::Pending, 1, 3.0)][..], 1)
+    );
 }

@@ -32,9 +32,17 @@ fn a_retrieved_job_stays_for_its_grace_period_only() {
     f.clock.advance_ms(59_000);
     f.store.mark_retrieved(f.now(), f.now().wall, job).unwrap();
     assert_eq!(f.store.sweep(f.now()).unwrap().retrieved, 0);
-    assert_eq!(f.status(job).retrieved_at, Some(retrieved_at), "only the first retrieval counts");
+    assert_eq!(
+        f.status(job).retrieved_at,
+        Some(retrieved_at),
+        "only the first retrieval counts"
+    );
     f.clock.advance_ms(1_000);
-    assert_eq!(tombstone_reason(&f, job), Some(TombstoneReason::Retrieved), "before any sweep");
+    assert_eq!(
+        tombstone_reason(&f, job),
+        Some(TombstoneReason::Retrieved),
+        "before any sweep"
+    );
     assert_eq!(f.store.sweep(f.now()).unwrap().retrieved, 1);
     assert_eq!(tombstone_reason(&f, job), Some(TombstoneReason::Retrieved));
     f.clock.advance_ms(24 * 3_600_000);
@@ -43,7 +51,10 @@ fn a_retrieved_job_stays_for_its_grace_period_only() {
 
 #[test]
 fn without_grace_a_job_goes_as_its_last_byte_leaves() {
-    let f = Fixture::with(StoreSettings { retrieval_grace: Duration::ZERO, ..settings() });
+    let f = Fixture::with(StoreSettings {
+        retrieval_grace: Duration::ZERO,
+        ..settings()
+    });
     let job = completed(&f, "hello");
     f.store.mark_retrieved(f.now(), f.now().wall, job).unwrap();
     assert_eq!(tombstone_reason(&f, job), Some(TombstoneReason::Retrieved));
@@ -81,13 +92,21 @@ fn delete_works_in_every_status_and_twice() {
     let waiting = f.submit();
     for job in [done, running, waiting] {
         for _ in 0..2 {
-            assert!(f.store.delete_job(f.now(), None, job, TombstoneReason::Deleted).unwrap());
+            assert!(
+                f.store
+                    .delete_job(f.now(), None, job, TombstoneReason::Deleted)
+                    .unwrap()
+            );
         }
         assert_eq!(tombstone_reason(&f, job), Some(TombstoneReason::Deleted));
     }
     assert!(f.store.standing_claims(&run).unwrap().is_empty());
     assert!(!f.complete(&run, &claim, "too late"));
-    assert!(!f.store.delete_job(f.now(), None, JobId::random(), TombstoneReason::Deleted).unwrap());
+    assert!(
+        !f.store
+            .delete_job(f.now(), None, JobId::random(), TombstoneReason::Deleted)
+            .unwrap()
+    );
     assert_eq!(f.files(), Vec::<String>::new());
 }
 
@@ -96,13 +115,21 @@ fn deleted_text_is_in_no_file() {
     let f = Fixture::new();
     let metadata = serde_json::from_str(r#"{"note":"marker-of-the-metadata"}"#).unwrap();
     let run = f.worker();
-    let job = f.submit_with(TranscribeRequest { metadata: Some(metadata), ..TranscribeRequest::default() });
+    let job = f.submit_with(TranscribeRequest {
+        metadata: Some(metadata),
+        ..TranscribeRequest::default()
+    });
     f.plan(&run, &f.claim(&run), 2);
     assert!(f.finish_span(&run, &f.claim(&run), "marker-of-the-text"));
     assert!(f.finish_span(&run, &f.claim(&run), "more"));
     assert_eq!(f.status(job).status, Status::Completed);
-    assert!(grep(&f, "marker-of-the-text"), "the test can see what is there");
-    f.store.delete_job(f.now(), None, job, TombstoneReason::Deleted).unwrap();
+    assert!(
+        grep(&f, "marker-of-the-text"),
+        "the test can see what is there"
+    );
+    f.store
+        .delete_job(f.now(), None, job, TombstoneReason::Deleted)
+        .unwrap();
     f.store.sweep(f.now()).unwrap();
     assert!(!grep(&f, "marker-of-the-"));
 }
@@ -115,7 +142,10 @@ fn grep(f: &Fixture, needle: &str) -> bool {
             let entry = entry.unwrap();
             if entry.file_type().unwrap().is_dir() {
                 folders.push(entry.path());
-            } else if std::fs::read(entry.path()).unwrap().windows(needle.len()).any(|bytes| bytes == needle.as_bytes())
+            } else if std::fs::read(entry.path())
+                .unwrap()
+                .windows(needle.len())
+                .any(|bytes| bytes == needle.as_bytes())
             {
                 return true;
             }
@@ -132,7 +162,10 @@ fn an_upload_that_is_given_up_leaves_no_file() {
     assert_eq!(f.files().len(), 1);
     drop(upload);
     assert_eq!(f.files().len(), 0);
-    let stored = AudioUpload::create(f.data(), JobId::random()).unwrap().store().unwrap();
+    let stored = AudioUpload::create(f.data(), JobId::random())
+        .unwrap()
+        .store()
+        .unwrap();
     assert_eq!(f.files().len(), 1);
     drop(stored);
     assert_eq!(f.files().len(), 0);
@@ -150,7 +183,9 @@ fn files_without_a_row_or_a_living_writer_are_swept() {
     for orphan in [
         f.data().audio().join(format!("{}.part", JobId::random())),
         f.data().audio().join(JobId::random().to_string()),
-        f.data().spool().join(format!("{job}.{}.pcm", steno_store::ClaimId::random())),
+        f.data()
+            .spool()
+            .join(format!("{job}.{}.pcm", steno_store::ClaimId::random())),
     ] {
         std::fs::write(orphan, b"left by a dead process").unwrap();
     }
@@ -169,14 +204,18 @@ fn files_that_steno_did_not_make_are_left_alone() {
         std::fs::write(folder.join("interview.wav"), "mine").unwrap();
         std::fs::create_dir(folder.join("lost+found")).unwrap();
         std::fs::create_dir(folder.join(JobId::random().to_string())).unwrap();
-        std::os::unix::fs::symlink(outside.path(), folder.join(JobId::random().to_string())).unwrap();
+        std::os::unix::fs::symlink(outside.path(), folder.join(JobId::random().to_string()))
+            .unwrap();
         std::os::unix::fs::symlink(outside.path(), folder.join("link")).unwrap();
     }
     let kept = f.files();
     assert_eq!(f.store.sweep(f.now()).unwrap(), Sweep::default());
     assert_eq!(f.files(), kept);
     for folder in &folders {
-        assert_eq!(std::fs::read(folder.join("interview.wav")).unwrap(), b"mine");
+        assert_eq!(
+            std::fs::read(folder.join("interview.wav")).unwrap(),
+            b"mine"
+        );
     }
 }
 
@@ -191,13 +230,21 @@ fn a_step_of_a_sweep_that_fails_keeps_no_other_from_its_work() {
     let behind = f.data().audio().join("z-behind");
     std::fs::write(&behind, "text").unwrap();
     let database = rusqlite::Connection::open(f.data().database()).unwrap();
-    database.execute("INSERT INTO gc VALUES ('audio/stuck'), ('audio/z-behind')", []).unwrap();
+    database
+        .execute(
+            "INSERT INTO gc VALUES ('audio/stuck'), ('audio/z-behind')",
+            [],
+        )
+        .unwrap();
     drop(database);
 
     let sweep = f.store.sweep(f.now()).unwrap();
     assert_eq!((sweep.expired, sweep.failed_steps), (1, 1));
     assert!(stuck.exists() && !behind.exists());
-    assert!(!grep(&f, "marker-of-the-text"), "the log is emptied whatever happens to files");
+    assert!(
+        !grep(&f, "marker-of-the-text"),
+        "the log is emptied whatever happens to files"
+    );
 }
 
 #[test]
@@ -206,34 +253,67 @@ fn files_on_the_list_are_deleted_after_a_restart() {
     let leftover = f.data().audio().join("leftover");
     std::fs::write(&leftover, b"its row was deleted, then the power went").unwrap();
     let database = rusqlite::Connection::open(f.data().database()).unwrap();
-    database.execute("INSERT INTO gc VALUES ('audio/leftover'), ('audio/gone already')", []).unwrap();
+    database
+        .execute(
+            "INSERT INTO gc VALUES ('audio/leftover'), ('audio/gone already')",
+            [],
+        )
+        .unwrap();
     drop(database);
     f.store.sweep(f.now()).unwrap();
     assert!(!leftover.exists());
     let database = rusqlite::Connection::open(f.data().database()).unwrap();
-    assert_eq!(database.query_row("SELECT count(*) FROM gc", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
+    assert_eq!(
+        database
+            .query_row("SELECT count(*) FROM gc", [], |row| row.get::<_, i64>(0))
+            .unwrap(),
+        0
+    );
 }
 
 #[test]
 fn a_clock_that_jumps_deletes_nothing_early_and_keeps_nothing_longer() {
     const HOUR_MS: i64 = 3_600_000;
-    for jump_ms in [-25 * HOUR_MS, -HOUR_MS, HOUR_MS, 25 * HOUR_MS, 10 * 365 * 24 * HOUR_MS] {
+    for jump_ms in [
+        -25 * HOUR_MS,
+        -HOUR_MS,
+        HOUR_MS,
+        25 * HOUR_MS,
+        10 * 365 * 24 * HOUR_MS,
+    ] {
         let f = Fixture::new();
         f.store.sweep(f.now()).unwrap();
         let retrieved = completed(&f, "hello");
         let pending = f.submit();
-        f.store.mark_retrieved(f.now(), f.now().wall, retrieved).unwrap();
+        f.store
+            .mark_retrieved(f.now(), f.now().wall, retrieved)
+            .unwrap();
         f.clock.jump_wall_ms(jump_ms);
-        assert_eq!(f.store.sweep(f.now()).unwrap(), Sweep::default(), "{jump_ms}");
-        assert_eq!(f.status(retrieved).status, Status::Completed, "its grace goes on");
+        assert_eq!(
+            f.store.sweep(f.now()).unwrap(),
+            Sweep::default(),
+            "{jump_ms}"
+        );
+        assert_eq!(
+            f.status(retrieved).status,
+            Status::Completed,
+            "its grace goes on"
+        );
         f.clock.advance_ms(61_000);
         f.store.sweep(f.now()).unwrap();
-        assert_eq!(tombstone_reason(&f, retrieved), Some(TombstoneReason::Retrieved), "and ends");
+        assert_eq!(
+            tombstone_reason(&f, retrieved),
+            Some(TombstoneReason::Retrieved),
+            "and ends"
+        );
         f.clock.advance_ms(24 * HOUR_MS - 62_000);
         assert_eq!(f.store.sweep(f.now()).unwrap(), Sweep::default());
         f.clock.advance_ms(2_000);
         assert_eq!(f.store.sweep(f.now()).unwrap().expired, 1, "{jump_ms}");
-        assert_eq!(tombstone_reason(&f, pending), Some(TombstoneReason::Expired));
+        assert_eq!(
+            tombstone_reason(&f, pending),
+            Some(TombstoneReason::Expired)
+        );
     }
 }
 
@@ -246,6 +326,11 @@ fn small_corrections_of_the_clock_move_nothing() {
         f.clock.jump_wall_ms(10_000);
         assert_eq!(f.store.follow_clock(f.now()).unwrap(), None);
     }
-    let job = f.store.list_jobs(f.now(), None, None, None, 1).unwrap().jobs.remove(0);
+    let job = f
+        .store
+        .list_jobs(f.now(), None, None, None, 1)
+        .unwrap()
+        .jobs
+        .remove(0);
     assert_eq!(job.ttl_deadline, deadline);
 }

@@ -13,7 +13,10 @@ fn a_missing_queue_is_an_error_and_not_a_new_queue() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("unmounted");
     let error = Store::open(&path, settings()).err().unwrap();
-    assert!(error.needs_operator() && error.to_string().contains("steno init"), "{error}");
+    assert!(
+        error.needs_operator() && error.to_string().contains("steno init"),
+        "{error}"
+    );
     assert!(!path.exists());
 
     assert!(Store::init(&path).unwrap());
@@ -29,7 +32,10 @@ fn a_folder_of_somebody_else_is_refused_as_it_is() {
     for name in ["one.wav", "two.wav", "three.wav"] {
         fs::write(audio.join(name), "an interview").unwrap();
     }
-    assert!(matches!(Store::init(root.path()), Err(StoreError::NotEmpty { .. })));
+    assert!(matches!(
+        Store::init(root.path()),
+        Err(StoreError::NotEmpty { .. })
+    ));
     assert_eq!(fs::read_dir(&audio).unwrap().count(), 3);
     assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
 }
@@ -43,7 +49,10 @@ fn nothing_is_accepted_into_a_folder_that_was_moved() {
     fs::rename(f.root.path(), &moved).unwrap();
 
     let refused = f.store.submit_job(f.now(), job).unwrap_err();
-    assert!(matches!(refused, StoreError::Moved { .. }) && refused.is_fatal(), "{refused}");
+    assert!(
+        matches!(refused, StoreError::Moved { .. }) && refused.is_fatal(),
+        "{refused}"
+    );
     assert!(f.store.check_in_place().is_err());
     fs::rename(&moved, f.root.path()).unwrap();
     f.store.check_in_place().unwrap();
@@ -56,7 +65,10 @@ fn a_database_that_was_replaced_is_noticed() {
     let copy = database.with_extension("copy");
     fs::copy(&database, &copy).unwrap();
     fs::rename(&copy, &database).unwrap();
-    assert!(matches!(f.store.check_in_place(), Err(StoreError::Moved { .. })));
+    assert!(matches!(
+        f.store.check_in_place(),
+        Err(StoreError::Moved { .. })
+    ));
 }
 
 fn waiting_job(f: &Fixture) -> NewJob {

@@ -17,17 +17,25 @@ fn refused(statement: &str) -> String {
 
 #[test]
 fn a_job_never_goes_back() {
-    assert!(refused("UPDATE jobs SET status = 'pending', started_at = NULL").contains("illegal job transition"));
+    assert!(
+        refused("UPDATE jobs SET status = 'pending', started_at = NULL")
+            .contains("illegal job transition")
+    );
     let ended = "UPDATE jobs SET status = 'failed', finished_at = 1, error_code = 'x';";
     assert!(
-        refused(&format!("{ended} UPDATE jobs SET status = 'processing', finished_at = NULL, error_code = NULL"))
-            .contains("illegal job transition")
+        refused(&format!(
+            "{ended} UPDATE jobs SET status = 'processing', finished_at = NULL, error_code = NULL"
+        ))
+        .contains("illegal job transition")
     );
 }
 
 #[test]
 fn no_job_completes_without_its_result() {
-    assert!(refused("UPDATE jobs SET status = 'completed', finished_at = 1").contains("illegal job transition"));
+    assert!(
+        refused("UPDATE jobs SET status = 'completed', finished_at = 1")
+            .contains("illegal job transition")
+    );
 }
 
 #[test]
@@ -40,9 +48,14 @@ fn a_status_comes_with_its_columns() {
 
 #[test]
 fn a_claim_is_not_taken_over() {
-    assert!(refused("UPDATE tasks SET claim_id = randomblob(16)").contains("illegal task transition"));
+    assert!(
+        refused("UPDATE tasks SET claim_id = randomblob(16)").contains("illegal task transition")
+    );
     assert!(refused("UPDATE tasks SET status = 'ready'").contains("CHECK"));
-    assert!(refused("UPDATE tasks SET status = 'done', claim_id = NULL, run_id = NULL").contains("CHECK"));
+    assert!(
+        refused("UPDATE tasks SET status = 'done', claim_id = NULL, run_id = NULL")
+            .contains("CHECK")
+    );
 }
 
 #[test]

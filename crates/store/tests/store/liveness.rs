@@ -13,7 +13,14 @@ fn tasks_of_a_dead_worker_go_back_without_waiting_for_its_lease() {
     // The kernel drops the lock when a process dies; so does the drop.
     drop(dead);
     let reclaimed = f.store.reclaim_tasks(f.now(), None).unwrap();
-    assert_eq!(reclaimed, Reclaimed { runs: 1, tasks: 1, failed_jobs: 0 });
+    assert_eq!(
+        reclaimed,
+        Reclaimed {
+            runs: 1,
+            tasks: 1,
+            failed_jobs: 0
+        }
+    );
     let run = f.worker();
     let claim = f.claim(&run);
     assert_eq!((claim.job_id, claim.attempt), (job, 2));
@@ -29,7 +36,10 @@ fn tasks_of_a_live_worker_stay() {
     f.clock.advance_ms(29_000);
     f.store.heartbeat(f.now(), &live).unwrap();
     f.clock.advance_ms(29_000);
-    assert_eq!(f.store.reclaim_tasks(f.now(), None).unwrap(), Reclaimed::default());
+    assert_eq!(
+        f.store.reclaim_tasks(f.now(), None).unwrap(),
+        Reclaimed::default()
+    );
     assert_eq!(f.store.standing_claims(&live).unwrap().len(), 1);
 }
 
@@ -40,9 +50,15 @@ fn a_wall_clock_jump_ends_no_lease() {
     let live = f.worker();
     f.claim(&live);
     f.clock.jump_wall_ms(3_600_000);
-    assert_eq!(f.store.reclaim_tasks(f.now(), None).unwrap(), Reclaimed::default());
+    assert_eq!(
+        f.store.reclaim_tasks(f.now(), None).unwrap(),
+        Reclaimed::default()
+    );
     f.clock.jump_wall_ms(-7_200_000);
-    assert_eq!(f.store.reclaim_tasks(f.now(), None).unwrap(), Reclaimed::default());
+    assert_eq!(
+        f.store.reclaim_tasks(f.now(), None).unwrap(),
+        Reclaimed::default()
+    );
 }
 
 #[test]
@@ -52,14 +68,21 @@ fn a_result_after_the_lease_is_dropped() {
     let stopped = f.worker();
     let late = f.claim(&stopped);
     f.clock.advance_ms(31_000);
-    assert_eq!(f.store.reclaim_tasks(f.now(), None).unwrap().tasks, 0, "it may have been kept from its heartbeat");
+    assert_eq!(
+        f.store.reclaim_tasks(f.now(), None).unwrap().tasks,
+        0,
+        "it may have been kept from its heartbeat"
+    );
     f.clock.advance_ms(10_000);
     assert_eq!(f.store.reclaim_tasks(f.now(), None).unwrap().tasks, 1);
     let other = f.worker();
     assert!(f.complete(&other, &f.claim(&other), "in time"));
     assert!(!f.complete(&stopped, &late, "too late"));
     assert_eq!(f.status(job).result.unwrap().text, "in time");
-    assert!(matches!(f.store.heartbeat(f.now(), &stopped), Err(StoreError::RunLost)));
+    assert!(matches!(
+        f.store.heartbeat(f.now(), &stopped),
+        Err(StoreError::RunLost)
+    ));
 }
 
 #[test]
@@ -70,13 +93,22 @@ fn a_worker_that_was_kept_from_its_heartbeat_keeps_its_tasks() {
     f.claim(&live);
     // As a machine that slept, or a database that somebody has locked.
     f.clock.advance_ms(3_600_000);
-    assert_eq!(f.store.reclaim_tasks(f.now(), None).unwrap(), Reclaimed::default());
+    assert_eq!(
+        f.store.reclaim_tasks(f.now(), None).unwrap(),
+        Reclaimed::default()
+    );
     f.store.heartbeat(f.now(), &live).unwrap();
     f.clock.advance_ms(20_000);
-    assert_eq!(f.store.reclaim_tasks(f.now(), None).unwrap(), Reclaimed::default());
+    assert_eq!(
+        f.store.reclaim_tasks(f.now(), None).unwrap(),
+        Reclaimed::default()
+    );
     // A second time it has the same patience.
     f.clock.advance_ms(20_000);
-    assert_eq!(f.store.reclaim_tasks(f.now(), None).unwrap(), Reclaimed::default());
+    assert_eq!(
+        f.store.reclaim_tasks(f.now(), None).unwrap(),
+        Reclaimed::default()
+    );
     assert_eq!(f.store.standing_claims(&live).unwrap().len(), 1);
 }
 
@@ -89,10 +121,16 @@ fn a_recording_on_which_three_workers_died_fails() {
         f.claim(&run);
         drop(run);
         let reclaimed = f.store.reclaim_tasks(f.now(), None).unwrap();
-        assert_eq!((reclaimed.tasks, reclaimed.failed_jobs), if crash < 3 { (1, 0) } else { (0, 1) });
+        assert_eq!(
+            (reclaimed.tasks, reclaimed.failed_jobs),
+            if crash < 3 { (1, 0) } else { (0, 1) }
+        );
     }
     let failed = f.status(job);
-    assert_eq!((failed.status, failed.error.unwrap().code), (Status::Failed, FailureCode::WorkerCrashed));
+    assert_eq!(
+        (failed.status, failed.error.unwrap().code),
+        (Status::Failed, FailureCode::WorkerCrashed)
+    );
     assert_eq!(f.files(), Vec::<String>::new());
 }
 
@@ -101,7 +139,10 @@ fn a_worker_does_not_reclaim_itself() {
     let f = Fixture::new();
     let run = f.worker();
     f.clock.advance_ms(100_000);
-    assert_eq!(f.store.reclaim_tasks(f.now(), Some(run.id())).unwrap(), Reclaimed::default());
+    assert_eq!(
+        f.store.reclaim_tasks(f.now(), Some(run.id())).unwrap(),
+        Reclaimed::default()
+    );
 }
 
 #[test]
@@ -127,12 +168,18 @@ fn a_task_on_which_a_worker_died_is_done_alone_and_its_neighbours_never_fail_for
     for death in 2..=3 {
         let run = f.worker();
         assert_eq!(f.claim(&run).job_id, poison);
-        assert!(f.store.claim_task(f.now(), &run).unwrap().is_none(), "nothing is begun beside it");
+        assert!(
+            f.store.claim_task(f.now(), &run).unwrap().is_none(),
+            "nothing is begun beside it"
+        );
         drop(run);
         let reclaimed = f.store.reclaim_tasks(f.now(), None).unwrap();
         assert_eq!(reclaimed.failed_jobs, u32::from(death == 3));
     }
-    assert_eq!(f.status(poison).error.unwrap().code, FailureCode::WorkerCrashed);
+    assert_eq!(
+        f.status(poison).error.unwrap().code,
+        FailureCode::WorkerCrashed
+    );
     let run = f.worker();
     let claim = f.claim(&run);
     let later = f.submit();
@@ -155,9 +202,15 @@ fn a_worker_that_knows_why_it_dies_charges_nobody_else() {
             "death {death}: it is known, and need not be alone"
         );
         f.store.abandon_run(f.now(), &run, &[claim.id]).unwrap();
-        assert!(matches!(f.store.heartbeat(f.now(), &run), Err(StoreError::RunLost)));
+        assert!(matches!(
+            f.store.heartbeat(f.now(), &run),
+            Err(StoreError::RunLost)
+        ));
     }
-    assert_eq!(f.status(hung).error.unwrap().code, FailureCode::WorkerCrashed);
+    assert_eq!(
+        f.status(hung).error.unwrap().code,
+        FailureCode::WorkerCrashed
+    );
     assert_eq!(f.claim(&f.worker()).job_id, other);
     assert_eq!(f.status(other).attempts, 1);
 }

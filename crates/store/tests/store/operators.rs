@@ -20,7 +20,11 @@ fn a_backup_goes_on_where_the_queue_was() {
     let claim = f.claim(&run);
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("backup");
-    assert_eq!(f.store.back_up(&target).unwrap().files, 3, "two recordings and a spool");
+    assert_eq!(
+        f.store.back_up(&target).unwrap().files,
+        3,
+        "two recordings and a spool"
+    );
     assert!(f.store.back_up(&target).is_err(), "it is not empty");
     // What happens afterwards concerns the copy no more than its loss would.
     f.finish_span(&run, &claim, "one");
@@ -28,12 +32,24 @@ fn a_backup_goes_on_where_the_queue_was() {
 
     let copy = Store::open(&target, settings()).unwrap();
     assert_eq!(copy.check().unwrap(), Vec::<String>::new());
-    let Some(JobLookup::Job(job, _)) = copy.get_job(f.clock.now(), None, done).unwrap() else { panic!("it is gone") };
+    let Some(JobLookup::Job(job, _)) = copy.get_job(f.clock.now(), None, done).unwrap() else {
+        panic!("it is gone")
+    };
     assert_eq!(job.result.unwrap().text, "the text");
     copy.reclaim_tasks(f.clock.now(), None).unwrap();
     let jobs = copy.inspect_jobs(&JobFilter::default()).unwrap();
-    assert_eq!(jobs.iter().map(|job| job.job_id).collect::<Vec<_>>(), [done, planned, pending]);
-    assert_eq!((jobs[1].tasks_waiting, jobs[1].tasks_claimed, jobs[1].attempts), (3, 0, 1));
+    assert_eq!(
+        jobs.iter().map(|job| job.job_id).collect::<Vec<_>>(),
+        [done, planned, pending]
+    );
+    assert_eq!(
+        (
+            jobs[1].tasks_waiting,
+            jobs[1].tasks_claimed,
+            jobs[1].attempts
+        ),
+        (3, 0, 1)
+    );
 }
 
 #[test]
@@ -56,7 +72,10 @@ fn a_check_reports_what_is_not_steno_s() {
     std::fs::create_dir(f.data().audio().join("lost+found")).unwrap();
     std::fs::write(f.data().spool().join("notes.txt"), "mine").unwrap();
     let problems = f.store.check().unwrap().join("; ");
-    assert!(problems.contains("audio/lost+found") && problems.contains("spool/notes.txt"), "{problems}");
+    assert!(
+        problems.contains("audio/lost+found") && problems.contains("spool/notes.txt"),
+        "{problems}"
+    );
 }
 
 #[test]
@@ -71,9 +90,15 @@ fn a_check_finds_what_does_not_fit() {
         std::fs::remove_file(f.data().audio().join(name)).unwrap();
     }
     let database = Connection::open(f.data().database()).unwrap();
-    database.execute_batch("DELETE FROM results; UPDATE owners SET unfinished_jobs = 7").unwrap();
+    database
+        .execute_batch("DELETE FROM results; UPDATE owners SET unfinished_jobs = 7")
+        .unwrap();
     let problems = f.store.check().unwrap().join("; ");
-    for expected in ["is missing", "is completed and has no result", "is counted wrong"] {
+    for expected in [
+        "is missing",
+        "is completed and has no result",
+        "is counted wrong",
+    ] {
         assert!(problems.contains(expected), "{problems}");
     }
     f.store.vacuum().unwrap();
@@ -84,14 +109,22 @@ fn tasks_that_wait_for_another_try_can_be_hurried() {
     let f = Fixture::new();
     let run = f.worker();
     let job = f.submit();
-    let failure = Failure { code: FailureCode::EngineError, message: "no".to_owned(), retryable: true };
+    let failure = Failure {
+        code: FailureCode::EngineError,
+        message: "no".to_owned(),
+        retryable: true,
+    };
     for _ in 0..2 {
-        f.store.fail_task(f.now(), &run, &f.claim(&run), &failure, false).unwrap();
+        f.store
+            .fail_task(f.now(), &run, &f.claim(&run), &failure, false)
+            .unwrap();
         assert!(f.store.claim_task(f.now(), &run).unwrap().is_none());
         assert_eq!(f.store.retry_tasks(Some(job)).unwrap(), 1);
     }
     // Its budget is whole again: it would have failed for good the third time.
-    f.store.fail_task(f.now(), &run, &f.claim(&run), &failure, false).unwrap();
+    f.store
+        .fail_task(f.now(), &run, &f.claim(&run), &failure, false)
+        .unwrap();
     assert_eq!(f.status(job).status, Status::Processing);
     assert_eq!(f.store.retry_tasks(None).unwrap(), 1);
     f.complete(&run, &f.claim(&run), "text");

@@ -7,7 +7,9 @@ use steno_store::{Quota, QuotaExceeded, Submission};
 use crate::support::Fixture;
 
 fn accepted(submission: Submission) -> JobId {
-    let Submission::Accepted(accepted) = submission else { panic!("not accepted: {submission:?}") };
+    let Submission::Accepted(accepted) = submission else {
+        panic!("not accepted: {submission:?}")
+    };
     accepted.job_id
 }
 
@@ -34,7 +36,11 @@ fn a_flood_of_one_key_does_not_delay_the_next_job_of_another() {
     let claimed: Vec<_> = (0..10).map(|_| f.claim(&run).job_id).collect();
     let of_other = claimed.iter().filter(|job| others.contains(job)).count();
     assert!((4..=6).contains(&of_other), "{of_other} of 10");
-    assert!(claimed.iter().all(|job| others.contains(job) || flood.contains(job)));
+    assert!(
+        claimed
+            .iter()
+            .all(|job| others.contains(job) || flood.contains(job))
+    );
 }
 
 #[test]
@@ -49,7 +55,10 @@ fn turns_are_taken_by_work_and_not_by_tasks() {
     // A second of speech is expected to take a fifth of a second; a recording that nobody has looked at, two seconds.
     let mut spans = 0;
     for _ in 0..44 {
-        spans += u32::from(matches!(f.claim(&run).task, steno_store::TaskKind::Transcribe(_)));
+        spans += u32::from(matches!(
+            f.claim(&run).task,
+            steno_store::TaskKind::Transcribe(_)
+        ));
     }
     assert!((36..=42).contains(&spans), "{spans} spans of 44 tasks");
 }
@@ -59,22 +68,37 @@ fn priorities_order_the_jobs_of_a_key_and_not_those_of_others() {
     let f = Fixture::new();
     let run = f.worker();
     let (first, second) = (submit(&f, "modest"), submit(&f, "modest"));
-    f.submit_with(TranscribeRequest { priority: 10, ..TranscribeRequest::default() });
-    f.submit_with(TranscribeRequest { priority: 10, ..TranscribeRequest::default() });
+    f.submit_with(TranscribeRequest {
+        priority: 10,
+        ..TranscribeRequest::default()
+    });
+    f.submit_with(TranscribeRequest {
+        priority: 10,
+        ..TranscribeRequest::default()
+    });
     let claimed: Vec<_> = (0..4).map(|_| f.claim(&run).job_id).collect();
     let place = |job| claimed.iter().position(|claimed| *claimed == job).unwrap();
-    assert!(place(first) < 2 && place(second) < 4 && place(first) < place(second), "{claimed:?}");
+    assert!(
+        place(first) < 2 && place(second) < 4 && place(first) < place(second),
+        "{claimed:?}"
+    );
 }
 
 #[test]
 fn a_key_has_at_most_as_much_in_the_queue_as_it_may() {
     let f = Fixture::new();
     let run = f.worker();
-    let quota = Quota { jobs: Some(2), stored_bytes: Some(100) };
+    let quota = Quota {
+        jobs: Some(2),
+        stored_bytes: Some(100),
+    };
     let one = accepted(f.submit_as("a", 50, quota));
     accepted(f.submit_as("a", 40, quota));
     let refused = f.submit_as("a", 1, quota);
-    assert!(matches!(refused, Submission::Refused(QuotaExceeded::Jobs(2))), "{refused:?}");
+    assert!(
+        matches!(refused, Submission::Refused(QuotaExceeded::Jobs(2))),
+        "{refused:?}"
+    );
     assert_eq!(f.files().len(), 2, "a refused recording leaves no file");
     // Others are not concerned, and what has ended does not count.
     accepted(f.submit_as("b", 50, quota));
@@ -83,9 +107,17 @@ fn a_key_has_at_most_as_much_in_the_queue_as_it_may() {
         f.complete(&run, &claim, "text");
     }
     let refused = f.submit_as("a", 61, quota);
-    assert!(matches!(refused, Submission::Refused(QuotaExceeded::StoredBytes(100))), "{refused:?}");
+    assert!(
+        matches!(
+            refused,
+            Submission::Refused(QuotaExceeded::StoredBytes(100))
+        ),
+        "{refused:?}"
+    );
     accepted(f.submit_as("a", 10, quota));
-    f.store.delete_job(f.now(), None, one, TombstoneReason::Deleted).unwrap();
+    f.store
+        .delete_job(f.now(), None, one, TombstoneReason::Deleted)
+        .unwrap();
     assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
 }
 
@@ -101,12 +133,28 @@ fn every_way_out_of_the_queue_is_counted() {
         message: "no".to_owned(),
         retryable: false,
     };
-    f.store.fail_task(f.now(), &run, &f.claim(&run), &failure, false).unwrap();
-    f.store.delete_job(f.now(), None, jobs[5], TombstoneReason::Deleted).unwrap();
+    f.store
+        .fail_task(f.now(), &run, &f.claim(&run), &failure, false)
+        .unwrap();
+    f.store
+        .delete_job(f.now(), None, jobs[5], TombstoneReason::Deleted)
+        .unwrap();
     assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
     f.clock.advance_ms(25 * 3_600_000);
     f.store.sweep(f.now()).unwrap();
     assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
-    assert_eq!(f.store.inspect_jobs(&steno_store::JobFilter::default()).unwrap(), []);
-    accepted(f.submit_as("a", 1, Quota { jobs: Some(1), stored_bytes: None }));
+    assert_eq!(
+        f.store
+            .inspect_jobs(&steno_store::JobFilter::default())
+            .unwrap(),
+        []
+    );
+    accepted(f.submit_as(
+        "a",
+        1,
+        Quota {
+            jobs: Some(1),
+            stored_bytes: None,
+        },
+    ));
 }

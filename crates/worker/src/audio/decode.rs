@@ -45,7 +45,10 @@ const MAX_RATE: u32 = 384_000;
 const MAX_CHANNELS: usize = 64;
 const OPUS_RATE: u32 = 48_000;
 /// The shape of silence before the first sound.
-const SILENT: Shape = Shape { rate: 16_000, channels: 1 };
+const SILENT: Shape = Shape {
+    rate: 16_000,
+    channels: 1,
+};
 
 /// Silence that is still to be given.
 struct Silence {
@@ -128,7 +131,9 @@ impl Decoder {
             return Ok(Step::Block(shape));
         }
 
-        let Some(reader) = &mut self.reader else { return Ok(Step::End { truncated: false }) };
+        let Some(reader) = &mut self.reader else {
+            return Ok(Step::End { truncated: false });
+        };
         let pulled = match reader {
             Reader::Pcm(reader) => {
                 let shape = reader.next(block);
@@ -142,7 +147,12 @@ impl Decoder {
         };
         self.watch.end_step()?;
         match pulled {
-            Pulled::Packet { packet, at, seconds, after_damage } if packet.track_id == self.track => {
+            Pulled::Packet {
+                packet,
+                at,
+                seconds,
+                after_damage,
+            } if packet.track_id == self.track => {
                 self.take(packet, at, seconds, after_damage, block)
             }
             Pulled::Broken { track, at } if track == self.track => {
@@ -176,7 +186,9 @@ impl Decoder {
     ) -> Result<Step, AudioError> {
         let silence = at.map_or(0.0, |at| self.timeline.begin(at));
         self.add_silence(silence, after_damage);
-        let Some(codec) = &mut self.codec else { return Ok(Step::Nothing) };
+        let Some(codec) = &mut self.codec else {
+            return Ok(Step::Nothing);
+        };
         let Ok(shape) = codec.decode(packet, block) else {
             self.lose(seconds);
             block.clear();
@@ -199,8 +211,14 @@ impl Decoder {
 
     /// A packet could not be decoded: silence of its length keeps the times of what follows right.
     fn lose(&mut self, seconds: Option<f64>) {
-        let as_before = self.last.map(|(shape, frames)| frames as f64 / f64::from(shape.rate));
-        let seconds = seconds.filter(|seconds| *seconds > 0.0).or(as_before).unwrap_or(0.0).min(self.longest_gap);
+        let as_before = self
+            .last
+            .map(|(shape, frames)| frames as f64 / f64::from(shape.rate));
+        let seconds = seconds
+            .filter(|seconds| *seconds > 0.0)
+            .or(as_before)
+            .unwrap_or(0.0)
+            .min(self.longest_gap);
         self.timeline.give(seconds);
         self.add_silence(seconds, true);
     }
@@ -212,7 +230,11 @@ impl Decoder {
             return;
         }
         let before = self.silence.take().map_or(0, |silence| silence.frames);
-        self.silence = Some(Silence { frames: before + frames, shape, is_damage });
+        self.silence = Some(Silence {
+            frames: before + frames,
+            shape,
+            is_damage,
+        });
     }
 
     /// Gives up to a second of the silence that is due.
@@ -221,7 +243,11 @@ impl Decoder {
         let frames = silence.frames.min(u64::from(silence.shape.rate));
         block.resize(frames as usize * silence.shape.channels, 0.0);
         silence.frames -= frames;
-        let step = if silence.is_damage { Step::Lost(silence.shape) } else { Step::Gap(silence.shape) };
+        let step = if silence.is_damage {
+            Step::Lost(silence.shape)
+        } else {
+            Step::Gap(silence.shape)
+        };
         if silence.frames == 0 {
             self.silence = None;
         }
@@ -230,7 +256,9 @@ impl Decoder {
 
     /// Opens the next part that can be read. Fails only when none was read before.
     fn open_part(&mut self) -> Result<(), AudioError> {
-        let Some(part) = self.parts.pop_front() else { return Ok(()) };
+        let Some(part) = self.parts.pop_front() else {
+            return Ok(());
+        };
         self.part_truncated = part.truncated;
         let opened = Reader::open(&self.file, part, self.access, &self.watch, self.signature);
         self.watch.end_step()?;
@@ -273,7 +301,9 @@ impl Decoder {
             }
         }
         self.reader = None;
-        Ok(Step::End { truncated: is_broken })
+        Ok(Step::End {
+            truncated: is_broken,
+        })
     }
 }
 
@@ -285,8 +315,12 @@ pub(super) fn too_costly() -> AudioError {
 /// Symphonia's words without its prefix, which would call damage an unsupported feature.
 fn reason(error: &Error) -> String {
     match error {
-        Error::IoError(error) if error.kind() == io::ErrorKind::OutOfMemory => "it takes far too much memory".into(),
-        Error::DecodeError(reason) | Error::Unsupported(reason) | Error::LimitError(reason) => (*reason).into(),
+        Error::IoError(error) if error.kind() == io::ErrorKind::OutOfMemory => {
+            "it takes far too much memory".into()
+        }
+        Error::DecodeError(reason) | Error::Unsupported(reason) | Error::LimitError(reason) => {
+            (*reason).into()
+        }
         other => other.to_string(),
     }
 }

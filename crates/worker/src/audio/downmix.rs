@@ -85,7 +85,11 @@ impl Downmix {
         for (index, frame) in block.chunks_exact(self.channels).enumerate() {
             let done = (index as f32 / fade).min(1.0);
             let weights = self.weights.iter().zip(&target);
-            let sample: f32 = frame.iter().zip(weights).map(|(s, (old, new))| s * (old + (new - old) * done)).sum();
+            let sample: f32 = frame
+                .iter()
+                .zip(weights)
+                .map(|(s, (old, new))| s * (old + (new - old) * done))
+                .sum();
             mono.push(sample.clamp(-1.0, 1.0));
         }
         self.weights = target;
@@ -109,32 +113,47 @@ impl Downmix {
         if total < SILENT_BELOW {
             return;
         }
-        let (loudest, &loudest_energy) =
-            energies.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).expect("there is at least one channel");
+        let (loudest, &loudest_energy) = energies
+            .iter()
+            .enumerate()
+            .max_by(|a, b| a.1.total_cmp(b.1))
+            .expect("there is at least one channel");
 
         let share = average_energy / (total / (count * count));
         self.source = match self.source {
             Source::Average if share >= CANCELS_BELOW => Source::Average,
             Source::Channel(_) if share > SAFE_ABOVE => Source::Average,
-            Source::Channel(current) if loudest_energy < energies[current] * LOUDER_BY => Source::Channel(current),
+            Source::Channel(current) if loudest_energy < energies[current] * LOUDER_BY => {
+                Source::Channel(current)
+            }
             _ => Source::Channel(loudest),
         };
         if self.source == Source::Average {
             let wanted = (loudest_energy / average_energy).sqrt().clamp(1.0, count);
-            let kept = self.level.map_or(wanted, |level| level + (wanted - level) * LEVEL_STEP);
+            let kept = self
+                .level
+                .map_or(wanted, |level| level + (wanted - level) * LEVEL_STEP);
             self.level = Some(kept.min(1.0 / average_peak.max(f32::MIN_POSITIVE)).max(1.0));
         }
     }
 
     fn target(&self) -> Vec<f32> {
         match self.source {
-            Source::Average => vec![self.level.unwrap_or(1.0) / self.channels as f32; self.channels],
-            Source::Channel(chosen) => (0..self.channels).map(|i| f32::from(u8::from(i == chosen))).collect(),
+            Source::Average => {
+                vec![self.level.unwrap_or(1.0) / self.channels as f32; self.channels]
+            }
+            Source::Channel(chosen) => (0..self.channels)
+                .map(|i| f32::from(u8::from(i == chosen)))
+                .collect(),
         }
     }
 }
 
 /// A float file may hold NaN, infinities or 1e38, and each would spread through every later filter.
 fn sanitise(sample: f32) -> f32 {
-    if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 }
+    if sample.is_finite() {
+        sample.clamp(-1.0, 1.0)
+    } else {
+        0.0
+    }
 }

@@ -46,7 +46,10 @@ pub enum AudioError {
 impl AudioError {
     /// Whether it says that the file cannot be decoded, rather than that something else went wrong.
     pub(super) fn is_about_the_file(&self) -> bool {
-        matches!(self, Self::CorruptAudio(_) | Self::UnsupportedMedia(_) | Self::NeedsFfmpeg(_))
+        matches!(
+            self,
+            Self::CorruptAudio(_) | Self::UnsupportedMedia(_) | Self::NeedsFfmpeg(_)
+        )
     }
 
     /// A format by its name that only ffmpeg decodes.

@@ -33,14 +33,29 @@ pub(super) fn run(
     choice: TrackChoice,
     control: &dyn Control,
 ) -> Result<Recording, AudioError> {
-    let files = Files { input, spool, limits, control };
-    let attempt = Attempt { access: Access::Seekable, choice, gain: 1.0 };
+    let files = Files {
+        input,
+        spool,
+        limits,
+        control,
+    };
+    let attempt = Attempt {
+        access: Access::Seekable,
+        choice,
+        gain: 1.0,
+    };
     let error = match files.best(attempt) {
         Err(error) if error.is_about_the_file() => error,
         done => return done,
     };
-    match files.best(Attempt { access: Access::Streamed, ..attempt }) {
-        Ok(recording) => Ok(Recording { truncated: true, ..recording }),
+    match files.best(Attempt {
+        access: Access::Streamed,
+        ..attempt
+    }) {
+        Ok(recording) => Ok(Recording {
+            truncated: true,
+            ..recording
+        }),
         Err(stopped @ (AudioError::Stopped | AudioError::TooLong { .. })) => Err(stopped),
         Err(retry @ (AudioError::Input(_) | AudioError::Spool(_))) => Err(retry),
         // What the first attempt found is nearer to the truth.
@@ -55,7 +70,11 @@ pub(super) fn run_piped(
     limits: &Limits,
     control: &dyn Control,
 ) -> Result<Recording, AudioError> {
-    let mut sink = Sink::new(SpoolWriter::open(spool).map_err(AudioError::Spool)?, limits, 1.0);
+    let mut sink = Sink::new(
+        SpoolWriter::open(spool).map_err(AudioError::Spool)?,
+        limits,
+        1.0,
+    );
     let mut samples = PipedSamples::open(pipe)?;
     let mut block = Vec::new();
     let mut decoded_bytes: u64 = 0;
@@ -69,12 +88,16 @@ pub(super) fn run_piped(
         }
         decoded_bytes += size_of_val(block.as_slice()) as u64;
         if decoded_bytes > limits.max_decoded_bytes {
-            return Err(AudioError::TooLong { limit_seconds: limits.max_seconds });
+            return Err(AudioError::TooLong {
+                limit_seconds: limits.max_seconds,
+            });
         }
         sink.push(shape, &block)?;
     }
     match sink.into_recording(false, Duration::ZERO)? {
-        recording if recording.duration_ms == 0 => Err(AudioError::CorruptAudio("ffmpeg finds no sound in it".into())),
+        recording if recording.duration_ms == 0 => Err(AudioError::CorruptAudio(
+            "ffmpeg finds no sound in it".into(),
+        )),
         recording => Ok(recording),
     }
 }
@@ -119,14 +142,23 @@ impl Files<'_> {
 
     /// The first attempt, unless its track is silent and another one is not. Programs that record screens often leave the first track
     /// empty.
-    fn with_sound(&self, attempt: Attempt, first: Decoded) -> Result<(Decoded, Attempt), AudioError> {
-        let TrackChoice::Automatic { .. } = attempt.choice else { return Ok((first, attempt)) };
+    fn with_sound(
+        &self,
+        attempt: Attempt,
+        first: Decoded,
+    ) -> Result<(Decoded, Attempt), AudioError> {
+        let TrackChoice::Automatic { .. } = attempt.choice else {
+            return Ok((first, attempt));
+        };
         if first.peak >= SILENT_PEAK || first.tracks < 2 {
             return Ok((first, attempt));
         }
 
         for skipped in 1..first.tracks.min(MAX_TRACKS) as u16 {
-            let next = Attempt { choice: TrackChoice::Automatic { skipped }, ..attempt };
+            let next = Attempt {
+                choice: TrackChoice::Automatic { skipped },
+                ..attempt
+            };
             match self.decode(next) {
                 Ok(found) if found.peak >= SILENT_PEAK => return Ok((found, next)),
                 Ok(_) => {}
@@ -139,8 +171,17 @@ impl Files<'_> {
     }
 
     fn decode(&self, attempt: Attempt) -> Result<Decoded, AudioError> {
-        let Self { input, spool, limits, control } = *self;
-        let mut sink = Sink::new(SpoolWriter::open(spool).map_err(AudioError::Spool)?, limits, attempt.gain);
+        let Self {
+            input,
+            spool,
+            limits,
+            control,
+        } = *self;
+        let mut sink = Sink::new(
+            SpoolWriter::open(spool).map_err(AudioError::Spool)?,
+            limits,
+            attempt.gain,
+        );
         let cpu = CpuLimit::begin(limits.max_cpu);
         let longest_gap = limits.max_seconds as f64;
         let mut decoder = Decoder::open(input, attempt.access, attempt.choice, longest_gap, &cpu)?;
@@ -168,16 +209,22 @@ impl Files<'_> {
             };
             let frames = block.len() / shape.channels;
             match step {
-                Step::Lost(_) => damaged += Duration::from_secs_f64(frames as f64 / f64::from(shape.rate)),
+                Step::Lost(_) => {
+                    damaged += Duration::from_secs_f64(frames as f64 / f64::from(shape.rate))
+                }
                 Step::Block(_) => blocks += 1,
                 _ => {}
             }
             decoded_bytes += size_of_val(block.as_slice()) as u64;
             if decoded_bytes > limits.max_decoded_bytes {
-                return Err(AudioError::TooLong { limit_seconds: limits.max_seconds });
+                return Err(AudioError::TooLong {
+                    limit_seconds: limits.max_seconds,
+                });
             }
             sink.push(shape, &block)?;
-            cpu.note_decoded(Duration::from_secs(sink.spool.samples() / u64::from(SAMPLE_RATE)));
+            cpu.note_decoded(Duration::from_secs(
+                sink.spool.samples() / u64::from(SAMPLE_RATE),
+            ));
         };
 
         let tracks = decoder.tracks();
@@ -190,7 +237,11 @@ impl Files<'_> {
                 _ => AudioError::CorruptAudio("no sound could be decoded".into()),
             });
         }
-        Ok(Decoded { recording, peak, tracks })
+        Ok(Decoded {
+            recording,
+            peak,
+            tracks,
+        })
     }
 }
 
@@ -232,7 +283,11 @@ impl Sink {
 
     fn push(&mut self, shape: Shape, block: &[f32]) -> Result<(), AudioError> {
         // A chained file may change its rate or channels: the old filters give their tail, new ones begin.
-        if self.stretch.as_ref().is_some_and(|stretch| stretch.shape != shape) {
+        if self
+            .stretch
+            .as_ref()
+            .is_some_and(|stretch| stretch.shape != shape)
+        {
             self.end_stretch()?;
         }
         let stretch = self.stretch.get_or_insert_with(|| Stretch {
@@ -246,7 +301,9 @@ impl Sink {
     }
 
     fn end_stretch(&mut self) -> Result<(), AudioError> {
-        let Some(mut stretch) = self.stretch.take() else { return Ok(()) };
+        let Some(mut stretch) = self.stretch.take() else {
+            return Ok(());
+        };
         stretch.downmix.finish(&mut self.mono);
         stretch.resampler.push(&self.mono, &mut self.resampled);
         stretch.resampler.finish(&mut self.resampled);
@@ -255,13 +312,22 @@ impl Sink {
 
     fn store(&mut self) -> Result<(), AudioError> {
         self.quantised.clear();
-        self.peak = self.resampled.iter().fold(self.peak, |peak, sample| peak.max(sample.abs()));
-        self.quantised.extend(self.resampled.iter().map(|&sample| quantise(sample * self.gain)));
+        self.peak = self
+            .resampled
+            .iter()
+            .fold(self.peak, |peak, sample| peak.max(sample.abs()));
+        self.quantised.extend(
+            self.resampled
+                .iter()
+                .map(|&sample| quantise(sample * self.gain)),
+        );
         self.mono.clear();
         self.resampled.clear();
         let samples = self.spool.samples() + self.quantised.len() as u64;
         if samples > self.limit_seconds.saturating_mul(u64::from(SAMPLE_RATE)) {
-            return Err(AudioError::TooLong { limit_seconds: self.limit_seconds });
+            return Err(AudioError::TooLong {
+                limit_seconds: self.limit_seconds,
+            });
         }
         self.listener.push(&self.quantised);
         self.spool.write(&self.quantised).map_err(AudioError::Spool)
@@ -281,6 +347,9 @@ impl Sink {
     /// Samples written and what is known of their frames.
     fn finish(mut self) -> Result<(u64, Frames), AudioError> {
         self.end_stretch()?;
-        Ok((self.spool.finish().map_err(AudioError::Spool)?, self.listener.finish()))
+        Ok((
+            self.spool.finish().map_err(AudioError::Spool)?,
+            self.listener.finish(),
+        ))
     }
 }

@@ -34,17 +34,29 @@ pub(super) fn plan(frames: &Frames, total_samples: u64) -> Vec<Span> {
     let probabilities = &frames.probabilities;
     let found = pad(&regions(probabilities), probabilities.len());
     // One voice that is surely there vouches for the quieter ones beside it.
-    let has_speech = found.iter().any(|region| is_certain(&probabilities[region.clone()]));
-    let (speech, uncertain) = if has_speech { (found, Vec::new()) } else { (Vec::new(), found) };
+    let has_speech = found
+        .iter()
+        .any(|region| is_certain(&probabilities[region.clone()]));
+    let (speech, uncertain) = if has_speech {
+        (found, Vec::new())
+    } else {
+        (Vec::new(), found)
+    };
     let sound = connected(&sorted([uncertain, sound_beside(&speech, frames)].concat()));
-    let (inside, beside): (Vec<_>, Vec<_>) = sound.into_iter().partition(|sound| is_bridged(sound, &speech));
+    let (inside, beside): (Vec<_>, Vec<_>) = sound
+        .into_iter()
+        .partition(|sound| is_bridged(sound, &speech));
 
     let heard = connected(&sorted([speech, inside].concat()));
-    let pieces = heard.into_iter().flat_map(|region| split(region, &frames.probabilities));
+    let pieces = heard
+        .into_iter()
+        .flat_map(|region| split(region, &frames.probabilities));
     let pieces: Vec<_> = pieces.collect();
     let certain = join(&pieces).into_iter().map(|pieces| (pieces, false));
 
-    let doubtful = beside.into_iter().flat_map(|sound| split(sound, &frames.probabilities));
+    let doubtful = beside
+        .into_iter()
+        .flat_map(|sound| split(sound, &frames.probabilities));
     let doubtful = doubtful.map(|piece| (vec![piece], true));
 
     let mut spans: Vec<_> = certain.chain(doubtful).collect();
@@ -55,7 +67,10 @@ pub(super) fn plan(frames: &Frames, total_samples: u64) -> Vec<Span> {
     };
     spans
         .into_iter()
-        .map(|(pieces, doubtful)| Span { stretches: pieces.into_iter().map(stretch).collect(), doubtful })
+        .map(|(pieces, doubtful)| Span {
+            stretches: pieces.into_iter().map(stretch).collect(),
+            doubtful,
+        })
         .collect()
 }
 
@@ -68,20 +83,24 @@ pub(super) fn is_plan(spans: &[Span], total_samples: u64) -> bool {
         fits && reached <= total_samples
     };
     spans.iter().flat_map(|span| &span.stretches).all(is_next)
-        && spans.iter().all(|span| !span.stretches.is_empty() && span.samples() <= (MAX_FRAMES * FRAME_SAMPLES) as u64)
+        && spans.iter().all(|span| {
+            !span.stretches.is_empty() && span.samples() <= (MAX_FRAMES * FRAME_SAMPLES) as u64
+        })
 }
 
 /// Widens each region, and joins those that then touch.
 fn pad(regions: &[Range<usize>], frames: usize) -> Vec<Range<usize>> {
-    let widened =
-        regions.iter().map(|region| region.start.saturating_sub(PAD_FRAMES)..(region.end + PAD_FRAMES).min(frames));
+    let widened = regions.iter().map(|region| {
+        region.start.saturating_sub(PAD_FRAMES)..(region.end + PAD_FRAMES).min(frames)
+    });
     connected(&widened.collect::<Vec<_>>())
 }
 
 /// Whether a padded region is speech: short ones need a frame that is surely speech. A chord or a ring
 /// is taken for half a word now and then.
 fn is_certain(probabilities: &[u8]) -> bool {
-    probabilities.len() >= LONG_FRAMES + 2 * PAD_FRAMES || probabilities.iter().any(|p| *p >= CERTAIN)
+    probabilities.len() >= LONG_FRAMES + 2 * PAD_FRAMES
+        || probabilities.iter().any(|p| *p >= CERTAIN)
 }
 
 /// Whether a sound lies between two regions of speech that may share a span.
@@ -100,7 +119,10 @@ fn split(region: Range<usize>, probabilities: &[u8]) -> Vec<Range<usize>> {
     let mut pieces = Vec::new();
     let mut start = region.start;
     while region.end - start > MAX_FRAMES {
-        let cut = quietest(start + MAX_FRAMES * 2 / 3..start + MAX_FRAMES, probabilities);
+        let cut = quietest(
+            start + MAX_FRAMES * 2 / 3..start + MAX_FRAMES,
+            probabilities,
+        );
         pieces.push(start..cut);
         start = cut;
     }
@@ -112,9 +134,14 @@ fn split(region: Range<usize>, probabilities: &[u8]) -> Vec<Range<usize>> {
 fn quietest(window: Range<usize>, probabilities: &[u8]) -> usize {
     let around = |frame: usize| -> u32 {
         let last = probabilities.len() - 1;
-        (frame - PAUSE_HALF_WIDTH..=frame + PAUSE_HALF_WIDTH).map(|i| u32::from(probabilities[i.min(last)])).sum()
+        (frame - PAUSE_HALF_WIDTH..=frame + PAUSE_HALF_WIDTH)
+            .map(|i| u32::from(probabilities[i.min(last)]))
+            .sum()
     };
-    window.rev().min_by_key(|&frame| around(frame)).expect("the window is a third of a span")
+    window
+        .rev()
+        .min_by_key(|&frame| around(frame))
+        .expect("the window is a third of a span")
 }
 
 /// Joins neighbours into spans with as much speech as fits, each a list of stretches. A run of speech too long for one span is
@@ -123,11 +150,17 @@ fn join(pieces: &[Range<usize>]) -> Vec<Vec<Range<usize>>> {
     let mut spans = Vec::new();
     let mut first = 0;
     while first < pieces.len() {
-        let run = pieces[first..].windows(2).take_while(|pair| pair[1].start - pair[0].end <= BRIDGE_FRAMES);
+        let run = pieces[first..]
+            .windows(2)
+            .take_while(|pair| pair[1].start - pair[0].end <= BRIDGE_FRAMES);
         let run_end = first + run.count();
         let fits = |last: &usize| speech(&pieces[first..=*last]) <= MAX_FRAMES;
         let furthest = (first..=run_end).take_while(fits).last().unwrap_or(first);
-        let last = if furthest == run_end { run_end } else { longest_pause(pieces, first, furthest) };
+        let last = if furthest == run_end {
+            run_end
+        } else {
+            longest_pause(pieces, first, furthest)
+        };
         spans.push(connected(&pieces[first..=last]));
         first = last + 1;
     }
@@ -167,7 +200,10 @@ mod tests {
     /// Plans `probabilities` after checking what must hold for every plan.
     fn check(probabilities: &[u8], partial_samples: u64) -> Vec<Span> {
         check_frames(
-            &Frames { levels: vec![0; probabilities.len()], probabilities: probabilities.to_vec() },
+            &Frames {
+                levels: vec![0; probabilities.len()],
+                probabilities: probabilities.to_vec(),
+            },
             partial_samples,
         )
     }
@@ -177,10 +213,15 @@ mod tests {
         let spans = plan(frames, total);
         assert!(is_plan(&spans, total), "{spans:?}");
 
-        let stretches: Vec<Stretch> = spans.iter().flat_map(|span| span.stretches.iter().copied()).collect();
+        let stretches: Vec<Stretch> = spans
+            .iter()
+            .flat_map(|span| span.stretches.iter().copied())
+            .collect();
         for frame in regions(&frames.probabilities).into_iter().flatten() {
             let sample = (frame * FRAME_SAMPLES) as u64;
-            let covered = stretches.iter().any(|found| (found.start_sample..found.end_sample).contains(&sample));
+            let covered = stretches
+                .iter()
+                .any(|found| (found.start_sample..found.end_sample).contains(&sample));
             assert!(covered, "speech at frame {frame} is in no span");
         }
         assert_eq!(spans, plan(frames, total));
@@ -193,18 +234,26 @@ mod tests {
 
     /// Speech and pauses in turn, each given by its length in seconds, speech first.
     fn talk(turns: &[f64]) -> Vec<u8> {
-        let turn = |(index, &length): (usize, &f64)| vec![if index % 2 == 0 { 250 } else { 3 }; seconds(length)];
+        let turn = |(index, &length): (usize, &f64)| {
+            vec![if index % 2 == 0 { 250 } else { 3 }; seconds(length)]
+        };
         turns.iter().enumerate().flat_map(turn).collect()
     }
 
     /// [`talk`] whose pauses are sound of the level `pause`.
     fn talk_over(turns: &[f64], pause: u8) -> Frames {
         let mut probabilities = talk(turns);
-        let mut levels: Vec<u8> = probabilities.iter().map(|p| if *p > 128 { 60 } else { pause }).collect();
+        let mut levels: Vec<u8> = probabilities
+            .iter()
+            .map(|p| if *p > 128 { 60 } else { pause })
+            .collect();
         // Enough of the background for it to be known.
         probabilities.extend(vec![3; probabilities.len()]);
         levels.resize(probabilities.len(), 20);
-        Frames { probabilities, levels }
+        Frames {
+            probabilities,
+            levels,
+        }
     }
 
     #[test]
@@ -218,9 +267,20 @@ mod tests {
         let spans = check(&talk(&[0.0, 2.0, 1.0, 2.0]), 0);
         let start = ((seconds(2.0) - PAD_FRAMES) * FRAME_SAMPLES) as u64;
         let end = ((seconds(3.0) + PAD_FRAMES) * FRAME_SAMPLES) as u64;
-        let [Span { stretches, doubtful: false }] = spans.as_slice() else { panic!("{spans:?}") };
+        let [
+            Span {
+                stretches,
+                doubtful: false,
+            },
+        ] = spans.as_slice()
+        else {
+            panic!("{spans:?}")
+        };
         assert_eq!(stretches.len(), 1);
-        assert!(stretches[0].start_sample.abs_diff(start) <= 1024 && stretches[0].end_sample.abs_diff(end) <= 1024);
+        assert!(
+            stretches[0].start_sample.abs_diff(start) <= 1024
+                && stretches[0].end_sample.abs_diff(end) <= 1024
+        );
 
         let whole = check(&[255; 100], 100);
         assert_eq!(whole, [Span::whole(0, 51_100)]);
@@ -235,16 +295,33 @@ mod tests {
     #[test]
     fn a_bridged_pause_is_left_out() {
         let spans = check(&talk(&[3.0, 0.75, 3.0, 2.0, 3.0]), 0);
-        let [Span { stretches, .. }] = spans.as_slice() else { panic!("{spans:?}") };
-        assert_eq!(stretches.len(), 2, "three quarters of a second are kept, two seconds are not: {stretches:?}");
+        let [Span { stretches, .. }] = spans.as_slice() else {
+            panic!("{spans:?}")
+        };
+        assert_eq!(
+            stretches.len(),
+            2,
+            "three quarters of a second are kept, two seconds are not: {stretches:?}"
+        );
         let gap = (stretches[1].start_sample - stretches[0].end_sample) as f64 / 16_000.0;
-        assert!((1.1..1.25).contains(&gap), "of two seconds 0.4 are kept on either side, not {gap}");
+        assert!(
+            (1.1..1.25).contains(&gap),
+            "of two seconds 0.4 are kept on either side, not {gap}"
+        );
     }
 
     #[test]
     fn sound_in_a_bridged_pause_is_kept() {
         let spans = check_frames(&talk_over(&[3.0, 4.0, 3.0], 50), 0);
-        let [Span { stretches, doubtful: false }] = spans.as_slice() else { panic!("{spans:?}") };
+        let [
+            Span {
+                stretches,
+                doubtful: false,
+            },
+        ] = spans.as_slice()
+        else {
+            panic!("{spans:?}")
+        };
         assert_eq!(stretches.len(), 1);
     }
 
@@ -253,28 +330,44 @@ mod tests {
         let spans = check_frames(&talk_over(&[3.0, 9.0, 3.0], 50), 0);
         let doubtful: Vec<_> = spans.iter().map(|span| span.doubtful).collect();
         assert_eq!(doubtful, [false, true, false]);
-        assert_eq!(spans[0].stretches[0].end_sample, spans[1].stretches[0].start_sample);
-        assert_eq!(spans[1].stretches[0].end_sample, spans[2].stretches[0].start_sample);
+        assert_eq!(
+            spans[0].stretches[0].end_sample,
+            spans[1].stretches[0].start_sample
+        );
+        assert_eq!(
+            spans[1].stretches[0].end_sample,
+            spans[2].stretches[0].start_sample
+        );
     }
 
     #[test]
     fn a_short_sound_that_is_hardly_speech_is_doubtful() {
-        for (length, probability, doubtful) in [(0.2, 220, true), (0.2, 240, false), (1.1, 220, false)] {
+        for (length, probability, doubtful) in
+            [(0.2, 220, true), (0.2, 240, false), (1.1, 220, false)]
+        {
             let mut probabilities = vec![3; seconds(5.0)];
             probabilities[seconds(2.0)..seconds(2.0 + length)].fill(probability);
             let spans = check(&probabilities, 0);
-            let [span] = spans.as_slice() else { panic!("{spans:?}") };
+            let [span] = spans.as_slice() else {
+                panic!("{spans:?}")
+            };
             assert_eq!(span.doubtful, doubtful, "{length} s of {probability}");
         }
 
         let mut beside_speech = talk(&[2.0, 2.0]);
         beside_speech.extend(vec![220; seconds(0.2)]);
-        assert!(check(&beside_speech, 0).iter().all(|span| !span.doubtful), "a quiet answer");
+        assert!(
+            check(&beside_speech, 0).iter().all(|span| !span.doubtful),
+            "a quiet answer"
+        );
     }
 
     #[test]
     fn sound_without_any_speech_is_doubtful_and_left_to_the_engine() {
-        let frames = Frames { probabilities: vec![10; seconds(40.0)], levels: vec![25; seconds(40.0)] };
+        let frames = Frames {
+            probabilities: vec![10; seconds(40.0)],
+            levels: vec![25; seconds(40.0)],
+        };
         let spans = check_frames(&frames, 0);
         assert_eq!(spans.len(), 2);
         assert!(spans.iter().all(|span| span.doubtful));
@@ -314,8 +407,17 @@ mod tests {
                 probabilities.extend((0..length).map(|_| value.saturating_add(random(40) as u8)));
             }
             if !probabilities.is_empty() {
-                let levels = probabilities.iter().map(|p| p / 3 + random(40) as u8).collect();
-                check_frames(&Frames { probabilities, levels }, u64::from(random(512)));
+                let levels = probabilities
+                    .iter()
+                    .map(|p| p / 3 + random(40) as u8)
+                    .collect();
+                check_frames(
+                    &Frames {
+                        probabilities,
+                        levels,
+                    },
+                    u64::from(random(512)),
+                );
             }
         }
     }

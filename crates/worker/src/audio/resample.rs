@@ -32,7 +32,15 @@ impl Resampler {
         let inner = (rate != SAMPLE_RATE).then(|| build(rate));
         let delay = inner.as_ref().map_or(0, |inner| inner.output_delay());
         let chunk_out = vec![0.0; inner.as_ref().map_or(0, |inner| inner.output_frames_max())];
-        Self { inner, rate, pending: Vec::new(), chunk_out, delay, frames_in: 0, samples_out: 0 }
+        Self {
+            inner,
+            rate,
+            pending: Vec::new(),
+            chunk_out,
+            delay,
+            frames_in: 0,
+            samples_out: 0,
+        }
     }
 
     /// Appends to `out` what `mono` yields at 16 kHz.
@@ -53,7 +61,8 @@ impl Resampler {
 
     /// Appends the tail still inside the filter. In all, n frames of input give `round(n * 16000 / rate)` samples.
     pub(super) fn finish(mut self, out: &mut Vec<f32>) {
-        let expected = (self.frames_in * u64::from(SAMPLE_RATE) + u64::from(self.rate / 2)) / u64::from(self.rate);
+        let expected = (self.frames_in * u64::from(SAMPLE_RATE) + u64::from(self.rate / 2))
+            / u64::from(self.rate);
         let start = out.len() as u64;
         let before = self.samples_out;
         while self.inner.is_some() && self.samples_out < expected {
@@ -62,7 +71,10 @@ impl Resampler {
             }
             self.pending.clear();
         }
-        let surplus = self.samples_out.saturating_sub(expected).min(self.samples_out - before);
+        let surplus = self
+            .samples_out
+            .saturating_sub(expected)
+            .min(self.samples_out - before);
         out.truncate((start + (self.samples_out - before) - surplus) as usize);
     }
 

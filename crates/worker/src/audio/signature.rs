@@ -82,7 +82,9 @@ pub(super) fn read(file: &mut (impl Read + Seek)) -> io::Result<Head> {
 fn behind_tag(head: &[u8]) -> u64 {
     match head.get(..10) {
         Some([b'I', b'D', b'3', _, _, _, sizes @ ..]) => {
-            10 + sizes.iter().fold(0, |size, byte| size << 7 | u64::from(byte & 0x7f))
+            10 + sizes
+                .iter()
+                .fold(0, |size, byte| size << 7 | u64::from(byte & 0x7f))
         }
         _ => 0,
     }
@@ -99,10 +101,14 @@ fn open_sizes(head: &[u8], length: u64) -> Option<[u64; 2]> {
     loop {
         let size = number(head, at + 4)?;
         if head.get(at..at + 4)? == b"data" {
-            return (size == 0 && length > at as u64 + 8).then_some([RIFF_SIZE_AT as u64, at as u64 + 4]);
+            return (size == 0 && length > at as u64 + 8)
+                .then_some([RIFF_SIZE_AT as u64, at as u64 + 4]);
         }
         // Chunks begin at even offsets.
-        at = at.checked_add(8)?.checked_add(size as usize)?.checked_next_multiple_of(2)?;
+        at = at
+            .checked_add(8)?
+            .checked_add(size as usize)?
+            .checked_next_multiple_of(2)?;
     }
 }
 
@@ -115,25 +121,48 @@ fn classify(head: &[u8]) -> Signature {
     if head.is_empty() {
         return Signature::Empty;
     }
-    let starts = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|rest| rest.starts_with(magic));
+    let starts = |offset: usize, magic: &[u8]| {
+        head.get(offset..)
+            .is_some_and(|rest| rest.starts_with(magic))
+    };
     if let Some((.., name)) = FOREIGN.iter().find(|(at, magic, _)| starts(*at, magic)) {
         return Signature::Foreign(name);
     }
     if is_transport_stream(head, 0, 188) || is_transport_stream(head, 4, 192) {
         return Signature::Foreign("MPEG transport stream");
     }
-    if starts(8, b"AIFC") && FOREIGN_AIFC.iter().any(|codec| compression(head) == Some(codec)) {
+    if starts(8, b"AIFC")
+        && FOREIGN_AIFC
+            .iter()
+            .any(|codec| compression(head) == Some(codec))
+    {
         return Signature::Foreign("compressed AIFC");
     }
 
-    let riff = [&b"RIFF"[..], b"RF64", b"BW64"].iter().any(|magic| starts(0, magic));
+    let riff = [&b"RIFF"[..], b"RF64", b"BW64"]
+        .iter()
+        .any(|magic| starts(0, magic));
     let known = (riff && starts(8, b"WAVE"))
         || (starts(0, b"FORM") && (starts(8, b"AIFF") || starts(8, b"AIFC")))
-        || [&b"fLaC"[..], b"OggS", b"caff", b"ID3", b".snd", b"riff\x2e\x91\xcf\x11", b"\x1a\x45\xdf\xa3"]
+        || [
+            &b"fLaC"[..],
+            b"OggS",
+            b"caff",
+            b"ID3",
+            b".snd",
+            b"riff\x2e\x91\xcf\x11",
+            b"\x1a\x45\xdf\xa3",
+        ]
+        .iter()
+        .any(|magic| starts(0, magic))
+        || [&b"ftyp"[..], b"moov", b"mdat", b"wide"]
             .iter()
-            .any(|magic| starts(0, magic))
-        || [&b"ftyp"[..], b"moov", b"mdat", b"wide"].iter().any(|magic| starts(4, magic));
-    if known { Signature::Known } else { Signature::Unknown }
+            .any(|magic| starts(4, magic));
+    if known {
+        Signature::Known
+    } else {
+        Signature::Unknown
+    }
 }
 
 /// The compression that an AIFC file names.
@@ -169,10 +198,17 @@ mod tests {
         assert_eq!(classify(b"\0\0\0\x20ftypM4A "), Signature::Known);
         assert_eq!(classify(b"RIFF\0\0\0\0AVI LIST"), Signature::Foreign("AVI"));
         assert_eq!(classify(b"#!AMR\n"), Signature::Foreign("AMR"));
-        let aifc = |codec: &[u8]| [&b"FORM\0\0\0\0AIFCCOMM\0\0\0\x16"[..], &[0; 18], codec].concat();
-        assert_eq!(classify(&aifc(b"ima4")), Signature::Foreign("compressed AIFC"));
+        let aifc =
+            |codec: &[u8]| [&b"FORM\0\0\0\0AIFCCOMM\0\0\0\x16"[..], &[0; 18], codec].concat();
+        assert_eq!(
+            classify(&aifc(b"ima4")),
+            Signature::Foreign("compressed AIFC")
+        );
         assert_eq!(classify(&aifc(b"sowt")), Signature::Known);
-        assert_eq!(classify(b"#EXTM3U\nhttp://localhost/\n"), Signature::Unknown);
+        assert_eq!(
+            classify(b"#EXTM3U\nhttp://localhost/\n"),
+            Signature::Unknown
+        );
         assert_eq!(classify(b""), Signature::Empty);
     }
 }

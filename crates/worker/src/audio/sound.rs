@@ -27,7 +27,11 @@ const PAD_FRAMES: usize = 13;
 /// order and disjoint. Without speech, all sound.
 pub(super) fn sound_beside(speech: &[Range<usize>], frames: &Frames) -> Vec<Range<usize>> {
     let alone = speech.is_empty();
-    let threshold = if alone { QUIETEST_ALONE } else { threshold(&frames.levels) };
+    let threshold = if alone {
+        QUIETEST_ALONE
+    } else {
+        threshold(&frames.levels)
+    };
     let least = if alone { 1 } else { MIN_FRAMES };
 
     let is_long = |sound: &Range<usize>| {
@@ -36,7 +40,10 @@ pub(super) fn sound_beside(speech: &[Range<usize>], frames: &Frames) -> Vec<Rang
     };
     let mut found = Vec::new();
     for gap in gaps(speech, frames.levels.len()) {
-        for sound in sounds(gap.clone(), &frames.levels, threshold).into_iter().filter(is_long) {
+        for sound in sounds(gap.clone(), &frames.levels, threshold)
+            .into_iter()
+            .filter(is_long)
+        {
             let start = sound.start.saturating_sub(PAD_FRAMES).max(gap.start);
             let end = (sound.end + PAD_FRAMES).min(gap.end);
             found.push(start..end);
@@ -50,15 +57,24 @@ fn threshold(levels: &[u8]) -> u8 {
     // Digital silence says nothing about the background.
     let mut noise: Vec<u8> = levels.iter().copied().filter(|level| *level > 0).collect();
     noise.sort_unstable();
-    let background = noise.get(noise.len() * BACKGROUND_PERCENT / 100).copied().unwrap_or(0);
+    let background = noise
+        .get(noise.len() * BACKGROUND_PERCENT / 100)
+        .copied()
+        .unwrap_or(0);
     background.saturating_add(ABOVE_BACKGROUND).max(QUIETEST)
 }
 
 /// What lies before, between and after `speech`.
 fn gaps(speech: &[Range<usize>], frames: usize) -> impl Iterator<Item = Range<usize>> {
     let starts = std::iter::once(0).chain(speech.iter().map(|region| region.end));
-    let ends = speech.iter().map(|region| region.start).chain(std::iter::once(frames));
-    starts.zip(ends).map(|(start, end)| start..end).filter(|gap| !gap.is_empty())
+    let ends = speech
+        .iter()
+        .map(|region| region.start)
+        .chain(std::iter::once(frames));
+    starts
+        .zip(ends)
+        .map(|(start, end)| start..end)
+        .filter(|gap| !gap.is_empty())
 }
 
 /// The sounds of a gap, each from its first loud frame to its last.
@@ -79,27 +95,52 @@ mod tests {
 
     /// Stretches of frames, each with its level.
     fn frames(stretches: &[(usize, u8)]) -> Frames {
-        let levels: Vec<u8> = stretches.iter().flat_map(|&(length, level)| vec![level; length]).collect();
-        Frames { probabilities: vec![0; levels.len()], levels }
+        let levels: Vec<u8> = stretches
+            .iter()
+            .flat_map(|&(length, level)| vec![level; length])
+            .collect();
+        Frames {
+            probabilities: vec![0; levels.len()],
+            levels,
+        }
     }
 
     /// The sounds of a recording whose speech lies before the frame `speech_end`, as pairs.
     fn check(speech_end: usize, recording: &Frames) -> Vec<(usize, usize)> {
-        let speech: Vec<_> = std::iter::once(0..speech_end).filter(|speech| !speech.is_empty()).collect();
-        sound_beside(&speech, recording).into_iter().map(|sound| (sound.start, sound.end)).collect()
+        let speech: Vec<_> = std::iter::once(0..speech_end)
+            .filter(|speech| !speech.is_empty())
+            .collect();
+        sound_beside(&speech, recording)
+            .into_iter()
+            .map(|sound| (sound.start, sound.end))
+            .collect()
     }
 
     #[test]
     fn without_speech_all_sound_counts() {
         assert_eq!(check(0, &frames(&[(30, 0), (5, 15), (10, 0)])), [(17, 45)]);
-        assert!(check(0, &frames(&[(100, 3)])).is_empty(), "a converter's own noise is no sound");
+        assert!(
+            check(0, &frames(&[(100, 3)])).is_empty(),
+            "a converter's own noise is no sound"
+        );
         assert!(check(0, &frames(&[])).is_empty());
     }
 
     #[test]
     fn beside_speech_long_sound_above_the_background_counts() {
-        let recording = frames(&[(100, 60), (200, 35), (60, 55), (200, 35), (20, 55), (100, 35)]);
-        assert_eq!(check(100, &recording), [(287, 373)], "20 frames are too short");
+        let recording = frames(&[
+            (100, 60),
+            (200, 35),
+            (60, 55),
+            (200, 35),
+            (20, 55),
+            (100, 35),
+        ]);
+        assert_eq!(
+            check(100, &recording),
+            [(287, 373)],
+            "20 frames are too short"
+        );
     }
 
     #[test]
@@ -115,7 +156,15 @@ mod tests {
 
     #[test]
     fn sounds_are_separated_by_silence() {
-        let recording = frames(&[(100, 60), (300, 20), (50, 50), (100, 20), (50, 50), (30, 20), (50, 50)]);
+        let recording = frames(&[
+            (100, 60),
+            (300, 20),
+            (50, 50),
+            (100, 20),
+            (50, 50),
+            (30, 20),
+            (50, 50),
+        ]);
         assert_eq!(check(100, &recording), [(387, 463), (537, 680)]);
     }
 }

@@ -39,12 +39,21 @@ impl Stretch {
 impl Span {
     /// A span of one stretch of speech.
     pub fn whole(start_sample: u64, end_sample: u64) -> Self {
-        Self { stretches: vec![Stretch { start_sample, end_sample }], doubtful: false }
+        Self {
+            stretches: vec![Stretch {
+                start_sample,
+                end_sample,
+            }],
+            doubtful: false,
+        }
     }
 
     /// Samples of all stretches together.
     pub fn samples(&self) -> u64 {
-        self.stretches.iter().map(|stretch| stretch.end_sample.saturating_sub(stretch.start_sample)).sum()
+        self.stretches
+            .iter()
+            .map(|stretch| stretch.end_sample.saturating_sub(stretch.start_sample))
+            .sum()
     }
 
     /// Where in the recording something lies that lasts from `start` to `end` within the span. All in seconds.
@@ -57,7 +66,8 @@ impl Span {
         for (index, stretch) in self.stretches.iter().enumerate() {
             let after = offset + stretch.seconds();
             let is_last = index + 1 == self.stretches.len();
-            let at = |time: f64| stretch.start_seconds() + (time - offset).clamp(0.0, stretch.seconds());
+            let at =
+                |time: f64| stretch.start_seconds() + (time - offset).clamp(0.0, stretch.seconds());
             // Only what reaches into the next stretch may be moved into it.
             let begins_later = start >= after - SNAP_SECONDS && end > after;
             if located_start.is_none() && (is_last || (start < after && !begins_later)) {
@@ -80,9 +90,15 @@ mod tests {
 
     /// Three stretches of 4 s, 2 s and 4 s: 10–14, 20–22 and 30–34 in the recording, 0–4, 4–6 and 6–10 in the span.
     fn check(within: (f64, f64), expected: (f64, f64)) {
-        let stretch = |start: u64, end: u64| Stretch { start_sample: start * 16_000, end_sample: end * 16_000 };
+        let stretch = |start: u64, end: u64| Stretch {
+            start_sample: start * 16_000,
+            end_sample: end * 16_000,
+        };
         let stretches = vec![stretch(10, 14), stretch(20, 22), stretch(30, 34)];
-        let span = Span { stretches, doubtful: false };
+        let span = Span {
+            stretches,
+            doubtful: false,
+        };
         assert_eq!(span.samples(), 160_000);
         let (start, end) = span.locate(within.0, within.1);
         let near = |a: f64, b: f64| (a - b).abs() < 1e-9;
@@ -119,11 +135,20 @@ mod tests {
     fn located_times_never_go_backwards() {
         for start in 0..100 {
             for end in start..100 {
-                let stretch = |start: u64, end: u64| Stretch { start_sample: start * 1_600, end_sample: end * 1_600 };
+                let stretch = |start: u64, end: u64| Stretch {
+                    start_sample: start * 1_600,
+                    end_sample: end * 1_600,
+                };
                 let stretches = vec![stretch(100, 117), stretch(120, 121), stretch(300, 355)];
-                let span = Span { stretches, doubtful: false };
+                let span = Span {
+                    stretches,
+                    doubtful: false,
+                };
                 let (a, b) = span.locate(f64::from(start) / 10.0, f64::from(end) / 10.0);
-                assert!((10.0..=35.5).contains(&a) && a <= b && b <= 35.5, "{start} {end}: {a} {b}");
+                assert!(
+                    (10.0..=35.5).contains(&a) && a <= b && b <= 35.5,
+                    "{start} {end}: {a} {b}"
+                );
             }
         }
     }

@@ -77,14 +77,19 @@ impl Listener {
         let probability = self.detector.probability(&samples);
         let loud_probability = self.loud_detector.probability(&loud);
 
-        self.frames.probabilities.push((probability.max(loud_probability) * 255.0).round() as u8);
+        self.frames
+            .probabilities
+            .push((probability.max(loud_probability) * 255.0).round() as u8);
         self.frames.levels.push(level(frame));
     }
 }
 
 /// The level of a frame in dB above one step.
 fn level(frame: &[i16]) -> u8 {
-    let energy: f64 = frame.iter().map(|&sample| f64::from(sample) * f64::from(sample)).sum();
+    let energy: f64 = frame
+        .iter()
+        .map(|&sample| f64::from(sample) * f64::from(sample))
+        .sum();
     let mean = energy / frame.len() as f64;
     (10.0 * mean.max(1.0).log10()).round() as u8
 }
@@ -98,7 +103,10 @@ pub(super) fn regions(probabilities: &[u8]) -> Vec<Range<usize>> {
             index += 1;
             continue;
         }
-        let length = probabilities[index..].iter().take_while(|&&p| p >= LEAVE).count();
+        let length = probabilities[index..]
+            .iter()
+            .take_while(|&&p| p >= LEAVE)
+            .count();
         if length >= MIN_FRAMES {
             regions.push(index..index + length);
         }
@@ -127,7 +135,10 @@ mod tests {
         for amplitude in [0, 1, 30, 1_000, 20_000] {
             let samples: Vec<i16> = (0..160_000).map(|_| noise(amplitude)).collect();
             let found = regions(&listen(&samples).probabilities);
-            assert!(found.is_empty(), "noise of amplitude {amplitude} was taken for speech: {found:?}");
+            assert!(
+                found.is_empty(),
+                "noise of amplitude {amplitude} was taken for speech: {found:?}"
+            );
         }
     }
 

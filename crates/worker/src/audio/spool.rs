@@ -22,13 +22,22 @@ pub(super) struct SpoolWriter {
 impl SpoolWriter {
     /// Empties the file at `path` in place, so that a lock the caller holds on it stays valid.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
-        Ok(Self { file: BufWriter::with_capacity(64 * 1024, file), bytes: Vec::new(), samples: 0 })
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(path)?;
+        Ok(Self {
+            file: BufWriter::with_capacity(64 * 1024, file),
+            bytes: Vec::new(),
+            samples: 0,
+        })
     }
 
     pub(super) fn write(&mut self, samples: &[i16]) -> io::Result<()> {
         self.bytes.clear();
-        self.bytes.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+        self.bytes
+            .extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
         self.file.write_all(&self.bytes)?;
         self.samples += samples.len() as u64;
         Ok(())
@@ -67,15 +76,27 @@ pub fn read_span(spool: &Path, span: &Span) -> io::Result<Vec<f32>> {
         let samples = stretch
             .end_sample
             .checked_sub(stretch.start_sample)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the span ends before it starts"))?;
+            .ok_or_else(|| {
+                io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "the span ends before it starts",
+                )
+            })?;
         // Checked before the buffer is made: a wrong span must not allocate more than the spool holds.
         if stretch.end_sample > spooled {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the span ends after the spool"));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the span ends after the spool",
+            ));
         }
         file.seek(SeekFrom::Start(stretch.start_sample * BYTES_PER_SAMPLE))?;
         let mut bytes = vec![0; (samples * BYTES_PER_SAMPLE) as usize];
         file.read_exact(&mut bytes)?;
-        read.extend(bytes.chunks_exact(2).map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / FULL_SCALE));
+        read.extend(
+            bytes
+                .chunks_exact(2)
+                .map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / FULL_SCALE),
+        );
     }
     Ok(read)
 }
@@ -93,9 +114,19 @@ mod tests {
         writer.write(&[0, 16_384, -32_768, 8_192]).unwrap();
         writer.finish().unwrap();
 
-        let stretch = |start_sample| Stretch { start_sample, end_sample: start_sample + 1 };
+        let stretch = |start_sample| Stretch {
+            start_sample,
+            end_sample: start_sample + 1,
+        };
         assert_eq!(
-            read_span(&path, &Span { stretches: vec![stretch(1), stretch(3)], doubtful: false }).unwrap(),
+            read_span(
+                &path,
+                &Span {
+                    stretches: vec![stretch(1), stretch(3)],
+                    doubtful: false
+                }
+            )
+            .unwrap(),
             [0.5, 0.25]
         );
     }

@@ -21,7 +21,13 @@ struct Wav {
 
 impl Wav {
     fn pcm(rate: u32, channels: u16) -> Self {
-        Self { format: PCM, rate, channels, bits: 16, data_size: None }
+        Self {
+            format: PCM,
+            rate,
+            channels,
+            bits: 16,
+            data_size: None,
+        }
     }
 
     fn bytes(&self, data: &[u8]) -> Vec<u8> {
@@ -50,7 +56,9 @@ fn tone(rate: u32, frames: u32, gains: &[f32]) -> Vec<u8> {
     (0..frames)
         .flat_map(|frame| {
             let sample = (TAU * 440.0 * frame as f32 / rate as f32).sin() * 16_384.0;
-            gains.iter().flat_map(move |gain| ((sample * gain) as i16).to_le_bytes())
+            gains
+                .iter()
+                .flat_map(move |gain| ((sample * gain) as i16).to_le_bytes())
         })
         .collect()
 }
@@ -82,7 +90,9 @@ fn prepare_bytes(bytes: &[u8], limits: &Limits) -> Result<(Recording, Vec<f32>),
 
 /// A recording of the end-to-end tests.
 fn fixture(name: &str) -> std::path::PathBuf {
-    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(name)
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/fixtures")
+        .join(name)
 }
 
 fn check(bytes: &[u8]) -> (Recording, Vec<f32>) {
@@ -99,7 +109,9 @@ fn rms(samples: &[f32]) -> f32 {
 
 #[test]
 fn every_rate_keeps_duration_level_and_time() {
-    for rate in [4_000, 8_000, 11_025, 16_000, 22_050, 44_099, 44_100, 48_000, 96_000, 384_000] {
+    for rate in [
+        4_000, 8_000, 11_025, 16_000, 22_050, 44_099, 44_100, 48_000, 96_000, 384_000,
+    ] {
         // A second of silence, then a second of tone: the edge shows any shift in time.
         let mut data = vec![0; rate as usize * 2];
         data.extend(tone(rate, rate, &[1.0]));
@@ -108,7 +120,10 @@ fn every_rate_keeps_duration_level_and_time() {
         assert_eq!(samples.len(), 32_000, "{rate} Hz");
         assert!(!recording.truncated);
         let edge = samples.iter().position(|s| s.abs() > 0.2).unwrap();
-        assert!(edge.abs_diff(16_000) < 40, "{rate} Hz: the tone starts at sample {edge}");
+        assert!(
+            edge.abs_diff(16_000) < 40,
+            "{rate} Hz: the tone starts at sample {edge}"
+        );
         let level = rms(&samples[17_000..31_000]);
         assert!((level - 0.3535).abs() < 0.01, "{rate} Hz: level {level}");
     }
@@ -135,7 +150,8 @@ fn no_channel_layout_loses_the_voice() {
         &[0.0, -1.0, 1.0],
     ];
     for gains in layouts {
-        let (_, samples) = check(&Wav::pcm(16_000, gains.len() as u16).bytes(&tone(16_000, 40_000, gains)));
+        let (_, samples) =
+            check(&Wav::pcm(16_000, gains.len() as u16).bytes(&tone(16_000, 40_000, gains)));
         assert_eq!(samples.len(), 40_000);
         let level = rms(&samples);
         assert!((level - 0.3535).abs() < 0.01, "{gains:?}: level {level}");
@@ -149,9 +165,15 @@ fn a_change_of_layout_makes_no_click() {
     data.extend(tone(16_000, 40_000, &[0.0, 1.0]));
     let (_, samples) = check(&Wav::pcm(16_000, 2).bytes(&data));
     // The tone itself moves by at most 0.087 from sample to sample.
-    let step = samples.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
+    let step = samples
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]).abs())
+        .fold(0.0, f32::max);
     assert!(step < 0.2, "jumps by {step}");
-    assert!(samples.chunks(1_600).all(|chunk| rms(chunk) > 0.17), "the voice drops out");
+    assert!(
+        samples.chunks(1_600).all(|chunk| rms(chunk) > 0.17),
+        "the voice drops out"
+    );
 }
 
 #[test]
@@ -165,33 +187,61 @@ fn a_quiet_second_speaker_is_kept() {
             .collect::<Vec<_>>()
     }));
     // Half a period of the quiet square wave apart, the tone aside, samples differ by the square's height.
-    let square: f32 = samples.iter().enumerate().map(|(i, s)| if i / 20 % 2 == 0 { *s } else { -*s }).sum();
-    assert!(square / samples.len() as f32 > 0.03, "the quiet channel is gone: {square}");
+    let square: f32 = samples
+        .iter()
+        .enumerate()
+        .map(|(i, s)| if i / 20 % 2 == 0 { *s } else { -*s })
+        .sum();
+    assert!(
+        square / samples.len() as f32 > 0.03,
+        "the quiet channel is gone: {square}"
+    );
 }
 
 #[test]
 fn samples_that_are_no_numbers_become_silence() {
-    let float = Wav { format: FLOAT, bits: 32, ..Wav::pcm(16_000, 1) };
+    let float = Wav {
+        format: FLOAT,
+        bits: 32,
+        ..Wav::pcm(16_000, 1)
+    };
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let (_, samples) = check(&float.bytes(&value.to_le_bytes().repeat(16_000)));
-        assert!(samples.len() == 16_000 && samples.iter().all(|s| *s == 0.0), "{value}");
+        assert!(
+            samples.len() == 16_000 && samples.iter().all(|s| *s == 0.0),
+            "{value}"
+        );
     }
     let (_, samples) = check(&float.bytes(&1e38_f32.to_le_bytes().repeat(16_000)));
     assert!(samples.iter().all(|s| (0.99..=1.0).contains(s)));
-    let nan_at_48k = Wav { rate: 48_000, channels: 2, ..float };
+    let nan_at_48k = Wav {
+        rate: 48_000,
+        channels: 2,
+        ..float
+    };
     let mut data = f32::NAN.to_le_bytes().repeat(2 * 4_800);
     data.extend(0.25_f32.to_le_bytes().repeat(2 * 48_000));
     let (_, samples) = check(&nan_at_48k.bytes(&data));
-    assert!((samples[10_000] - 0.25).abs() < 0.01, "NaN spread through the filter");
+    assert!(
+        (samples[10_000] - 0.25).abs() < 0.01,
+        "NaN spread through the filter"
+    );
 }
 
 #[test]
 fn a_wav_from_a_pipe_is_read_to_its_end() {
     let data = tone(16_000, 16_000, &[1.0]);
     for data_size in [0xffff_ffff, 0x7fff_ffff, 0] {
-        let piped = Wav { data_size: Some(data_size), ..Wav::pcm(16_000, 1) };
+        let piped = Wav {
+            data_size: Some(data_size),
+            ..Wav::pcm(16_000, 1)
+        };
         let (_, samples) = check(&piped.bytes(&data));
-        assert!(samples.len() > 15_900, "{data_size:#x}: {} samples", samples.len());
+        assert!(
+            samples.len() > 15_900,
+            "{data_size:#x}: {} samples",
+            samples.len()
+        );
     }
     // No samples, but a chunk of notes behind them: the notes are not sound.
     let mut noted = Wav::pcm(16_000, 1).bytes(b"");
@@ -202,7 +252,10 @@ fn a_wav_from_a_pipe_is_read_to_its_end() {
 
 #[test]
 fn a_cut_wav_is_truncated() {
-    let cut = Wav { data_size: Some(64_000), ..Wav::pcm(16_000, 1) };
+    let cut = Wav {
+        data_size: Some(64_000),
+        ..Wav::pcm(16_000, 1)
+    };
     let (recording, samples) = check(&cut.bytes(&tone(16_000, 16_000, &[1.0])));
     assert!(recording.truncated);
     assert!(samples.len() > 14_000, "{} samples", samples.len());
@@ -211,9 +264,15 @@ fn a_cut_wav_is_truncated() {
 #[test]
 fn a_cut_aiff_is_truncated_and_not_refused() {
     // Read with seeking, symphonia refuses a file shorter than its header says.
-    let mut bytes = b"FORM\0\0\xff\xffAIFFCOMM\0\0\0\x12\0\x01\0\0\x7d\0\0\x10\x40\x0c\xfa\0\0\0\0\0\0\0".to_vec();
+    let mut bytes =
+        b"FORM\0\0\xff\xffAIFFCOMM\0\0\0\x12\0\x01\0\0\x7d\0\0\x10\x40\x0c\xfa\0\0\0\0\0\0\0"
+            .to_vec();
     bytes.extend(b"SSND\0\0\xfa\x08\0\0\0\0\0\0\0\0");
-    bytes.extend(tone(16_000, 16_000, &[1.0]).chunks_exact(2).flat_map(|pair| [pair[1], pair[0]]));
+    bytes.extend(
+        tone(16_000, 16_000, &[1.0])
+            .chunks_exact(2)
+            .flat_map(|pair| [pair[1], pair[0]]),
+    );
     let (recording, samples) = check(&bytes);
     assert!(recording.truncated);
     assert!(samples.len() > 14_000, "{} samples", samples.len());
@@ -228,17 +287,38 @@ fn every_sample_width_decodes() {
         (FLOAT, 32, 0.5_f32.to_le_bytes().to_vec()),
         (FLOAT, 64, 0.5_f64.to_le_bytes().to_vec()),
     ] {
-        let (_, samples) = check(&Wav { format, bits, ..Wav::pcm(16_000, 1) }.bytes(&data.repeat(16_000)));
+        let (_, samples) = check(
+            &Wav {
+                format,
+                bits,
+                ..Wav::pcm(16_000, 1)
+            }
+            .bytes(&data.repeat(16_000)),
+        );
         assert_eq!(samples.len(), 16_000);
-        assert!(samples.iter().all(|s| (s - 0.5).abs() < 0.01), "{bits} bits of format {format}");
+        assert!(
+            samples.iter().all(|s| (s - 0.5).abs() < 0.01),
+            "{bits} bits of format {format}"
+        );
     }
 }
 
 #[test]
 fn rates_and_channels_out_of_bounds_are_refused() {
-    for (rate, channels) in [(1, 1), (3_999, 1), (384_001, 1), (4_000_000_000, 1), (16_000, 65), (0, 1), (16_000, 0)] {
+    for (rate, channels) in [
+        (1, 1),
+        (3_999, 1),
+        (384_001, 1),
+        (4_000_000_000, 1),
+        (16_000, 65),
+        (0, 1),
+        (16_000, 0),
+    ] {
         let error = check_error(&Wav::pcm(rate, channels).bytes(&vec![0; 36_000]));
-        let refused = matches!(error, AudioError::UnsupportedMedia(_) | AudioError::CorruptAudio(_));
+        let refused = matches!(
+            error,
+            AudioError::UnsupportedMedia(_) | AudioError::CorruptAudio(_)
+        );
         assert!(refused, "{rate} Hz, {channels} channels: {error:?}");
     }
 }
@@ -246,7 +326,10 @@ fn rates_and_channels_out_of_bounds_are_refused() {
 #[test]
 fn what_holds_no_samples_is_empty() {
     assert!(matches!(check_error(b""), AudioError::EmptyAudio));
-    assert!(matches!(check_error(&Wav::pcm(16_000, 1).bytes(b"")), AudioError::EmptyAudio));
+    assert!(matches!(
+        check_error(&Wav::pcm(16_000, 1).bytes(b"")),
+        AudioError::EmptyAudio
+    ));
 }
 
 #[test]
@@ -260,18 +343,37 @@ fn what_is_no_audio_is_unsupported() {
     .take(100_000)
     .collect();
     let text = b"ffconcat version 1.0\nfile /etc/passwd\n".repeat(100);
-    let transport: Vec<u8> = [&[0x47, 0x40, 0x11, 0x10][..], &[0xff; 184]].concat().repeat(50);
-    for bytes in [&noise[..], &text, b"x", &[0; 10_000], b"RIFF\0\0\0\0AVI LIST", &transport] {
+    let transport: Vec<u8> = [&[0x47, 0x40, 0x11, 0x10][..], &[0xff; 184]]
+        .concat()
+        .repeat(50);
+    for bytes in [
+        &noise[..],
+        &text,
+        b"x",
+        &[0; 10_000],
+        b"RIFF\0\0\0\0AVI LIST",
+        &transport,
+    ] {
         let error = check_error(bytes);
-        let refused = matches!(error, AudioError::UnsupportedMedia(_) | AudioError::NeedsFfmpeg(_));
+        let refused = matches!(
+            error,
+            AudioError::UnsupportedMedia(_) | AudioError::NeedsFfmpeg(_)
+        );
         assert!(refused, "{:?}: {error:?}", &bytes[..bytes.len().min(8)]);
     }
 }
 
 #[test]
 fn a_known_container_without_sound_is_corrupt() {
-    for bytes in [&b"fLaC\0\0\0\x22"[..], b"OggS\0\x02", b"RIFF\xff\xff\0\0WAVEfmt "] {
+    for bytes in [
+        &b"fLaC\0\0\0\x22"[..],
+        b"OggS\0\x02",
+        b"RIFF\xff\xff\0\0WAVEfmt ",
+    ] {
         let error = check_error(bytes);
-        assert!(matches!(error, AudioError::CorruptAudio(_)), "{bytes:?}: {error:?}");
+        assert!(
+            matches!(error, AudioError::CorruptAudio(_)),
+            "{bytes:?}: {error:?}"
+        );
     }
 }

@@ -40,7 +40,9 @@ impl TrackChoice {
     /// There is no such track among `count`.
     pub(super) fn absent(self, count: usize) -> AudioError {
         AudioError::UnsupportedMedia(match self {
-            Self::Number(number) if count > 0 => format!("it has no audio track {number}, only {count}"),
+            Self::Number(number) if count > 0 => {
+                format!("it has no audio track {number}, only {count}")
+            }
             _ => "no audio track of a known codec".to_owned(),
         })
     }

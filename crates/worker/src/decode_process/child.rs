@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
-    path_beneath_rules,
+    ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
+    RulesetStatus, Scope, path_beneath_rules,
 };
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
@@ -39,19 +39,29 @@ pub fn run_if_asked() -> Option<ExitCode> {
     if argument != ARGUMENT {
         return None;
     }
-    let order = arguments.next().and_then(|order| serde_json::from_str::<Order>(order.to_str()?).ok());
-    let (Some(order), Some(input), Some(spool)) = (order, arguments.next(), arguments.next()) else {
+    let order = arguments
+        .next()
+        .and_then(|order| serde_json::from_str::<Order>(order.to_str()?).ok());
+    let (Some(order), Some(input), Some(spool)) = (order, arguments.next(), arguments.next())
+    else {
         eprintln!("{ARGUMENT} is for the worker's own use");
         return Some(ExitCode::from(EXIT_USAGE));
     };
     let answered = run(&order, Path::new(&input), Path::new(&spool));
-    Some(if answered.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_UNHEARD) })
+    Some(if answered.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_UNHEARD)
+    })
 }
 
 fn run(order: &Order, input: &Path, spool: &Path) -> io::Result<()> {
     // What a panic says may quote the recording.
     std::panic::set_hook(Box::new(|panic| {
-        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        let location = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         let _ = writeln!(io::stderr(), "panicked at {location}");
     }));
     if !steno_settings::die_with(order.worker, Signal::KILL)? {
@@ -61,7 +71,10 @@ fn run(order: &Order, input: &Path, spool: &Path) -> io::Result<()> {
     tell(&Message::Alive)?;
     // As `top` and the kernel's log call it.
     let _ = rustix::thread::set_name(c"steno-decode");
-    let missing = [limit(order), confine(input, spool)].into_iter().filter_map(Result::err).collect::<Vec<_>>();
+    let missing = [limit(order), confine(input, spool)]
+        .into_iter()
+        .filter_map(Result::err)
+        .collect::<Vec<_>>();
     if !missing.is_empty() {
         tell(&Message::Unprotected(missing.join("; ")))?;
     }
@@ -90,7 +103,11 @@ fn tell(message: &Message) -> io::Result<()> {
 fn limit(order: &Order) -> Result<(), String> {
     // Where memory runs out all the same, this is whom to kill. The kernel may not let us say so.
     let _ = fs::write("/proc/self/oom_score_adj", "1000");
-    let spool_bytes = order.limits.max_seconds.saturating_add(1).saturating_mul(u64::from(SAMPLE_RATE) * 2);
+    let spool_bytes = order
+        .limits
+        .max_seconds
+        .saturating_add(1)
+        .saturating_mul(u64::from(SAMPLE_RATE) * 2);
     let limits = [
         ("memory", Resource::As, order.memory_bytes),
         ("file sizes", Resource::Fsize, spool_bytes),
@@ -100,12 +117,25 @@ fn limit(order: &Order) -> Result<(), String> {
     ];
     let failed = limits.into_iter().filter_map(|(name, resource, most)| {
         // What somebody else has limited further stays so.
-        let most = getrlimit(resource).maximum.map_or(most, |already| most.min(already));
-        let error = setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) }).err()?;
+        let most = getrlimit(resource)
+            .maximum
+            .map_or(most, |already| most.min(already));
+        let error = setrlimit(
+            resource,
+            Rlimit {
+                current: Some(most),
+                maximum: Some(most),
+            },
+        )
+        .err()?;
         Some(format!("cannot limit {name}: {error}"))
     });
     let failed: Vec<_> = failed.collect();
-    if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
+    if failed.is_empty() {
+        Ok(())
+    } else {
+        Err(failed.join("; "))
+    }
 }
 
 /// From here on this thread can open nothing but the two files and, where the kernel's Landlock is new enough, neither connect by
@@ -119,12 +149,17 @@ fn confine(input: &Path, spool: &Path) -> Result<(), String> {
             .create()?
             // A file that is not there has no rule and cannot be opened: the decoder tells.
             .add_rules(path_beneath_rules([input], AccessFs::ReadFile))?
-            .add_rules(path_beneath_rules([spool], AccessFs::WriteFile | AccessFs::Truncate))?
+            .add_rules(path_beneath_rules(
+                [spool],
+                AccessFs::WriteFile | AccessFs::Truncate,
+            ))?
             .restrict_self()?;
         Ok(status.ruleset)
     };
     match restrict() {
-        Ok(RulesetStatus::NotEnforced) => Err("the kernel has no Landlock (Linux 5.13 has)".to_owned()),
+        Ok(RulesetStatus::NotEnforced) => {
+            Err("the kernel has no Landlock (Linux 5.13 has)".to_owned())
+        }
         Ok(_) => Ok(()),
         Err(error) => Err(format!("cannot confine the decoder: {error}")),
     }
@@ -138,7 +173,11 @@ struct SignsOfLife {
 
 impl Control for SignsOfLife {
     fn should_stop(&self) -> bool {
-        if self.last.get().is_some_and(|last| last.elapsed() < SIGN_INTERVAL) {
+        if self
+            .last
+            .get()
+            .is_some_and(|last| last.elapsed() < SIGN_INTERVAL)
+        {
             return false;
         }
         self.last.set(Some(Instant::now()));
@@ -160,7 +199,8 @@ mod tests {
         for name in ["input", "spool", "other"] {
             fs::write(path(name), name).unwrap();
         }
-        let (input, spool, other, made) = (path("input"), path("spool"), path("other"), path("made"));
+        let (input, spool, other, made) =
+            (path("input"), path("spool"), path("other"), path("made"));
         // Landlock holds for the thread that asks for it.
         let confined = thread::spawn(move || {
             if let Err(reason) = confine(&input, &spool) {
@@ -168,9 +208,15 @@ mod tests {
                 return eprintln!("{reason}");
             }
             assert_eq!(fs::read_to_string(&input).unwrap(), "input");
-            OpenOptions::new().write(true).create(true).truncate(true).open(&spool).unwrap();
-            let denied =
-                |result: io::Result<File>| assert_eq!(result.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+            OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .open(&spool)
+                .unwrap();
+            let denied = |result: io::Result<File>| {
+                assert_eq!(result.unwrap_err().kind(), io::ErrorKind::PermissionDenied)
+            };
             denied(File::open(&other));
             denied(File::open("/proc/self/environ"));
             denied(File::create(&made));

@@ -13,8 +13,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
-    path_beneath_rules,
+    ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
+    RulesetStatus, Scope, path_beneath_rules,
 };
 use rustix::process::{Resource, Rlimit, Signal, setrlimit};
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,14 @@ const UNKNOWN_THREADS: u64 = 4_096;
 /// How long it may take to end once it has closed its pipe.
 const LONGEST_END: Duration = Duration::from_secs(5);
 /// Where programs have their libraries.
-const LIBRARY_FOLDERS: [&str; 6] = ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache"];
+const LIBRARY_FOLDERS: [&str; 6] = [
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/local/lib",
+    "/etc/ld.so.cache",
+];
 /// Formats that are known by their first bytes.
 const FORMATS: &str = "mov,matroska,webm,asf,avi,flv,ogg,wav,w64,aiff,au,caf,amr,mpegts,rm,voc,ape,wv,tta,mpc,mpc8,dsf,iff,\
                        nistsphere,flac,mxf,dts,dtshd,avr";
@@ -58,9 +65,14 @@ struct Order {
 }
 
 /// Whether and how ffmpeg is asked after a first attempt without it.
-pub(super) fn is_wanted(first: &Result<Recording, super::DecodeError>, input: &Path) -> Option<Formats> {
+pub(super) fn is_wanted(
+    first: &Result<Recording, super::DecodeError>,
+    input: &Path,
+) -> Option<Formats> {
     match first {
-        Err(super::DecodeError::Audio(AudioError::NeedsFfmpeg(_) | AudioError::CorruptAudio(_))) => Some(Formats::All),
+        Err(super::DecodeError::Audio(
+            AudioError::NeedsFfmpeg(_) | AudioError::CorruptAudio(_),
+        )) => Some(Formats::All),
         Err(super::DecodeError::Audio(AudioError::UnsupportedMedia(_))) => Some(Formats::Certain),
         Ok(recording) if is_almost_nothing(recording, input) => Some(Formats::Certain),
         _ => None,
@@ -101,13 +113,22 @@ impl Ffmpeg {
             track,
             may_guess: formats == Formats::All,
             memory_bytes: settings.memory_bytes.saturating_add(LIBRARIES),
-            cpu_seconds: limits.max_cpu.as_secs().saturating_add(limits.max_seconds / 2),
+            cpu_seconds: limits
+                .max_cpu
+                .as_secs()
+                .saturating_add(limits.max_seconds / 2),
             worker: std::process::id(),
         };
         let (samples, others_end) = io::pipe()?;
         let mut command = own_program();
-        command.arg(ARGUMENT).arg(serde_json::to_string(&order)?).arg(input);
-        command.stdin(Stdio::null()).stdout(others_end).stderr(Stdio::null());
+        command
+            .arg(ARGUMENT)
+            .arg(serde_json::to_string(&order)?)
+            .arg(input);
+        command
+            .stdin(Stdio::null())
+            .stdout(others_end)
+            .stderr(Stdio::null());
         Ok((Self(command.process_group(0).spawn()?), samples))
     }
 
@@ -118,7 +139,8 @@ impl Ffmpeg {
 
     /// Whether it was started at all. Its pipe is closed.
     pub(super) fn has_run(&mut self) -> bool {
-        self.end().is_none_or(|status| status.code() != Some(i32::from(EXIT_NOT_FOUND)))
+        self.end()
+            .is_none_or(|status| status.code() != Some(i32::from(EXIT_NOT_FOUND)))
     }
 
     /// How it ended; `None` if it goes on.
@@ -145,7 +167,9 @@ impl Drop for Ffmpeg {
 
 /// Becomes ffmpeg. Returns only when it cannot.
 pub(super) fn run(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
-    let order = arguments.next().and_then(|order| serde_json::from_str::<Order>(order.to_str()?).ok());
+    let order = arguments
+        .next()
+        .and_then(|order| serde_json::from_str::<Order>(order.to_str()?).ok());
     let (Some(order), Some(input)) = (order, arguments.next().map(PathBuf::from)) else {
         eprintln!("{ARGUMENT} is for the worker's own use");
         return ExitCode::from(EXIT_USAGE);
@@ -165,14 +189,31 @@ pub(super) fn run(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> Ex
 }
 
 fn command(order: &Order, input: &Path) -> Command {
-    let formats = if order.may_guess { [FORMATS, GUESSED].concat() } else { FORMATS.to_owned() };
+    let formats = if order.may_guess {
+        [FORMATS, GUESSED].concat()
+    } else {
+        FORMATS.to_owned()
+    };
     let mut file = std::ffi::OsString::from("file:");
     file.push(input);
     let mut command = Command::new(&order.ffmpeg);
     command
         .env_clear()
-        .args(["-nostdin", "-hide_banner", "-loglevel", "quiet", "-threads", "1"])
-        .args(["-protocol_whitelist", "file,pipe", "-format_whitelist", &formats, "-i"])
+        .args([
+            "-nostdin",
+            "-hide_banner",
+            "-loglevel",
+            "quiet",
+            "-threads",
+            "1",
+        ])
+        .args([
+            "-protocol_whitelist",
+            "file,pipe",
+            "-format_whitelist",
+            &formats,
+            "-i",
+        ])
         .arg(file);
     if let TrackChoice::Number(number) = order.track {
         command.args(["-map", &format!("0:a:{}", number.saturating_sub(1))]);
@@ -197,25 +238,45 @@ fn command(order: &Order, input: &Path) -> Command {
 /// Sets resource limits. A limit that cannot be set is skipped.
 fn limit(order: &Order) {
     let running = fs::read_to_string("/proc/loadavg").ok();
-    let running = running.as_deref().and_then(|load| load.split('/').nth(1)?.split(' ').next()?.parse::<u64>().ok());
+    let running = running.as_deref().and_then(|load| {
+        load.split('/')
+            .nth(1)?
+            .split(' ')
+            .next()?
+            .parse::<u64>()
+            .ok()
+    });
     let limits = [
         (Resource::As, order.memory_bytes),
         (Resource::Cpu, order.cpu_seconds),
         (Resource::Fsize, 0),
         // A limit of 0 does not hold for dumps through a pipe, one of 1 does (core(5)).
         (Resource::Core, 1),
-        (Resource::Nproc, running.unwrap_or(UNKNOWN_THREADS) + THREADS),
+        (
+            Resource::Nproc,
+            running.unwrap_or(UNKNOWN_THREADS) + THREADS,
+        ),
     ];
     for (resource, most) in limits {
-        let most = rustix::process::getrlimit(resource).maximum.map_or(most, |already| most.min(already));
-        let _ = setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
+        let most = rustix::process::getrlimit(resource)
+            .maximum
+            .map_or(most, |already| most.min(already));
+        let _ = setrlimit(
+            resource,
+            Rlimit {
+                current: Some(most),
+                maximum: Some(most),
+            },
+        );
     }
 }
 
 /// Enters the sandbox: from here on this process can read the recording and libraries and execute ffmpeg. Fails where the
 /// kernel has no Landlock.
 fn confine(ffmpeg: &Path, input: &Path) -> Result<(), SandboxError> {
-    let loaders = LIBRARY_FOLDERS.iter().flat_map(|folder| loaders_in(Path::new(folder)));
+    let loaders = LIBRARY_FOLDERS
+        .iter()
+        .flat_map(|folder| loaders_in(Path::new(folder)));
     let programs = loaders.chain([ffmpeg.to_owned()]);
     let status = Ruleset::default()
         .handle_access(AccessFs::from_all(LANDLOCK))?
@@ -223,8 +284,14 @@ fn confine(ffmpeg: &Path, input: &Path) -> Result<(), SandboxError> {
         .scope(Scope::from_all(LANDLOCK))?
         .create()?
         .add_rules(path_beneath_rules([input], AccessFs::ReadFile))?
-        .add_rules(path_beneath_rules(programs, AccessFs::ReadFile | AccessFs::Execute))?
-        .add_rules(path_beneath_rules(LIBRARY_FOLDERS, AccessFs::ReadFile | AccessFs::ReadDir))?
+        .add_rules(path_beneath_rules(
+            programs,
+            AccessFs::ReadFile | AccessFs::Execute,
+        ))?
+        .add_rules(path_beneath_rules(
+            LIBRARY_FOLDERS,
+            AccessFs::ReadFile | AccessFs::ReadDir,
+        ))?
         .restrict_self()?;
     match status.ruleset {
         RulesetStatus::NotEnforced => Err(SandboxError::NoLandlock),
@@ -244,14 +311,29 @@ enum SandboxError {
 /// The dynamic loaders in a folder of libraries or one level below. The kernel executes one to start ffmpeg.
 fn loaders_in(folder: &Path) -> Vec<PathBuf> {
     let entries = |folder: &Path| -> Vec<PathBuf> {
-        fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path()).collect()
+        fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok)
+            .map(|entry| entry.path())
+            .collect()
     };
     let is_loader = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         name.starts_with("ld-") && name.contains(".so")
     };
-    let inner = entries(folder).into_iter().filter(|path| path.is_dir()).flat_map(|path| entries(&path));
-    entries(folder).into_iter().chain(inner).filter(is_loader).collect()
+    let inner = entries(folder)
+        .into_iter()
+        .filter(|path| path.is_dir())
+        .flat_map(|path| entries(&path));
+    entries(folder)
+        .into_iter()
+        .chain(inner)
+        .filter(is_loader)
+        .collect()
 }
 
 #[cfg(test)]
@@ -274,10 +356,15 @@ mod tests {
             }
             let run = |program: &Path| {
                 let mut command = Command::new(program);
-                command.stdin(Stdio::inherit()).stdout(Stdio::inherit()).stderr(Stdio::inherit()).status()
+                command
+                    .stdin(Stdio::inherit())
+                    .stdout(Stdio::inherit())
+                    .stderr(Stdio::inherit())
+                    .status()
             };
             assert!(run(&program).unwrap().success());
-            let denied = |error: io::Error| assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+            let denied =
+                |error: io::Error| assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
             denied(run(Path::new("/usr/bin/env")).unwrap_err());
 
             assert_eq!(fs::read_to_string(&input).unwrap(), "words");
@@ -292,7 +379,10 @@ mod tests {
     #[test]
     fn no_flag_of_the_worker_is_taken_for_an_order_to_decode() {
         let command = <crate::Config as clap::CommandFactory>::command();
-        let flags: Vec<_> = command.get_arguments().filter_map(|argument| argument.get_long()).collect();
+        let flags: Vec<_> = command
+            .get_arguments()
+            .filter_map(|argument| argument.get_long())
+            .collect();
         assert!(flags.contains(&"ffmpeg"), "{flags:?}");
         for order in [ARGUMENT, super::super::ARGUMENT] {
             assert!(!flags.contains(&order.trim_start_matches('-')), "{order}");
@@ -306,14 +396,31 @@ mod tests {
         fs::write(&small, [0; 1_000]).unwrap();
         fs::write(&large, vec![0; 1 << 20]).unwrap();
         let failed = |error: AudioError| is_wanted(&Err(error.into()), &small);
-        assert_eq!(failed(AudioError::NeedsFfmpeg("AMR".into())), Some(Formats::All));
-        assert_eq!(failed(AudioError::CorruptAudio("damaged".into())), Some(Formats::All));
-        assert_eq!(failed(AudioError::UnsupportedMedia("unknown".into())), Some(Formats::Certain));
+        assert_eq!(
+            failed(AudioError::NeedsFfmpeg("AMR".into())),
+            Some(Formats::All)
+        );
+        assert_eq!(
+            failed(AudioError::CorruptAudio("damaged".into())),
+            Some(Formats::All)
+        );
+        assert_eq!(
+            failed(AudioError::UnsupportedMedia("unknown".into())),
+            Some(Formats::Certain)
+        );
         assert_eq!(failed(AudioError::EmptyAudio), None);
         assert_eq!(failed(AudioError::TooLong { limit_seconds: 1 }), None);
 
         let found = |duration_ms, damaged_ms, input: &Path| {
-            is_wanted(&Ok(Recording { duration_ms, spans: Vec::new(), truncated: false, damaged_ms }), input)
+            is_wanted(
+                &Ok(Recording {
+                    duration_ms,
+                    spans: Vec::new(),
+                    truncated: false,
+                    damaged_ms,
+                }),
+                input,
+            )
         };
         assert_eq!(found(20, 0, &large), Some(Formats::Certain));
         assert_eq!(found(20, 0, &small), None);

@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::audio::{AudioError, Limits, Recording, TrackChoice};
 
 /// How long the worker waits for a message before it looks after other things.
-const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+const TICK: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 100_000_000,
+};
 /// Longest message: a week of speech has a third of it.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
 /// Longest text that is taken from a process that may be in a stranger's hands, in characters.
@@ -64,7 +67,11 @@ pub(super) struct Answers {
 
 impl Answers {
     pub(super) fn new(pipe: PipeReader) -> Self {
-        Self { pipe, bytes: Vec::new(), searched: 0 }
+        Self {
+            pipe,
+            bytes: Vec::new(),
+            searched: 0,
+        }
     }
 
     /// Waits for a tick and reads at most once, whatever comes, so that the caller can look after other things.
@@ -73,7 +80,10 @@ impl Answers {
             return Ok(received);
         }
         if self.bytes.len() > MAX_MESSAGE_BYTES {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the message has no end"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the message has no end",
+            ));
         }
         match poll(&mut [PollFd::new(&self.pipe, PollFlags::IN)], Some(&TICK)) {
             Ok(0) | Err(Errno::INTR) => return Ok(Received::Nothing),
@@ -91,14 +101,20 @@ impl Answers {
     }
 
     fn take_line(&mut self) -> Option<Received> {
-        let Some(length) = self.bytes[self.searched..].iter().position(|byte| *byte == b'\n') else {
+        let Some(length) = self.bytes[self.searched..]
+            .iter()
+            .position(|byte| *byte == b'\n')
+        else {
             self.searched = self.bytes.len();
             return None;
         };
         let line: Vec<_> = self.bytes.drain(..=self.searched + length).collect();
         self.searched = 0;
         let message = serde_json::from_slice(&line);
-        Some(message.map_or_else(|_| Received::Words(shortened(&String::from_utf8_lossy(&line))), Received::Message))
+        Some(message.map_or_else(
+            |_| Received::Words(shortened(&String::from_utf8_lossy(&line))),
+            Received::Message,
+        ))
     }
 }
 
@@ -159,13 +175,19 @@ impl From<Failed> for AudioError {
 
 impl From<io::Error> for IoFailure {
     fn from(error: io::Error) -> Self {
-        Self { number: error.raw_os_error(), message: error.to_string() }
+        Self {
+            number: error.raw_os_error(),
+            message: error.to_string(),
+        }
     }
 }
 
 impl From<IoFailure> for io::Error {
     fn from(failure: IoFailure) -> Self {
-        failure.number.map_or_else(|| Self::other(shortened(&failure.message)), Self::from_raw_os_error)
+        failure.number.map_or_else(
+            || Self::other(shortened(&failure.message)),
+            Self::from_raw_os_error,
+        )
     }
 }
 
@@ -187,7 +209,9 @@ mod tests {
     #[test]
     fn a_full_disk_is_one_on_the_other_side_too() {
         let full = io::Error::from_raw_os_error(Errno::NOSPC.raw_os_error());
-        let AudioError::Spool(error) = told(AudioError::Spool(full)) else { panic!("another error") };
+        let AudioError::Spool(error) = told(AudioError::Spool(full)) else {
+            panic!("another error")
+        };
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         let AudioError::Input(error) = told(AudioError::Input(io::Error::other("odd"))) else {
             panic!("another error")
@@ -216,7 +240,9 @@ mod tests {
         assert_eq!(answers.receive().unwrap(), Received::Nothing);
         other.write_all(b"\"Ali").unwrap();
         assert_eq!(answers.receive().unwrap(), Received::Nothing);
-        other.write_all(b"ve\"\n{\"Unprotected\":\"so\"}\nout of luck\n\"Alive\"").unwrap();
+        other
+            .write_all(b"ve\"\n{\"Unprotected\":\"so\"}\nout of luck\n\"Alive\"")
+            .unwrap();
         let expected = [
             Received::Message(Message::Alive),
             Received::Message(Message::Unprotected("so".to_owned())),
@@ -227,7 +253,11 @@ mod tests {
             assert_eq!(answers.receive().unwrap(), received);
         }
         drop(other);
-        assert_eq!(answers.receive().unwrap(), Received::End, "what has no end of a line is no message");
+        assert_eq!(
+            answers.receive().unwrap(),
+            Received::End,
+            "what has no end of a line is no message"
+        );
     }
 
     #[test]
@@ -248,7 +278,8 @@ mod tests {
 
     #[test]
     fn texts_are_cut() {
-        let AudioError::CorruptAudio(reason) = Failed::CorruptAudio("é".repeat(1000)).into() else {
+        let AudioError::CorruptAudio(reason) = Failed::CorruptAudio("é".repeat(1000)).into()
+        else {
             panic!("another")
         };
         assert_eq!(reason.chars().count(), MAX_TEXT);

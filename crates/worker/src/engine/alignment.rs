@@ -35,19 +35,31 @@ const TEXT_LAYERS_AT: usize = 9 * size_of::<u32>();
 pub(super) fn parameters(name: &str, path: &Path) -> Result<DtwParameters<'static>, EngineError> {
     let layers = text_layers(path).map_err(EngineError::Header)?;
     // Quantised weights have the heads of those they were made of: `base-q5_1` those of `base`.
-    let is_of = |known: &str| name == known || name.strip_prefix(known).is_some_and(|rest| rest.starts_with("-q"));
-    let preset = PRESETS.into_iter().find(|(known, _, their_layers)| is_of(known) && *their_layers == layers);
+    let is_of = |known: &str| {
+        name == known
+            || name
+                .strip_prefix(known)
+                .is_some_and(|rest| rest.starts_with("-q"))
+    };
+    let preset = PRESETS
+        .into_iter()
+        .find(|(known, _, their_layers)| is_of(known) && *their_layers == layers);
     let mode = match preset {
         Some((_, model_preset, _)) => DtwMode::ModelPreset { model_preset },
         None => DtwMode::TopMost { n_top: 1 },
     };
-    Ok(DtwParameters { mode, dtw_mem_size: MEMORY_BYTES })
+    Ok(DtwParameters {
+        mode,
+        dtw_mem_size: MEMORY_BYTES,
+    })
 }
 
 fn text_layers(path: &Path) -> io::Result<u32> {
     let mut head = [0; TEXT_LAYERS_AT + size_of::<u32>()];
     File::open(path)?.read_exact(&mut head)?;
-    Ok(head.last_chunk().map_or(0, |layers| u32::from_le_bytes(*layers)))
+    Ok(head
+        .last_chunk()
+        .map_or(0, |layers| u32::from_le_bytes(*layers)))
 }
 
 #[cfg(test)]
@@ -58,7 +70,20 @@ mod tests {
 
     fn mode(name: &str, layers: u32) -> String {
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        for number in [0x6767_6d6c, 51_865, 1500, 512, 8, 6, 448, 512, 8, layers, 80, 1_u32] {
+        for number in [
+            0x6767_6d6c,
+            51_865,
+            1500,
+            512,
+            8,
+            6,
+            448,
+            512,
+            8,
+            layers,
+            80,
+            1_u32,
+        ] {
             file.write_all(&number.to_le_bytes()).unwrap();
         }
         format!("{:?}", parameters(name, file.path()).unwrap().mode)
@@ -67,8 +92,14 @@ mod tests {
     #[test]
     fn heads_are_those_of_the_weights_and_not_of_their_name_alone() {
         assert_eq!(mode("base", 6), "ModelPreset { model_preset: Base }");
-        assert_eq!(mode("base.en-q5_1", 6), "ModelPreset { model_preset: BaseEn }");
-        assert_eq!(mode("large-v3-turbo", 4), "ModelPreset { model_preset: LargeV3Turbo }");
+        assert_eq!(
+            mode("base.en-q5_1", 6),
+            "ModelPreset { model_preset: BaseEn }"
+        );
+        assert_eq!(
+            mode("large-v3-turbo", 4),
+            "ModelPreset { model_preset: LargeV3Turbo }"
+        );
         assert_eq!(mode("base", 12), "TopMost { n_top: 1 }");
         assert_eq!(mode("of-my-own", 6), "TopMost { n_top: 1 }");
     }

@@ -23,7 +23,10 @@ impl Whisper {
         control: &dyn Control,
     ) -> Result<Vec<DetectedLanguage>, EngineError> {
         if !self.context.is_multilingual() {
-            return Ok(vec![DetectedLanguage { code: "en".to_owned(), probability: 1.0 }]);
+            return Ok(vec![DetectedLanguage {
+                code: "en".to_owned(),
+                probability: 1.0,
+            }]);
         }
 
         let state = self.first_step(samples, control)?;
@@ -36,7 +39,10 @@ impl Whisper {
         let mut found: Vec<_> = LANGUAGES
             .iter()
             .zip(probabilities)
-            .map(|((code, _), probability)| DetectedLanguage { code: (*code).to_owned(), probability })
+            .map(|((code, _), probability)| DetectedLanguage {
+                code: (*code).to_owned(),
+                probability,
+            })
             .collect();
         found.sort_by(|a, b| b.probability.total_cmp(&a.probability));
         Ok(found)
@@ -46,13 +52,21 @@ impl Whisper {
     ///
     /// Unlike `no_speech_prob` of a segment, which whisper.cpp reads one step too late: after the
     /// task token, where it is always near 0. The paper and openai/whisper read it here.
-    pub fn no_speech_probability(&self, samples: &[f32], control: &dyn Control) -> Result<f32, EngineError> {
+    pub fn no_speech_probability(
+        &self,
+        samples: &[f32],
+        control: &dyn Control,
+    ) -> Result<f32, EngineError> {
         let state = self.first_step(samples, control)?;
         Ok(softmax(logits(&state)?)[self.context.token_nosp() as usize])
     }
 
     /// A state whose logits are those after the start-of-transcript token.
-    fn first_step(&self, samples: &[f32], control: &dyn Control) -> Result<WhisperState, EngineError> {
+    fn first_step(
+        &self,
+        samples: &[f32],
+        control: &dyn Control,
+    ) -> Result<WhisperState, EngineError> {
         let samples = padded(samples);
         let mut state = self.new_state()?;
         let mut params = parameters(1, 0.0);
@@ -61,17 +75,31 @@ impl Whisper {
         // A run over the shortest stretch whisper.cpp accepts ends before its encoder starts. It
         // leaves the spectrogram and the fitted context behind, which `encode` has no parameter for.
         params.set_duration_ms(SHORTEST_RUN_MS);
-        run(&mut state, &RunHook::new(control, None), params, &samples, control)?;
+        run(
+            &mut state,
+            &RunHook::new(control, None),
+            params,
+            &samples,
+            control,
+        )?;
 
-        let failed = |source| EngineError::Whisper { action: "look at the first token", source };
+        let failed = |source| EngineError::Whisper {
+            action: "look at the first token",
+            source,
+        };
         state.encode(0, 1).map_err(failed)?;
-        state.decode(&[self.context.token_sot()], 0, 1).map_err(failed)?;
+        state
+            .decode(&[self.context.token_sot()], 0, 1)
+            .map_err(failed)?;
         Ok(state)
     }
 }
 
 fn logits(state: &WhisperState) -> Result<&[f32], EngineError> {
-    state.get_logits().map_err(|source| EngineError::Whisper { action: "look at the first token", source })
+    state.get_logits().map_err(|source| EngineError::Whisper {
+        action: "look at the first token",
+        source,
+    })
 }
 
 fn softmax(logits: &[f32]) -> Vec<f32> {

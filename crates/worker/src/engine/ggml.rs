@@ -17,19 +17,33 @@ struct Extension {
 /// Extensions that ggml uses without asking and that this processor lacks: with one of them the first inference would end
 /// the process by SIGILL.
 pub(super) fn missing_extensions() -> Vec<&'static str> {
-    extensions().into_iter().filter(|found| found.built_in && !found.present).map(|found| found.name).collect()
+    extensions()
+        .into_iter()
+        .filter(|found| found.built_in && !found.present)
+        .map(|found| found.name)
+        .collect()
 }
 
 /// Release and commit of this program, and what its engine was built to use.
 pub(crate) static VERSION: LazyLock<String> = LazyLock::new(|| {
-    let built_in: Vec<_> = extensions().iter().filter(|found| found.built_in).map(|found| found.name).collect();
+    let built_in: Vec<_> = extensions()
+        .iter()
+        .filter(|found| found.built_in)
+        .map(|found| found.name)
+        .collect();
     let kernels = if has_tiny_blas() { " tinyblas" } else { "" };
-    format!("{}, ggml with {}{kernels}", *steno_settings::VERSION, built_in.join(" "))
+    format!(
+        "{}, ggml with {}{kernels}",
+        *steno_settings::VERSION,
+        built_in.join(" ")
+    )
 });
 
 /// Whether both the build and the processor multiply bfloat16.
 pub(super) fn multiplies_bf16() -> bool {
-    extensions().iter().any(|found| found.name == "avx512_bf16" && found.built_in && found.present)
+    extensions()
+        .iter()
+        .any(|found| found.name == "avx512_bf16" && found.built_in && found.present)
 }
 
 /// Whether ggml was built with the tinyBLAS kernels: without them an inference takes more than twice as long.
@@ -62,8 +76,11 @@ fn extensions() -> Vec<Extension> {
         ("avx512_vnni", is_x86_feature_detected!("avx512vnni")),
         ("avx512_bf16", is_x86_feature_detected!("avx512bf16")),
     ];
-    let join =
-        |(built, (name, present)): (i32, (&'static str, bool))| Extension { name, built_in: built == 1, present };
+    let join = |(built, (name, present)): (i32, (&'static str, bool))| Extension {
+        name,
+        built_in: built == 1,
+        present,
+    };
     built.into_iter().zip(present).map(join).collect()
 }
 
@@ -102,7 +119,11 @@ mod tests {
     #[test]
     fn this_build_runs_here_and_has_the_fast_kernels() {
         assert_eq!(missing_extensions(), Vec::<&str>::new());
-        assert!(has_tiny_blas(), "built without GGML_LLAMAFILE: {}", whisper_rs::print_system_info());
+        assert!(
+            has_tiny_blas(),
+            "built without GGML_LLAMAFILE: {}",
+            whisper_rs::print_system_info()
+        );
     }
 
     #[test]

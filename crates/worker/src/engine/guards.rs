@@ -28,13 +28,29 @@ const VERY_SPARSE_AVG_LOGPROB: f32 = -0.5;
 /// Drops repetition loops and hallucinated text. Where a client asked for a temperature, unlikely words are what it
 /// asked for.
 pub(super) fn kept(found: SpanText, temperature: f32) -> SpanText {
-    let SpanText { segments, mut dropped, unlikely } = found;
+    let SpanText {
+        segments,
+        mut dropped,
+        unlikely,
+    } = found;
     let mean = avg_logprob(&novel(&segments));
     let tokens: usize = segments.iter().map(|segment| segment.tokens.len()).sum();
-    let floor = if tokens <= SHORT_TOKENS { HALLUCINATED_SHORT_AVG_LOGPROB } else { HALLUCINATED_AVG_LOGPROB };
+    let floor = if tokens <= SHORT_TOKENS {
+        HALLUCINATED_SHORT_AVG_LOGPROB
+    } else {
+        HALLUCINATED_AVG_LOGPROB
+    };
     if mean < floor && temperature == 0.0 {
-        dropped.extend(segments.iter().map(|segment| gap(segment, GapReason::Hallucination)));
-        return SpanText { segments: Vec::new(), dropped, unlikely: cut_loops(segments) };
+        dropped.extend(
+            segments
+                .iter()
+                .map(|segment| gap(segment, GapReason::Hallucination)),
+        );
+        return SpanText {
+            segments: Vec::new(),
+            dropped,
+            unlikely: cut_loops(segments),
+        };
     }
 
     let whole = segments.clone();
@@ -50,7 +66,11 @@ pub(super) fn kept(found: SpanText, temperature: f32) -> SpanText {
         }
     });
     dropped.sort_by(|a, b| a.start.total_cmp(&b.start));
-    SpanText { segments, dropped, unlikely }
+    SpanText {
+        segments,
+        dropped,
+        unlikely,
+    }
 }
 
 /// The segments of `whole` that are not in `left` any more: what a loop repeated.
@@ -68,7 +88,11 @@ fn cut_out(whole: &[Segment], left: &[Segment]) -> Vec<Gap> {
 
 /// The time of a segment as a gap.
 pub(super) fn gap(segment: &Segment, reason: GapReason) -> Gap {
-    Gap { start: segment.start, end: segment.end, reason }
+    Gap {
+        start: segment.start,
+        end: segment.end,
+        reason,
+    }
 }
 
 /// Why a segment is taken for a hallucination, if it is: whisper says so itself, or the words are unlikely and few for
@@ -82,8 +106,13 @@ fn doubt(segment: &Segment) -> Option<GapReason> {
     }
     let seconds = segment.end - segment.start;
     let tokens = segment.tokens.len() as f64;
-    let floor = if tokens * 4.0 < seconds { VERY_SPARSE_AVG_LOGPROB } else { SPARSE_AVG_LOGPROB };
-    let is_hallucinated = seconds > SPARSE_SECONDS && tokens < seconds && segment.avg_logprob < floor;
+    let floor = if tokens * 4.0 < seconds {
+        VERY_SPARSE_AVG_LOGPROB
+    } else {
+        SPARSE_AVG_LOGPROB
+    };
+    let is_hallucinated =
+        seconds > SPARSE_SECONDS && tokens < seconds && segment.avg_logprob < floor;
     is_hallucinated.then_some(GapReason::Hallucination)
 }
 
@@ -95,7 +124,10 @@ pub(super) fn has_letters(segment: &Segment) -> bool {
 /// Mean over all tokens; 0 for none.
 pub(super) fn avg_logprob(segments: &[&Segment]) -> f32 {
     let tokens: usize = segments.iter().map(|segment| segment.tokens.len()).sum();
-    let sum: f32 = segments.iter().map(|segment| segment.avg_logprob * segment.tokens.len() as f32).sum();
+    let sum: f32 = segments
+        .iter()
+        .map(|segment| segment.avg_logprob * segment.tokens.len() as f32)
+        .sum();
     sum / tokens.max(1) as f32
 }
 
@@ -107,27 +139,58 @@ mod tests {
     const LOOP: &str = "I'm going to be a little bit more careful.";
 
     fn kept_of(segments: Vec<Segment>) -> SpanText {
-        kept(SpanText { segments, ..SpanText::default() }, 0.0)
+        kept(
+            SpanText {
+                segments,
+                ..SpanText::default()
+            },
+            0.0,
+        )
     }
 
     #[test]
     fn dropped_text_is_noted_with_its_time_and_reason() {
-        let at = |start: f64, segment: Segment| Segment { start, end: start + 2.0, ..segment };
+        let at = |start: f64, segment: Segment| Segment {
+            start,
+            end: start + 2.0,
+            ..segment
+        };
         let mut said = vec![at(0.0, segment("So we began.", -0.2, 0.0))];
         said.extend((1..8).map(|turn| at(f64::from(turn) * 2.0, segment(LOOP, -0.2, 0.0))));
         said.push(at(16.0, segment("Thank you.", -1.1, 0.9)));
 
         let found = kept_of(said);
 
-        let texts: Vec<_> = found.segments.iter().map(|segment| segment.text.as_str()).collect();
+        let texts: Vec<_> = found
+            .segments
+            .iter()
+            .map(|segment| segment.text.as_str())
+            .collect();
         assert_eq!(texts, ["So we began.", LOOP]);
-        let mut dropped: Vec<_> = found.dropped.iter().map(|gap| (gap.start, gap.end, gap.reason.as_str())).collect();
+        let mut dropped: Vec<_> = found
+            .dropped
+            .iter()
+            .map(|gap| (gap.start, gap.end, gap.reason.as_str()))
+            .collect();
         assert_eq!(dropped.pop(), Some((16.0, 18.0, "no_speech")));
-        let turn = |turn: u8| (f64::from(turn) * 2.0, f64::from(turn) * 2.0 + 2.0, "repetition");
+        let turn = |turn: u8| {
+            (
+                f64::from(turn) * 2.0,
+                f64::from(turn) * 2.0 + 2.0,
+                "repetition",
+            )
+        };
         assert_eq!(dropped, (2..8).map(turn).collect::<Vec<_>>());
 
         let unlikely = kept_of(vec![at(4.0, segment("Thank you for watching.", -2.0, 0.0))]);
-        assert_eq!(unlikely.dropped, [Gap { start: 4.0, end: 6.0, reason: GapReason::Hallucination }]);
+        assert_eq!(
+            unlikely.dropped,
+            [Gap {
+                start: 4.0,
+                end: 6.0,
+                reason: GapReason::Hallucination
+            }]
+        );
         assert_eq!(unlikely.unlikely.len(), 1, "callers may know better");
     }
 
@@ -141,13 +204,42 @@ mod tests {
 
     #[test]
     fn a_word_that_lasts_half_a_minute_is_not_believed() {
-        let sparse = Segment { end: 25.0, ..segment("Thank you.", -0.9, 0.0) };
+        let sparse = Segment {
+            end: 25.0,
+            ..segment("Thank you.", -0.9, 0.0)
+        };
         assert_eq!(doubt(&sparse), Some(GapReason::Hallucination));
-        assert_eq!(doubt(&Segment { end: 3.0, ..sparse.clone() }), None, "three seconds are not many");
-        assert_eq!(doubt(&Segment { avg_logprob: -0.4, ..sparse.clone() }), None, "it is not doubtful");
+        assert_eq!(
+            doubt(&Segment {
+                end: 3.0,
+                ..sparse.clone()
+            }),
+            None,
+            "three seconds are not many"
+        );
+        assert_eq!(
+            doubt(&Segment {
+                avg_logprob: -0.4,
+                ..sparse.clone()
+            }),
+            None,
+            "it is not doubtful"
+        );
 
-        let music = Segment { end: 12.0, avg_logprob: -0.6, tokens: vec![1], ..sparse };
+        let music = Segment {
+            end: 12.0,
+            avg_logprob: -0.6,
+            tokens: vec![1],
+            ..sparse
+        };
         assert_eq!(doubt(&music), Some(GapReason::Hallucination));
-        assert_eq!(doubt(&Segment { tokens: vec![1; 4], ..music }), None, "four words in twelve seconds");
+        assert_eq!(
+            doubt(&Segment {
+                tokens: vec![1; 4],
+                ..music
+            }),
+            None,
+            "four words in twelve seconds"
+        );
     }
 }

@@ -2,7 +2,10 @@
 //!
 //! Unsafe, because whisper-rs's safe setter for the abort callback is undefined behaviour in 0.16 (it calls
 //! the closure through a pointer of another type). whisper.cpp asks after each encoder and decoder pass.
-#![expect(unsafe_code, reason = "whisper-rs 0.16 has no sound safe way to set an abort callback")]
+#![expect(
+    unsafe_code,
+    reason = "whisper-rs 0.16 has no sound safe way to set an abort callback"
+)]
 
 use std::ffi::{c_int, c_void};
 use std::marker::PhantomData;
@@ -34,11 +37,17 @@ pub(super) struct HookedParams<'hook, 'p> {
 impl<'a> RunHook<'a> {
     /// `first_timestamp` is given for runs that are aligned.
     pub(super) fn new(control: &'a dyn Control, first_timestamp: Option<i32>) -> Self {
-        Self { control, first_timestamp: first_timestamp.map(|token| token as usize) }
+        Self {
+            control,
+            first_timestamp: first_timestamp.map(|token| token as usize),
+        }
     }
 
     /// Makes a run with these parameters end when the control says so.
-    pub(super) fn attach<'hook, 'p>(&'hook self, mut params: FullParams<'p, 'p>) -> HookedParams<'hook, 'p> {
+    pub(super) fn attach<'hook, 'p>(
+        &'hook self,
+        mut params: FullParams<'p, 'p>,
+    ) -> HookedParams<'hook, 'p> {
         let control: *const &'a dyn Control = &raw const self.control;
         // SAFETY: `should_abort` has the signature of ggml_abort_callback and only reads through the pointer, which is valid
         // for as long as the hook, and so for as long as `HookedParams`, which borrows it, can be used.
@@ -54,7 +63,10 @@ impl<'a> RunHook<'a> {
                 params.set_filter_logits_callback_user_data(token.cast_mut().cast::<c_void>());
             }
         }
-        HookedParams { params, hook: PhantomData }
+        HookedParams {
+            params,
+            hook: PhantomData,
+        }
     }
 }
 

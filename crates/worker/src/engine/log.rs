@@ -9,8 +9,8 @@ use std::ptr;
 
 use tracing::Level;
 use whisper_rs_sys::{
-    ggml_log_level, ggml_log_level_GGML_LOG_LEVEL_ERROR as ERROR, ggml_log_level_GGML_LOG_LEVEL_INFO as INFO,
-    ggml_log_level_GGML_LOG_LEVEL_WARN as WARN,
+    ggml_log_level, ggml_log_level_GGML_LOG_LEVEL_ERROR as ERROR,
+    ggml_log_level_GGML_LOG_LEVEL_INFO as INFO, ggml_log_level_GGML_LOG_LEVEL_WARN as WARN,
 };
 
 /// The target that whisper-rs gives these lines, so that filters in `STENO_LOG` stay valid.

@@ -19,8 +19,16 @@ struct Unit {
 
 /// Removes from `later` what the end of `earlier` says already.
 pub(super) fn without_overlap(earlier: &[Segment], mut later: Vec<Segment>) -> Vec<Segment> {
-    let said: Vec<_> = earlier.iter().flat_map(|segment| units(&segment.text)).map(|unit| unit.letters).collect();
-    let again: Vec<_> = later.iter().flat_map(|segment| units(&segment.text)).map(|unit| unit.letters).collect();
+    let said: Vec<_> = earlier
+        .iter()
+        .flat_map(|segment| units(&segment.text))
+        .map(|unit| unit.letters)
+        .collect();
+    let again: Vec<_> = later
+        .iter()
+        .flat_map(|segment| units(&segment.text))
+        .map(|unit| unit.letters)
+        .collect();
 
     if is_repeated_whole(&said, &again) {
         return Vec::new();
@@ -37,7 +45,8 @@ pub(super) fn without_overlap(earlier: &[Segment], mut later: Vec<Segment>) -> V
             continue;
         }
 
-        let rest = first.text[units[overlap - 1].end..].trim_start_matches(|c: char| !c.is_alphanumeric());
+        let rest =
+            first.text[units[overlap - 1].end..].trim_start_matches(|c: char| !c.is_alphanumeric());
         first.text = rest.to_owned();
         drop_cut_words(first);
         overlap = 0;
@@ -63,7 +72,11 @@ fn common(a: &[String], b: &[String]) -> usize {
         let mut before = 0;
         for (at, other) in b.iter().enumerate() {
             let above = lengths[at + 1];
-            lengths[at + 1] = if word == other { before + 1 } else { above.max(lengths[at]) };
+            lengths[at + 1] = if word == other {
+                before + 1
+            } else {
+                above.max(lengths[at])
+            };
             before = above;
         }
     }
@@ -73,7 +86,10 @@ fn common(a: &[String], b: &[String]) -> usize {
 /// How many of the first words of `again` are the last words of `said`.
 fn overlap(said: &[String], again: &[String]) -> usize {
     let longest = MAX_OVERLAP.min(said.len()).min(again.len());
-    (1..=longest).rev().find(|&count| said[said.len() - count..] == again[..count]).unwrap_or(0)
+    (1..=longest)
+        .rev()
+        .find(|&count| said[said.len() - count..] == again[..count])
+        .unwrap_or(0)
 }
 
 fn units(text: &str) -> Vec<Unit> {
@@ -95,10 +111,15 @@ fn units(text: &str) -> Vec<Unit> {
         let letter = c.to_string();
         let is_spaced = !separator(&letter, &letter).is_empty();
         if !inside || !is_spaced {
-            units.push(Unit { letters: String::new(), end: 0 });
+            units.push(Unit {
+                letters: String::new(),
+                end: 0,
+            });
         }
         inside = is_spaced;
-        let unit = units.last_mut().expect("one was just made, or is being continued");
+        let unit = units
+            .last_mut()
+            .expect("one was just made, or is being continued");
         unit.letters.extend(c.to_lowercase());
         unit.end = at + c.len_utf8();
     }
@@ -111,7 +132,12 @@ mod tests {
     use crate::engine::text::tests::segment;
 
     fn check(earlier: &[&str], later: &[&str], expected: &[&str]) {
-        let segments = |texts: &[&str]| texts.iter().map(|text| segment(text, -0.2, 0.0)).collect::<Vec<_>>();
+        let segments = |texts: &[&str]| {
+            texts
+                .iter()
+                .map(|text| segment(text, -0.2, 0.0))
+                .collect::<Vec<_>>()
+        };
         let left = without_overlap(&segments(earlier), segments(later));
         let texts: Vec<_> = left.iter().map(|segment| segment.text.as_str()).collect();
         assert_eq!(texts, expected);
@@ -121,14 +147,26 @@ mod tests {
     fn the_last_words_said_again_are_removed() {
         check(&["There's nothing going on."], &["It's going on."], &[]);
         check(&["There's nothing going on."], &["Going on."], &[]);
-        check(&["We left."], &["Left.", "Then we went home."], &["Then we went home."]);
-        check(&["He was in the"], &["the house, and so was she."], &["house, and so was she."]);
+        check(
+            &["We left."],
+            &["Left.", "Then we went home."],
+            &["Then we went home."],
+        );
+        check(
+            &["He was in the"],
+            &["the house, and so was she."],
+            &["house, and so was she."],
+        );
         check(&["私は学生です"], &["学生です。"], &[]);
     }
 
     #[test]
     fn new_words_stay() {
-        check(&["There's nothing going on."], &["Then we went home."], &["Then we went home."]);
+        check(
+            &["There's nothing going on."],
+            &["Then we went home."],
+            &["Then we went home."],
+        );
         check(&["There's nothing going on."], &["Yes."], &["Yes."]);
         check(&[], &["Yes."], &["Yes."]);
         check(&["Yes."], &[], &[]);
@@ -136,8 +174,16 @@ mod tests {
 
     #[test]
     fn words_with_times_are_removed_with_their_text() {
-        let word = |word: &str| steno_models::Word { word: word.into(), start: 0.0, end: 1.0, probability: 1.0 };
-        let later = Segment { words: Some(["the", "house."].map(word).to_vec()), ..segment("the house.", -0.2, 0.0) };
+        let word = |word: &str| steno_models::Word {
+            word: word.into(),
+            start: 0.0,
+            end: 1.0,
+            probability: 1.0,
+        };
+        let later = Segment {
+            words: Some(["the", "house."].map(word).to_vec()),
+            ..segment("the house.", -0.2, 0.0)
+        };
         let left = without_overlap(&[segment("in the", -0.2, 0.0)], vec![later]);
         assert_eq!(left[0].words, Some(vec![word("house.")]));
     }

@@ -13,16 +13,25 @@ const USUAL: Range<f64> = 0.04..0.3;
 /// Divides the time of words that are too fast, and of their neighbours that have what they lack, by their letters. Nothing is
 /// moved over a gap between two words: there is a pause.
 pub(super) fn mend(places: &mut [Range<f64>], letters: &[usize]) {
-    let Some(pace) = usual_pace(places, letters) else { return };
-    let expected =
-        |words: Range<usize>| pace * letters[words].iter().map(|count| (*count).max(1)).sum::<usize>() as f64;
+    let Some(pace) = usual_pace(places, letters) else {
+        return;
+    };
+    let expected = |words: Range<usize>| {
+        pace * letters[words]
+            .iter()
+            .map(|count| (*count).max(1))
+            .sum::<usize>() as f64
+    };
     for word in 0..places.len() {
         if length(&places[word]) >= TOO_FAST * expected(word..word + 1) {
             continue;
         }
         let mut window = word..word + 1;
-        while length(&(places[window.start].start..places[window.end - 1].end)) < FAST * expected(window.clone()) {
-            let touches = |at: usize| at > 0 && at < places.len() && places[at].start <= places[at - 1].end;
+        while length(&(places[window.start].start..places[window.end - 1].end))
+            < FAST * expected(window.clone())
+        {
+            let touches =
+                |at: usize| at > 0 && at < places.len() && places[at].start <= places[at - 1].end;
             // Attention lags: what a word lacks, words before it have.
             if touches(window.start) {
                 window.start -= 1;
@@ -38,10 +47,15 @@ pub(super) fn mend(places: &mut [Range<f64>], letters: &[usize]) {
 
 /// The median of the seconds a letter takes.
 fn usual_pace(places: &[Range<f64>], letters: &[usize]) -> Option<f64> {
-    let mut seconds: Vec<f64> =
-        places.iter().zip(letters).map(|(place, count)| length(place) / (*count).max(1) as f64).collect();
+    let mut seconds: Vec<f64> = places
+        .iter()
+        .zip(letters)
+        .map(|(place, count)| length(place) / (*count).max(1) as f64)
+        .collect();
     seconds.sort_by(f64::total_cmp);
-    seconds.get(seconds.len() / 2).map(|median| median.clamp(USUAL.start, USUAL.end))
+    seconds
+        .get(seconds.len() / 2)
+        .map(|median| median.clamp(USUAL.start, USUAL.end))
 }
 
 fn length(place: &Range<f64>) -> f64 {
@@ -50,7 +64,9 @@ fn length(place: &Range<f64>) -> f64 {
 
 /// Divides the time of words that follow each other by their letters.
 pub(super) fn divide(places: &mut [Range<f64>], letters: &[usize]) {
-    let (Some(first), Some(last)) = (places.first(), places.last()) else { return };
+    let (Some(first), Some(last)) = (places.first(), places.last()) else {
+        return;
+    };
     let (begin, whole) = (first.start, last.end - first.start);
     let total: usize = letters.iter().map(|count| (*count).max(1)).sum();
     let mut passed = 0;
@@ -71,7 +87,10 @@ mod tests {
         let mut mended: Vec<_> = places.iter().map(|(start, end)| *start..*end).collect();
         mend(&mut mended, letters);
         let close = |a: f64, b: f64| (a - b).abs() < 1e-6;
-        let same = mended.iter().zip(expected).all(|(a, b)| close(a.start, b.0) && close(a.end, b.1));
+        let same = mended
+            .iter()
+            .zip(expected)
+            .all(|(a, b)| close(a.start, b.0) && close(a.end, b.1));
         assert!(same, "{mended:?}");
     }
 

@@ -42,13 +42,21 @@ pub(super) struct Pauses {
 impl Pauses {
     /// Of samples at 16 kHz, -1 to 1. Under noise as loud as the speech there are none.
     pub(super) fn of(samples: &[f32]) -> Self {
-        let level = |frame: &[f32]| (frame.iter().map(|s| s * s).sum::<f32>() / frame.len() as f32).sqrt();
+        let level =
+            |frame: &[f32]| (frame.iter().map(|s| s * s).sum::<f32>() / frame.len() as f32).sqrt();
         let levels: Vec<f32> = samples.chunks(FRAME_SAMPLES).map(level).collect();
         let mut sorted = levels.clone();
         sorted.sort_by(f32::total_cmp);
-        let at = |share: usize| sorted.get(sorted.len() * share / 100).copied().unwrap_or_default();
+        let at = |share: usize| {
+            sorted
+                .get(sorted.len() * share / 100)
+                .copied()
+                .unwrap_or_default()
+        };
         let (background, loud) = (at(10), at(95));
-        let threshold = (background * ABOVE_BACKGROUND).max(loud * QUIET_SHARE).min(loud / 2.0);
+        let threshold = (background * ABOVE_BACKGROUND)
+            .max(loud * QUIET_SHARE)
+            .min(loud / 2.0);
         let mut pauses = Vec::new();
         let mut begun = 0;
         for (frame, level) in levels.iter().chain([&f32::INFINITY]).enumerate() {
@@ -66,13 +74,19 @@ impl Pauses {
 
     /// Whether it is quiet at a time, or less than a tenth of a second from it.
     pub(super) fn is_pause(&self, seconds: f64) -> bool {
-        self.pauses.iter().any(|pause| pause.start - NEAR <= seconds && seconds <= pause.end + NEAR)
+        self.pauses
+            .iter()
+            .any(|pause| pause.start - NEAR <= seconds && seconds <= pause.end + NEAR)
     }
 
     /// When each of the words between `from` and `to` is spoken. Each pause is put between the two words whose boundary it
     /// is nearest to, in order; what lies between pauses is divided as the alignment has it.
     pub(super) fn place(&self, words: &[Boundary], from: f64, to: f64) -> Vec<Range<f64>> {
-        let inside: Vec<_> = self.pauses.iter().filter(|pause| pause.end > from && pause.start < to).collect();
+        let inside: Vec<_> = self
+            .pauses
+            .iter()
+            .filter(|pause| pause.end > from && pause.start < to)
+            .collect();
         let mut starts = vec![None; words.len()];
         let mut ends = vec![None; words.len()];
         for (pause, after) in inside.iter().zip(assign(&inside, words, from..to)) {
@@ -89,9 +103,12 @@ impl Pauses {
         let mut first = 0;
         for word in 0..words.len() {
             if word + 1 == words.len() || ends[word].is_some() {
-                let start =
-                    starts[first].unwrap_or_else(|| placed.last().map_or(from, |before: &Range<f64>| before.end));
-                let end = ends[word].unwrap_or(words[word].end.clamp(from, to)).max(start);
+                let start = starts[first].unwrap_or_else(|| {
+                    placed.last().map_or(from, |before: &Range<f64>| before.end)
+                });
+                let end = ends[word]
+                    .unwrap_or(words[word].end.clamp(from, to))
+                    .max(start);
                 divide(&words[first..=word], start..end, &mut placed);
                 first = word + 1;
             }
@@ -112,7 +129,14 @@ fn assign(pauses: &[&Range<f64>], words: &[Boundary], heard: Range<f64>) -> Vec<
             return f64::INFINITY;
         }
         let (at, bonus) = match before.checked_sub(1).map(|word| words[word]) {
-            Some(word) => (word.end, if word.punctuated { PUNCTUATION_BONUS } else { 0.0 }),
+            Some(word) => (
+                word.end,
+                if word.punctuated {
+                    PUNCTUATION_BONUS
+                } else {
+                    0.0
+                },
+            ),
             None => return 0.0,
         };
         if trails {
@@ -154,7 +178,9 @@ fn assign(pauses: &[&Range<f64>], words: &[Boundary], heard: Range<f64>) -> Vec<
 fn divide(words: &[Boundary], stretch: Range<f64>, placed: &mut Vec<Range<f64>>) {
     let first = placed.len();
     let inner = &words[..words.len().saturating_sub(1)];
-    let fits = inner.iter().all(|word| word.end > stretch.start && word.end < stretch.end);
+    let fits = inner
+        .iter()
+        .all(|word| word.end > stretch.start && word.end < stretch.end);
     let mut start = stretch.start;
     for word in inner {
         let end = word.end.clamp(start, stretch.end);
@@ -176,17 +202,29 @@ mod tests {
     fn pauses(sound: &str) -> Pauses {
         let samples: Vec<f32> = sound
             .chars()
-            .flat_map(|c| (0..800).map(move |i| (i as f32 * 0.3).sin() * if c == '#' { 0.5 } else { 0.001 }))
+            .flat_map(|c| {
+                (0..800).map(move |i| (i as f32 * 0.3).sin() * if c == '#' { 0.5 } else { 0.001 })
+            })
             .collect();
         Pauses::of(&samples)
     }
 
     fn check(sound: &str, ends: &[f64], expected: &[(f64, f64)]) {
-        let words: Vec<_> = ends.iter().map(|end| Boundary { end: *end, letters: 4, punctuated: false }).collect();
+        let words: Vec<_> = ends
+            .iter()
+            .map(|end| Boundary {
+                end: *end,
+                letters: 4,
+                punctuated: false,
+            })
+            .collect();
         let placed = pauses(sound).place(&words, 0.0, sound.len() as f64 * 0.05);
         let close = |a: f64, b: f64| (a - b).abs() < 1e-6;
         let same = placed.len() == expected.len()
-            && placed.iter().zip(expected).all(|(a, b)| close(a.start, b.0) && close(a.end, b.1));
+            && placed
+                .iter()
+                .zip(expected)
+                .all(|(a, b)| close(a.start, b.0) && close(a.end, b.1));
         assert!(same, "{sound}: {placed:?}");
     }
 
@@ -201,20 +239,32 @@ mod tests {
         // Heard too early, and too late.
         check("####....####", &[0.1, 0.6], &[(0.0, 0.2), (0.4, 0.6)]);
         check("####....####", &[0.5, 0.6], &[(0.0, 0.2), (0.4, 0.6)]);
-        check("####....####....####", &[0.25, 0.7, 1.0], &[(0.0, 0.2), (0.4, 0.6), (0.8, 1.0)]);
+        check(
+            "####....####....####",
+            &[0.25, 0.7, 1.0],
+            &[(0.0, 0.2), (0.4, 0.6), (0.8, 1.0)],
+        );
     }
 
     #[test]
     fn words_without_a_pause_are_divided_as_they_were_heard() {
         check("########", &[0.173, 0.4], &[(0.0, 0.173), (0.173, 0.4)]);
         // The second word cannot end before it begins.
-        check("####....########", &[0.2, 0.3, 0.8], &[(0.0, 0.2), (0.4, 0.6), (0.6, 0.8)]);
+        check(
+            "####....########",
+            &[0.2, 0.3, 0.8],
+            &[(0.0, 0.2), (0.4, 0.6), (0.6, 0.8)],
+        );
     }
 
     #[test]
     fn more_pauses_than_boundaries_are_inside_words() {
         check("####....####", &[0.6], &[(0.0, 0.6)]);
-        check("####....####....####..", &[0.5, 1.0], &[(0.0, 0.6), (0.8, 1.0)]);
+        check(
+            "####....####....####..",
+            &[0.5, 1.0],
+            &[(0.0, 0.6), (0.8, 1.0)],
+        );
         check("....", &[0.2], &[(0.0, 0.2)]);
         check("", &[0.0], &[(0.0, 0.0)]);
     }

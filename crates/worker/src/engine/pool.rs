@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 
 use steno_weights::{Cache, Verified, WeightsError};
 
-use super::{ComputeType, DetectedLanguage, Engine, EngineError, EngineRequest, LoadError, Session, SpanText, Whisper};
+use super::{
+    ComputeType, DetectedLanguage, Engine, EngineError, EngineRequest, LoadError, Session,
+    SpanText, Whisper,
+};
 use crate::audio::Control;
 
 /// Pause between two looks for room that another slot has freed.
@@ -52,11 +55,26 @@ struct Key {
 impl WeightsPool {
     /// A pool with the default weights loaded, which were verified when they were looked for.
     pub fn open(settings: PoolSettings, weights: &Verified) -> Result<Self, LoadError> {
-        let key = Key { model: settings.model.clone(), aligns: false };
-        let bytes = settings.cache.lookup(&settings.model)?.map_or(0, |installed| installed.size_bytes);
-        let pool = Self { settings, entries: Mutex::default(), changed: Condvar::new() };
+        let key = Key {
+            model: settings.model.clone(),
+            aligns: false,
+        };
+        let bytes = settings
+            .cache
+            .lookup(&settings.model)?
+            .map_or(0, |installed| installed.size_bytes);
+        let pool = Self {
+            settings,
+            entries: Mutex::default(),
+            changed: Condvar::new(),
+        };
         let whisper = Some(Arc::new(pool.load_verified(&key, weights)?));
-        pool.lock().push(Entry { key, bytes, used: Instant::now(), whisper });
+        pool.lock().push(Entry {
+            key,
+            bytes,
+            used: Instant::now(),
+            whisper,
+        });
         Ok(pool)
     }
 
@@ -69,12 +87,18 @@ impl WeightsPool {
                 return Err(EngineError::Stopped);
             }
             match entries.iter_mut().find(|entry| entry.key == *key) {
-                Some(Entry { whisper: Some(whisper), used, .. }) => {
+                Some(Entry {
+                    whisper: Some(whisper),
+                    used,
+                    ..
+                }) => {
                     *used = Instant::now();
                     let whisper = Arc::clone(whisper);
                     // A state takes as much memory as the weights of base: only those in use are worth it.
                     let others = entries.iter().filter(|entry| entry.key != *key);
-                    others.flat_map(|entry| &entry.whisper).for_each(|other| other.forget_idle_states());
+                    others
+                        .flat_map(|entry| &entry.whisper)
+                        .for_each(|other| other.forget_idle_states());
                     return Ok(whisper);
                 }
                 // Another slot is loading them.
@@ -85,7 +109,12 @@ impl WeightsPool {
                         None => *bytes.insert(self.size_of(key)?),
                     };
                     if self.make_room(&mut entries, key, bytes) {
-                        entries.push(Entry { key: key.clone(), bytes, used: Instant::now(), whisper: None });
+                        entries.push(Entry {
+                            key: key.clone(),
+                            bytes,
+                            used: Instant::now(),
+                            whisper: None,
+                        });
                         break;
                     }
                 }
@@ -96,7 +125,10 @@ impl WeightsPool {
         drop(entries);
         let loaded = self.load(key);
         let mut entries = self.lock();
-        let at = entries.iter().position(|entry| entry.key == *key).expect("a entry that is loaded is not dropped");
+        let at = entries
+            .iter()
+            .position(|entry| entry.key == *key)
+            .expect("a entry that is loaded is not dropped");
         let loaded = match loaded {
             Ok(whisper) => Ok(Arc::clone(entries[at].whisper.insert(Arc::new(whisper)))),
             Err(error) => {
@@ -110,12 +142,20 @@ impl WeightsPool {
 
     /// Size of the weights' file, if they may be loaded at all.
     fn size_of(&self, key: &Key) -> Result<u64, EngineError> {
-        let unavailable = |reason| EngineError::ModelUnavailable { model: key.model.clone(), reason };
+        let unavailable = |reason| EngineError::ModelUnavailable {
+            model: key.model.clone(),
+            reason,
+        };
         let found = self.settings.cache.lookup(&key.model);
         let found = found.map_err(|error| self.cannot_load(key, &error.into()))?;
-        let Some(bytes) = found.map(|found| found.size_bytes) else { return Err(self.not_installed(key)) };
+        let Some(bytes) = found.map(|found| found.size_bytes) else {
+            return Err(self.not_installed(key));
+        };
         if bytes > self.settings.budget_bytes && key.model != self.settings.model {
-            return Err(unavailable(format!("they are larger than {} bytes", self.settings.budget_bytes)));
+            return Err(unavailable(format!(
+                "they are larger than {} bytes",
+                self.settings.budget_bytes
+            )));
         }
         Ok(bytes)
     }
@@ -126,11 +166,16 @@ impl WeightsPool {
             let held: u64 = entries.iter().map(|entry| entry.bytes).sum();
             // The default weights have to be there, even if the budget is too small for them.
             let is_first = entries.iter().all(|entry| self.is_default(&entry.key));
-            if held + bytes <= self.settings.budget_bytes || (is_first && key.model == self.settings.model) {
+            if held + bytes <= self.settings.budget_bytes
+                || (is_first && key.model == self.settings.model)
+            {
                 return true;
             }
             let unused = |entry: &&Entry| {
-                entry.whisper.as_ref().is_some_and(|whisper| Arc::strong_count(whisper) == 1)
+                entry
+                    .whisper
+                    .as_ref()
+                    .is_some_and(|whisper| Arc::strong_count(whisper) == 1)
                     && !self.is_default(&entry.key)
             };
             let Some(oldest) = entries.iter().filter(unused).min_by_key(|entry| entry.used) else {
@@ -148,7 +193,11 @@ impl WeightsPool {
     }
 
     fn load(&self, key: &Key) -> Result<Whisper, EngineError> {
-        let loaded = self.settings.cache.open_verified(&key.model).map_err(LoadError::from);
+        let loaded = self
+            .settings
+            .cache
+            .open_verified(&key.model)
+            .map_err(LoadError::from);
         match loaded.and_then(|weights| self.load_verified(key, &weights)) {
             Ok(whisper) => Ok(whisper),
             // Said as it is: it is the build that has to be mended.
@@ -160,14 +209,23 @@ impl WeightsPool {
     /// Logs why weights cannot be loaded. Missing or damaged ones fail the job that asks for them; anything
     /// else is the machine's fault and passes.
     fn cannot_load(&self, key: &Key, error: &LoadError) -> EngineError {
-        tracing::error!(error = error as &(dyn std::error::Error + 'static), "cannot load the weights {}", key.model);
+        tracing::error!(
+            error = error as &(dyn std::error::Error + 'static),
+            "cannot load the weights {}",
+            key.model
+        );
         match error {
             LoadError::Weights(WeightsError::NotInstalled { .. }) => self.not_installed(key),
             LoadError::Weights(WeightsError::Changed { .. } | WeightsError::Unrecorded { .. }) => {
                 let reason = "the server cannot load them".to_owned();
-                EngineError::ModelUnavailable { model: key.model.clone(), reason }
+                EngineError::ModelUnavailable {
+                    model: key.model.clone(),
+                    reason,
+                }
             }
-            _ => EngineError::NotLoaded { model: key.model.clone() },
+            _ => EngineError::NotLoaded {
+                model: key.model.clone(),
+            },
         }
     }
 
@@ -175,16 +233,28 @@ impl WeightsPool {
     fn not_installed(&self, key: &Key) -> EngineError {
         let default = self.settings.cache.lookup(&self.settings.model);
         if key.model == self.settings.model || !matches!(default, Ok(Some(_))) {
-            tracing::error!("the weights are not in {}", self.settings.cache.folder().display());
-            return EngineError::NotLoaded { model: key.model.clone() };
+            tracing::error!(
+                "the weights are not in {}",
+                self.settings.cache.folder().display()
+            );
+            return EngineError::NotLoaded {
+                model: key.model.clone(),
+            };
         }
         let reason = "they are not installed on the server".to_owned();
-        EngineError::ModelUnavailable { model: key.model.clone(), reason }
+        EngineError::ModelUnavailable {
+            model: key.model.clone(),
+            reason,
+        }
     }
 
     fn load_verified(&self, key: &Key, weights: &Verified) -> Result<Whisper, LoadError> {
         let began = Instant::now();
-        let whisper = Whisper::load(weights, self.settings.compute_type, key.aligns.then_some(&key.model))?;
+        let whisper = Whisper::load(
+            weights,
+            self.settings.compute_type,
+            key.aligns.then_some(&key.model),
+        )?;
         tracing::info!(
             model = key.model,
             sha256 = weights.sha256(),
@@ -209,9 +279,17 @@ impl Engine for WeightsPool {
     }
 
     fn models(&self) -> Vec<String> {
-        let installed = self.settings.cache.installed().unwrap_or_default().into_iter();
+        let installed = self
+            .settings
+            .cache
+            .installed()
+            .unwrap_or_default()
+            .into_iter();
         let fits = |bytes| bytes <= self.settings.budget_bytes;
-        let mut models: Vec<_> = installed.filter(|found| fits(found.size_bytes)).map(|found| found.name).collect();
+        let mut models: Vec<_> = installed
+            .filter(|found| fits(found.size_bytes))
+            .map(|found| found.name)
+            .collect();
         if !models.contains(&self.settings.model) {
             models.push(self.settings.model.clone());
         }
@@ -234,8 +312,13 @@ impl Session for PoolSession<'_> {
         model: &str,
         control: &dyn Control,
     ) -> Result<Vec<DetectedLanguage>, EngineError> {
-        let key = Key { model: model.to_owned(), aligns: false };
-        self.pool.take(&key, &|| control.should_stop())?.detect_languages(samples, control)
+        let key = Key {
+            model: model.to_owned(),
+            aligns: false,
+        };
+        self.pool
+            .take(&key, &|| control.should_stop())?
+            .detect_languages(samples, control)
     }
 
     fn no_speech_probability(
@@ -244,8 +327,13 @@ impl Session for PoolSession<'_> {
         model: &str,
         control: &dyn Control,
     ) -> Result<f32, EngineError> {
-        let key = Key { model: model.to_owned(), aligns: false };
-        self.pool.take(&key, &|| control.should_stop())?.no_speech_probability(samples, control)
+        let key = Key {
+            model: model.to_owned(),
+            aligns: false,
+        };
+        self.pool
+            .take(&key, &|| control.should_stop())?
+            .no_speech_probability(samples, control)
     }
 
     fn transcribe(
@@ -254,7 +342,12 @@ impl Session for PoolSession<'_> {
         request: &EngineRequest,
         control: &dyn Control,
     ) -> Result<SpanText, EngineError> {
-        let key = Key { model: request.model.clone(), aligns: request.word_timestamps };
-        self.pool.take(&key, &|| control.should_stop())?.transcribe(samples, request, control)
+        let key = Key {
+            model: request.model.clone(),
+            aligns: request.word_timestamps,
+        };
+        self.pool
+            .take(&key, &|| control.should_stop())?
+            .transcribe(samples, request, control)
     }
 }

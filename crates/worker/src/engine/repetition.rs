@@ -36,7 +36,9 @@ pub(super) fn is_repeating(segments: &[Segment]) -> bool {
 pub(super) fn cut_loops(mut segments: Vec<Segment>) -> Vec<Segment> {
     loop {
         let letters = letters(&segments);
-        let Some(repeated) = find(&letters) else { break };
+        let Some(repeated) = find(&letters) else {
+            break;
+        };
         let mut cuts: Vec<Option<Range<usize>>> = vec![None; segments.len()];
         for index in repeated {
             let end = match letters.get(index + 1) {
@@ -44,7 +46,9 @@ pub(super) fn cut_loops(mut segments: Vec<Segment>) -> Vec<Segment> {
                 _ => segments[letters[index].segment].text.len(),
             };
             let cut = &mut cuts[letters[index].segment];
-            let start = cut.as_ref().map_or(letters[index].bytes.start, |cut| cut.start);
+            let start = cut
+                .as_ref()
+                .map_or(letters[index].bytes.start, |cut| cut.start);
             *cut = Some(start..end);
         }
         for (segment, cut) in segments.iter_mut().zip(cuts) {
@@ -61,18 +65,36 @@ pub(super) fn cut_loops(mut segments: Vec<Segment>) -> Vec<Segment> {
 /// Segments that say what an earlier one has not said already.
 pub(super) fn novel(segments: &[Segment]) -> Vec<&Segment> {
     let normalised = |segment: &Segment| {
-        segment.text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>()
+        segment
+            .text
+            .chars()
+            .filter(|c| c.is_alphanumeric())
+            .flat_map(char::to_lowercase)
+            .collect::<String>()
     };
     let texts: Vec<_> = segments.iter().map(normalised).collect();
-    segments.iter().enumerate().filter(|(i, _)| !texts[..*i].contains(&texts[*i])).map(|(_, s)| s).collect()
+    segments
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| !texts[..*i].contains(&texts[*i]))
+        .map(|(_, s)| s)
+        .collect()
 }
 
 fn letters(segments: &[Segment]) -> Vec<Letter> {
     let mut letters = Vec::new();
     for (index, segment) in segments.iter().enumerate() {
-        for (at, c) in segment.text.char_indices().filter(|(_, c)| c.is_alphanumeric()) {
+        for (at, c) in segment
+            .text
+            .char_indices()
+            .filter(|(_, c)| c.is_alphanumeric())
+        {
             let value = c.to_lowercase().next().unwrap_or(c);
-            letters.push(Letter { value, segment: index, bytes: at..at + c.len_utf8() });
+            letters.push(Letter {
+                value,
+                segment: index,
+                bytes: at..at + c.len_utf8(),
+            });
         }
     }
     letters
@@ -110,7 +132,10 @@ mod tests {
     fn check(texts: &[&str], expected: &[&str]) {
         let segments: Vec<_> = texts.iter().map(|text| segment(text, -0.2, 0.0)).collect();
         assert_eq!(is_looping(&segments), texts != expected, "{texts:?}");
-        let cut: Vec<_> = cut_loops(segments).into_iter().map(|segment| segment.text).collect();
+        let cut: Vec<_> = cut_loops(segments)
+            .into_iter()
+            .map(|segment| segment.text)
+            .collect();
         assert_eq!(cut, expected);
     }
 
@@ -125,17 +150,33 @@ mod tests {
 
     #[test]
     fn a_sentence_five_times_is_said_once() {
-        check(&["Thank you for watching."; 9], &["Thank you for watching."]);
         check(
-            &["So we began.", &"I'm going to be careful. ".repeat(7), "Then it ended."],
+            &["Thank you for watching."; 9],
+            &["Thank you for watching."],
+        );
+        check(
+            &[
+                "So we began.",
+                &"I'm going to be careful. ".repeat(7),
+                "Then it ended.",
+            ],
             &["So we began.", "I'm going to be careful.", "Then it ended."],
         );
     }
 
     #[test]
     fn loops_are_found_inside_segments_across_them_and_without_spaces() {
-        check(&[&"ご視聴ありがとうございました".repeat(6)], &["ご視聴ありがとうございました"]);
-        check(&["and then and then and then", "and then and then and then and then"], &["and then"]);
+        check(
+            &[&"ご視聴ありがとうございました".repeat(6)],
+            &["ご視聴ありがとうございました"],
+        );
+        check(
+            &[
+                "and then and then and then",
+                "and then and then and then and then",
+            ],
+            &["and then"],
+        );
     }
 
     #[test]
@@ -144,17 +185,26 @@ mod tests {
             let segments: Vec<_> = texts.iter().map(|text| segment(text, -0.2, 0.0)).collect();
             assert_eq!(is_repeating(&segments), expected, "{texts:?}");
         };
-        check(&["He could wait no longer.", "He could wait no longer."], true);
+        check(
+            &["He could wait no longer.", "He could wait no longer."],
+            true,
+        );
         check(&["He could wait. He could wait. Then he left."], true);
         check(&["No, no, no!"], false);
         check(&["One, two, three, four, five, six."], false);
-        check(&["Ask not what your country can do for you, ask what you can do for your country."], false);
+        check(
+            &["Ask not what your country can do for you, ask what you can do for your country."],
+            false,
+        );
     }
 
     #[test]
     fn a_repeated_segment_is_not_novel() {
         let segments = ["One thing.", "One thing", "Another."].map(|text| segment(text, -0.2, 0.0));
-        let texts: Vec<_> = novel(&segments).iter().map(|segment| segment.text.as_str()).collect();
+        let texts: Vec<_> = novel(&segments)
+            .iter()
+            .map(|segment| segment.text.as_str())
+            .collect();
         assert_eq!(texts, ["One thing.", "Another."]);
     }
 }

@@ -22,7 +22,10 @@ pub(super) fn to_the_end(samples: &[f32], run: Pass<'_>) -> Result<SpanText, Eng
     let mut heard = 0;
     loop {
         let found = run(&samples[heard..])?;
-        let end = found.last().map_or(0, |last| (last.end * SAMPLE_RATE) as usize).min(samples.len() - heard);
+        let end = found
+            .last()
+            .map_or(0, |last| (last.end * SAMPLE_RATE) as usize)
+            .min(samples.len() - heard);
         add(&mut text, found, heard, samples);
 
         heard += end;
@@ -44,7 +47,11 @@ fn add(text: &mut SpanText, mut found: Vec<Segment>, heard: usize, samples: &[f3
 
     // Unlikely words about what was left over are more often hallucinated than spoken.
     if avg_logprob(&found.iter().collect::<Vec<_>>()) < MIN_AVG_LOGPROB {
-        text.dropped.extend(found.iter().map(|segment| gap(segment, GapReason::Hallucination)));
+        text.dropped.extend(
+            found
+                .iter()
+                .map(|segment| gap(segment, GapReason::Hallucination)),
+        );
         return;
     }
 
@@ -109,11 +116,18 @@ mod tests {
                 _ => ("you", -1.5),
             };
             let end = (samples.len() as f64 / 16_000.0).min(9.0);
-            Ok(vec![Segment { end, ..segment(text, logprob, 0.0) }])
+            Ok(vec![Segment {
+                end,
+                ..segment(text, logprob, 0.0)
+            }])
         })
         .unwrap();
         assert_eq!(lengths, [20, 11, 2]);
-        let texts: Vec<_> = found.segments.iter().map(|segment| (segment.text.as_str(), segment.end)).collect();
+        let texts: Vec<_> = found
+            .segments
+            .iter()
+            .map(|segment| (segment.text.as_str(), segment.end))
+            .collect();
         assert_eq!(found.dropped.len(), 1);
         assert_eq!(texts, [("One thing.", 9.0), ("Another.", 18.0)]);
     }
@@ -125,29 +139,50 @@ mod tests {
         let mut texts = texts.into_iter();
         let found = to_the_end(&samples, &mut |_| {
             let text = texts.next().expect("two runs");
-            Ok(vec![Segment { end: 2.0, ..segment(text, -0.2, 0.0) }])
+            Ok(vec![Segment {
+                end: 2.0,
+                ..segment(text, -0.2, 0.0)
+            }])
         });
 
         let found = found.unwrap().segments;
-        let found: Vec<_> = found.iter().map(|segment| (segment.text.as_str(), segment.end)).collect();
+        let found: Vec<_> = found
+            .iter()
+            .map(|segment| (segment.text.as_str(), segment.end))
+            .collect();
         assert_eq!(found, expected);
     }
 
     #[test]
     fn words_cut_by_the_timestamp_are_not_said_twice() {
-        check(3.5..4.0, ["There's nothing going on.", "It's going on."], &[("There's nothing going on.", 4.0)]);
+        check(
+            3.5..4.0,
+            ["There's nothing going on.", "It's going on."],
+            &[("There's nothing going on.", 4.0)],
+        );
     }
 
     #[test]
     fn words_repeated_after_a_pause_stay() {
-        check(1.5..2.5, ["Go on.", "Go on."], &[("Go on.", 2.0), ("Go on.", 4.0)]);
+        check(
+            1.5..2.5,
+            ["Go on.", "Go on."],
+            &[("Go on.", 2.0), ("Go on.", 4.0)],
+        );
     }
 
     #[test]
     fn times_after_added_silence_are_those_of_the_audio() {
         let mut text = SpanText {
-            segments: vec![Segment { end: 1.0, ..segment("Yes.", -0.2, 0.0) }],
-            dropped: vec![steno_models::Gap { start: 1.0, end: 1.5, reason: GapReason::Hallucination }],
+            segments: vec![Segment {
+                end: 1.0,
+                ..segment("Yes.", -0.2, 0.0)
+            }],
+            dropped: vec![steno_models::Gap {
+                start: 1.0,
+                end: 1.5,
+                reason: GapReason::Hallucination,
+            }],
             ..SpanText::default()
         };
         move_earlier(&mut text, 0.25);

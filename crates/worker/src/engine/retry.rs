@@ -56,12 +56,22 @@ pub(super) fn transcribe(
     beam_size: u8,
     run: Run<'_>,
 ) -> Result<SpanText, EngineError> {
-    let plain = Try { temperature, context: Context::Fitted, beam_size };
+    let plain = Try {
+        temperature,
+        context: Context::Fitted,
+        beam_size,
+    };
     let first = run(samples, plain)?;
     if !is_distressed(&first.segments) {
         let has_better_search = temperature == 0.0 && beam_size < SECOND_LOOK_BEAMS;
         let text = if has_better_search && is_doubtful(&first.segments) {
-            let second = run(samples, Try { beam_size: SECOND_LOOK_BEAMS, ..plain })?;
+            let second = run(
+                samples,
+                Try {
+                    beam_size: SECOND_LOOK_BEAMS,
+                    ..plain
+                },
+            )?;
             after_second_look(first, second)
         } else {
             first
@@ -69,7 +79,13 @@ pub(super) fn transcribe(
         return Ok(kept(text, temperature));
     }
 
-    let second = run(samples, Try { context: Context::Full, ..plain })?;
+    let second = run(
+        samples,
+        Try {
+            context: Context::Full,
+            ..plain
+        },
+    )?;
     if second.segments.is_empty() {
         return Ok(kept(first, temperature).into_unlikely());
     }
@@ -94,11 +110,20 @@ pub(super) fn transcribe(
 /// Half of a span, at rising temperatures until it is sound.
 fn half(samples: &[f32], plain: Try, run: Run<'_>) -> Result<SpanText, EngineError> {
     let mut best = run(samples, plain)?;
-    for higher in HALF_TEMPERATURES.into_iter().filter(|higher| *higher > plain.temperature) {
+    for higher in HALF_TEMPERATURES
+        .into_iter()
+        .filter(|higher| *higher > plain.temperature)
+    {
         if !is_distressed(&best.segments) {
             break;
         }
-        let next = run(samples, Try { temperature: higher, ..plain })?;
+        let next = run(
+            samples,
+            Try {
+                temperature: higher,
+                ..plain
+            },
+        )?;
         best = better(best, next);
     }
     Ok(kept(best, plain.temperature))
@@ -110,7 +135,10 @@ fn is_distressed(segments: &[Segment]) -> bool {
 
 /// Whether the decoder went round in circles or did not find the end.
 fn is_runaway(segments: &[Segment]) -> bool {
-    is_looping(segments) || segments.iter().any(|segment| segment.tokens.len() >= UNFINISHED_TOKENS)
+    is_looping(segments)
+        || segments
+            .iter()
+            .any(|segment| segment.tokens.len() >= UNFINISHED_TOKENS)
 }
 
 /// Whether a second look may find better words: these are not likely, or a phrase is said twice, which may be the speaker
@@ -125,7 +153,11 @@ fn after_second_look(first: SpanText, second: SpanText) -> SpanText {
         return first;
     }
     if is_repeating(&first.segments) {
-        return if is_repeating(&second.segments) { first } else { second };
+        return if is_repeating(&second.segments) {
+            first
+        } else {
+            second
+        };
     }
     better(first, second)
 }
@@ -133,7 +165,9 @@ fn after_second_look(first: SpanText, second: SpanText) -> SpanText {
 /// Whether the words are unlikely although there is speech. What a loop repeats grows more likely with each turn: only its
 /// first turn counts.
 fn is_unlikely(segments: &[Segment]) -> bool {
-    let no_speech_prob = segments.first().map_or(0.0, |segment| segment.no_speech_prob);
+    let no_speech_prob = segments
+        .first()
+        .map_or(0.0, |segment| segment.no_speech_prob);
     no_speech_prob <= MAX_NO_SPEECH_PROB && avg_logprob(&novel(segments)) < MIN_AVG_LOGPROB
 }
 
@@ -141,19 +175,30 @@ fn is_unlikely(segments: &[Segment]) -> bool {
 fn better(a: SpanText, b: SpanText) -> SpanText {
     let merit = |found: &SpanText| {
         let has_words = found.segments.iter().any(has_letters);
-        (has_words, !is_runaway(&found.segments), avg_logprob(&novel(&found.segments)))
+        (
+            has_words,
+            !is_runaway(&found.segments),
+            avg_logprob(&novel(&found.segments)),
+        )
     };
     if merit(&b) > merit(&a) { b } else { a }
 }
 
 fn words(segments: &[Segment]) -> Vec<&str> {
-    segments.iter().flat_map(|segment| segment.text.split_whitespace()).collect()
+    segments
+        .iter()
+        .flat_map(|segment| segment.text.split_whitespace())
+        .collect()
 }
 
 impl SpanText {
     /// The text as one that was dropped for being unlikely.
     fn into_unlikely(mut self) -> Self {
-        self.dropped.extend(self.segments.iter().map(|segment| gap(segment, GapReason::Hallucination)));
+        self.dropped.extend(
+            self.segments
+                .iter()
+                .map(|segment| gap(segment, GapReason::Hallucination)),
+        );
         self.unlikely.append(&mut self.segments);
         self
     }
@@ -174,7 +219,12 @@ impl SpanText {
 
 /// The middle of the quietest 200 ms in the middle third.
 fn quietest(samples: &[f32]) -> usize {
-    let energy = |start: usize| samples[start..start + CUT_SAMPLES].iter().map(|s| s * s).sum::<f32>();
+    let energy = |start: usize| {
+        samples[start..start + CUT_SAMPLES]
+            .iter()
+            .map(|s| s * s)
+            .sum::<f32>()
+    };
     (samples.len() / 3..samples.len() * 2 / 3 - CUT_SAMPLES)
         .step_by(CUT_SAMPLES / 4)
         .min_by(|a, b| energy(*a).total_cmp(&energy(*b)))
@@ -196,18 +246,32 @@ mod tests {
         let found = transcribe(&samples, 0.0, 1, &mut |samples, attempt| {
             made.push((samples.len() / 16_000, attempt.temperature, attempt.context));
             let result = results.next().expect("one more run than the script has");
-            let segments = result.iter().map(|(text, logprob)| segment(text, *logprob, 0.0)).collect();
-            Ok(SpanText { segments, ..SpanText::default() })
+            let segments = result
+                .iter()
+                .map(|(text, logprob)| segment(text, *logprob, 0.0))
+                .collect();
+            Ok(SpanText {
+                segments,
+                ..SpanText::default()
+            })
         })
         .unwrap();
-        let texts: Vec<_> = found.segments.iter().map(|segment| segment.text.as_str()).collect();
+        let texts: Vec<_> = found
+            .segments
+            .iter()
+            .map(|segment| segment.text.as_str())
+            .collect();
         assert_eq!(texts, expected);
         assert_eq!(made, tries);
     }
 
     #[test]
     fn sound_words_take_one_run() {
-        check(&[&[("Ask not.", -0.3)]], &[(20, 0.0, Context::Fitted)], &["Ask not."]);
+        check(
+            &[&[("Ask not.", -0.3)]],
+            &[(20, 0.0, Context::Fitted)],
+            &["Ask not."],
+        );
         check(&[&[]], &[(20, 0.0, Context::Fitted)], &[]);
     }
 
@@ -218,7 +282,10 @@ mod tests {
         let found = transcribe(&vec![0.0; 32_000], 0.0, 1, &mut |_, attempt| {
             beams.push(attempt.beam_size);
             let (text, logprob) = texts.next().expect("two runs");
-            Ok(SpanText { segments: vec![segment(text, *logprob, 0.0)], ..SpanText::default() })
+            Ok(SpanText {
+                segments: vec![segment(text, *logprob, 0.0)],
+                ..SpanText::default()
+            })
         })
         .unwrap();
         assert_eq!(beams, [1, SECOND_LOOK_BEAMS]);
@@ -227,14 +294,23 @@ mod tests {
 
     #[test]
     fn doubtful_words_get_a_second_look() {
-        check_second_look([("Seven f clubs.", -0.7), ("Seven of clubs.", -0.5)], "Seven of clubs.");
-        check_second_look([("Seven of clubs.", -0.7), ("Seven f clubs.", -0.9)], "Seven of clubs.");
+        check_second_look(
+            [("Seven f clubs.", -0.7), ("Seven of clubs.", -0.5)],
+            "Seven of clubs.",
+        );
+        check_second_look(
+            [("Seven of clubs.", -0.7), ("Seven f clubs.", -0.9)],
+            "Seven of clubs.",
+        );
     }
 
     #[test]
     fn a_phrase_is_said_twice_if_two_looks_agree() {
         let twice = "He could wait no longer. He could wait no longer.";
-        check_second_look([(twice, -0.2), ("He could wait no longer.", -0.3)], "He could wait no longer.");
+        check_second_look(
+            [(twice, -0.2), ("He could wait no longer.", -0.3)],
+            "He could wait no longer.",
+        );
         check_second_look([(twice, -0.2), (twice, -0.1)], twice);
     }
 
@@ -250,18 +326,29 @@ mod tests {
     #[test]
     fn doubtful_words_on_which_two_runs_agree_are_kept() {
         let doubtful: &[(&str, f32)] = &[("A hard word.", -1.1)];
-        check(&[doubtful, doubtful], &[(20, 0.0, Context::Fitted), (20, 0.0, Context::Full)], &["A hard word."]);
+        check(
+            &[doubtful, doubtful],
+            &[(20, 0.0, Context::Fitted), (20, 0.0, Context::Full)],
+            &["A hard word."],
+        );
     }
 
     #[test]
     fn words_nobody_spoke_are_dropped() {
         let invented: &[(&str, f32)] = &[("Thank you.", -2.0)];
-        check(&[invented, invented], &[(20, 0.0, Context::Fitted), (20, 0.0, Context::Full)], &[]);
+        check(
+            &[invented, invented],
+            &[(20, 0.0, Context::Fitted), (20, 0.0, Context::Full)],
+            &[],
+        );
     }
 
     #[test]
     fn unlikely_words_that_a_client_asked_for_are_kept() {
-        let unlikely = || SpanText { segments: vec![segment("A wild guess.", -1.9, 0.0)], ..SpanText::default() };
+        let unlikely = || SpanText {
+            segments: vec![segment("A wild guess.", -1.9, 0.0)],
+            ..SpanText::default()
+        };
         let found = transcribe(&vec![0.0; 32_000], 0.9, 1, &mut |_, _| Ok(unlikely())).unwrap();
         assert_eq!(found.segments.len(), 1);
     }
@@ -270,7 +357,14 @@ mod tests {
     fn a_loop_is_split_and_tried_at_higher_temperatures_and_never_said_five_times() {
         let turns: &[(&str, f32)] = &[(LOOP, -0.2); 6];
         check(
-            &[turns, turns, &[("The first half.", -0.2)], turns, turns, turns],
+            &[
+                turns,
+                turns,
+                &[("The first half.", -0.2)],
+                turns,
+                turns,
+                turns,
+            ],
             &[
                 (20, 0.0, Context::Fitted),
                 (20, 0.0, Context::Full),

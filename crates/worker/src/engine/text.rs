@@ -43,7 +43,11 @@ pub(super) struct Decoding<'a> {
 
 /// The segments of a finished run, which was asked for a single segment: its tokens are cut at the timestamps among them.
 /// What follows the last timestamp lasts to the end.
-pub(super) fn segments(context: &WhisperContext, state: &WhisperState, decoding: &Decoding<'_>) -> Vec<Segment> {
+pub(super) fn segments(
+    context: &WhisperContext,
+    state: &WhisperState,
+    decoding: &Decoding<'_>,
+) -> Vec<Segment> {
     let duration = decoding.samples.len() as f64 / SAMPLE_RATE;
     let (pieces, no_speech_prob) = pieces(context, state);
     let bytes: Vec<&[u8]> = pieces.iter().map(|piece| piece.bytes.as_slice()).collect();
@@ -58,7 +62,10 @@ pub(super) fn segments(context: &WhisperContext, state: &WhisperState, decoding:
         segments.push(Segment {
             id: segments.len() as u32,
             start,
-            end: piece.end.unwrap_or(duration).clamp(start, duration.max(start)),
+            end: piece
+                .end
+                .unwrap_or(duration)
+                .clamp(start, duration.max(start)),
             avg_logprob: piece.logprob / piece.tokens.len().max(1) as f32,
             compression_ratio: compression_ratio(&text),
             no_speech_prob,
@@ -92,7 +99,10 @@ fn pieces(context: &WhisperContext, state: &WhisperState) -> (Vec<Piece>, f32) {
                     piece.start = time;
                 } else {
                     piece.end = Some(time);
-                    pieces.push(Piece { start: time, ..Piece::default() });
+                    pieces.push(Piece {
+                        start: time,
+                        ..Piece::default()
+                    });
                 }
             } else if id < end_of_text {
                 let (bytes, data) = (token.to_bytes().unwrap_or_default(), token.token_data());
@@ -100,7 +110,12 @@ fn pieces(context: &WhisperContext, state: &WhisperState) -> (Vec<Piece>, f32) {
                 let end = (data.t_dtw.max(0) as f64 * ALIGNMENT_STEP).max(spoken_until);
                 let (bytes, start) = (bytes.to_vec(), spoken_until);
                 piece.bytes.extend_from_slice(&bytes);
-                piece.spoken.push(SpokenToken { bytes, probability: data.p, start, end });
+                piece.spoken.push(SpokenToken {
+                    bytes,
+                    probability: data.p,
+                    start,
+                    end,
+                });
                 piece.tokens.push(id);
                 piece.logprob += data.plog;
                 spoken_until = end;
@@ -142,8 +157,12 @@ fn complete_length(bytes: &[u8]) -> usize {
 /// Length of a text over its length when compressed.
 fn compression_ratio(text: &str) -> f32 {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-    let compressed = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish());
-    compressed.map_or(1.0, |compressed| text.len() as f32 / compressed.len().max(1) as f32)
+    let compressed = encoder
+        .write_all(text.as_bytes())
+        .and_then(|()| encoder.finish());
+    compressed.map_or(1.0, |compressed| {
+        text.len() as f32 / compressed.len().max(1) as f32
+    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,10 @@ use std::sync::{Mutex, PoisonError};
 
 use steno_models::{LANGUAGES, Segment, Task};
 use steno_weights::{Precision, Verified, WeightsError, requantised};
-use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperError, WhisperState};
+use whisper_rs::{
+    FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperError,
+    WhisperState,
+};
 
 use super::hook::RunHook;
 use super::rest;
@@ -62,7 +65,11 @@ pub enum ComputeType {
 impl Whisper {
     /// Loads verified weights: the loader of whisper.cpp 1.8.3 trusts a file's header. With `align_as`, the name of the
     /// weights, runs also tell when each token was spoken; that costs a few percent of a run.
-    pub fn load(weights: &Verified, compute_type: ComputeType, align_as: Option<&str>) -> Result<Self, LoadError> {
+    pub fn load(
+        weights: &Verified,
+        compute_type: ComputeType,
+        align_as: Option<&str>,
+    ) -> Result<Self, LoadError> {
         let missing = ggml::missing_extensions();
         if !missing.is_empty() {
             return Err(EngineError::Processor(missing).into());
@@ -83,8 +90,16 @@ impl Whisper {
             Some(bytes) => WhisperContext::new_from_buffer_with_params(bytes, parameters),
             None => WhisperContext::new_with_params(weights.path(), parameters),
         };
-        let context = context.map_err(|source| EngineError::Whisper { action: "load the weights", source })?;
-        Ok(Self { context, precision, aligns: align_as.is_some(), idle: Mutex::default() })
+        let context = context.map_err(|source| EngineError::Whisper {
+            action: "load the weights",
+            source,
+        })?;
+        Ok(Self {
+            context,
+            precision,
+            aligns: align_as.is_some(),
+            idle: Mutex::default(),
+        })
     }
 
     /// What the matrices are kept in, in words of the setting.
@@ -109,7 +124,12 @@ impl Whisper {
             // The alignment ends the process if the context is shorter than the audio.
             return whole as i32;
         }
-        let fitted = length + if length > LONG_FRAMES { LONG_MARGIN_FRAMES } else { MARGIN_FRAMES };
+        let fitted = length
+            + if length > LONG_FRAMES {
+                LONG_MARGIN_FRAMES
+            } else {
+                MARGIN_FRAMES
+            };
         let frames = match context {
             Context::Fitted => window.min(fitted.next_multiple_of(FRAME_STEP)),
             Context::Full => window,
@@ -130,7 +150,9 @@ impl Whisper {
 
     pub(super) fn new_state(&self) -> Result<WhisperState, EngineError> {
         // whisper.cpp says why in its own log; it is memory.
-        self.context.create_state().map_err(|_| EngineError::NoState)
+        self.context
+            .create_state()
+            .map_err(|_| EngineError::NoState)
     }
 }
 
@@ -170,11 +192,16 @@ impl Whisper {
         }
         let prompt = self.prompt_tokens(request)?;
         let transcribe = |samples: &[f32]| {
-            retry::transcribe(samples, request.temperature, request.beam_size, &mut |samples, attempt| {
-                rest::to_the_end(samples, &mut |samples| {
-                    self.run_once(&padded(samples), request, &prompt, attempt, control)
-                })
-            })
+            retry::transcribe(
+                samples,
+                request.temperature,
+                request.beam_size,
+                &mut |samples, attempt| {
+                    rest::to_the_end(samples, &mut |samples| {
+                        self.run_once(&padded(samples), request, &prompt, attempt, control)
+                    })
+                },
+            )
         };
 
         if samples.len() < SHORT_SAMPLES {
@@ -197,12 +224,20 @@ impl Whisper {
         attempt: Try,
         control: &dyn Control,
     ) -> Result<Vec<Segment>, EngineError> {
-        let Try { temperature, context, beam_size } = attempt;
+        let Try {
+            temperature,
+            context,
+            beam_size,
+        } = attempt;
         tracing::debug!(?attempt, samples = samples.len(), "runs whisper");
         // Greedy decoding draws no random number, and every run overwrites what it reads of the state. The others draw from
         // a generator that is seeded with the state: a fresh one, for equal text from equal audio.
         let is_greedy = beam_size <= 1 && temperature == 0.0;
-        let kept = if is_greedy { self.idle_states().pop() } else { None };
+        let kept = if is_greedy {
+            self.idle_states().pop()
+        } else {
+            None
+        };
         let mut state = match kept {
             Some(state) => state,
             None => self.new_state()?,
@@ -214,8 +249,18 @@ impl Whisper {
         // whisper-rs never frees this copy: three bytes for each run.
         params.set_language(Some(self.known_language(&request.language)));
         let first_timestamp = self.aligns.then(|| self.context.token_beg());
-        run(&mut state, &RunHook::new(control, first_timestamp), params, samples, control)?;
-        let decoding = text::Decoding { samples, temperature, aligned: self.aligns };
+        run(
+            &mut state,
+            &RunHook::new(control, first_timestamp),
+            params,
+            samples,
+            control,
+        )?;
+        let decoding = text::Decoding {
+            samples,
+            temperature,
+            aligned: self.aligns,
+        };
         let segments = text::segments(&self.context, &state, &decoding);
         if is_greedy {
             self.idle_states().push(state);
@@ -234,10 +279,15 @@ impl Whisper {
 
     /// The prompt as tokens: a text set on the parameters would be copied and never freed.
     fn prompt_tokens(&self, request: &EngineRequest) -> Result<Vec<i32>, EngineError> {
-        let Some(prompt) = &request.prompt else { return Ok(Vec::new()) };
+        let Some(prompt) = &request.prompt else {
+            return Ok(Vec::new());
+        };
         self.context
             .tokenize(&format!(" {}", prompt.trim()), prompt.len() + 32)
-            .map_err(|source| EngineError::Whisper { action: "read the prompt", source })
+            .map_err(|source| EngineError::Whisper {
+                action: "read the prompt",
+                source,
+            })
     }
 }
 
@@ -245,7 +295,10 @@ impl Whisper {
 pub(super) fn parameters<'p>(beam_size: u8, temperature: f32) -> FullParams<'p, 'p> {
     let strategy = match beam_size {
         0 | 1 => SamplingStrategy::Greedy { best_of: 1 },
-        beam_size => SamplingStrategy::BeamSearch { beam_size: i32::from(beam_size), patience: -1.0 },
+        beam_size => SamplingStrategy::BeamSearch {
+            beam_size: i32::from(beam_size),
+            patience: -1.0,
+        },
     };
     let mut params = FullParams::new(strategy);
     params.set_n_threads(1);
@@ -276,7 +329,10 @@ pub(super) fn run(
     match outcome {
         Ok(()) => Ok(()),
         Err(_) if control.should_stop() => Err(EngineError::Stopped),
-        Err(source) => Err(EngineError::Whisper { action: "transcribe", source }),
+        Err(source) => Err(EngineError::Whisper {
+            action: "transcribe",
+            source,
+        }),
     }
 }
 

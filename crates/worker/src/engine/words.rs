@@ -56,8 +56,14 @@ fn begins_word(before: &[u8], token: &[u8]) -> bool {
         return true;
     }
     // Inside a character nothing begins.
-    let (Ok(before), Ok(token)) = (str::from_utf8(before), str::from_utf8(token)) else { return false };
-    let last = before.chars().next_back().map(String::from).unwrap_or_default();
+    let (Ok(before), Ok(token)) = (str::from_utf8(before), str::from_utf8(token)) else {
+        return false;
+    };
+    let last = before
+        .chars()
+        .next_back()
+        .map(String::from)
+        .unwrap_or_default();
     let is_unspaced = separator(&last, token).is_empty() && !last.is_empty();
     is_unspaced && token.contains(char::is_alphanumeric)
 }
@@ -83,27 +89,37 @@ fn finish(growing: &Growing, words: &mut Vec<Word>) {
 
 /// Drops words that were cut out of a segment's text.
 pub(super) fn drop_cut_words(segment: &mut Segment) {
-    let Some(words) = &mut segment.words else { return };
+    let Some(words) = &mut segment.words else {
+        return;
+    };
     let mut rest = segment.text.as_str();
-    words.retain(|word| match rest.trim_start().strip_prefix(word.word.as_str()) {
-        Some(after) => {
-            rest = after;
-            true
-        }
-        None => false,
-    });
+    words.retain(
+        |word| match rest.trim_start().strip_prefix(word.word.as_str()) {
+            Some(after) => {
+                rest = after;
+                true
+            }
+            None => false,
+        },
+    );
 }
 
 /// Gives the words of segments the times between pauses, and the segments the times of their words. `duration` is the length
 /// of what was heard, in seconds.
 pub(super) fn place(segments: &mut [Segment], pauses: &Pauses, duration: f64) {
     let mut before = 0.0;
-    let words = segments.iter().flat_map(|segment| segment.words.iter().flatten());
+    let words = segments
+        .iter()
+        .flat_map(|segment| segment.words.iter().flatten());
     let boundaries: Vec<_> = words
         .map(|word| {
             before = word.end.clamp(before, duration.max(before));
             let letters = word.word.chars().filter(|c| c.is_alphanumeric()).count();
-            Boundary { end: before, letters, punctuated: !word.word.ends_with(char::is_alphanumeric) }
+            Boundary {
+                end: before,
+                letters,
+                punctuated: !word.word.ends_with(char::is_alphanumeric),
+            }
         })
         .collect();
     let mut places = pauses.place(&boundaries, 0.0, duration).into_iter();
@@ -133,16 +149,29 @@ mod tests {
                 end: index as f64 + 1.0,
             })
             .collect();
-        let words: Vec<_> = words(&spoken).into_iter().map(|word| (word.word, word.start, word.end)).collect();
-        let expected: Vec<_> = expected.iter().map(|(word, start, end)| ((*word).to_owned(), *start, *end)).collect();
+        let words: Vec<_> = words(&spoken)
+            .into_iter()
+            .map(|word| (word.word, word.start, word.end))
+            .collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(word, start, end)| ((*word).to_owned(), *start, *end))
+            .collect();
         assert_eq!(words, expected);
     }
 
     #[test]
     fn words_lie_between_spaces_and_keep_their_punctuation() {
         check(
-            &[b" Hel", b"lo", b",", b" my", b" (", b"old", b")", b" friend", b"."],
-            &[("Hello,", 0.0, 2.0), ("my", 3.0, 4.0), ("(old)", 4.0, 6.0), ("friend.", 7.0, 8.0)],
+            &[
+                b" Hel", b"lo", b",", b" my", b" (", b"old", b")", b" friend", b".",
+            ],
+            &[
+                ("Hello,", 0.0, 2.0),
+                ("my", 3.0, 4.0),
+                ("(old)", 4.0, 6.0),
+                ("friend.", 7.0, 8.0),
+            ],
         );
         check(&[b" 3", b".", b"5"], &[("3.5", 0.0, 3.0)]);
         check(&[], &[]);
@@ -152,23 +181,46 @@ mod tests {
     fn characters_without_spaces_are_words_even_if_a_token_cuts_them() {
         let dark = "暗".as_bytes();
         check(
-            &["真".as_bytes(), "昼間".as_bytes(), &dark[..2], &dark[2..], "。".as_bytes()],
+            &[
+                "真".as_bytes(),
+                "昼間".as_bytes(),
+                &dark[..2],
+                &dark[2..],
+                "。".as_bytes(),
+            ],
             &[("真", 0.0, 1.0), ("昼間暗。", 1.0, 4.0)],
         );
     }
 
     #[test]
     fn words_fill_their_segments_and_what_was_cut_is_gone() {
-        let word = |text: &str, start: f64, end: f64| Word { word: text.into(), start, end, probability: 1.0 };
-        let segment =
-            |text: &str, words| Segment { words: Some(words), ..crate::engine::text::tests::segment(text, -0.1, 0.0) };
+        let word = |text: &str, start: f64, end: f64| Word {
+            word: text.into(),
+            start,
+            end,
+            probability: 1.0,
+        };
+        let segment = |text: &str, words| Segment {
+            words: Some(words),
+            ..crate::engine::text::tests::segment(text, -0.1, 0.0)
+        };
         let mut segments = [
-            segment("one two", vec![word("one", 0.0, 0.5), word("two", 0.5, 1.0), word("two", 1.0, 1.2)]),
+            segment(
+                "one two",
+                vec![
+                    word("one", 0.0, 0.5),
+                    word("two", 0.5, 1.0),
+                    word("two", 1.0, 1.2),
+                ],
+            ),
             segment("three", vec![word("three", 1.2, 9.0)]),
         ];
         segments.iter_mut().for_each(drop_cut_words);
         place(&mut segments, &Pauses::of(&vec![0.5; 32_000]), 2.0);
-        assert_eq!(segments[0].words, Some(vec![word("one", 0.0, 0.5), word("two", 0.5, 1.0)]));
+        assert_eq!(
+            segments[0].words,
+            Some(vec![word("one", 0.0, 0.5), word("two", 0.5, 1.0)])
+        );
         assert_eq!((segments[1].start, segments[1].end), (1.0, 2.0));
     }
 }

@@ -33,14 +33,21 @@ pub(super) fn transcribe(
 
     let text = session.transcribe(samples, request, control)?;
     let believed = is_believable(&text.segments);
-    tracing::debug!(no_speech, believed, avg_logprob = avg_logprob(&text.segments), "sound was transcribed");
+    tracing::debug!(
+        no_speech,
+        believed,
+        avg_logprob = avg_logprob(&text.segments),
+        "sound was transcribed"
+    );
     Ok(if believed { text } else { SpanText::default() })
 }
 
 /// Whether the text is likely to be speech, and not hallucinated.
 fn is_believable(segments: &[Segment]) -> bool {
     let tokens: usize = segments.iter().map(|segment| segment.tokens.len()).sum();
-    let repeats = segments.iter().any(|segment| segment.compression_ratio > MAX_COMPRESSION_RATIO);
+    let repeats = segments
+        .iter()
+        .any(|segment| segment.compression_ratio > MAX_COMPRESSION_RATIO);
     tokens >= MIN_TOKENS && !repeats && avg_logprob(segments) >= MIN_AVG_LOGPROB
 }
 
@@ -49,13 +56,21 @@ mod tests {
     use super::*;
 
     fn segment(tokens: usize, avg_logprob: f32, compression_ratio: f32) -> Segment {
-        Segment { tokens: vec![1; tokens], avg_logprob, compression_ratio, ..Segment::default() }
+        Segment {
+            tokens: vec![1; tokens],
+            avg_logprob,
+            compression_ratio,
+            ..Segment::default()
+        }
     }
 
     #[test]
     fn only_likely_text_of_some_length_is_believed() {
         assert!(is_believable(&[segment(12, -0.4, 1.0)]));
-        assert!(is_believable(&[segment(3, -0.4, 1.0), segment(9, -0.9, 1.0)]), "the mean counts");
+        assert!(
+            is_believable(&[segment(3, -0.4, 1.0), segment(9, -0.9, 1.0)]),
+            "the mean counts"
+        );
         assert!(!is_believable(&[segment(3, -0.4, 1.0)]), "too short");
         assert!(!is_believable(&[segment(12, -1.0, 1.0)]), "too unlikely");
         assert!(!is_believable(&[segment(60, -0.1, 4.0)]), "a loop");

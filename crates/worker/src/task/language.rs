@@ -80,7 +80,15 @@ pub(super) fn detect(
     context: &TaskContext<'_>,
     session: &mut dyn Session,
 ) -> Result<Option<Spoken>, TaskError> {
-    find(spans, &mut SpoolListener { spool, candidates, context, session })
+    find(
+        spans,
+        &mut SpoolListener {
+            spool,
+            candidates,
+            context,
+            session,
+        },
+    )
 }
 
 /// Detects the languages of `samples` among `candidates`, or among all if there are none.
@@ -103,7 +111,10 @@ struct SpoolListener<'a> {
 
 impl SpoolListener<'_> {
     fn read(&self, piece: &Piece) -> Result<Vec<f32>, TaskError> {
-        let span = PlannedSpan { stretches: piece.clone(), ..PlannedSpan::default() };
+        let span = PlannedSpan {
+            stretches: piece.clone(),
+            ..PlannedSpan::default()
+        };
         Ok(read_span(self.spool, &to_span(&span)).map_err(AudioError::Spool)?)
     }
 }
@@ -130,7 +141,10 @@ fn among(mut scores: Scores, candidates: &[String]) -> Scores {
     let sum: f32 = scores.iter().map(|score| score.probability).sum();
     if scores.is_empty() || sum <= 0.0 {
         // Weights that know none of them: the client's first.
-        return vec![DetectedLanguage { code: candidates[0].clone(), probability: 0.0 }];
+        return vec![DetectedLanguage {
+            code: candidates[0].clone(),
+            probability: 0.0,
+        }];
     }
     for score in &mut scores {
         score.probability /= sum;
@@ -142,25 +156,49 @@ fn find(spans: Vec<PlannedSpan>, listener: &mut dyn Listener) -> Result<Option<S
     // Sound that may be no speech has no say, unless there is nothing else.
     let is_speech = |span: &PlannedSpan| span.certainty == Certainty::Speech;
     let has_speech = spans.iter().any(is_speech);
-    let heard: Vec<usize> = (0..spans.len()).filter(|&index| !has_speech || is_speech(&spans[index])).collect();
+    let heard: Vec<usize> = (0..spans.len())
+        .filter(|&index| !has_speech || is_speech(&spans[index]))
+        .collect();
     if heard.is_empty() {
         return Ok(None);
     }
 
-    let speech: Piece = heard.iter().flat_map(|&index| spans[index].stretches.iter().copied()).collect();
-    let probes = probes(&speech).iter().map(|probe| listener.detect(probe)).collect::<Result<Vec<_>, _>>()?;
+    let speech: Piece = heard
+        .iter()
+        .flat_map(|&index| spans[index].stretches.iter().copied())
+        .collect();
+    let probes = probes(&speech)
+        .iter()
+        .map(|probe| listener.detect(probe))
+        .collect::<Result<Vec<_>, _>>()?;
     let common = mean(&probes);
-    let Some(first) = common.first() else { return Ok(None) };
+    let Some(first) = common.first() else {
+        return Ok(None);
+    };
     if probes.len() == 1 || agree(&probes, first) {
         let is_unsure = probes.len() == 1 && first.probability < SURE_ALONE;
         let likely = |score: &&DetectedLanguage| is_unsure && score.probability >= MIN_ALTERNATIVE;
-        let alternatives = common[1..].iter().take(MAX_ALTERNATIVES).filter(likely).cloned().collect();
+        let alternatives = common[1..]
+            .iter()
+            .take(MAX_ALTERNATIVES)
+            .filter(likely)
+            .cloned()
+            .collect();
         let language = first.code.clone();
-        return Ok(Some(Spoken { language, probability: first.probability, alternatives, spans }));
+        return Ok(Some(Spoken {
+            language,
+            probability: first.probability,
+            alternatives,
+            spans,
+        }));
     }
 
     let is_short = duration(&speech) <= SHORT_SAMPLES;
-    let pieces = if is_short { every_piece(&spans, &heard, listener)? } else { some_pieces(&spans, &heard, listener)? };
+    let pieces = if is_short {
+        every_piece(&spans, &heard, listener)?
+    } else {
+        some_pieces(&spans, &heard, listener)?
+    };
     Ok(Some(plan(spans, pieces)))
 }
 
@@ -171,7 +209,10 @@ fn probes(speech: &Piece) -> Vec<Piece> {
         return vec![speech.clone()];
     }
 
-    let count = (total / SINGLE_PROBE_SAMPLES).clamp(2, PROBES).max(total / LONG_PROBE_DISTANCE).min(MAX_PROBES);
+    let count = (total / SINGLE_PROBE_SAMPLES)
+        .clamp(2, PROBES)
+        .max(total / LONG_PROBE_DISTANCE)
+        .min(MAX_PROBES);
     let middle = |probe: u64| total * (2 * probe + 1) / (2 * count);
     (0..count)
         .map(|probe| {
@@ -201,9 +242,16 @@ fn mean(probes: &[Scores]) -> Scores {
 /// Whether the probes are sure together and none of them is sure of another language.
 fn agree(probes: &[Scores], common: &DetectedLanguage) -> bool {
     let dissents = |scores: &Scores| {
-        let Some(best) = scores.first() else { return false };
-        let common_score = scores.iter().find(|score| score.code == common.code).map_or(0.0, |score| score.probability);
-        best.probability >= DISSENT && common_score < ASSENT && !are_confusable(&best.code, &common.code)
+        let Some(best) = scores.first() else {
+            return false;
+        };
+        let common_score = scores
+            .iter()
+            .find(|score| score.code == common.code)
+            .map_or(0.0, |score| score.probability);
+        best.probability >= DISSENT
+            && common_score < ASSENT
+            && !are_confusable(&best.code, &common.code)
     };
     common.probability >= SURE && !probes.iter().any(dissents)
 }
@@ -216,7 +264,11 @@ struct Heard {
 }
 
 /// All speech in short pieces.
-fn every_piece(spans: &[PlannedSpan], heard: &[usize], listener: &mut dyn Listener) -> Result<Vec<Heard>, TaskError> {
+fn every_piece(
+    spans: &[PlannedSpan],
+    heard: &[usize],
+    listener: &mut dyn Listener,
+) -> Result<Vec<Heard>, TaskError> {
     let mut pieces = Vec::new();
     for &span in heard {
         pieces.extend(pieces_of(span, &spans[span], listener)?);
@@ -224,30 +276,61 @@ fn every_piece(spans: &[PlannedSpan], heard: &[usize], listener: &mut dyn Listen
     Ok(pieces)
 }
 
-fn pieces_of(span: usize, planned: &PlannedSpan, listener: &mut dyn Listener) -> Result<Vec<Heard>, TaskError> {
+fn pieces_of(
+    span: usize,
+    planned: &PlannedSpan,
+    listener: &mut dyn Listener,
+) -> Result<Vec<Heard>, TaskError> {
     let cut = listener.cut(&planned.stretches)?;
-    cut.into_iter().map(|piece| Ok(Heard { span, scores: listener.detect(&piece)?, piece })).collect()
+    cut.into_iter()
+        .map(|piece| {
+            Ok(Heard {
+                span,
+                scores: listener.detect(&piece)?,
+                piece,
+            })
+        })
+        .collect()
 }
 
 /// Spans whole where they are as sure as their neighbours of the same language, and in short pieces where they are not.
-fn some_pieces(spans: &[PlannedSpan], heard: &[usize], listener: &mut dyn Listener) -> Result<Vec<Heard>, TaskError> {
+fn some_pieces(
+    spans: &[PlannedSpan],
+    heard: &[usize],
+    listener: &mut dyn Listener,
+) -> Result<Vec<Heard>, TaskError> {
     let mut whole = Vec::new();
     for &span in heard {
         let piece = spans[span].stretches.clone();
         let middle = duration(&piece) / 2;
-        let probe = window(&piece, middle.saturating_sub(PROBE_SAMPLES / 2), middle + PROBE_SAMPLES / 2);
+        let probe = window(
+            &piece,
+            middle.saturating_sub(PROBE_SAMPLES / 2),
+            middle + PROBE_SAMPLES / 2,
+        );
         let scores = listener.detect(&probe)?;
-        whole.push(Heard { span, piece, scores });
+        whole.push(Heard {
+            span,
+            piece,
+            scores,
+        });
     }
 
-    let best: Vec<_> = whole.iter().map(|heard| heard.scores.first().cloned()).collect();
+    let best: Vec<_> = whole
+        .iter()
+        .map(|heard| heard.scores.first().cloned())
+        .collect();
     let mut pieces = Vec::new();
     for (index, heard) in whole.into_iter().enumerate() {
         let is_same = |other: usize| {
-            let pair = best[index].as_ref().zip(best.get(other).and_then(Option::as_ref));
+            let pair = best[index]
+                .as_ref()
+                .zip(best.get(other).and_then(Option::as_ref));
             pair.is_none_or(|(own, other)| own.code == other.code)
         };
-        let is_sure = best[index].as_ref().is_some_and(|own| own.probability >= SURE);
+        let is_sure = best[index]
+            .as_ref()
+            .is_some_and(|own| own.probability >= SURE);
         if is_sure && is_same(index.wrapping_sub(1)) && is_same(index + 1) {
             pieces.push(heard);
         } else {
@@ -265,7 +348,12 @@ fn plan(spans: Vec<PlannedSpan>, pieces: Vec<Heard>) -> Spoken {
 
     let (language, probability) = most_spoken(&languages, &lengths, &scores);
     if languages.iter().all(|code| *code == language) {
-        return Spoken { language, probability, alternatives: Vec::new(), spans };
+        return Spoken {
+            language,
+            probability,
+            alternatives: Vec::new(),
+            spans,
+        };
     }
 
     let mut pieces = pieces.into_iter().zip(languages).peekable();
@@ -275,7 +363,9 @@ fn plan(spans: Vec<PlannedSpan>, pieces: Vec<Heard>) -> Spoken {
         while let Some((heard, code)) = pieces.next_if(|(heard, _)| heard.span == index) {
             let is_new = planned.len() == before;
             match planned.last_mut() {
-                Some(last) if !is_new && is_in(last, &code) => append(&mut last.stretches, heard.piece),
+                Some(last) if !is_new && is_in(last, &code) => {
+                    append(&mut last.stretches, heard.piece)
+                }
                 _ => planned.push(PlannedSpan {
                     stretches: heard.piece,
                     certainty: span.certainty,
@@ -285,10 +375,18 @@ fn plan(spans: Vec<PlannedSpan>, pieces: Vec<Heard>) -> Spoken {
         }
         if planned.len() == before {
             // It was not listened to.
-            planned.push(PlannedSpan { language: Some(language.clone()), ..span });
+            planned.push(PlannedSpan {
+                language: Some(language.clone()),
+                ..span
+            });
         }
     }
-    Spoken { language, probability, alternatives: Vec::new(), spans: planned }
+    Spoken {
+        language,
+        probability,
+        alternatives: Vec::new(),
+        spans: planned,
+    }
 }
 
 fn is_in(span: &PlannedSpan, code: &str) -> bool {
@@ -308,10 +406,20 @@ fn append(stretches: &mut Piece, later: Piece) {
 /// The language with the most speech, and its mean probability there.
 fn most_spoken(languages: &[String], lengths: &[u64], scores: &[&Scores]) -> (String, f32) {
     let of = |code: &String| -> u64 {
-        languages.iter().zip(lengths).filter(|(known, _)| *known == code).map(|(_, length)| length).sum()
+        languages
+            .iter()
+            .zip(lengths)
+            .filter(|(known, _)| *known == code)
+            .map(|(_, length)| length)
+            .sum()
     };
     // Of equals the one that is spoken first: `max_by_key` would take the last.
-    let most = languages.iter().rev().max_by_key(|code| of(code)).cloned().unwrap_or_else(|| "en".to_owned());
+    let most = languages
+        .iter()
+        .rev()
+        .max_by_key(|code| of(code))
+        .cloned()
+        .unwrap_or_else(|| "en".to_owned());
 
     let mut weighted = 0.0;
     for ((code, length), scores) in languages.iter().zip(lengths).zip(scores) {

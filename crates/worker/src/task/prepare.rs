@@ -32,11 +32,22 @@ pub(super) fn prepare(
         tracing::warn!(job.id = %claim.job_id, "job {}: {}", claim.job_id, warning.detail);
     }
 
-    let mut planned = name_languages(claim, spool.path(), planned_spans(&recording), context, session)?;
+    let mut planned = name_languages(
+        claim,
+        spool.path(),
+        planned_spans(&recording),
+        context,
+        session,
+    )?;
     let outputs = match (planned.spans.as_slice(), &planned.language) {
         ([], _) | (_, None) => Some(Vec::new()),
         ([span], Some(language)) => {
-            let job = SpanJob { options: &claim.options, language, alternatives: &planned.alternatives, span };
+            let job = SpanJob {
+                options: &claim.options,
+                language,
+                alternatives: &planned.alternatives,
+                span,
+            };
             Some(vec![transcribe_span(spool.path(), &job, context, session)?])
         }
         _ => {
@@ -72,8 +83,14 @@ struct Planned {
 impl Planned {
     /// Takes the alternative that gave the better text.
     fn adopt(&mut self, outputs: &[SpanOutput]) {
-        let written = outputs.iter().flat_map(|output| &output.segments).find_map(|segment| segment.language.as_ref());
-        let chosen = self.alternatives.iter().find(|alternative| Some(&alternative.code) == written);
+        let written = outputs
+            .iter()
+            .flat_map(|output| &output.segments)
+            .find_map(|segment| segment.language.as_ref());
+        let chosen = self
+            .alternatives
+            .iter()
+            .find(|alternative| Some(&alternative.code) == written);
         if let Some(chosen) = chosen {
             self.language = Some(chosen.code.clone());
             self.probability = Some(chosen.probability);
@@ -96,22 +113,50 @@ fn name_languages(
         _ => None,
     };
     if let Some(language) = named {
-        return Ok(Planned { language: Some(language.clone()), probability: None, alternatives: Vec::new(), spans });
+        return Ok(Planned {
+            language: Some(language.clone()),
+            probability: None,
+            alternatives: Vec::new(),
+            spans,
+        });
     }
 
-    Ok(match language::detect(spool, spans, &claim.options.languages, context, session)? {
-        Some(Spoken { language, probability, alternatives, spans }) => {
-            Planned { language: Some(language), probability: Some(probability), alternatives, spans }
-        }
-        None => Planned { language: None, probability: None, alternatives: Vec::new(), spans: Vec::new() },
-    })
+    Ok(
+        match language::detect(spool, spans, &claim.options.languages, context, session)? {
+            Some(Spoken {
+                language,
+                probability,
+                alternatives,
+                spans,
+            }) => Planned {
+                language: Some(language),
+                probability: Some(probability),
+                alternatives,
+                spans,
+            },
+            None => Planned {
+                language: None,
+                probability: None,
+                alternatives: Vec::new(),
+                spans: Vec::new(),
+            },
+        },
+    )
 }
 
 /// The spans of a recording as the store keeps them.
 fn planned_spans(recording: &Recording) -> Vec<PlannedSpan> {
     let planned = recording.spans.iter().map(|span| PlannedSpan {
-        stretches: span.stretches.iter().map(|stretch| (stretch.start_sample, stretch.end_sample)).collect(),
-        certainty: if span.doubtful { Certainty::Doubtful } else { Certainty::Speech },
+        stretches: span
+            .stretches
+            .iter()
+            .map(|stretch| (stretch.start_sample, stretch.end_sample))
+            .collect(),
+        certainty: if span.doubtful {
+            Certainty::Doubtful
+        } else {
+            Certainty::Speech
+        },
         language: None,
     });
     planned.collect()
@@ -126,7 +171,9 @@ fn warnings(recording: &Recording) -> Vec<Warning> {
     }
     if recording.damaged_ms > 0 {
         let damaged = recording.damaged_ms as f64 / 1000.0;
-        let detail = format!("{damaged:.2} s of the recording could not be decoded; silence took their place");
+        let detail = format!(
+            "{damaged:.2} s of the recording could not be decoded; silence took their place"
+        );
         warnings.push(Warning::new(WarningCode::DamagedAudio, detail));
     }
     warnings

@@ -47,7 +47,12 @@ pub(super) fn transcribe(
 ) -> Result<SpanOutput, TaskError> {
     let spool = context.data.spool().join(&task.spool);
     let language = claim.language.as_deref().unwrap_or("en");
-    let job = SpanJob { options: &claim.options, language, alternatives: &[], span: &task.span };
+    let job = SpanJob {
+        options: &claim.options,
+        language,
+        alternatives: &[],
+        span: &task.span,
+    };
     transcribe_span(&spool, &job, context, session)
 }
 
@@ -72,12 +77,17 @@ pub(super) fn transcribe_span(
         (Certainty::Speech, []) => other_language(&samples, &text, job, context, session)?,
         (Certainty::Speech, _) => best_alternative(&samples, &text, job, context, session)?,
     };
-    let text = if job.span.certainty == Certainty::Speech { with_unlikely(text) } else { text };
+    let text = if job.span.certainty == Certainty::Speech {
+        with_unlikely(text)
+    } else {
+        text
+    };
     Ok(match other {
         Some(Other::Better(text, language)) => locate(text, &span, &language),
-        Some(Other::SoundsLike(code)) => {
-            SpanOutput { sounds_like: Some(code), ..locate(text, &span, &request.language) }
-        }
+        Some(Other::SoundsLike(code)) => SpanOutput {
+            sounds_like: Some(code),
+            ..locate(text, &span, &request.language)
+        },
         None => locate(text, &span, &request.language),
     })
 }
@@ -85,8 +95,15 @@ pub(super) fn transcribe_span(
 /// Returns the unlikely text where there is no other and the speech detector is sure of speech: the result then warns
 /// of low confidence.
 fn with_unlikely(text: SpanText) -> SpanText {
-    let restored = SpanText { segments: text.unlikely.clone(), ..SpanText::default() };
-    if text.segments.is_empty() && has_words(&restored) { restored } else { text }
+    let restored = SpanText {
+        segments: text.unlikely.clone(),
+        ..SpanText::default()
+    };
+    if text.segments.is_empty() && has_words(&restored) {
+        restored
+    } else {
+        text
+    }
 }
 
 /// Of the alternatives the one whose text is the likeliest, if that is likelier than `text`. Whisper detects the language of
@@ -98,7 +115,13 @@ fn best_alternative(
     context: &TaskContext<'_>,
     session: &mut dyn Session,
 ) -> Result<Option<Other>, TaskError> {
-    let merit = |text: &SpanText| if text.segments.is_empty() { f32::MIN } else { avg_logprob(&text.segments) };
+    let merit = |text: &SpanText| {
+        if text.segments.is_empty() {
+            f32::MIN
+        } else {
+            avg_logprob(&text.segments)
+        }
+    };
     let mut best = None;
     let mut best_merit = merit(text);
 
@@ -119,7 +142,12 @@ fn best_alternative(
 /// Whether a text is more than punctuation or a syllable, which Whisper writes with high confidence over sound it does not
 /// understand.
 fn has_words(text: &SpanText) -> bool {
-    let characters = || text.segments.iter().flat_map(|segment| segment.text.chars()).filter(|c| !c.is_whitespace());
+    let characters = || {
+        text.segments
+            .iter()
+            .flat_map(|segment| segment.text.chars())
+            .filter(|c| !c.is_whitespace())
+    };
     let letters = characters().filter(|c| c.is_alphanumeric()).count();
     letters >= MIN_LETTERS && letters * 2 > characters().count()
 }
@@ -143,7 +171,11 @@ fn other_language(
 ) -> Result<Option<Other>, TaskError> {
     let is_named = job.options.language.is_some();
     let is_empty = text.segments.is_empty();
-    let doubtful_below = if is_named { HARDLY_LIKELY_AVG_LOGPROB } else { DOUBTFUL_AVG_LOGPROB };
+    let doubtful_below = if is_named {
+        HARDLY_LIKELY_AVG_LOGPROB
+    } else {
+        DOUBTFUL_AVG_LOGPROB
+    };
     let is_doubtful = !is_empty && avg_logprob(&text.segments) < doubtful_below;
     if !is_empty && !is_doubtful {
         return Ok(None);
@@ -151,8 +183,15 @@ fn other_language(
 
     let probe = &samples[..samples.len().min(DETECTION_SAMPLES)];
     let scores = detect_among(probe, &job.options.languages, context, session)?;
-    let sure = if is_empty { SURE_OF_ANY } else { SURE_OF_BETTER };
-    let best = scores.into_iter().next().filter(|best| best.probability >= sure && best.code != job.language);
+    let sure = if is_empty {
+        SURE_OF_ANY
+    } else {
+        SURE_OF_BETTER
+    };
+    let best = scores
+        .into_iter()
+        .next()
+        .filter(|best| best.probability >= sure && best.code != job.language);
     let Some(best) = best else { return Ok(None) };
 
     if is_named && !is_empty {
@@ -162,21 +201,28 @@ fn other_language(
 
     let request = EngineRequest::new(job.options, &best.code, context.model);
     let other = session.transcribe(samples, &request, context.control)?;
-    let is_better =
-        !other.segments.is_empty() && (is_empty || avg_logprob(&other.segments) > avg_logprob(&text.segments));
+    let is_better = !other.segments.is_empty()
+        && (is_empty || avg_logprob(&other.segments) > avg_logprob(&text.segments));
     Ok(is_better.then_some(Other::Better(other, best.code)))
 }
 
 /// Mean over all tokens; 0 for none.
 pub(super) fn avg_logprob(segments: &[Segment]) -> f32 {
     let tokens: usize = segments.iter().map(|segment| segment.tokens.len()).sum();
-    let sum: f32 = segments.iter().map(|segment| segment.avg_logprob * segment.tokens.len() as f32).sum();
+    let sum: f32 = segments
+        .iter()
+        .map(|segment| segment.avg_logprob * segment.tokens.len() as f32)
+        .sum();
     sum / tokens.max(1) as f32
 }
 
 /// Maps times in the span to times in the recording, and names the language.
 fn locate(text: SpanText, span: &Span, language: &str) -> SpanOutput {
-    let SpanText { mut segments, mut dropped, .. } = text;
+    let SpanText {
+        mut segments,
+        mut dropped,
+        ..
+    } = text;
     let move_to_recording = |start: &mut f64, end: &mut f64| {
         let located = span.locate(*start, *end);
         *start = to_ms(located.0);
@@ -193,14 +239,24 @@ fn locate(text: SpanText, span: &Span, language: &str) -> SpanOutput {
     for Gap { start, end, .. } in &mut dropped {
         move_to_recording(start, end);
     }
-    SpanOutput { segments, dropped, sounds_like: None }
+    SpanOutput {
+        segments,
+        dropped,
+        sounds_like: None,
+    }
 }
 
 /// A span of the store as the audio code has it.
 pub(super) fn to_span(planned: &PlannedSpan) -> Span {
-    let stretch = |&(start_sample, end_sample): &(u64, u64)| Stretch { start_sample, end_sample };
+    let stretch = |&(start_sample, end_sample): &(u64, u64)| Stretch {
+        start_sample,
+        end_sample,
+    };
     let stretches = planned.stretches.iter().map(stretch).collect();
-    Span { stretches, doubtful: planned.certainty == Certainty::Doubtful }
+    Span {
+        stretches,
+        doubtful: planned.certainty == Certainty::Doubtful,
+    }
 }
 
 /// Seconds rounded to the millisecond.

@@ -22,14 +22,24 @@ impl Control for NeverStop {
 fn sentence() -> Vec<f32> {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/clip.wav");
     let spool = tempfile::NamedTempFile::new().unwrap();
-    prepare(&fixture, spool.path(), &Limits::default(), TrackChoice::asked(None), &NeverStop).unwrap();
+    prepare(
+        &fixture,
+        spool.path(),
+        &Limits::default(),
+        TrackChoice::asked(None),
+        &NeverStop,
+    )
+    .unwrap();
     let samples = samples_of(spool.path()).unwrap();
     read_span(spool.path(), &Span::whole(0, samples)).unwrap()
 }
 
 fn load(cache: &Cache, name: &str, align: bool) -> Whisper {
     let installed = cache.lookup(name).unwrap();
-    assert!(installed.is_some(), "the weights {name} are not installed: run `steno weights pull {name}` first");
+    assert!(
+        installed.is_some(),
+        "the weights {name} are not installed: run `steno weights pull {name}` first"
+    );
     let weights = cache.open_verified(name).unwrap();
     Whisper::load(&weights, ComputeType::Auto, align.then_some(name)).unwrap()
 }
@@ -48,7 +58,11 @@ fn request(language: &str, word_timestamps: bool) -> EngineRequest {
 
 fn text(whisper: &Whisper, samples: &[f32], request: &EngineRequest) -> String {
     let found = whisper.transcribe(samples, request, &NeverStop).unwrap();
-    let texts: Vec<_> = found.segments.iter().map(|segment| segment.text.as_str()).collect();
+    let texts: Vec<_> = found
+        .segments
+        .iter()
+        .map(|segment| segment.text.as_str())
+        .collect();
     texts.join(" ")
 }
 
@@ -69,11 +83,20 @@ fn english_weights_transcribe_english_whatever_language_is_asked_for() {
 fn english_weights_tell_when_words_are_spoken() {
     let whisper = load(&Cache::from_env().unwrap(), "tiny.en", true);
     let samples = sentence();
-    let found = whisper.transcribe(&samples, &request("en", true), &NeverStop).unwrap();
+    let found = whisper
+        .transcribe(&samples, &request("en", true), &NeverStop)
+        .unwrap();
 
-    let words: Vec<_> = found.segments.iter().flat_map(|segment| segment.words.iter().flatten()).collect();
+    let words: Vec<_> = found
+        .segments
+        .iter()
+        .flat_map(|segment| segment.words.iter().flatten())
+        .collect();
     assert!(words.len() > 5, "{words:?}");
-    assert!(words.windows(2).all(|pair| pair[0].end <= pair[1].start), "{words:?}");
+    assert!(
+        words.windows(2).all(|pair| pair[0].end <= pair[1].start),
+        "{words:?}"
+    );
 }
 
 #[test]
@@ -98,7 +121,10 @@ fn weights_shaped_like_large_v3_load_and_run() {
     for align in [false, true] {
         let whisper = load(&cache, "synthetic", align);
         let languages = whisper.detect_languages(&samples, &NeverStop).unwrap();
-        let mut codes: Vec<_> = languages.iter().map(|language| language.code.as_str()).collect();
+        let mut codes: Vec<_> = languages
+            .iter()
+            .map(|language| language.code.as_str())
+            .collect();
         codes.sort_unstable();
         let mut known: Vec<_> = LANGUAGES.iter().map(|(code, _)| *code).collect();
         known.sort_unstable();
@@ -106,7 +132,9 @@ fn weights_shaped_like_large_v3_load_and_run() {
 
         // Random weights say nothing that means something; every token must be one of the text's.
         for language in ["en", "yue"] {
-            whisper.transcribe(&samples, &request(language, align), &NeverStop).unwrap();
+            whisper
+                .transcribe(&samples, &request(language, align), &NeverStop)
+                .unwrap();
         }
     }
 }

@@ -17,11 +17,18 @@ struct Model {
 
 /// Writes `model.bin` and `vocabulary.txt` into `folder`.
 pub(crate) fn write_large_v3(folder: &Path) {
-    let mut model = Model { tensors: 0, bytes: Vec::new(), random: 1 };
+    let mut model = Model {
+        tensors: 0,
+        bytes: Vec::new(),
+        random: 1,
+    };
 
     for (side, positions) in [("encoder", 1500), ("decoder", 448)] {
         model.heads(&format!("{side}/num_heads"));
-        model.tensor(&format!("{side}/position_encodings/encodings"), &[positions, WIDTH]);
+        model.tensor(
+            &format!("{side}/position_encodings/encodings"),
+            &[positions, WIDTH],
+        );
         model.norm(&format!("{side}/layer_norm"));
 
         let layer = format!("{side}/layer_0");
@@ -29,7 +36,11 @@ pub(crate) fn write_large_v3(folder: &Path) {
         model.linear(&format!("{layer}/ffn/linear_0"), 4 * WIDTH, WIDTH);
         model.linear(&format!("{layer}/ffn/linear_1"), WIDTH, 4 * WIDTH);
         model.norm(&format!("{layer}/self_attention/layer_norm"));
-        model.linear(&format!("{layer}/self_attention/linear_0"), 3 * WIDTH, WIDTH);
+        model.linear(
+            &format!("{layer}/self_attention/linear_0"),
+            3 * WIDTH,
+            WIDTH,
+        );
         model.linear(&format!("{layer}/self_attention/linear_1"), WIDTH, WIDTH);
     }
 
@@ -45,7 +56,13 @@ pub(crate) fn write_large_v3(folder: &Path) {
     }
 
     // whisper.cpp asks for the token of a space alone, whose rank is 220.
-    let token = |rank| if rank == 220 { "Ġ".to_owned() } else { format!("Ġ{rank}") };
+    let token = |rank| {
+        if rank == 220 {
+            "Ġ".to_owned()
+        } else {
+            format!("Ġ{rank}")
+        }
+    };
     let vocabulary: Vec<_> = (0..TOKENS).map(token).collect();
     fs::write(folder.join("model.bin"), model.finish()).unwrap();
     fs::write(folder.join("vocabulary.txt"), vocabulary.join("\n")).unwrap();
@@ -73,7 +90,10 @@ impl Model {
         self.header(name, dims, 0, 4 * count);
 
         for _ in 0..count {
-            self.random = self.random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            self.random = self
+                .random
+                .wrapping_mul(1_664_525)
+                .wrapping_add(1_013_904_223);
             let value = (self.random >> 8) as f32 / (1 << 23) as f32 - 1.0;
             self.bytes.extend((value / 4.0).to_le_bytes());
         }
@@ -83,7 +103,8 @@ impl Model {
         self.tensors += 1;
         write_text(&mut self.bytes, name);
         self.bytes.push(dims.len() as u8);
-        self.bytes.extend(dims.iter().flat_map(|dim| dim.to_le_bytes()));
+        self.bytes
+            .extend(dims.iter().flat_map(|dim| dim.to_le_bytes()));
         self.bytes.push(dtype);
         self.bytes.extend(size_bytes.to_le_bytes());
     }

@@ -83,13 +83,23 @@ async fn create(
     let (job_id, wanted) = submit(request, payload, &state, task).await?;
     let connection = Connection::of(request);
     if wanted.format == ResponseFormat::Stream {
-        let delivery = Delivery { connection, job_id, now: state.now(), state };
+        let delivery = Delivery {
+            connection,
+            job_id,
+            now: state.now(),
+            state,
+        };
         return stream::answer(delivery, Owner::of(request)).await;
     }
     let (status, _) = wait_for_end(&state, request, job_id, None).await?;
     match (status.result, status.error) {
         (Some(result), _) => {
-            let delivery = Delivery { connection, job_id, now: state.now(), state };
+            let delivery = Delivery {
+                connection,
+                job_id,
+                now: state.now(),
+                state,
+            };
             Ok(answer(delivery, &wanted, &result))
         }
         (None, Some(error)) => Err(failure(error)),
@@ -113,7 +123,10 @@ async fn submit(
     let mut upload = Upload::begin(state).await?;
     let check_fields = async |form: &Form| {
         let model = request::check_first_fields(form)?;
-        state.resolve_openai_model(&model.unwrap_or_default()).await.map(drop)
+        state
+            .resolve_openai_model(&model.unwrap_or_default())
+            .await
+            .map(drop)
     };
     let form = upload::receive_multipart(request, payload, &mut upload, check_fields).await?;
     let mut wanted = request::read(&form, task)?;
@@ -125,30 +138,52 @@ async fn submit(
     }
     wanted.options.model = state.resolve_openai_model(&wanted.model).await?;
     let audio = upload.finish().await?;
-    let (options, quota, owner) = (wanted.options.clone(), owner.quota(), owner.mark().to_owned());
+    let (options, quota, owner) = (
+        wanted.options.clone(),
+        owner.quota(),
+        owner.mark().to_owned(),
+    );
     let request_id = RequestId::of(request);
     let (max_pending_jobs, idempotency_key) = (state.config.max_pending_jobs, None);
-    let job = NewJob { audio, options, owner, idempotency_key, shared: true, quota, max_pending_jobs, request_id };
+    let job = NewJob {
+        audio,
+        options,
+        owner,
+        idempotency_key,
+        shared: true,
+        quota,
+        max_pending_jobs,
+        request_id,
+    };
     Ok((upload::submit(state, job).await?.job_id, wanted))
 }
 
 fn answer(delivery: Delivery, wanted: &Request, result: &JobResult) -> HttpResponse {
     let task = wanted.options.task;
-    let text = |format: Format| (format.media_type(), render(result, task, format, wanted.options.layout()));
+    let text = |format: Format| {
+        (
+            format.media_type(),
+            render(result, task, format, wanted.options.layout()),
+        )
+    };
     let (media_type, body) = match wanted.format {
-        ResponseFormat::Json | ResponseFormat::Stream => {
-            (Format::Json.media_type(), to_json(&Transcription::new(result)))
-        }
-        ResponseFormat::VerboseJson(granularities) => {
-            (Format::VerboseJson.media_type(), to_json(&VerboseTranscription::new(result, task, granularities)))
-        }
+        ResponseFormat::Json | ResponseFormat::Stream => (
+            Format::Json.media_type(),
+            to_json(&Transcription::new(result)),
+        ),
+        ResponseFormat::VerboseJson(granularities) => (
+            Format::VerboseJson.media_type(),
+            to_json(&VerboseTranscription::new(result, task, granularities)),
+        ),
         ResponseFormat::Text => text(Format::Text),
         // OpenAI's server says so, and some clients look.
         ResponseFormat::Srt => (Format::Text.media_type(), text(Format::Srt).1),
         ResponseFormat::Vtt => text(Format::Vtt),
     };
     let mut response = HttpResponse::Ok();
-    response.content_type(media_type).insert_header((X_JOB_ID, delivery.job_id.to_string()));
+    response
+        .content_type(media_type)
+        .insert_header((X_JOB_ID, delivery.job_id.to_string()));
     response.body(delivery.body(body))
 }
 
@@ -159,7 +194,9 @@ fn to_json(body: &impl Serialize) -> String {
 /// A job that failed, as the answer to the call that waited for it.
 pub(crate) fn failure(error: JobError) -> ApiError {
     let code = match error.code {
-        FailureCode::EngineError | FailureCode::WorkerCrashed | FailureCode::Expired => ProblemCode::Internal,
+        FailureCode::EngineError | FailureCode::WorkerCrashed | FailureCode::Expired => {
+            ProblemCode::Internal
+        }
         FailureCode::ModelUnavailable => ProblemCode::ModelUnavailable,
         _ => ProblemCode::InvalidOptions,
     };

@@ -22,7 +22,10 @@ use crate::state::ApiState;
 pub(crate) async fn list_models(state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
     let names = model_names::all(&state.models().await?, &state.config.model_aliases);
     let data = names.iter().map(|name| Model::named(name)).collect();
-    Ok(HttpResponse::Ok().json(ModelList { object: "list".to_owned(), data }))
+    Ok(HttpResponse::Ok().json(ModelList {
+        object: "list".to_owned(),
+        data,
+    }))
 }
 
 /// Look weights up.
@@ -37,8 +40,15 @@ pub(crate) async fn list_models(state: web::Data<ApiState>) -> Result<HttpRespon
         (status = 503, description = "`not_ready`", body = ErrorBody),
     ),
 )]
-pub(crate) async fn get_model(request: HttpRequest, state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
-    let name = request.match_info().query("model").replace("%2F", "/").replace("%2f", "/");
+pub(crate) async fn get_model(
+    request: HttpRequest,
+    state: web::Data<ApiState>,
+) -> Result<HttpResponse, ApiError> {
+    let name = request
+        .match_info()
+        .query("model")
+        .replace("%2F", "/")
+        .replace("%2f", "/");
     if model_names::resolve(&name, &state.models().await?, &state.config.model_aliases).is_some() {
         return Ok(HttpResponse::Ok().json(Model::named(&name)));
     }

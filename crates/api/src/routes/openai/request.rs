@@ -64,7 +64,9 @@ pub(super) fn check_first_fields(form: &Form) -> Result<Option<String>, ApiError
 pub(super) fn read(form: &Form, task: Task) -> Result<Request, ApiError> {
     let mut reading = Reading::of(form);
     if form.files > 1 {
-        reading.options.refuse("file", "given more than once; send one recording at a time");
+        reading
+            .options
+            .refuse("file", "given more than once; send one recording at a time");
     }
     reading.finish(task).map_err(ApiError::invalid_options)
 }
@@ -111,7 +113,9 @@ impl Reading {
             }
             "temperature" => self.options.set("temperature", value),
             "stream" => self.stream = parse_bool(value).ok_or("neither true nor false")?,
-            "timestamp_granularities" => self.granularities.push(known(value, &["word", "segment"])?),
+            "timestamp_granularities" => {
+                self.granularities.push(known(value, &["word", "segment"])?)
+            }
             "languages" => {
                 check_language(value)?;
                 self.languages.push(value.to_owned());
@@ -146,7 +150,10 @@ impl Reading {
             self.options.refuse(name, detail);
             ResponseFormat::Json
         });
-        let wants_words = matches!(format, ResponseFormat::VerboseJson(Granularities { words: true, .. }));
+        let wants_words = matches!(
+            format,
+            ResponseFormat::VerboseJson(Granularities { words: true, .. })
+        );
         if wants_words {
             self.options.set("word_timestamps", "true");
         }
@@ -156,14 +163,21 @@ impl Reading {
         if task == Task::Translate {
             options.task = task;
         }
-        Ok(Request { options, model: self.model.unwrap_or_default(), format })
+        Ok(Request {
+            options,
+            model: self.model.unwrap_or_default(),
+            format,
+        })
     }
 
     /// One language is the one that is spoken; among several it is detected.
     fn set_languages(&mut self) {
         let mut trial = OptionFields::default();
         trial.set("languages", &self.languages.join(","));
-        let codes = trial.so_far().map(|options| options.languages.clone()).unwrap_or_default();
+        let codes = trial
+            .so_far()
+            .map(|options| options.languages.clone())
+            .unwrap_or_default();
 
         match codes.as_slice() {
             [] => {}
@@ -205,7 +219,10 @@ impl Reading {
         let name = self.format.as_deref().unwrap_or("json");
         let has = |granularity: &str| self.granularities.iter().any(|asked| asked == granularity);
         if has("word") && name != "verbose_json" {
-            return Err(("timestamp_granularities", "word needs response_format verbose_json".to_owned()));
+            return Err((
+                "timestamp_granularities",
+                "word needs response_format verbose_json".to_owned(),
+            ));
         }
         match name {
             "json" | "text" if self.stream => Ok(ResponseFormat::Stream),
@@ -214,12 +231,22 @@ impl Reading {
             "srt" => Ok(ResponseFormat::Srt),
             "vtt" => Ok(ResponseFormat::Vtt),
             "verbose_json" => {
-                let native = self.native.iter().find(|(name, _)| name == "word_timestamps");
-                let asks_natively = native.is_some_and(|(_, value)| parse_bool(value) == Some(true));
+                let native = self
+                    .native
+                    .iter()
+                    .find(|(name, _)| name == "word_timestamps");
+                let asks_natively =
+                    native.is_some_and(|(_, value)| parse_bool(value) == Some(true));
                 let segments = has("segment") || !has("word");
-                Ok(ResponseFormat::VerboseJson(Granularities { segments, words: has("word") || asks_natively }))
+                Ok(ResponseFormat::VerboseJson(Granularities {
+                    segments,
+                    words: has("word") || asks_natively,
+                }))
             }
-            _ => Err(("response_format", "not one of json, text, srt, verbose_json, vtt".to_owned())),
+            _ => Err((
+                "response_format",
+                "not one of json, text, srt, verbose_json, vtt".to_owned(),
+            )),
         }
     }
 }
@@ -244,7 +271,10 @@ fn is_of_openai(name: &str) -> bool {
 fn check_language(value: &str) -> Result<(), String> {
     let mut trial = OptionFields::default();
     trial.set("languages", value);
-    trial.so_far().map(drop).map_err(|problems| problems[0].detail.clone())
+    trial
+        .so_far()
+        .map(drop)
+        .map_err(|problems| problems[0].detail.clone())
 }
 
 fn set_once(field: &mut Option<String>, value: &str) -> Result<(), String> {
@@ -255,7 +285,11 @@ fn set_once(field: &mut Option<String>, value: &str) -> Result<(), String> {
 }
 
 fn known(value: &str, values: &[&str]) -> Result<String, String> {
-    if values.contains(&value) { Ok(value.to_owned()) } else { Err(format!("not one of {}", values.join(", "))) }
+    if values.contains(&value) {
+        Ok(value.to_owned())
+    } else {
+        Err(format!("not one of {}", values.join(", ")))
+    }
 }
 
 #[cfg(test)]

@@ -38,7 +38,13 @@ enum End {
 pub(super) async fn answer(delivery: Delivery, owner: Owner) -> Result<HttpResponse, ApiError> {
     let job_id = delivery.job_id;
     let follower = Follower::new(delivery.state.clone(), owner, job_id, Told::default());
-    let mut streamer = Streamer { delivery, follower, text: String::new(), unsent: VecDeque::new(), end: None };
+    let mut streamer = Streamer {
+        delivery,
+        follower,
+        text: String::new(),
+        unsent: VecDeque::new(),
+        end: None,
+    };
     // Until there is something to send the status is open: a recording that cannot be read is a plain error.
     while streamer.unsent.is_empty() {
         streamer.advance().await?;
@@ -47,7 +53,9 @@ pub(super) async fn answer(delivery: Delivery, owner: Owner) -> Result<HttpRespo
         while streamer.unsent.is_empty() && streamer.end.is_none() {
             if let Err(error) = streamer.advance().await {
                 // OpenAI's clients raise it. Asked again, they are attached to the same job.
-                streamer.unsent.push_back(sse::event("error", None, &error.to_openai().1));
+                streamer
+                    .unsent
+                    .push_back(sse::event("error", None, &error.to_openai().1));
                 streamer.end = Some(End::Broken);
             }
         }

@@ -33,7 +33,10 @@ pub(super) fn coverage(spans: &[DoneSpan]) -> Coverage {
     }
 
     let gaps = joined(gaps);
-    let gap_ms: u64 = gaps.iter().map(|gap| to_ms(gap.end) - to_ms(gap.start)).sum();
+    let gap_ms: u64 = gaps
+        .iter()
+        .map(|gap| to_ms(gap.end) - to_ms(gap.start))
+        .sum();
     Coverage {
         speech_seconds: seconds(speech_ms),
         transcribed_seconds: seconds(speech_ms.saturating_sub(gap_ms)),
@@ -43,7 +46,12 @@ pub(super) fn coverage(spans: &[DoneSpan]) -> Coverage {
 
 /// The speech of a span. Of a doubtful one, what turned out to have words.
 fn speech(span: &DoneSpan) -> Ranges {
-    let stretches: Ranges = span.plan.stretches.iter().map(|(start, end)| start / 16..end / 16).collect();
+    let stretches: Ranges = span
+        .plan
+        .stretches
+        .iter()
+        .map(|(start, end)| start / 16..end / 16)
+        .collect();
     match span.plan.certainty {
         Certainty::Speech => stretches,
         Certainty::Doubtful => intersection(&stretches, &covered(&span.output.segments)),
@@ -54,9 +62,15 @@ fn speech(span: &DoneSpan) -> Ranges {
 fn span_gaps(speech: &[Range<u64>], output: &SpanOutput) -> Vec<Gap> {
     if output.segments.is_empty() {
         // One reason for the whole stretch: that of the longest text that was dropped.
-        let longest = output.dropped.iter().max_by(|a, b| (a.end - a.start).total_cmp(&(b.end - b.start)));
+        let longest = output
+            .dropped
+            .iter()
+            .max_by(|a, b| (a.end - a.start).total_cmp(&(b.end - b.start)));
         let reason = longest.map_or(GapReason::NoWords, |dropped| dropped.reason.clone());
-        return speech.iter().map(|range| gap(range, reason.clone())).collect();
+        return speech
+            .iter()
+            .map(|range| gap(range, reason.clone()))
+            .collect();
     }
 
     let mut silent = difference(speech, &covered(&output.segments));
@@ -73,10 +87,19 @@ fn span_gaps(speech: &[Range<u64>], output: &SpanOutput) -> Vec<Gap> {
 
     let is_gap = |range: &&Range<u64>| {
         let is_whole_stretch = speech.contains(range);
-        let shortest = if is_whole_stretch { MIN_STRETCH_MS } else { MIN_GAP_MS };
+        let shortest = if is_whole_stretch {
+            MIN_STRETCH_MS
+        } else {
+            MIN_GAP_MS
+        };
         range.end - range.start >= shortest
     };
-    gaps.extend(silent.iter().filter(is_gap).map(|range| gap(range, GapReason::NoWords)));
+    gaps.extend(
+        silent
+            .iter()
+            .filter(is_gap)
+            .map(|range| gap(range, GapReason::NoWords)),
+    );
     gaps.sort_by(|a, b| a.start.total_cmp(&b.start));
     gaps
 }
@@ -95,7 +118,10 @@ fn joined(gaps: Vec<Gap>) -> Vec<Gap> {
 
 /// The time that segments take, in order and disjoint.
 fn covered(segments: &[Segment]) -> Ranges {
-    let mut ranges: Ranges = segments.iter().map(|segment| to_ms(segment.start)..to_ms(segment.end)).collect();
+    let mut ranges: Ranges = segments
+        .iter()
+        .map(|segment| to_ms(segment.start)..to_ms(segment.end))
+        .collect();
     ranges.sort_by_key(|range| range.start);
 
     let mut covered: Ranges = Vec::new();
@@ -120,7 +146,10 @@ fn difference(a: &[Range<u64>], b: &[Range<u64>]) -> Ranges {
     let mut left = Vec::new();
     for range in a {
         let mut start = range.start;
-        for other in b.iter().filter(|other| other.end > range.start && other.start < range.end) {
+        for other in b
+            .iter()
+            .filter(|other| other.end > range.start && other.start < range.end)
+        {
             if start < other.start {
                 left.push(start..other.start);
             }
@@ -138,7 +167,11 @@ fn total(ranges: &[Range<u64>]) -> u64 {
 }
 
 fn gap(range: &Range<u64>, reason: GapReason) -> Gap {
-    Gap { start: seconds(range.start), end: seconds(range.end), reason }
+    Gap {
+        start: seconds(range.start),
+        end: seconds(range.end),
+        reason,
+    }
 }
 
 fn to_ms(seconds: f64) -> u64 {

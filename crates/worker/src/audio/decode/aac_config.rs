@@ -5,8 +5,10 @@
 const LOW_COMPLEXITY: u8 = 2;
 const SPECTRAL_BAND_REPLICATION: u8 = 5;
 const PARAMETRIC_STEREO: u8 = 29;
-const RATES: [u32; 13] =
-    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
+const RATES: [u32; 13] = [
+    96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
+    7_350,
+];
 
 /// The rate of an index, in Hz.
 pub(super) fn rate_of(index: u8) -> Option<u32> {
@@ -41,12 +43,20 @@ impl Bits<'_> {
 
     fn object_type(&mut self) -> Option<u8> {
         let kind = self.take(5)? as u8;
-        if kind == 31 { Some(32 + self.take(6)? as u8) } else { Some(kind) }
+        if kind == 31 {
+            Some(32 + self.take(6)? as u8)
+        } else {
+            Some(kind)
+        }
     }
 
     fn rate(&mut self) -> Option<(u8, u32)> {
         let index = self.take(4)? as u8;
-        let rate = if index == 15 { self.take(24)? } else { rate_of(index)? };
+        let rate = if index == 15 {
+            self.take(24)?
+        } else {
+            rate_of(index)?
+        };
         Some((index, rate))
     }
 }
@@ -64,7 +74,10 @@ pub(super) struct Core {
 
 /// The plain AAC of a configuration; `None` when it is of another kind.
 pub(super) fn core_of(config: &[u8]) -> Option<Core> {
-    let mut bits = Bits { bytes: config, at: 0 };
+    let mut bits = Bits {
+        bytes: config,
+        at: 0,
+    };
     let mut kind = bits.object_type()?;
     let (index, rate) = bits.rate()?;
     let channel_index = bits.take(4)? as u8;
@@ -78,8 +91,13 @@ pub(super) fn core_of(config: &[u8]) -> Option<Core> {
         return None;
     }
 
-    let fields = u16::from(LOW_COMPLEXITY) << 11 | u16::from(index) << 7 | u16::from(channel_index) << 3;
-    Some(Core { rate, channels: channels_of(channel_index), config: fields.to_be_bytes().to_vec() })
+    let fields =
+        u16::from(LOW_COMPLEXITY) << 11 | u16::from(index) << 7 | u16::from(channel_index) << 3;
+    Some(Core {
+        rate,
+        channels: channels_of(channel_index),
+        config: fields.to_be_bytes().to_vec(),
+    })
 }
 
 #[cfg(test)]
@@ -88,9 +106,17 @@ mod tests {
 
     fn check(config: &[u8], expected: Option<(u32, u16)>) {
         let core = core_of(config);
-        assert_eq!(core.as_ref().map(|core| (core.rate, core.channels)), expected, "{config:x?}");
+        assert_eq!(
+            core.as_ref().map(|core| (core.rate, core.channels)),
+            expected,
+            "{config:x?}"
+        );
         if let Some(core) = core {
-            assert_eq!(core_of(&core.config), Some(Core { ..core }), "it is plain AAC already");
+            assert_eq!(
+                core_of(&core.config),
+                Some(Core { ..core }),
+                "it is plain AAC already"
+            );
         }
     }
 

@@ -49,18 +49,35 @@ impl Frame {
             return None;
         }
 
-        let header = if head[1] & 1 == 1 { HEADER_BYTES } else { HEADER_BYTES + 2 };
+        let header = if head[1] & 1 == 1 {
+            HEADER_BYTES
+        } else {
+            HEADER_BYTES + 2
+        };
         let rate_index = head[2] >> 2 & 0x0f;
-        let length = usize::from(head[3] & 3) << 11 | usize::from(head[4]) << 3 | usize::from(head[5] >> 5);
-        let setup = Setup { rate_index, channel_index: (head[2] & 1) << 2 | head[3] >> 6 };
+        let length =
+            usize::from(head[3] & 3) << 11 | usize::from(head[4]) << 3 | usize::from(head[5] >> 5);
+        let setup = Setup {
+            rate_index,
+            channel_index: (head[2] & 1) << 2 | head[3] >> 6,
+        };
         let valid = aac_config::rate_of(rate_index).is_some() && length > header;
-        valid.then_some(Self { setup, header, length, blocks: (head[6] & 3) + 1 })
+        valid.then_some(Self {
+            setup,
+            header,
+            length,
+            blocks: (head[6] & 3) + 1,
+        })
     }
 }
 
 /// Whether bytes begin with two frames in a row.
 pub(super) fn is_adts(bytes: &[u8]) -> bool {
-    Frame::read(bytes).is_some_and(|frame| bytes.get(frame.length..).is_some_and(|next| Frame::read(next).is_some()))
+    Frame::read(bytes).is_some_and(|frame| {
+        bytes
+            .get(frame.length..)
+            .is_some_and(|next| Frame::read(next).is_some())
+    })
 }
 
 /// Reads a file of ADTS frames.
@@ -75,19 +92,31 @@ pub(super) struct AdtsReader {
 
 impl AdtsReader {
     pub(super) fn open(source: Source) -> io::Result<Self> {
-        let mut reader = Self { source, buffer: Vec::new(), at: 0, setup: None, in_step: false };
+        let mut reader = Self {
+            source,
+            buffer: Vec::new(),
+            at: 0,
+            setup: None,
+            in_step: false,
+        };
         reader.setup = reader.find()?.map(|frame| frame.setup);
         Ok(reader)
     }
 
     pub(super) fn audio_tracks(&self) -> Vec<AudioTrack> {
-        let track =
-            |setup: Setup| AudioTrack { id: TRACK, parameters: parameters(setup), is_default: true, starts_at: 0.0 };
+        let track = |setup: Setup| AudioTrack {
+            id: TRACK,
+            parameters: parameters(setup),
+            is_default: true,
+            starts_at: 0.0,
+        };
         self.setup.map(track).into_iter().collect()
     }
 
     pub(super) fn next(&mut self) -> io::Result<Pulled> {
-        let Some(frame) = self.find()? else { return Ok(Pulled::End { truncated: false }) };
+        let Some(frame) = self.find()? else {
+            return Ok(Pulled::End { truncated: false });
+        };
         if self.setup != Some(frame.setup) {
             self.setup = Some(frame.setup);
             return Ok(Pulled::NewTracks);
@@ -101,12 +130,20 @@ impl AdtsReader {
         self.at += frame.length;
         self.in_step = true;
         if frame.blocks > 1 {
-            return Ok(Pulled::Broken { track: TRACK, at: None });
+            return Ok(Pulled::Broken {
+                track: TRACK,
+                at: None,
+            });
         }
         let rate = aac_config::rate_of(frame.setup.rate_index).unwrap_or(1);
         let packet = Packet::new(TRACK, Timestamp::new(0), Duration::new(0), content);
         let seconds = Some(FRAME_SAMPLES / f64::from(rate));
-        Ok(Pulled::Packet { packet, at: None, seconds, after_damage: false })
+        Ok(Pulled::Packet {
+            packet,
+            at: None,
+            seconds,
+            after_damage: false,
+        })
     }
 
     /// The next frame, at `self.at`. One that does not follow another, or that changes rate or channels, must be followed by
@@ -138,7 +175,11 @@ impl AdtsReader {
             self.buffer.drain(..self.at);
             self.at = 0;
             self.source.begin_portion();
-            let read = self.source.by_ref().take(CHUNK as u64).read_to_end(&mut self.buffer)?;
+            let read = self
+                .source
+                .by_ref()
+                .take(CHUNK as u64)
+                .read_to_end(&mut self.buffer)?;
             if read == 0 {
                 break;
             }
@@ -154,6 +195,9 @@ fn parameters(setup: Setup) -> Result<AudioCodecParameters, AudioError> {
     if channels > 2 || channels == 0 {
         return Err(AudioError::needs_ffmpeg("AAC with more than two channels"));
     }
-    parameters.for_codec(CODEC_ID_AAC).with_sample_rate(rate).with_channels(Channels::Discrete(channels));
+    parameters
+        .for_codec(CODEC_ID_AAC)
+        .with_sample_rate(rate)
+        .with_channels(Channels::Discrete(channels));
     Ok(parameters)
 }

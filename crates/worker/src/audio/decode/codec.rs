@@ -41,7 +41,10 @@ impl Codec {
     pub(super) fn new(parameters: &AudioCodecParameters) -> Result<Self> {
         let parameters = adapted(parameters);
         let decoder = make(&parameters)?;
-        Ok(Self { parameters, decoder })
+        Ok(Self {
+            parameters,
+            decoder,
+        })
     }
 
     /// Decodes a packet into interleaved samples.
@@ -68,7 +71,10 @@ fn decode(decoder: &mut Decoder, packet: &Packet, block: &mut Vec<f32>) -> Resul
         Decoder::Streams(streams) => streams.decode(&packet.data, block),
         Decoder::Plain(decoder) => {
             let buffer = decoder.decode(packet)?;
-            let shape = Shape { rate: buffer.spec().rate(), channels: buffer.num_planes() };
+            let shape = Shape {
+                rate: buffer.spec().rate(),
+                channels: buffer.num_planes(),
+            };
             if shape.channels <= MAX_CHANNELS {
                 buffer.copy_to_vec_interleaved::<f32>(block);
             }
@@ -84,7 +90,9 @@ fn make(parameters: &AudioCodecParameters) -> Result<Decoder> {
         {
             return streams.map(Decoder::Streams);
         }
-        CODECS.make_audio_decoder(parameters, &AudioDecoderOptions::default()).map(Decoder::Plain)
+        CODECS
+            .make_audio_decoder(parameters, &AudioDecoderOptions::default())
+            .map(Decoder::Plain)
     })
 }
 
@@ -96,9 +104,14 @@ fn adapted(parameters: &AudioCodecParameters) -> AudioCodecParameters {
         parameters.sample_rate = Some(OPUS_RATE);
     }
     if parameters.codec == CODEC_ID_AAC
-        && let Some(core) = parameters.extra_data.as_deref().and_then(aac_config::core_of)
+        && let Some(core) = parameters
+            .extra_data
+            .as_deref()
+            .and_then(aac_config::core_of)
     {
-        parameters.with_sample_rate(core.rate).with_extra_data(core.config.into_boxed_slice());
+        parameters
+            .with_sample_rate(core.rate)
+            .with_extra_data(core.config.into_boxed_slice());
         if core.channels > 0 {
             parameters.with_channels(Channels::Discrete(core.channels));
         }

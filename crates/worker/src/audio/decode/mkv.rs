@@ -76,7 +76,11 @@ impl MkvReader {
 
     /// The tracks with sound, in the order of the file.
     pub(super) fn audio_tracks(&self) -> Vec<AudioTrack> {
-        self.tracks.iter().filter(|track| track.is_audio).map(MkvTrack::to_audio_track).collect()
+        self.tracks
+            .iter()
+            .filter(|track| track.is_audio)
+            .map(MkvTrack::to_audio_track)
+            .collect()
     }
 
     /// The next packet or event.
@@ -116,19 +120,25 @@ impl MkvReader {
             }
             CLUSTER | BLOCK_GROUP => Ok(None),
             TRACKS => {
-                let Some(content) = self.content(&header)? else { return Ok(None) };
+                let Some(content) = self.content(&header)? else {
+                    return Ok(None);
+                };
                 let is_first = self.tracks.is_empty();
                 self.tracks = tracks::read(&content);
                 Ok((!is_first).then_some(Pulled::NewTracks))
             }
             INFO => {
-                let Some(content) = self.content(&header)? else { return Ok(None) };
+                let Some(content) = self.content(&header)? else {
+                    return Ok(None);
+                };
                 let tick = ebml::find(&content, ebml::TIMESTAMP_SCALE).map(ebml::unsigned);
                 self.tick_ns = tick.filter(|tick| *tick > 0).unwrap_or(DEFAULT_TICK);
                 Ok(None)
             }
             TIMESTAMP => {
-                let Some(content) = self.content(&header)? else { return Ok(None) };
+                let Some(content) = self.content(&header)? else {
+                    return Ok(None);
+                };
                 self.cluster_time = i64::try_from(ebml::unsigned(&content)).unwrap_or(i64::MAX);
                 Ok(None)
             }
@@ -140,10 +150,14 @@ impl MkvReader {
 
     /// A block of a track with sound is read, any other is skipped.
     fn block(&mut self, header: &Header) -> io::Result<Option<Pulled>> {
-        let Some(size) = header.size else { return self.resynchronise(self.at) };
+        let Some(size) = header.size else {
+            return self.resynchronise(self.at);
+        };
         let begin = self.at;
         let head = self.read(size.min(BLOCK_HEADER))?;
-        let Some(head) = head.as_deref().and_then(block::BlockHead::read) else { return self.skip_to(begin, size) };
+        let Some(head) = head.as_deref().and_then(block::BlockHead::read) else {
+            return self.skip_to(begin, size);
+        };
 
         let ticks = self.cluster_time.saturating_add(i64::from(head.time));
         let seconds = ticks as f64 * self.tick_ns as f64 / 1e9;
@@ -158,7 +172,9 @@ impl MkvReader {
         let id = track.id();
         let encodings = track.encodings.clone();
         self.seek(begin)?;
-        let Some(content) = self.read(size)? else { return Ok(Some(Pulled::End { truncated: true })) };
+        let Some(content) = self.read(size)? else {
+            return Ok(Some(Pulled::End { truncated: true }));
+        };
         let after_damage = std::mem::take(&mut self.damaged);
         let frames = block::frames(&content[head.length..], head.lacing);
         for (index, frame) in frames.into_iter().enumerate() {
@@ -168,7 +184,12 @@ impl MkvReader {
             });
             let at = (index == 0).then_some(seconds);
             self.queue.push_back(match packet {
-                Some(packet) => Pulled::Packet { packet, at, seconds: None, after_damage: after_damage && index == 0 },
+                Some(packet) => Pulled::Packet {
+                    packet,
+                    at,
+                    seconds: None,
+                    after_damage: after_damage && index == 0,
+                },
                 None => Pulled::Broken { track: id, at },
             });
         }
@@ -176,7 +197,9 @@ impl MkvReader {
     }
 
     fn end(&self, begin: u64) -> Pulled {
-        Pulled::End { truncated: self.segment_end.is_some_and(|end| end > begin) }
+        Pulled::End {
+            truncated: self.segment_end.is_some_and(|end| end > begin),
+        }
     }
 
     /// Goes on at the next cluster or file: what is here is no element.
@@ -187,7 +210,10 @@ impl MkvReader {
             let start = self.at;
             self.source.get_ref().begin_portion();
             let mut window = Vec::new();
-            self.source.by_ref().take(SEARCH_BYTES).read_to_end(&mut window)?;
+            self.source
+                .by_ref()
+                .take(SEARCH_BYTES)
+                .read_to_end(&mut window)?;
             self.at += window.len() as u64;
 
             let found = window.windows(4).position(|four| {
@@ -202,7 +228,11 @@ impl MkvReader {
                 return Ok(Some(Pulled::End { truncated: true }));
             }
             // An id may lie across the edge.
-            let overlap = if (window.len() as u64) < SEARCH_BYTES { 0 } else { 3 };
+            let overlap = if (window.len() as u64) < SEARCH_BYTES {
+                0
+            } else {
+                3
+            };
             self.seek(self.at - overlap)?;
         }
     }

@@ -43,7 +43,10 @@ impl SoundTrack {
             _ => return Err(AudioError::needs_ffmpeg(&self.codec_name())),
         };
         let mut parameters = AudioCodecParameters::new();
-        parameters.for_codec(codec).with_sample_rate(self.rate).with_channels(Channels::Discrete(self.channels));
+        parameters
+            .for_codec(codec)
+            .with_sample_rate(self.rate)
+            .with_channels(Channels::Discrete(self.channels));
         Ok(parameters)
     }
 
@@ -66,7 +69,15 @@ impl SoundTrack {
 
 /// Whether a file begins with an atom of this container.
 pub(super) fn is_movie(head: &[u8]) -> bool {
-    let kinds = [&b"ftyp"[..], b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"];
+    let kinds = [
+        &b"ftyp"[..],
+        b"moov",
+        b"mdat",
+        b"wide",
+        b"free",
+        b"skip",
+        b"pnot",
+    ];
     head.get(4..8).is_some_and(|kind| kinds.contains(&kind))
 }
 
@@ -76,7 +87,10 @@ pub(super) fn read(bytes: &mut Bytes<'_>) -> Result<Movie, AudioError> {
     let mut at = 0;
     loop {
         let head = bytes.at(at, 16)?;
-        let Some((kind, header, size)) = atom(&head, bytes.length() - at.min(bytes.length())) else { break };
+        let Some((kind, header, size)) = atom(&head, bytes.length() - at.min(bytes.length()))
+        else {
+            break;
+        };
         match &kind {
             b"ftyp" => movie.has_file_type = true,
             b"moov" if size <= MAX_MOOV => {
@@ -95,7 +109,10 @@ fn atom(head: &[u8], rest: u64) -> Option<([u8; 4], u64, u64)> {
     let kind = *head.get(4..8)?.first_chunk::<4>()?;
     let (header, size) = match be32(head, 0)? {
         0 => (8, rest),
-        1 => (16, u64::from(be32(head, 8)?) << 32 | u64::from(be32(head, 12)?)),
+        1 => (
+            16,
+            u64::from(be32(head, 8)?) << 32 | u64::from(be32(head, 12)?),
+        ),
         size => (8, u64::from(size)),
     };
     (size >= header).then_some((kind, header, size))
@@ -112,15 +129,24 @@ fn children(mut content: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
 }
 
 fn find<'a>(content: &'a [u8], path: &[&[u8; 4]]) -> Option<&'a [u8]> {
-    path.iter()
-        .try_fold(content, |content, kind| children(content).find(|child| child.0 == **kind).map(|child| child.1))
+    path.iter().try_fold(content, |content, kind| {
+        children(content)
+            .find(|child| child.0 == **kind)
+            .map(|child| child.1)
+    })
 }
 
 fn sound_tracks(moov: &[u8]) -> Vec<SoundTrack> {
-    let scale = find(moov, &[b"mvhd"]).and_then(|mvhd| be32(mvhd, if mvhd.first() == Some(&1) { 20 } else { 12 }));
+    let scale = find(moov, &[b"mvhd"])
+        .and_then(|mvhd| be32(mvhd, if mvhd.first() == Some(&1) { 20 } else { 12 }));
     let scale = f64::from(scale.unwrap_or(0).max(1));
-    let tracks: Vec<_> = children(moov).filter(|child| child.0 == *b"trak").map(|child| child.1).collect();
-    let start = |track: &&[u8]| find(track, &[b"edts", b"elst"]).map_or(0.0, |edits| empty_ticks(edits) as f64 / scale);
+    let tracks: Vec<_> = children(moov)
+        .filter(|child| child.0 == *b"trak")
+        .map(|child| child.1)
+        .collect();
+    let start = |track: &&[u8]| {
+        find(track, &[b"edts", b"elst"]).map_or(0.0, |edits| empty_ticks(edits) as f64 / scale)
+    };
     let first = tracks.iter().map(start).fold(f64::INFINITY, f64::min);
 
     let read = |track: &&[u8]| {
@@ -153,10 +179,18 @@ fn empty_ticks(edits: &[u8]) -> u64 {
         };
         Some((ticks, be32(entry, media_at)? == u32::MAX))
     };
-    let entries = entries.chunks_exact(if long { 20 } else { 12 }).filter_map(read);
-    entries.take_while(|(_, is_empty)| *is_empty).map(|(ticks, _)| ticks).fold(0, u64::saturating_add)
+    let entries = entries
+        .chunks_exact(if long { 20 } else { 12 })
+        .filter_map(read);
+    entries
+        .take_while(|(_, is_empty)| *is_empty)
+        .map(|(ticks, _)| ticks)
+        .fold(0, u64::saturating_add)
 }
 
 fn be32(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk::<4>().map(|four| u32::from_be_bytes(*four))
+    bytes
+        .get(at..)?
+        .first_chunk::<4>()
+        .map(|four| u32::from_be_bytes(*four))
 }

@@ -27,14 +27,25 @@ pub(super) struct OpusStreams {
 impl OpusStreams {
     /// `head` is the identification header. `None` when it describes a single stream.
     pub(super) fn new(head: &[u8]) -> Option<Result<Self>> {
-        let &[family, streams, coupled] =
-            head.strip_prefix(MAGIC)?.get(FAMILY_AT - MAGIC.len()..)?.first_chunk::<3>()?;
-        if family == 0 || streams == 0 || coupled > streams || usize::from(streams) + usize::from(coupled) <= 2 {
+        let &[family, streams, coupled] = head
+            .strip_prefix(MAGIC)?
+            .get(FAMILY_AT - MAGIC.len()..)?
+            .first_chunk::<3>()?;
+        if family == 0
+            || streams == 0
+            || coupled > streams
+            || usize::from(streams) + usize::from(coupled) <= 2
+        {
             return None;
         }
 
-        let channels: Vec<usize> = (0..streams).map(|index| if index < coupled { 2 } else { 1 }).collect();
-        let decoders = channels.iter().map(|&channels| decoder(channels)).collect::<Result<_>>();
+        let channels: Vec<usize> = (0..streams)
+            .map(|index| if index < coupled { 2 } else { 1 })
+            .collect();
+        let decoders = channels
+            .iter()
+            .map(|&channels| decoder(channels))
+            .collect::<Result<_>>();
         Some(decoders.map(|decoders| Self { decoders, channels }))
     }
 
@@ -45,31 +56,50 @@ impl OpusStreams {
         let mut first = 0;
         let last = self.decoders.len() - 1;
         for (index, decoder) in self.decoders.iter_mut().enumerate() {
-            let (stream, behind) = if index == last { (rest.to_vec(), &[][..]) } else { split(rest).ok_or(DAMAGED)? };
+            let (stream, behind) = if index == last {
+                (rest.to_vec(), &[][..])
+            } else {
+                split(rest).ok_or(DAMAGED)?
+            };
             rest = behind;
 
             let channels = self.channels[index];
             let mut samples: Vec<f32> = Vec::new();
             let packet = Packet::new(0, Timestamp::new(0), Duration::new(0), stream);
-            decoder.decode(&packet)?.copy_to_vec_interleaved(&mut samples);
+            decoder
+                .decode(&packet)?
+                .copy_to_vec_interleaved(&mut samples);
             let frames = samples.len() / channels;
             if index == 0 {
                 block.clear();
                 block.resize(frames * count, 0.0);
             }
-            for (frame, samples) in block.chunks_exact_mut(count).zip(samples.chunks_exact(channels)) {
+            for (frame, samples) in block
+                .chunks_exact_mut(count)
+                .zip(samples.chunks_exact(channels))
+            {
                 frame[first..first + channels].copy_from_slice(samples);
             }
             first += channels;
         }
-        Ok(Shape { rate: OPUS_RATE, channels: count })
+        Ok(Shape {
+            rate: OPUS_RATE,
+            channels: count,
+        })
     }
 }
 
 fn decoder(channels: usize) -> Result<Box<dyn AudioDecoder>> {
-    let layout = if channels == 2 { CHANNEL_LAYOUT_STEREO } else { CHANNEL_LAYOUT_MONO };
+    let layout = if channels == 2 {
+        CHANNEL_LAYOUT_STEREO
+    } else {
+        CHANNEL_LAYOUT_MONO
+    };
     let mut parameters = AudioCodecParameters::new();
-    parameters.for_codec(CODEC_ID_OPUS).with_sample_rate(OPUS_RATE).with_channels(layout);
+    parameters
+        .for_codec(CODEC_ID_OPUS)
+        .with_sample_rate(OPUS_RATE)
+        .with_channels(layout);
     OpusDecoder::try_registry_new(&parameters, &AudioDecoderOptions::default())
 }
 
@@ -121,7 +151,11 @@ fn split(packet: &[u8]) -> Option<(Vec<u8>, &[u8])> {
                 }
             }
             let (frame, behind) = size(rest)?;
-            total += if shape & 0x80 != 0 { frame } else { frame * count };
+            total += if shape & 0x80 != 0 {
+                frame
+            } else {
+                frame * count
+            };
             behind.split_at_checked(total + padding)?
         }
     };
@@ -154,8 +188,16 @@ mod tests {
         check(&[0x79, 1, 1, 2, 9], &[0x79, 1, 2], &[9]);
         check(&[0x7a, 1, 2, 1, 2, 3, 9], &[0x7a, 1, 1, 2, 3], &[9]);
         // Two frames of one size with a byte of padding, then three frames of sizes of their own.
-        check(&[0x7b, 0x42, 1, 1, 5, 6, 0, 9], &[0x7b, 0x42, 1, 5, 6, 0], &[9]);
-        check(&[0x7b, 0x83, 1, 2, 1, 5, 6, 7, 8, 9], &[0x7b, 0x83, 1, 2, 5, 6, 7, 8], &[9]);
+        check(
+            &[0x7b, 0x42, 1, 1, 5, 6, 0, 9],
+            &[0x7b, 0x42, 1, 5, 6, 0],
+            &[9],
+        );
+        check(
+            &[0x7b, 0x83, 1, 2, 1, 5, 6, 7, 8, 9],
+            &[0x7b, 0x83, 1, 2, 5, 6, 7, 8],
+            &[9],
+        );
         assert!(split(&[0x78, 5, 1]).is_none() && split(&[]).is_none());
     }
 }

@@ -47,17 +47,30 @@ pub(super) enum Kind {
 
 /// The parts of a file, in order; at least one. Also what its first bytes say.
 pub(super) fn find(file: &mut File) -> Result<(Vec<Part>, Signature), AudioError> {
-    let Head { signature, open_sizes_at, bytes: head, sound_at } = signature::read(file).map_err(AudioError::Input)?;
+    let Head {
+        signature,
+        open_sizes_at,
+        bytes: head,
+        sound_at,
+    } = signature::read(file).map_err(AudioError::Input)?;
     let length = file.metadata().map_err(AudioError::Input)?.len();
     let mut bytes = Bytes::new(file, length);
-    let whole = |kind: Kind| vec![Part { range: 0..length, kind, truncated: false }];
+    let whole = |kind: Kind| {
+        vec![Part {
+            range: 0..length,
+            kind,
+            truncated: false,
+        }]
+    };
     match signature {
         Signature::Empty => return Err(AudioError::EmptyAudio),
         Signature::Foreign(name) => return Err(AudioError::needs_ffmpeg(name)),
         Signature::Known | Signature::Unknown => {}
     }
 
-    let probed = || Kind::Probed { open_sizes_at: None };
+    let probed = || Kind::Probed {
+        open_sizes_at: None,
+    };
     let parts = if riff::is_wave(&head) {
         sections(riff::wave_sections(&mut bytes)?, open_sizes_at, length)
     } else if riff::is_w64(&head) {
@@ -91,14 +104,36 @@ fn au_section(head: &[u8], length: u64) -> Result<Section, AudioError> {
     let declared = u64::from(u32::from_be_bytes([head[8], head[9], head[10], head[11]]));
     let known = declared != u64::from(u32::MAX);
     let truncated = known && declared > range.end - range.start;
-    Ok(Section { content, range, truncated })
+    Ok(Section {
+        content,
+        range,
+        truncated,
+    })
 }
 
 fn sections(sections: Vec<Section>, open_sizes_at: Option<[u64; 2]>, length: u64) -> Vec<Part> {
-    let part = |Section { content, range, truncated }| match content {
-        Content::Samples(format) => Part { range, kind: Kind::Pcm(format), truncated },
-        Content::Mpeg => Part { range, kind: Kind::Probed { open_sizes_at: None }, truncated },
-        Content::Adpcm => Part { range: 0..length, kind: Kind::Probed { open_sizes_at }, truncated: false },
+    let part = |Section {
+                    content,
+                    range,
+                    truncated,
+                }| match content {
+        Content::Samples(format) => Part {
+            range,
+            kind: Kind::Pcm(format),
+            truncated,
+        },
+        Content::Mpeg => Part {
+            range,
+            kind: Kind::Probed {
+                open_sizes_at: None,
+            },
+            truncated,
+        },
+        Content::Adpcm => Part {
+            range: 0..length,
+            kind: Kind::Probed { open_sizes_at },
+            truncated: false,
+        },
     };
     sections.into_iter().map(part).collect()
 }
@@ -108,7 +143,14 @@ fn cut(starts: &[u64], length: u64, kind: impl Fn() -> Kind) -> Vec<Part> {
     let mut edges = vec![0];
     edges.extend(starts.iter().copied().skip_while(|start| *start == 0));
     edges.push(length);
-    edges.windows(2).map(|edge| Part { range: edge[0]..edge[1], kind: kind(), truncated: false }).collect()
+    edges
+        .windows(2)
+        .map(|edge| Part {
+            range: edge[0]..edge[1],
+            kind: kind(),
+            truncated: false,
+        })
+        .collect()
 }
 
 /// Where each link of a chained Ogg file begins. The streams of one link begin with pages in a row.
@@ -121,7 +163,9 @@ fn ogg_links(bytes: &mut Bytes<'_>) -> Result<Vec<u64>, AudioError> {
         }
         let header = bytes.at(start, OGG_HEADER + 255)?;
         let count = header.get(OGG_HEADER - 1).copied().map_or(0, usize::from);
-        let sizes = header.get(OGG_HEADER..OGG_HEADER + count).unwrap_or_default();
+        let sizes = header
+            .get(OGG_HEADER..OGG_HEADER + count)
+            .unwrap_or_default();
         let content: u64 = sizes.iter().map(|size| u64::from(*size)).sum();
         behind = Some(start + (OGG_HEADER + count) as u64 + content);
     }
@@ -129,7 +173,10 @@ fn ogg_links(bytes: &mut Bytes<'_>) -> Result<Vec<u64>, AudioError> {
 }
 
 /// Where any of `patterns` is found in the file.
-fn search<const N: usize>(bytes: &mut Bytes<'_>, patterns: &[[u8; N]]) -> Result<Vec<u64>, AudioError> {
+fn search<const N: usize>(
+    bytes: &mut Bytes<'_>,
+    patterns: &[[u8; N]],
+) -> Result<Vec<u64>, AudioError> {
     let mut found = Vec::new();
     let mut at = 0;
     loop {
@@ -138,7 +185,10 @@ fn search<const N: usize>(bytes: &mut Bytes<'_>, patterns: &[[u8; N]]) -> Result
         let mut from = 0;
         while let Some(next) = window[from..].iter().position(|byte| *byte == first) {
             let place = from + next;
-            if window.get(place..place + N).is_some_and(|here| patterns.iter().any(|pattern| pattern == here)) {
+            if window
+                .get(place..place + N)
+                .is_some_and(|here| patterns.iter().any(|pattern| pattern == here))
+            {
                 found.push(at + place as u64);
                 if found.len() > MAX_PARTS {
                     return Err(riff::too_many_parts());

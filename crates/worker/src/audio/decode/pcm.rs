@@ -84,7 +84,12 @@ pub(super) struct PcmReader {
 impl PcmReader {
     /// `source` is a view of the samples alone.
     pub(super) fn open(source: Source, format: SampleFormat) -> io::Result<Self> {
-        let mut reader = Self { source: BufReader::new(source), format, scale: 1.0, bytes: Vec::new() };
+        let mut reader = Self {
+            source: BufReader::new(source),
+            format,
+            scale: 1.0,
+            bytes: Vec::new(),
+        };
         if format.encoding == Encoding::Float {
             reader.scale = reader.find_scale()?;
             reader.source.seek(SeekFrom::Start(0))?;
@@ -96,7 +101,11 @@ impl PcmReader {
     pub(super) fn next(&mut self, block: &mut Vec<f32>) -> io::Result<Shape> {
         block.clear();
         self.fill()?;
-        block.extend(self.bytes.chunks_exact(self.format.bytes).map(|bytes| self.format.sample(bytes) * self.scale));
+        block.extend(
+            self.bytes
+                .chunks_exact(self.format.bytes)
+                .map(|bytes| self.format.sample(bytes) * self.scale),
+        );
         Ok(self.format.shape)
     }
 
@@ -104,7 +113,10 @@ impl PcmReader {
     fn fill(&mut self) -> io::Result<()> {
         let frame = self.format.frame_bytes();
         self.bytes.clear();
-        self.source.by_ref().take((BLOCK_FRAMES * frame) as u64).read_to_end(&mut self.bytes)?;
+        self.source
+            .by_ref()
+            .take((BLOCK_FRAMES * frame) as u64)
+            .read_to_end(&mut self.bytes)?;
         self.bytes.truncate(self.bytes.len() / frame * frame);
         Ok(())
     }
@@ -130,7 +142,10 @@ impl PcmReader {
         if (integers as f64) <= sounding as f64 * INTEGER_SHARE || integers == 0 {
             return Ok(1.0);
         }
-        let full = INTEGER_SCALES.into_iter().find(|&full| peak <= full).unwrap_or(INTEGER_SCALES[2]);
+        let full = INTEGER_SCALES
+            .into_iter()
+            .find(|&full| peak <= full)
+            .unwrap_or(INTEGER_SCALES[2]);
         Ok(1.0 / full)
     }
 }
@@ -144,7 +159,11 @@ fn a_law(byte: u8) -> i16 {
         0 => mantissa + 8,
         _ => (mantissa + 0x108) << (exponent - 1),
     };
-    if byte & 0x80 == 0 { -magnitude } else { magnitude }
+    if byte & 0x80 == 0 {
+        -magnitude
+    } else {
+        magnitude
+    }
 }
 
 /// G.711: the inverse of the logarithmic curve, 14 bits of µ-law.
@@ -152,7 +171,11 @@ fn mu_law(byte: u8) -> i16 {
     let byte = !byte;
     let exponent = (byte >> 4) & 7;
     let magnitude = (((i16::from(byte & 0x0f) << 3) + 0x84) << exponent) - 0x84;
-    if byte & 0x80 == 0 { magnitude } else { -magnitude }
+    if byte & 0x80 == 0 {
+        magnitude
+    } else {
+        -magnitude
+    }
 }
 
 #[cfg(test)]
@@ -160,10 +183,21 @@ mod tests {
     use super::*;
 
     fn check(encoding: Encoding, big_endian: bool, bytes: &[u8], expected: f32) {
-        let shape = Shape { rate: 8_000, channels: 1 };
-        let format = SampleFormat { encoding, bytes: bytes.len(), big_endian, shape };
+        let shape = Shape {
+            rate: 8_000,
+            channels: 1,
+        };
+        let format = SampleFormat {
+            encoding,
+            bytes: bytes.len(),
+            big_endian,
+            shape,
+        };
         let sample = format.sample(bytes);
-        assert!((sample - expected).abs() < 1e-3, "{encoding:?} {bytes:?}: {sample}, not {expected}");
+        assert!(
+            (sample - expected).abs() < 1e-3,
+            "{encoding:?} {bytes:?}: {sample}, not {expected}"
+        );
     }
 
     #[test]

@@ -29,17 +29,27 @@ impl<R: Read> PipedSamples<R> {
         let mut header = [0; HEADER];
         if let Err(error) = pipe.read_exact(&mut header) {
             return Err(match error.kind() {
-                io::ErrorKind::UnexpectedEof => AudioError::CorruptAudio("ffmpeg finds no sound in it".into()),
+                io::ErrorKind::UnexpectedEof => {
+                    AudioError::CorruptAudio("ffmpeg finds no sound in it".into())
+                }
                 _ => AudioError::Input(error),
             });
         }
 
-        let behind = u64::from(u32::from_be_bytes([header[4], header[5], header[6], header[7]]));
+        let behind = u64::from(u32::from_be_bytes([
+            header[4], header[5], header[6], header[7],
+        ]));
         let note = behind.saturating_sub(HEADER as u64).min(MAX_NOTE);
         io::copy(&mut pipe.by_ref().take(note), &mut io::sink()).map_err(AudioError::Input)?;
         match content_of_au(&header)? {
-            Content::Samples(format) => Ok(Self { pipe, format, bytes: Vec::new() }),
-            Content::Mpeg | Content::Adpcm => Err(AudioError::CorruptAudio("ffmpeg gave no samples".into())),
+            Content::Samples(format) => Ok(Self {
+                pipe,
+                format,
+                bytes: Vec::new(),
+            }),
+            Content::Mpeg | Content::Adpcm => {
+                Err(AudioError::CorruptAudio("ffmpeg gave no samples".into()))
+            }
         }
     }
 
@@ -49,11 +59,17 @@ impl<R: Read> PipedSamples<R> {
         let frame = format.bytes * format.shape.channels;
         self.bytes.clear();
         let limited = self.pipe.by_ref().take((BLOCK_FRAMES * frame) as u64);
-        { limited }.read_to_end(&mut self.bytes).map_err(AudioError::Input)?;
+        { limited }
+            .read_to_end(&mut self.bytes)
+            .map_err(AudioError::Input)?;
 
         block.clear();
         let whole = self.bytes.len() / frame * frame;
-        block.extend(self.bytes[..whole].chunks_exact(format.bytes).map(|bytes| format.sample(bytes)));
+        block.extend(
+            self.bytes[..whole]
+                .chunks_exact(format.bytes)
+                .map(|bytes| format.sample(bytes)),
+        );
         Ok(format.shape)
     }
 }

@@ -56,18 +56,34 @@ impl Reader {
         signature: Signature,
     ) -> Result<Self, AudioError> {
         let file = file.try_clone().map_err(AudioError::Input)?;
-        let source = Source::new(file, part.range, access, watch.clone()).map_err(AudioError::Input)?;
+        let source =
+            Source::new(file, part.range, access, watch.clone()).map_err(AudioError::Input)?;
         let damaged = |error: std::io::Error| AudioError::CorruptAudio(error.to_string());
-        let symphonia = |format, movie| PacketReader::Symphonia { format, movie, has_ended: false };
+        let symphonia = |format, movie| PacketReader::Symphonia {
+            format,
+            movie,
+            has_ended: false,
+        };
         let packets = match part.kind {
-            Kind::Pcm(format) => return PcmReader::open(source, format).map(Self::Pcm).map_err(damaged),
-            Kind::Matroska => PacketReader::Matroska(Box::new(MkvReader::open(source).map_err(damaged)?)),
-            Kind::Adts => PacketReader::Adts(Box::new(AdtsReader::open(source).map_err(damaged)?)),
-            Kind::Probed { open_sizes_at } => {
-                symphonia(probe(source.with_open_sizes(open_sizes_at), signature, watch)?, None)
+            Kind::Pcm(format) => {
+                return PcmReader::open(source, format)
+                    .map(Self::Pcm)
+                    .map_err(damaged);
             }
-            Kind::Movie(movie) if movie.has_file_type => symphonia(probe(source, signature, watch)?, Some(movie)),
-            Kind::Movie(movie) => symphonia(open_movie(source.with_appendix(FILE_TYPE))?, Some(movie)),
+            Kind::Matroska => {
+                PacketReader::Matroska(Box::new(MkvReader::open(source).map_err(damaged)?))
+            }
+            Kind::Adts => PacketReader::Adts(Box::new(AdtsReader::open(source).map_err(damaged)?)),
+            Kind::Probed { open_sizes_at } => symphonia(
+                probe(source.with_open_sizes(open_sizes_at), signature, watch)?,
+                None,
+            ),
+            Kind::Movie(movie) if movie.has_file_type => {
+                symphonia(probe(source, signature, watch)?, Some(movie))
+            }
+            Kind::Movie(movie) => {
+                symphonia(open_movie(source.with_appendix(FILE_TYPE))?, Some(movie))
+            }
         };
         Ok(Self::Packets(packets))
     }
@@ -79,14 +95,19 @@ impl PacketReader {
         match self {
             Self::Matroska(reader) => reader.audio_tracks(),
             Self::Adts(reader) => reader.audio_tracks(),
-            Self::Symphonia { format, movie: Some(movie), .. } if !movie.tracks.is_empty() => {
-                movie_tracks(format.as_ref(), movie)
-            }
+            Self::Symphonia {
+                format,
+                movie: Some(movie),
+                ..
+            } if !movie.tracks.is_empty() => movie_tracks(format.as_ref(), movie),
             Self::Symphonia { format, .. } => {
-                let is_audio = |track: &&Track| matches!(track.codec_params, Some(CodecParameters::Audio(_)));
+                let is_audio =
+                    |track: &&Track| matches!(track.codec_params, Some(CodecParameters::Audio(_)));
                 let default = format.default_track(TrackType::Audio).map(|track| track.id);
                 let tracks = format.tracks().iter().filter(is_audio);
-                tracks.map(|track| audio_track(track, default == Some(track.id))).collect()
+                tracks
+                    .map(|track| audio_track(track, default == Some(track.id)))
+                    .collect()
             }
         }
     }
@@ -96,8 +117,14 @@ impl PacketReader {
         match self {
             Self::Matroska(reader) => reader.next().unwrap_or(Pulled::End { truncated: true }),
             Self::Adts(reader) => reader.next().unwrap_or(Pulled::End { truncated: true }),
-            Self::Symphonia { has_ended: true, .. } => Pulled::End { truncated: true },
-            Self::Symphonia { format, movie, has_ended } => {
+            Self::Symphonia {
+                has_ended: true, ..
+            } => Pulled::End { truncated: true },
+            Self::Symphonia {
+                format,
+                movie,
+                has_ended,
+            } => {
                 let packet = match guarded(|| format.next_packet()) {
                     Ok(Some(packet)) => packet,
                     Ok(None) => return Pulled::End { truncated: false },
@@ -108,19 +135,34 @@ impl PacketReader {
                     }
                 };
                 let tracks = format.tracks();
-                let base = tracks.iter().find(|track| track.id == packet.track_id).and_then(|track| track.time_base);
-                let tick = base.map(|base| f64::from(base.numer.get()) / f64::from(base.denom.get()));
+                let base = tracks
+                    .iter()
+                    .find(|track| track.id == packet.track_id)
+                    .and_then(|track| track.time_base);
+                let tick =
+                    base.map(|base| f64::from(base.numer.get()) / f64::from(base.denom.get()));
                 let seconds = tick.map(|tick| packet.block_dur().get() as f64 * tick);
                 // Only here do all tracks share a clock that players follow.
-                let at = tick.filter(|_| movie.is_some()).map(|tick| packet.pts.get() as f64 * tick);
-                Pulled::Packet { packet, at, seconds, after_damage: false }
+                let at = tick
+                    .filter(|_| movie.is_some())
+                    .map(|tick| packet.pts.get() as f64 * tick);
+                Pulled::Packet {
+                    packet,
+                    at,
+                    seconds,
+                    after_damage: false,
+                }
             }
         }
     }
 }
 
 /// Lets symphonia find the container.
-fn probe(source: Source, signature: Signature, watch: &Watch) -> Result<Box<dyn FormatReader>, AudioError> {
+fn probe(
+    source: Source,
+    signature: Signature,
+    watch: &Watch,
+) -> Result<Box<dyn FormatReader>, AudioError> {
     let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
     let probed = guarded(|| {
         symphonia::default::get_probe().probe(
@@ -159,19 +201,32 @@ fn open_movie(source: Source) -> Result<Box<dyn FormatReader>, AudioError> {
 fn audio_track(track: &Track, is_default: bool) -> AudioTrack {
     let parameters = match &track.codec_params {
         Some(CodecParameters::Audio(parameters)) => Ok(parameters.clone()),
-        _ => Err(AudioError::UnsupportedMedia("no audio track of a known codec".into())),
+        _ => Err(AudioError::UnsupportedMedia(
+            "no audio track of a known codec".into(),
+        )),
     };
     let is_default = is_default || track.flags.contains(TrackFlags::DEFAULT);
-    AudioTrack { id: track.id, parameters, is_default, starts_at: 0.0 }
+    AudioTrack {
+        id: track.id,
+        parameters,
+        is_default,
+        starts_at: 0.0,
+    }
 }
 
 /// The sound tracks of an MP4 file, also those that symphonia does not take for sound.
 fn movie_tracks(format: &dyn FormatReader, movie: &Movie) -> Vec<AudioTrack> {
     let known = |id: u32| {
-        format.tracks().iter().find(|track| track.id == id).and_then(|track| match &track.codec_params {
-            Some(CodecParameters::Audio(known)) if known.codec != CODEC_ID_NULL_AUDIO => Some(known.clone()),
-            _ => None,
-        })
+        format
+            .tracks()
+            .iter()
+            .find(|track| track.id == id)
+            .and_then(|track| match &track.codec_params {
+                Some(CodecParameters::Audio(known)) if known.codec != CODEC_ID_NULL_AUDIO => {
+                    Some(known.clone())
+                }
+                _ => None,
+            })
     };
     let track = |track: &super::mp4::SoundTrack| AudioTrack {
         id: track.id,
@@ -183,11 +238,16 @@ fn movie_tracks(format: &dyn FormatReader, movie: &Movie) -> Vec<AudioTrack> {
 }
 
 /// The track to decode: the chosen one, else the default ones before the others, as far as they can be decoded.
-pub(super) fn choose(tracks: Vec<AudioTrack>, choice: TrackChoice) -> Result<(AudioTrack, Codec), AudioError> {
+pub(super) fn choose(
+    tracks: Vec<AudioTrack>,
+    choice: TrackChoice,
+) -> Result<(AudioTrack, Codec), AudioError> {
     let count = tracks.len();
     let (first, others): (Vec<_>, Vec<_>) = match choice {
         TrackChoice::Number(number) => {
-            let chosen = tracks.into_iter().nth(usize::from(number).saturating_sub(1));
+            let chosen = tracks
+                .into_iter()
+                .nth(usize::from(number).saturating_sub(1));
             (chosen.into_iter().collect(), Vec::new())
         }
         TrackChoice::Automatic { .. } => tracks.into_iter().partition(|track| track.is_default),
@@ -208,10 +268,12 @@ fn open_codec(track: &AudioTrack) -> Result<Codec, AudioError> {
     let parameters = track.parameters.as_ref().map_err(AudioError::of_format)?;
     match Codec::new(parameters) {
         Ok(codec) => Ok(codec),
-        Err(Error::Unsupported(_)) if parameters.codec == CODEC_ID_AAC => {
-            Err(AudioError::needs_ffmpeg("AAC of more than two channels or of a rare profile"))
+        Err(Error::Unsupported(_)) if parameters.codec == CODEC_ID_AAC => Err(
+            AudioError::needs_ffmpeg("AAC of more than two channels or of a rare profile"),
+        ),
+        Err(Error::Unsupported(reason)) => {
+            Err(AudioError::needs_ffmpeg(&format!("this codec ({reason})")))
         }
-        Err(Error::Unsupported(reason)) => Err(AudioError::needs_ffmpeg(&format!("this codec ({reason})"))),
         Err(error) => Err(AudioError::CorruptAudio(reason(&error))),
     }
 }

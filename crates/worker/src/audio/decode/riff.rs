@@ -39,7 +39,11 @@ pub(super) struct Bytes<'a> {
 
 impl<'a> Bytes<'a> {
     pub(super) fn new(file: &'a mut File, length: u64) -> Self {
-        Self { file, length, reads_left: MAX_READS }
+        Self {
+            file,
+            length,
+            reads_left: MAX_READS,
+        }
     }
 
     pub(super) fn length(&self) -> u64 {
@@ -76,7 +80,9 @@ struct Wave {
 
 /// Whether a file begins like a RIFF file of sound.
 pub(super) fn is_wave(head: &[u8]) -> bool {
-    head.len() >= 12 && [&b"RIFF"[..], b"RF64", b"BW64"].contains(&&head[..4]) && &head[8..12] == b"WAVE"
+    head.len() >= 12
+        && [&b"RIFF"[..], b"RF64", b"BW64"].contains(&&head[..4])
+        && &head[8..12] == b"WAVE"
 }
 
 /// Whether a file begins like Sony's W64.
@@ -129,7 +135,11 @@ pub(super) fn w64_sections(bytes: &mut Bytes<'_>) -> Result<Vec<Section>, AudioE
                 let end = at.saturating_add(size);
                 let truncated = end > bytes.length();
                 let range = start..end.min(bytes.length());
-                return Ok(vec![Section { content: *content, range, truncated }]);
+                return Ok(vec![Section {
+                    content: *content,
+                    range,
+                    truncated,
+                }]);
             }
             _ => {}
         }
@@ -139,7 +149,10 @@ pub(super) fn w64_sections(bytes: &mut Bytes<'_>) -> Result<Vec<Section>, AudioE
 
 /// Reads chunks up to the samples of the RIFF file that begins at `start`.
 fn read_chunks(bytes: &mut Bytes<'_>, start: u64) -> Result<Wave, AudioError> {
-    let mut wave = Wave { content: None, data: None };
+    let mut wave = Wave {
+        content: None,
+        data: None,
+    };
     let mut long_size = None;
     let mut at = start + 12;
     loop {
@@ -178,10 +191,17 @@ fn read_chunks(bytes: &mut Bytes<'_>, start: u64) -> Result<Wave, AudioError> {
 /// Finds the header's fields by their names where a chunk's size leads nowhere.
 fn search(bytes: &mut Bytes<'_>, start: u64, mut wave: Wave) -> Result<Wave, AudioError> {
     let found = bytes.at(start + 12, SEARCH_BYTES)?;
-    let find = |name: &[u8], from: usize| found[from..].windows(4).position(|four| four == name).map(|at| at + from);
+    let find = |name: &[u8], from: usize| {
+        found[from..]
+            .windows(4)
+            .position(|four| four == name)
+            .map(|at| at + from)
+    };
     let mut from = 0;
     if wave.content.is_none() {
-        let Some(at) = find(b"fmt ", 0) else { return Ok(wave) };
+        let Some(at) = find(b"fmt ", 0) else {
+            return Ok(wave);
+        };
         wave.content = Some(content_of(found.get(at + 8..).unwrap_or_default())?);
         from = at;
     }
@@ -205,14 +225,32 @@ fn place(
     let start = start.min(length);
     let open = (declared == 0 && !covered) || (declared >= OPEN_SIZE && declared > rest);
     if open || declared > rest {
-        return Ok((Section { content, range: start..length, truncated: !open }, length));
+        return Ok((
+            Section {
+                content,
+                range: start..length,
+                truncated: !open,
+            },
+            length,
+        ));
     }
 
     let end = start + declared;
     let (more, next) = follow(bytes, end + declared % 2)?;
     let enough = content.bytes_per_second() / STALE_PER_SECOND;
-    let end = if more && length - end >= enough.max(1) { length } else { end };
-    Ok((Section { content, range: start..end, truncated: false }, next))
+    let end = if more && length - end >= enough.max(1) {
+        length
+    } else {
+        end
+    };
+    Ok((
+        Section {
+            content,
+            range: start..end,
+            truncated: false,
+        },
+        next,
+    ))
 }
 
 /// What is behind the samples: whether it is no chunk, hence more samples; and where the next file may begin.
@@ -227,7 +265,9 @@ fn follow(bytes: &mut Bytes<'_>, mut at: u64) -> Result<(bool, u64), AudioError>
             return Ok((false, at));
         }
 
-        let named = head[..4].iter().all(|byte| byte.is_ascii_alphanumeric() || b" _-".contains(byte));
+        let named = head[..4]
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b" _-".contains(byte));
         let size = u64::from(number(&head, 4));
         let next = at + 8 + size + size % 2;
         if !named || at + 8 + size > bytes.length() {

@@ -76,7 +76,11 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(cpu: &CpuLimit) -> Self {
-        Self { error: ReadError::default(), portion: Portion::default(), cpu: cpu.clone() }
+        Self {
+            error: ReadError::default(),
+            portion: Portion::default(),
+            cpu: cpu.clone(),
+        }
     }
 
     /// Ends a step of reading. Fails when the disk failed or one piece of the file was too large.
@@ -102,9 +106,22 @@ pub(super) struct Source {
 
 impl Source {
     /// A view of `range`, which lies in the file.
-    pub(super) fn new(mut file: File, range: Range<u64>, access: Access, watch: Watch) -> io::Result<Self> {
+    pub(super) fn new(
+        mut file: File,
+        range: Range<u64>,
+        access: Access,
+        watch: Watch,
+    ) -> io::Result<Self> {
         file.seek(SeekFrom::Start(range.start))?;
-        Ok(Self { file, range, position: 0, access, open_sizes_at: None, appendix: &[], watch })
+        Ok(Self {
+            file,
+            range,
+            position: 0,
+            access,
+            open_sizes_at: None,
+            appendix: &[],
+            watch,
+        })
     }
 
     /// Reads the four bytes at each of these offsets as `0xffff_ffff`.
@@ -149,7 +166,10 @@ impl Read for Source {
         }
 
         let most = left.min(buffer.len() as u64) as usize;
-        let count = self.file.read(&mut buffer[..most]).map_err(|error| self.watch.error.keep(error))?;
+        let count = self
+            .file
+            .read(&mut buffer[..most])
+            .map_err(|error| self.watch.error.keep(error))?;
         if self.watch.portion.take(count) {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
@@ -176,7 +196,8 @@ impl Seek for Source {
         };
         let target = target.ok_or(io::ErrorKind::InvalidInput)?;
         let in_file = self.range.start.checked_add(target.min(self.file_bytes()));
-        self.file.seek(SeekFrom::Start(in_file.ok_or(io::ErrorKind::InvalidInput)?))?;
+        self.file
+            .seek(SeekFrom::Start(in_file.ok_or(io::ErrorKind::InvalidInput)?))?;
         self.position = target;
         Ok(target)
     }

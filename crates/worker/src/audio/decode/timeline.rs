@@ -30,7 +30,10 @@ pub(super) struct Timeline {
 impl Timeline {
     /// Gaps of more than `longest` seconds are ignored.
     pub(super) fn new(longest: f64) -> Self {
-        Self { longest, ..Self::default() }
+        Self {
+            longest,
+            ..Self::default()
+        }
     }
 
     /// A packet of another track.
@@ -123,7 +126,10 @@ mod tests {
             added += timeline.begin(f64::from(packet) * 0.02 * 1.09);
             timeline.give(0.02);
         }
-        assert!(added < 1e-9, "{added} s of silence were added to sound that is right");
+        assert!(
+            added < 1e-9,
+            "{added} s of silence were added to sound that is right"
+        );
 
         // Two percent: small gaps that add up.
         let mut timeline = Timeline::new(3_600.0);
@@ -132,6 +138,9 @@ mod tests {
             added += timeline.begin(f64::from(packet) * 0.02 * 1.02);
             timeline.give(0.02);
         }
-        assert!((18.0..21.0).contains(&added), "of 20 s that are missing {added} s were added");
+        assert!(
+            (18.0..21.0).contains(&added),
+            "of 20 s that are missing {added} s were added"
+        );
     }
 }

@@ -23,7 +23,9 @@ impl Content {
     /// For samples: how many bytes a second takes. For others nothing is ever taken as more of it.
     pub(super) fn bytes_per_second(self) -> u64 {
         match self {
-            Self::Samples(format) => (format.bytes * format.shape.channels) as u64 * u64::from(format.shape.rate),
+            Self::Samples(format) => {
+                (format.bytes * format.shape.channels) as u64 * u64::from(format.shape.rate)
+            }
             Self::Mpeg | Self::Adpcm => u64::MAX,
         }
     }
@@ -58,8 +60,16 @@ pub(super) fn content_of(header: &[u8]) -> Result<Content, AudioError> {
     let shape = checked_shape(rate, channels)?;
     let declared = usize::from(short(14)).div_ceil(8);
     let aligned = usize::from(short(12)) / channels;
-    let bytes = if usize::from(short(12)) == aligned * channels && aligned >= declared { aligned } else { declared };
-    let encoding = if encoding == Encoding::Signed && bytes == 1 { Encoding::Unsigned } else { encoding };
+    let bytes = if usize::from(short(12)) == aligned * channels && aligned >= declared {
+        aligned
+    } else {
+        declared
+    };
+    let encoding = if encoding == Encoding::Signed && bytes == 1 {
+        Encoding::Unsigned
+    } else {
+        encoding
+    };
     samples(encoding, bytes, false, shape)
 }
 
@@ -68,7 +78,9 @@ pub(super) fn content_of_au(header: &[u8]) -> Result<Content, AudioError> {
     let Some(header) = header.get(..24) else {
         return Err(AudioError::CorruptAudio("its header is incomplete".into()));
     };
-    let number = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    let number = |at: usize| {
+        u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+    };
     let shape = checked_shape(number(16), number(20) as usize)?;
     let (encoding, bytes) = match number(12) {
         1 => (Encoding::MuLaw, 1),
@@ -80,7 +92,11 @@ pub(super) fn content_of_au(header: &[u8]) -> Result<Content, AudioError> {
         7 => (Encoding::Float, 8),
         27 => (Encoding::ALaw, 1),
         23..=26 => return Err(AudioError::needs_ffmpeg("G.72x in AU")),
-        other => return Err(AudioError::UnsupportedMedia(format!("AU with encoding {other}"))),
+        other => {
+            return Err(AudioError::UnsupportedMedia(format!(
+                "AU with encoding {other}"
+            )));
+        }
     };
     samples(encoding, bytes, true, shape)
 }
@@ -88,27 +104,45 @@ pub(super) fn content_of_au(header: &[u8]) -> Result<Content, AudioError> {
 /// Rate and channels within the bounds.
 pub(super) fn checked_shape(rate: u32, channels: usize) -> Result<Shape, AudioError> {
     if channels == 0 {
-        return Err(AudioError::CorruptAudio("its header says that it has no channels".into()));
+        return Err(AudioError::CorruptAudio(
+            "its header says that it has no channels".into(),
+        ));
     }
     if channels > MAX_CHANNELS {
-        return Err(AudioError::UnsupportedMedia(format!("more than {MAX_CHANNELS} channels")));
+        return Err(AudioError::UnsupportedMedia(format!(
+            "more than {MAX_CHANNELS} channels"
+        )));
     }
     if !(MIN_RATE..=MAX_RATE).contains(&rate) {
-        return Err(AudioError::UnsupportedMedia(format!("sample rate of {rate} Hz")));
+        return Err(AudioError::UnsupportedMedia(format!(
+            "sample rate of {rate} Hz"
+        )));
     }
     Ok(Shape { rate, channels })
 }
 
-fn samples(encoding: Encoding, bytes: usize, big_endian: bool, shape: Shape) -> Result<Content, AudioError> {
+fn samples(
+    encoding: Encoding,
+    bytes: usize,
+    big_endian: bool,
+    shape: Shape,
+) -> Result<Content, AudioError> {
     let known = match encoding {
         Encoding::Unsigned | Encoding::ALaw | Encoding::MuLaw => bytes == 1,
         Encoding::Signed => (1..=4).contains(&bytes),
         Encoding::Float => bytes == 4 || bytes == 8,
     };
     if !known {
-        return Err(AudioError::UnsupportedMedia(format!("samples of {bytes} bytes")));
+        return Err(AudioError::UnsupportedMedia(format!(
+            "samples of {bytes} bytes"
+        )));
     }
-    Ok(Content::Samples(SampleFormat { encoding, bytes, big_endian, shape }))
+    Ok(Content::Samples(SampleFormat {
+        encoding,
+        bytes,
+        big_endian,
+        shape,
+    }))
 }
 
 fn codec_name(tag: u16) -> String {

@@ -6,19 +6,40 @@ use super::*;
 
 #[test]
 fn seconds_are_counted_while_decoding() {
-    let limits = Limits { max_seconds: 2, ..Limits::default() };
-    let wav = |frames| Wav { data_size: Some(0xffff_ffff), ..Wav::pcm(8_000, 1) }.bytes(&tone(8_000, frames, &[1.0]));
-    assert_eq!(prepare_bytes(&wav(16_000), &limits).unwrap().0.duration_ms, 2_000);
+    let limits = Limits {
+        max_seconds: 2,
+        ..Limits::default()
+    };
+    let wav = |frames| {
+        Wav {
+            data_size: Some(0xffff_ffff),
+            ..Wav::pcm(8_000, 1)
+        }
+        .bytes(&tone(8_000, frames, &[1.0]))
+    };
+    assert_eq!(
+        prepare_bytes(&wav(16_000), &limits).unwrap().0.duration_ms,
+        2_000
+    );
     let error = prepare_bytes(&wav(16_100), &limits).unwrap_err();
-    assert!(matches!(error, AudioError::TooLong { limit_seconds: 2 }), "{error:?}");
+    assert!(
+        matches!(error, AudioError::TooLong { limit_seconds: 2 }),
+        "{error:?}"
+    );
 }
 
 #[test]
 fn decoded_bytes_are_bounded() {
-    let limits = Limits { max_decoded_bytes: 4 * 8 * 16_000, ..Limits::default() };
+    let limits = Limits {
+        max_decoded_bytes: 4 * 8 * 16_000,
+        ..Limits::default()
+    };
     let bytes = |frames: usize| Wav::pcm(16_000, 8).bytes(&vec![0; frames * 16]);
     assert!(prepare_bytes(&bytes(16_000), &limits).is_ok());
-    assert!(matches!(prepare_bytes(&bytes(16_001), &limits), Err(AudioError::TooLong { .. })));
+    assert!(matches!(
+        prepare_bytes(&bytes(16_001), &limits),
+        Err(AudioError::TooLong { .. })
+    ));
 }
 
 #[test]
@@ -32,7 +53,11 @@ fn a_stop_is_obeyed_between_packets() {
     }
     let dir = tempfile::tempdir().unwrap();
     let (input, spool) = (dir.path().join("input"), dir.path().join("spool"));
-    std::fs::write(&input, Wav::pcm(16_000, 1).bytes(&tone(16_000, 160_000, &[1.0]))).unwrap();
+    std::fs::write(
+        &input,
+        Wav::pcm(16_000, 1).bytes(&tone(16_000, 160_000, &[1.0])),
+    )
+    .unwrap();
     let control = StopAfter(Cell::new(5));
     let result = prepare(&input, &spool, &Limits::default(), AUTOMATIC, &control);
     assert!(matches!(result, Err(AudioError::Stopped)));
@@ -47,17 +72,39 @@ fn failures_of_the_disk_are_told_from_failures_of_the_file() {
     let absent = prepare(&input, &spool, &Limits::default(), AUTOMATIC, &Never);
     assert!(matches!(absent, Err(AudioError::Input(_))), "{absent:?}");
     let directory = prepare(dir.path(), &spool, &Limits::default(), AUTOMATIC, &Never);
-    assert!(matches!(directory, Err(AudioError::Input(_))), "{directory:?}");
+    assert!(
+        matches!(directory, Err(AudioError::Input(_))),
+        "{directory:?}"
+    );
     std::fs::write(&input, Wav::pcm(16_000, 1).bytes(&[0; 100])).unwrap();
-    let no_folder = prepare(&input, &dir.path().join("absent/spool"), &Limits::default(), AUTOMATIC, &Never);
-    assert!(matches!(no_folder, Err(AudioError::Spool(_))), "{no_folder:?}");
+    let no_folder = prepare(
+        &input,
+        &dir.path().join("absent/spool"),
+        &Limits::default(),
+        AUTOMATIC,
+        &Never,
+    );
+    assert!(
+        matches!(no_folder, Err(AudioError::Spool(_))),
+        "{no_folder:?}"
+    );
 }
 
 #[test]
 fn processor_time_is_bounded() {
-    let limits = Limits { max_cpu: std::time::Duration::ZERO, ..Limits::default() };
-    let error = prepare_bytes(&Wav::pcm(16_000, 1).bytes(&tone(16_000, 16_000, &[1.0])), &limits).unwrap_err();
-    assert!(matches!(&error, AudioError::CorruptAudio(reason) if reason.contains("far too long")), "{error:?}");
+    let limits = Limits {
+        max_cpu: std::time::Duration::ZERO,
+        ..Limits::default()
+    };
+    let error = prepare_bytes(
+        &Wav::pcm(16_000, 1).bytes(&tone(16_000, 16_000, &[1.0])),
+        &limits,
+    )
+    .unwrap_err();
+    assert!(
+        matches!(&error, AudioError::CorruptAudio(reason) if reason.contains("far too long")),
+        "{error:?}"
+    );
 }
 
 #[test]
@@ -84,7 +131,10 @@ fn what_is_no_sound_is_not_taken_into_memory_whatever_its_size() {
     };
     assert!(check(&with_tag(1 << 20)).0.duration_ms > 1_000);
     let error = check_error(&with_tag(80 << 20));
-    assert!(matches!(&error, AudioError::CorruptAudio(reason) if reason.contains("no sound")), "{error:?}");
+    assert!(
+        matches!(&error, AudioError::CorruptAudio(reason) if reason.contains("no sound")),
+        "{error:?}"
+    );
 }
 
 #[test]

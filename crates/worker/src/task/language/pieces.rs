@@ -12,7 +12,10 @@ const PAUSE: usize = 4_800;
 
 /// Samples of all stretches together.
 pub(super) fn duration(piece: &[(u64, u64)]) -> u64 {
-    piece.iter().map(|(start, end)| end.saturating_sub(*start)).sum()
+    piece
+        .iter()
+        .map(|(start, end)| end.saturating_sub(*start))
+        .sum()
 }
 
 /// The part of a piece from `start` up to and without `end`, counted in samples of the piece.
@@ -43,7 +46,10 @@ pub(super) fn cut(piece: &[(u64, u64)], samples: &[f32]) -> Vec<Piece> {
     let mut cuts = vec![0, samples.len()];
     split(0, samples.len(), samples, &edges, &mut cuts);
     cuts.sort_unstable();
-    cuts.windows(2).map(|pair| window(piece, pair[0] as u64, pair[1] as u64)).filter(|part| !part.is_empty()).collect()
+    cuts.windows(2)
+        .map(|pair| window(piece, pair[0] as u64, pair[1] as u64))
+        .filter(|part| !part.is_empty())
+        .collect()
 }
 
 /// Adds cuts between `start` and `end`, the best pause first.
@@ -56,7 +62,10 @@ fn split(start: usize, end: usize, samples: &[f32], edges: &[usize], cuts: &mut 
 
     // Between two stretches lies a pause of which the samples show only the ends.
     let middle = usize::midpoint(start, end);
-    let edge = edges.iter().copied().filter(|edge| (first..=last).contains(edge));
+    let edge = edges
+        .iter()
+        .copied()
+        .filter(|edge| (first..=last).contains(edge));
     let edge = edge.min_by_key(|edge| edge.abs_diff(middle));
     let at = edge.unwrap_or_else(|| quietest(samples, first, last));
 
@@ -67,9 +76,16 @@ fn split(start: usize, end: usize, samples: &[f32], edges: &[usize], cuts: &mut 
 
 /// The middle of the quietest 300 ms between two positions.
 fn quietest(samples: &[f32], first: usize, last: usize) -> usize {
-    let energy = |at: usize| samples[at - PAUSE / 2..at + PAUSE / 2].iter().map(|s| s * s).sum::<f32>();
+    let energy = |at: usize| {
+        samples[at - PAUSE / 2..at + PAUSE / 2]
+            .iter()
+            .map(|s| s * s)
+            .sum::<f32>()
+    };
     let places = (first..=last).step_by(PAUSE / 4);
-    places.min_by(|a, b| energy(*a).total_cmp(&energy(*b))).unwrap_or(first)
+    places
+        .min_by(|a, b| energy(*a).total_cmp(&energy(*b)))
+        .unwrap_or(first)
 }
 
 #[cfg(test)]
@@ -93,12 +109,18 @@ mod tests {
         }
 
         let parts = cut(piece, &samples);
-        assert_eq!(parts.iter().map(|part| duration(part)).sum::<u64>(), duration(piece));
+        assert_eq!(
+            parts.iter().map(|part| duration(part)).sum::<u64>(),
+            duration(piece)
+        );
         let flat: Vec<_> = parts.iter().flatten().copied().collect();
         assert!(flat.is_sorted_by(|a, b| a.1 <= b.0), "{flat:?}");
         for part in &parts {
             let length = duration(part) as usize;
-            assert!(length <= MAX_PIECE && (length >= MIN_PIECE || parts.len() == 1), "{part:?}");
+            assert!(
+                length <= MAX_PIECE && (length >= MIN_PIECE || parts.len() == 1),
+                "{part:?}"
+            );
         }
         parts
     }

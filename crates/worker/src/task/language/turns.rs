@@ -32,7 +32,9 @@ const CONFUSABLE: [&[&str]; 10] = [
 
 /// Whether Whisper mistakes two languages for each other.
 pub(in crate::task) fn are_confusable(a: &str, b: &str) -> bool {
-    CONFUSABLE.iter().any(|group| group.contains(&a) && group.contains(&b))
+    CONFUSABLE
+        .iter()
+        .any(|group| group.contains(&a) && group.contains(&b))
 }
 
 /// The language of each piece. `lengths` are in samples.
@@ -45,9 +47,19 @@ pub(super) fn turns(scores: &[&Scores], lengths: &[u64]) -> Vec<String> {
         let mut next = Vec::with_capacity(languages.len());
         let mut from = Vec::with_capacity(languages.len());
         for (to, code) in languages.iter().enumerate() {
-            let step = |before: usize| best[before] - if index == 0 { 0.0 } else { cost(&languages, before, to) };
+            let step = |before: usize| {
+                best[before]
+                    - if index == 0 {
+                        0.0
+                    } else {
+                        cost(&languages, before, to)
+                    }
+            };
             // Of equals the first, which is the language considered first.
-            let before = (0..languages.len()).rev().max_by(|a, b| step(*a).total_cmp(&step(*b))).unwrap_or(to);
+            let before = (0..languages.len())
+                .rev()
+                .max_by(|a, b| step(*a).total_cmp(&step(*b)))
+                .unwrap_or(to);
             next.push(step(before) + evidence(scores, code, *length));
             from.push(before);
         }
@@ -55,7 +67,10 @@ pub(super) fn turns(scores: &[&Scores], lengths: &[u64]) -> Vec<String> {
         came_from.push(from);
     }
 
-    let mut at = (0..languages.len()).rev().max_by(|a, b| best[*a].total_cmp(&best[*b])).unwrap_or(0);
+    let mut at = (0..languages.len())
+        .rev()
+        .max_by(|a, b| best[*a].total_cmp(&best[*b]))
+        .unwrap_or(0);
     let mut path = Vec::with_capacity(scores.len());
     for from in came_from.iter().rev() {
         path.push(languages[at].clone());
@@ -93,7 +108,10 @@ fn cost(languages: &[String], from: usize, to: usize) -> f32 {
 
 /// How much speaks for a language, at most 0.
 fn evidence(scores: &Scores, code: &str, length: u64) -> f32 {
-    let probability = scores.iter().find(|score| score.code == code).map_or(0.0, |score| score.probability);
+    let probability = scores
+        .iter()
+        .find(|score| score.code == code)
+        .map_or(0.0, |score| score.probability);
     let weight = length.min(FULL_WEIGHT) as f32 / FULL_WEIGHT as f32;
     probability.max(FLOOR).ln() * weight
 }
@@ -109,9 +127,15 @@ mod tests {
             code: (*code).to_owned(),
             probability: *probability,
         };
-        let scores: Vec<Scores> = pieces.iter().map(|(_, scores)| scores.iter().map(score).collect()).collect();
+        let scores: Vec<Scores> = pieces
+            .iter()
+            .map(|(_, scores)| scores.iter().map(score).collect())
+            .collect();
         let lengths: Vec<u64> = pieces.iter().map(|(seconds, _)| seconds * SECOND).collect();
-        assert_eq!(turns(&scores.iter().collect::<Vec<_>>(), &lengths), expected);
+        assert_eq!(
+            turns(&scores.iter().collect::<Vec<_>>(), &lengths),
+            expected
+        );
     }
 
     const EN: &[(&str, f32)] = &[("en", 0.95), ("es", 0.03)];

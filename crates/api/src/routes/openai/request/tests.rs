@@ -4,7 +4,10 @@ use super::*;
 
 fn form(fields: &[(&str, &str)]) -> Form {
     let text = |value: &str| FieldValue::Text(value.to_owned());
-    let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), text(value))).collect();
+    let fields = fields
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), text(value)))
+        .collect();
     Form { fields, files: 1 }
 }
 
@@ -33,7 +36,10 @@ fn fields_mean_what_they_mean_to_openai() {
     .unwrap();
     assert_eq!(request.model, "whisper-1");
     assert_eq!(request.options.language.as_deref(), Some("fr"));
-    assert_eq!(request.options.prompt.as_deref(), Some("Bonjour. Zoé, Loïc"));
+    assert_eq!(
+        request.options.prompt.as_deref(),
+        Some("Bonjour. Zoé, Loïc")
+    );
     assert!(request.options.word_timestamps);
     assert_eq!(request.format, verbose(false, true));
     assert_eq!(check(&[]).unwrap().model, "", "the default");
@@ -41,8 +47,17 @@ fn fields_mean_what_they_mean_to_openai() {
 
 #[test]
 fn lists_are_written_in_three_ways() {
-    for name in ["timestamp_granularities", "timestamp_granularities[]", "timestamp_granularities[0]"] {
-        let request = check(&[("response_format", "verbose_json"), (name, "segment"), (name, "word")]).unwrap();
+    for name in [
+        "timestamp_granularities",
+        "timestamp_granularities[]",
+        "timestamp_granularities[0]",
+    ] {
+        let request = check(&[
+            ("response_format", "verbose_json"),
+            (name, "segment"),
+            (name, "word"),
+        ])
+        .unwrap();
         assert_eq!(request.format, verbose(true, true), "{name}");
     }
 }
@@ -64,7 +79,11 @@ fn fields_that_openai_does_not_know_have_no_effect() {
         ("word_timestamps", "perhaps"),
         ("extra_body", "a\0b"),
     ] {
-        assert_eq!(check(&[(name, value), (name, value)]).unwrap().options, plain, "{name}");
+        assert_eq!(
+            check(&[(name, value), (name, value)]).unwrap().options,
+            plain,
+            "{name}"
+        );
     }
 }
 
@@ -81,20 +100,46 @@ fn native_options_are_honoured() {
     ])
     .unwrap();
     let options = &request.options;
-    assert_eq!((options.beam_size, options.task, options.priority), (Some(5), Task::Translate, 3));
-    assert_eq!((options.max_line_width, options.max_line_count), (Some(42), Some(2)));
+    assert_eq!(
+        (options.beam_size, options.task, options.priority),
+        (Some(5), Task::Translate, 3)
+    );
+    assert_eq!(
+        (options.max_line_width, options.max_line_count),
+        (Some(42), Some(2))
+    );
     assert!(options.word_timestamps);
     assert_eq!(request.format, verbose(true, true));
 }
 
 #[test]
 fn empty_fields_are_absent() {
-    let names =
-        ["model", "language", "prompt", "response_format", "temperature", "stream", "languages[]", "keywords[]"];
-    let more = ["timestamp_granularities[]", "include[]", "beam_size", "task"];
-    let fields: Vec<_> = names.into_iter().chain(more).map(|name| (name, "")).collect();
+    let names = [
+        "model",
+        "language",
+        "prompt",
+        "response_format",
+        "temperature",
+        "stream",
+        "languages[]",
+        "keywords[]",
+    ];
+    let more = [
+        "timestamp_granularities[]",
+        "include[]",
+        "beam_size",
+        "task",
+    ];
+    let fields: Vec<_> = names
+        .into_iter()
+        .chain(more)
+        .map(|name| (name, ""))
+        .collect();
     let request = check(&fields).unwrap();
-    assert_eq!((request.options, request.format), (TranscribeRequest::default(), ResponseFormat::Json));
+    assert_eq!(
+        (request.options, request.format),
+        (TranscribeRequest::default(), ResponseFormat::Json)
+    );
 }
 
 #[test]
@@ -106,17 +151,30 @@ fn a_stream_is_of_json_or_text_and_ignored_for_other_formats() {
         ("verbose_json", verbose(true, false)),
     ] {
         for value in ["true", "True", "1"] {
-            assert_eq!(check(&[("stream", value), ("response_format", format)]).unwrap().format, expected, "{format}");
+            assert_eq!(
+                check(&[("stream", value), ("response_format", format)])
+                    .unwrap()
+                    .format,
+                expected,
+                "{format}"
+            );
         }
     }
-    assert_eq!(check(&[("stream", "FALSE")]).unwrap().format, ResponseFormat::Json);
+    assert_eq!(
+        check(&[("stream", "FALSE")]).unwrap().format,
+        ResponseFormat::Json
+    );
 }
 
 #[test]
 fn segments_may_be_asked_for_in_json_and_words_may_not() {
     let segment = [("timestamp_granularities[]", "segment")];
     assert_eq!(check(&segment).unwrap().format, ResponseFormat::Json);
-    assert!(check(&[("timestamp_granularities[]", "word")]).unwrap_err().contains("timestamp_granularities"));
+    assert!(
+        check(&[("timestamp_granularities[]", "word")])
+            .unwrap_err()
+            .contains("timestamp_granularities")
+    );
 }
 
 #[test]
@@ -127,24 +185,57 @@ fn one_language_is_spoken_and_several_are_candidates() {
         (options.language, options.languages)
     };
     assert_eq!(languages(&["de-DE"]), (Some("de".to_owned()), vec![]));
-    assert_eq!(languages(&["fr", "en-US"]), (None, vec!["fr".to_owned(), "en".to_owned()]));
-    let both = check(&[("language", "fr"), ("languages[]", "en"), ("languages[]", "de")]).unwrap().options;
-    assert_eq!((both.language.as_deref(), both.languages.len()), (Some("fr"), 0));
-    let refusal = read(&form(&[("languages[]", "en"), ("languages[]", "klingon")]), Task::Transcribe).unwrap_err();
-    assert_eq!(refusal.to_openai().1.error.param.as_deref(), Some("languages"));
+    assert_eq!(
+        languages(&["fr", "en-US"]),
+        (None, vec!["fr".to_owned(), "en".to_owned()])
+    );
+    let both = check(&[
+        ("language", "fr"),
+        ("languages[]", "en"),
+        ("languages[]", "de"),
+    ])
+    .unwrap()
+    .options;
+    assert_eq!(
+        (both.language.as_deref(), both.languages.len()),
+        (Some("fr"), 0)
+    );
+    let refusal = read(
+        &form(&[("languages[]", "en"), ("languages[]", "klingon")]),
+        Task::Transcribe,
+    )
+    .unwrap_err();
+    assert_eq!(
+        refusal.to_openai().1.error.param.as_deref(),
+        Some("languages")
+    );
 }
 
 #[test]
 fn a_prompt_that_is_too_long_is_cut_to_its_end() {
     let long = "é".repeat(3_000) + " the end";
     let prompt = check(&[("prompt", &long)]).unwrap().options.prompt.unwrap();
-    assert!(prompt.len() <= MAX_PROMPT_BYTES && prompt.ends_with("the end"), "{}", prompt.len());
+    assert!(
+        prompt.len() <= MAX_PROMPT_BYTES && prompt.ends_with("the end"),
+        "{}",
+        prompt.len()
+    );
 
     let keywords = vec![("keywords[]", "Steno"); 1_000];
-    assert!(check(&keywords).unwrap().options.prompt.unwrap().ends_with("Steno"));
+    assert!(
+        check(&keywords)
+            .unwrap()
+            .options
+            .prompt
+            .unwrap()
+            .ends_with("Steno")
+    );
 
     let mut huge = form(&[]);
-    huge.fields.push(("prompt".to_owned(), FieldValue::TooLong("the end".to_owned())));
+    huge.fields.push((
+        "prompt".to_owned(),
+        FieldValue::TooLong("the end".to_owned()),
+    ));
     let prompt = read(&huge, Task::Transcribe).unwrap().options.prompt;
     assert_eq!(prompt.as_deref(), Some("the end"));
 }
@@ -163,7 +254,12 @@ fn fields_of_openai_with_a_wrong_value_are_refused_by_name() {
         ("include[]", "secrets"),
         ("model", "whisper-1"),
     ] {
-        let refusal = check(&[("model", "whisper-1"), (name, value)]).map(drop).unwrap_err();
-        assert!(refusal.contains(name.trim_end_matches("[]")), "{name}={value:?}: {refusal}");
+        let refusal = check(&[("model", "whisper-1"), (name, value)])
+            .map(drop)
+            .unwrap_err();
+        assert!(
+            refusal.contains(name.trim_end_matches("[]")),
+            "{name}={value:?}: {refusal}"
+        );
     }
 }

@@ -36,7 +36,12 @@ impl BlockHead {
             2 => Lacing::Fixed,
             _ => Lacing::Ebml,
         };
-        Some(Self { track, time: i16::from_be_bytes([high, low]), lacing, length: length as usize + 3 })
+        Some(Self {
+            track,
+            time: i16::from_be_bytes([high, low]),
+            lacing,
+            length: length as usize + 3,
+        })
     }
 }
 
@@ -122,7 +127,10 @@ mod tests {
     #[test]
     fn a_header_is_read() {
         let head = BlockHead::read(b"\x82\xff\xfe\x02frame").unwrap();
-        assert_eq!((head.track, head.time, head.lacing, head.length), (2, -2, Lacing::Xiph, 4));
+        assert_eq!(
+            (head.track, head.time, head.lacing, head.length),
+            (2, -2, Lacing::Xiph, 4)
+        );
         assert!(BlockHead::read(b"\x82\xff").is_none());
     }
 }

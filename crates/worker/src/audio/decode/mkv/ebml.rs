@@ -46,7 +46,11 @@ impl Header {
         let (id, id_length) = variable(source, 4, true)?;
         let (size, size_length) = variable(source, 8, false)?;
         let unknown = size == (1 << (7 * size_length)) - 1;
-        Ok(Self { id: id as u32, size: (!unknown).then_some(size), length: id_length + size_length })
+        Ok(Self {
+            id: id as u32,
+            size: (!unknown).then_some(size),
+            length: id_length + size_length,
+        })
     }
 }
 
@@ -90,12 +94,17 @@ pub(super) fn children(mut content: &[u8]) -> impl Iterator<Item = (u32, &[u8])>
 
 /// The first child with this id.
 pub(super) fn find(content: &[u8], id: u32) -> Option<&[u8]> {
-    children(content).find(|child| child.0 == id).map(|child| child.1)
+    children(content)
+        .find(|child| child.0 == id)
+        .map(|child| child.1)
 }
 
 /// An unsigned integer of up to eight bytes.
 pub(super) fn unsigned(content: &[u8]) -> u64 {
-    content.iter().take(8).fold(0, |value, byte| value << 8 | u64::from(*byte))
+    content
+        .iter()
+        .take(8)
+        .fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
 
 /// A float of four or eight bytes; 0 for any other length.

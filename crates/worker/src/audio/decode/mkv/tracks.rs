@@ -5,10 +5,10 @@ use std::io::Read;
 use flate2::read::ZlibDecoder;
 use symphonia::core::audio::Channels;
 use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_AAC, CODEC_ID_ALAC, CODEC_ID_FLAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3, CODEC_ID_OPUS,
-    CODEC_ID_PCM_ALAW, CODEC_ID_PCM_F32LE, CODEC_ID_PCM_F64LE, CODEC_ID_PCM_MULAW, CODEC_ID_PCM_S16BE,
-    CODEC_ID_PCM_S16LE, CODEC_ID_PCM_S24BE, CODEC_ID_PCM_S24LE, CODEC_ID_PCM_S32BE, CODEC_ID_PCM_S32LE,
-    CODEC_ID_PCM_U8, CODEC_ID_VORBIS,
+    CODEC_ID_AAC, CODEC_ID_ALAC, CODEC_ID_FLAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3,
+    CODEC_ID_OPUS, CODEC_ID_PCM_ALAW, CODEC_ID_PCM_F32LE, CODEC_ID_PCM_F64LE, CODEC_ID_PCM_MULAW,
+    CODEC_ID_PCM_S16BE, CODEC_ID_PCM_S16LE, CODEC_ID_PCM_S24BE, CODEC_ID_PCM_S24LE,
+    CODEC_ID_PCM_S32BE, CODEC_ID_PCM_S32LE, CODEC_ID_PCM_U8, CODEC_ID_VORBIS,
 };
 use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters};
 
@@ -71,10 +71,17 @@ impl Encodings {
         let read = |encoding: &[u8]| {
             let scope = find(encoding, SCOPE).map_or(1, unsigned);
             let compression = find(encoding, COMPRESSION).unwrap_or_default();
-            match (find(encoding, ENCODING_TYPE).map_or(0, unsigned), find(compression, ALGORITHM).map_or(0, unsigned))
-            {
-                (0, 0) => Packing::Zlib { frames: scope & 1 != 0, private: scope & 2 != 0 },
-                (0, 3) if scope & 1 != 0 => Packing::Stripped(find(compression, SETTINGS).unwrap_or_default().to_vec()),
+            match (
+                find(encoding, ENCODING_TYPE).map_or(0, unsigned),
+                find(compression, ALGORITHM).map_or(0, unsigned),
+            ) {
+                (0, 0) => Packing::Zlib {
+                    frames: scope & 1 != 0,
+                    private: scope & 2 != 0,
+                },
+                (0, 3) if scope & 1 != 0 => {
+                    Packing::Stripped(find(compression, SETTINGS).unwrap_or_default().to_vec())
+                }
                 _ => Packing::Unknown,
             }
         };
@@ -87,35 +94,48 @@ impl Encodings {
 
     /// The frame as the codec wants it; `None` when it cannot be unpacked.
     pub(super) fn decode(&self, frame: &[u8]) -> Option<Vec<u8>> {
-        self.0.iter().try_fold(frame.to_vec(), |frame, packing| match packing {
-            Packing::Zlib { frames: false, .. } => Some(frame),
-            Packing::Zlib { .. } => inflate(&frame),
-            Packing::Stripped(bytes) => Some([bytes.as_slice(), &frame].concat()),
-            Packing::Unknown => None,
-        })
+        self.0
+            .iter()
+            .try_fold(frame.to_vec(), |frame, packing| match packing {
+                Packing::Zlib { frames: false, .. } => Some(frame),
+                Packing::Zlib { .. } => inflate(&frame),
+                Packing::Stripped(bytes) => Some([bytes.as_slice(), &frame].concat()),
+                Packing::Unknown => None,
+            })
     }
 
     fn decode_private(&self, private: Vec<u8>) -> Option<Vec<u8>> {
-        self.0.iter().try_fold(private, |private, packing| match packing {
-            Packing::Zlib { private: true, .. } => inflate(&private),
-            _ => Some(private),
-        })
+        self.0
+            .iter()
+            .try_fold(private, |private, packing| match packing {
+                Packing::Zlib { private: true, .. } => inflate(&private),
+                _ => Some(private),
+            })
     }
 
     fn is_known(&self) -> bool {
-        !self.0.iter().any(|packing| matches!(packing, Packing::Unknown))
+        !self
+            .0
+            .iter()
+            .any(|packing| matches!(packing, Packing::Unknown))
     }
 }
 
 fn inflate(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut inflated = Vec::new();
-    ZlibDecoder::new(bytes).take(MAX_INFLATED).read_to_end(&mut inflated).ok()?;
+    ZlibDecoder::new(bytes)
+        .take(MAX_INFLATED)
+        .read_to_end(&mut inflated)
+        .ok()?;
     Some(inflated)
 }
 
 /// Reads the content of a `Tracks` element.
 pub(super) fn read(content: &[u8]) -> Vec<MkvTrack> {
-    children(content).filter(|child| child.0 == TRACK_ENTRY).map(|child| MkvTrack::read(child.1)).collect()
+    children(content)
+        .filter(|child| child.0 == TRACK_ENTRY)
+        .map(|child| MkvTrack::read(child.1))
+        .collect()
 }
 
 impl MkvTrack {
@@ -127,8 +147,11 @@ impl MkvTrack {
             number: find(entry, NUMBER).map_or(0, unsigned),
             is_audio: find(entry, KIND).map(unsigned) == Some(2),
             // Absent means set.
-            is_default: find(entry, FLAG_DEFAULT).is_none_or(|flag| flag.is_empty() || unsigned(flag) == 1),
-            codec: String::from_utf8_lossy(find(entry, CODEC).unwrap_or_default()).trim_end_matches('\0').to_owned(),
+            is_default: find(entry, FLAG_DEFAULT)
+                .is_none_or(|flag| flag.is_empty() || unsigned(flag) == 1),
+            codec: String::from_utf8_lossy(find(entry, CODEC).unwrap_or_default())
+                .trim_end_matches('\0')
+                .to_owned(),
             private: encodings.decode_private(private).unwrap_or_default(),
             encodings,
             rate: find(audio, RATE).map_or(8_000.0, float),
@@ -146,9 +169,16 @@ impl MkvTrack {
         let parameters = if self.encodings.is_known() {
             self.parameters()
         } else {
-            Err(AudioError::UnsupportedMedia("an encrypted Matroska track".into()))
+            Err(AudioError::UnsupportedMedia(
+                "an encrypted Matroska track".into(),
+            ))
         };
-        AudioTrack { id: self.id(), parameters, is_default: self.is_default, starts_at: 0.0 }
+        AudioTrack {
+            id: self.id(),
+            parameters,
+            is_default: self.is_default,
+            starts_at: 0.0,
+        }
     }
 
     fn parameters(&self) -> Result<AudioCodecParameters, AudioError> {
@@ -156,24 +186,34 @@ impl MkvTrack {
         let damaged = || AudioError::CorruptAudio("a Matroska track has a broken header".into());
         let (codec, extra) = match self.codec.as_str() {
             "A_OPUS" => (CODEC_ID_OPUS, Some(self.private.clone())),
-            "A_VORBIS" => (CODEC_ID_VORBIS, Some(vorbis_headers(&self.private).ok_or_else(damaged)?)),
-            "A_FLAC" => (CODEC_ID_FLAC, Some(flac_stream_info(&self.private).ok_or_else(damaged)?)),
+            "A_VORBIS" => (
+                CODEC_ID_VORBIS,
+                Some(vorbis_headers(&self.private).ok_or_else(damaged)?),
+            ),
+            "A_FLAC" => (
+                CODEC_ID_FLAC,
+                Some(flac_stream_info(&self.private).ok_or_else(damaged)?),
+            ),
             "A_ALAC" => (CODEC_ID_ALAC, Some(self.private.clone())),
             "A_MPEG/L1" => (CODEC_ID_MP1, None),
             "A_MPEG/L2" => (CODEC_ID_MP2, None),
             "A_MPEG/L3" => (CODEC_ID_MP3, None),
             "A_PCM/INT/LIT" | "A_PCM/INT/BIG" | "A_PCM/FLOAT/IEEE" => (self.pcm()?, None),
             "A_MS/ACM" => (acm(&self.private)?, None),
-            aac if aac == "A_AAC" || aac.starts_with("A_AAC/") => {
-                (CODEC_ID_AAC, Some(self.private.clone()).filter(|private| private.len() >= 2))
-            }
+            aac if aac == "A_AAC" || aac.starts_with("A_AAC/") => (
+                CODEC_ID_AAC,
+                Some(self.private.clone()).filter(|private| private.len() >= 2),
+            ),
             other => return Err(AudioError::needs_ffmpeg(&codec_name(other))),
         };
         let rate = self.rate.round().clamp(0.0, f64::from(u32::MAX)) as u32;
         let channels = u16::try_from(self.channels).unwrap_or(u16::MAX);
         wave_format::checked_shape(rate, usize::from(channels))?;
 
-        parameters.for_codec(codec).with_sample_rate(rate).with_channels(Channels::Discrete(channels));
+        parameters
+            .for_codec(codec)
+            .with_sample_rate(rate)
+            .with_channels(Channels::Discrete(channels));
         if let Some(extra) = extra {
             parameters.with_extra_data(extra.into_boxed_slice());
         }
@@ -191,7 +231,11 @@ impl MkvTrack {
             (_, 24) => CODEC_ID_PCM_S24LE,
             (_, 32) => CODEC_ID_PCM_S32LE,
             (_, 0 | 16) => CODEC_ID_PCM_S16LE,
-            (_, bits) => return Err(AudioError::UnsupportedMedia(format!("PCM of {bits} bits in Matroska"))),
+            (_, bits) => {
+                return Err(AudioError::UnsupportedMedia(format!(
+                    "PCM of {bits} bits in Matroska"
+                )));
+            }
         })
     }
 }
