@@ -22,6 +22,9 @@ if ! cmp -s tests/clients/package.json "$folder/installed.json"; then
   cp tests/clients/package.json "$folder/installed.json"
 fi
 
+# The same that scripts/ensure-browser.sh names to the tests.
+scripts/ensure-browser.sh >/dev/null
+
 missing=()
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
 command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || missing+=(haproxy)
@@ -34,4 +37,18 @@ if [ "${#missing[@]}" -gt 0 ]; then
     echo "ensure-clients: the tests need these packages, and only root can install them: ${missing[*]}" >&2
     exit 1
   fi
+fi
+
+# promtool alone: the package would start a Prometheus on this machine.
+if ! command -v promtool >/dev/null && command -v apt-get >/dev/null; then
+  rm -rf "$folder/prometheus"
+  mkdir -p "$folder/prometheus" target/tools/bin
+  (
+    cd "$folder/prometheus"
+    download() { apt-get download -qq -o APT::Sandbox::User=root prometheus; }
+    { download || { apt-get update -qq && download; }; } && dpkg-deb --extract prometheus_*.deb .
+  ) &&
+    cp "$folder/prometheus/usr/bin/promtool" target/tools/bin/ ||
+    echo "ensure-clients: no promtool, and it cannot be fetched: its checks of the alert rules are skipped" >&2
+  rm -rf "$folder/prometheus"
 fi
