@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, Command};
 use steno_models::LANGUAGES;
-use steno_weights::catalogue;
+use steno_weights::{SPEAKERS, catalogue};
 
 /// Parses an argument, and names its usual values for completions. Others may be accepted as well.
 #[derive(Clone)]
@@ -38,6 +38,12 @@ pub(crate) fn weights() -> Completed<String> {
         |text| Ok(text.to_owned()),
         catalogue::entries().iter().map(|entry| entry.name),
     )
+}
+
+/// What `steno weights` installs: also the speaker networks, which are no model.
+pub(crate) fn weights_or_speakers() -> Completed<String> {
+    let models = catalogue::entries().iter().map(|entry| entry.name);
+    Completed::new(|text| Ok(text.to_owned()), models.chain([SPEAKERS]))
 }
 
 impl<T: Clone + Send + Sync + 'static> TypedValueParser for Completed<T> {

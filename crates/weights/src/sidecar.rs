@@ -24,6 +24,11 @@ pub enum Source {
         /// SHA-256 of the joined `model.bin`.
         model_sha256: String,
     },
+    /// Converted from files whose hashes are published.
+    Converted {
+        /// Their addresses, or `project==version` of a wheel.
+        from: Vec<String>,
+    },
     /// Converted or copied from a local path by an operator, who vouches for it.
     Imported {
         /// The folder or file that was imported.
@@ -38,6 +43,7 @@ impl fmt::Display for Source {
             Self::ConvertedFromPypi { wheels, .. } => {
                 write!(f, "converted from PyPI {}", wheels.join(" + "))
             }
+            Self::Converted { from } => write!(f, "converted from {}", from.join(" + ")),
             Self::Imported { from } => write!(f, "imported from {}", from.display()),
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tracing::warn;
 
 use crate::{
-    Cache, Source, WeightsError, catalogue,
+    Cache, SPEAKERS, Source, WeightsError, catalogue,
     hash::{Fingerprint, fingerprint},
     sidecar::Sidecar,
 };
@@ -70,6 +70,12 @@ impl Cache {
     ///
     /// Errors: [`WeightsError::NotInstalled`], [`WeightsError::Changed`], [`WeightsError::Unrecorded`].
     pub fn open_verified(&self, name: &str) -> Result<Verified, WeightsError> {
+        refuse_speakers(name)?;
+        self.open_unchanged(name)
+    }
+
+    /// As [`Cache::open_verified`], for the speaker networks too.
+    pub(crate) fn open_unchanged(&self, name: &str) -> Result<Verified, WeightsError> {
         let path = self.path(name)?;
         let name = name.to_owned();
         match self.verify(&name)? {
@@ -140,4 +146,12 @@ impl Cache {
             );
         }
     }
+}
+
+/// The speaker networks are no Whisper weights: whisper.cpp must not be given their file.
+pub(crate) fn refuse_speakers(name: &str) -> Result<(), WeightsError> {
+    if name == SPEAKERS {
+        return Err(WeightsError::ReservedName);
+    }
+    Ok(())
 }

@@ -9,3 +9,4 @@ mod model_fixture;
 mod pull;
 mod pull_fallback;
 mod requantise;
+mod speakers;
