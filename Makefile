@@ -13,7 +13,7 @@ WORKERS ?= 1
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-tools: ## install what a build needs and this machine lacks
+tools: ## install missing build tools
 	@scripts/ensure-tools.sh
 
 build: tools ## build the three programs
@@ -37,23 +37,23 @@ bench-full: build ## measure everything, also against faster-whisper; SPEECH=fol
 words: tools ## measure word errors and missed speech, against whisper-rs alone and faster-whisper (OPTIONS=--help)
 	tests/words/run.sh $(OPTIONS)
 
-faults: build-tests ## kill, freeze and starve Steno for an hour or more and look that nothing is lost (SEED=n)
+faults: build-tests ## kill, freeze and starve Steno for an hour or more and check that nothing is lost (SEED=n)
 	STENO_FAULTS=full STENO_FAULTS_SEED=$(or $(SEED),1) cargo test --locked -p steno-e2e --test faults -- --nocapture --test-threads=2
 
 build-tests: tools
 	cargo build --workspace --bins --examples --locked
 	target/debug/steno weights pull base
 
-fuzz: tools ## throw SECONDS (900) of broken input at each reader of strangers' bytes
+fuzz: tools ## fuzz each reader of untrusted input for SECONDS (900)
 	@scripts/fuzz.sh $(or $(SECONDS),900) $(TARGETS)
 
 deb: tools ## build a Debian package that runs on any x86-64 processor of the last ten years
 	@scripts/build-deb.sh
 
-deb-test: deb ## install, upgrade, remove and purge the package in a Debian of its own (needs root and debootstrap)
+deb-test: deb ## install, upgrade, remove and purge the package in a Debian container (needs root and debootstrap)
 	@scripts/test-deb.sh
 
-fixtures: ## make the tests' audio again (needs flite, sox, ffmpeg)
+fixtures: ## regenerate the audio of the tests (needs flite, sox, ffmpeg)
 	tests/fixtures/make-fixtures.sh
 
 fmt: ## format the code

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the Debian package, target/deb/steno_*.deb. Called by `make deb`. On x86-64 the engine is built for x86-64-v3 (AVX2, FMA,
-# F16C, BMI2), not for the processor of this machine; a worker refuses to start where one of these is missing, and names it.
+# F16C, BMI2), not for the processor of this machine. A worker refuses to start without one of these and names it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 fail() { echo "build-deb: $*" >&2; exit 1; }
@@ -12,9 +12,9 @@ done
 if [ "$(uname -m)" = x86_64 ]; then
   export GGML_NATIVE=OFF GGML_SSE42=ON GGML_AVX=ON GGML_AVX2=ON GGML_FMA=ON GGML_F16C=ON GGML_BMI2=ON
 fi
-# Beside the ordinary build, which is for this processor.
+# Separate from the ordinary build, which is for this processor.
 export CARGO_TARGET_DIR=$PWD/target/portable
-# The programs carry the list of what they were built of: scanners, and `cargo audit bin`, read it.
+# The programs contain the list of their crates, which scanners and `cargo audit bin` read.
 cargo auditable build --release --locked --bins
 bin=$CARGO_TARGET_DIR/release
 out=target/deb

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes sure that what a build needs is there: cargo, a C++ compiler and cmake (for whisper.cpp). Quick when it is.
-# Installs an ffmpeg for the tests too: some recordings are decoded by it.
-# When a build flag of whisper.cpp has changed since the last time, what was built with the old one goes.
+# Checks that the tools of a build are installed: cargo, a C++ compiler and cmake (for whisper.cpp).
+# Also installs ffmpeg for the tests, because some recordings need it.
+# Removes the old build of whisper.cpp when one of its build flags has changed.
 # A missing cmake is installed: as a system package when root, else for this checkout alone, below target/tools.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,7 +13,7 @@ as_root() { [ "$(id -u)" -eq 0 ]; }
 command -v cargo >/dev/null || fail "no cargo: install Rust from https://rustup.rs and run this again"
 command -v c++ >/dev/null || command -v g++ >/dev/null || fail "no C++ compiler: install g++ or clang and run this again"
 
-# The build script of whisper-rs-sys does not look again when a flag changes.
+# The build script of whisper-rs-sys does not run again when a flag changes.
 flags=$(env | grep -E '^(GGML|WHISPER|CMAKE)_' | sort; grep -E '^(GGML|WHISPER|CMAKE)_' .cargo/config.toml)
 stamp=target/whisper-flags
 if [ -f "$stamp" ] && [ "$flags" != "$(cat "$stamp")" ]; then
@@ -24,7 +24,7 @@ fi
 mkdir -p target
 echo "$flags" >"$stamp"
 
-# The tests name it when it is missing; a build does not need it.
+# Only the tests need it, and they report it when it is missing.
 install_ffmpeg() {
   if as_root && command -v apt-get >/dev/null; then
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ffmpeg >/dev/null && return

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs each fuzzer for some seconds, beginning with the tests' recordings as corpus. Called by `make fuzz SECONDS=900`.
-# What falls out is kept in fuzz/artifacts, and the run fails.
+# Runs each fuzzer for some seconds, with the test recordings as its first corpus. Called by `make fuzz SECONDS=900`.
+# Failing inputs are kept in fuzz/artifacts, and the run fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=$1
@@ -8,12 +8,12 @@ shift
 fail() { echo "fuzz: $*" >&2; exit 1; }
 command -v cargo-fuzz >/dev/null || cargo install --locked --root target/tools cargo-fuzz ||
   fail "cargo-fuzz cannot be installed: cargo install --locked cargo-fuzz"
-# The instruments are for nightly compilers only, but this one has them too.
+# Sanitizers need a nightly compiler; RUSTC_BOOTSTRAP enables them in this one.
 export RUSTC_BOOTSTRAP=1
 
 corpus=fuzz/corpus
 mkdir -p "$corpus"/{audio,options,rendering,weights}
-# Small ones: an input is tried some hundred times a second.
+# Small files, so that some hundred inputs are tried per second.
 find tests/fixtures -type f -size -16k ! -name '*.sh' ! -name '*.md' -exec cp -t "$corpus/audio" {} +
 for file in tests/fixtures/clip.{flac,mp3,m4a,webm,mka,aac,caf,aiff,wav}; do head -c 16000 "$file" >"$corpus/audio/head-$(basename "$file")"; done
 printf -- '--b\r\nContent-Disposition: form-data; name="language"\r\n\r\nen\r\n--b--\r\n' >"$corpus/options/form"

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Installs, upgrades, removes and purges the package of `make deb` in a Debian of its own that runs systemd, and looks that the units
-# do what they promise there. Called by `make deb-test`. Needs root, debootstrap and systemd-container; takes some minutes.
+# Installs, upgrades, removes and purges the package of `make deb` in a Debian container with systemd, and checks the units there. Called by `make deb-test`. Needs root, debootstrap and systemd-container; takes some minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 say() { echo "test-deb: $*"; }
@@ -20,7 +19,7 @@ weights=${STENO_WEIGHTS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/steno/weights}
 root=$(mktemp -d)
 chmod 755 "$root"
 leader=
-# Runs a command in the booted Debian, with its own network and processes.
+# Runs a command in the booted container, with its own network and processes.
 inside() { nsenter --target "$leader" --all -- env PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
 cleanup() {
   [ -z "$leader" ] || inside systemctl poweroff --force --force >/dev/null 2>&1 || true
@@ -41,7 +40,7 @@ upload() { inside curl --silent --fail -F "file=@/root/$1" "http://127.0.0.1:808
 pid_of() { inside systemctl show --value --property MainPID "$1"; }
 is_completed() { get "/transcribe/$1?keep=true" | grep -q '"status":"completed"'; }
 has_begun() { get "/transcribe/$1?keep=true" | grep -q '"status":"processing"'; }
-# Whether a unit runs with another process than $2.
+# Succeeds if a unit runs with another process than $2.
 is_another() { local now; now=$(pid_of "$1"); [ "$now" != 0 ] && [ "$now" != "$2" ] && inside systemctl is-active --quiet "$1"; }
 
 say "making a Debian"
@@ -49,7 +48,7 @@ debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,libstdc++6,lib
   bookworm "$root" ${DEBIAN_MIRROR:-} >"$root.log" || { cat "$root.log" >&2; exit 1; }
 cp "$deb" "$root/root/steno.deb"
 cp tests/fixtures/{clip,long}.opus "$root/root/"
-# Its own filter does not let Landlock through.
+# nspawn's own filter blocks Landlock.
 systemd-nspawn --system-call-filter="landlock_create_ruleset landlock_add_rule landlock_restrict_self" \
   --quiet --directory "$root" --boot --register=no --keep-unit --private-network --console=pipe \
   </dev/null >"$root.log" 2>&1 &
@@ -88,7 +87,7 @@ worker=$(pid_of steno-worker@1)
 [ "$(inside awk '/^Seccomp:/ {print $2}' "/proc/$worker/status")" = 2 ] || fail "the worker's calls are not filtered"
 
 say "killing, freezing and stopping"
-# More often than systemd starts a unit by default.
+# More restarts than systemd allows by default.
 took=
 for _ in 1 2 3 4 5 6 7; do
   worker=$(pid_of steno-worker@1)
@@ -137,8 +136,8 @@ install -d -m 700 "$root/etc/credstore"
 key=$(inside steno keys add alice --api-keys-file /etc/credstore/steno.api-keys 2>/dev/null)
 inside systemctl restart steno-api
 until_so 10 "the api is back" get /readyz
-get /transcribe >/dev/null && fail "nobody is asked for a key"
-inside curl --silent --fail -H "Authorization: Bearer $key" http://127.0.0.1:8080/transcribe >/dev/null || fail "the key is not taken"
+get /transcribe >/dev/null && fail "requests without a key are answered"
+inside curl --silent --fail -H "Authorization: Bearer $key" http://127.0.0.1:8080/transcribe >/dev/null || fail "the key is refused"
 rm "$root/etc/credstore/steno.api-keys"
 
 say "keys in a file that is read again"
@@ -151,7 +150,7 @@ key=$(add_key bob)
 echo STENO_API_KEYS_FILE=/etc/steno/api-keys >>"$root/etc/steno/steno.env"
 inside systemctl restart steno-api
 until_so 10 "the api is back" get /readyz
-authorized "$key" >/dev/null || fail "the key is not taken"
+authorized "$key" >/dev/null || fail "the key is refused"
 running=$(pid_of steno-api)
 new=$(add_key carol)
 inside steno keys remove bob --api-keys-file /etc/steno/api-keys 2>/dev/null

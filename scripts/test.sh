@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything CI runs, in the order that fails soonest. Called by `make test`.
+# Everything CI runs, cheapest checks first. Called by `make test`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 step() { echo; echo "== $*"; }
@@ -22,7 +22,7 @@ step tests
 cargo test --workspace --locked --no-fail-fast
 step words
 if [ -d ../shared/audio ]; then
-  # Fails where errors, missed speech or invented words over the open recordings exceed tests/words/bounds.tsv.
+  # Fails if errors, missed speech or hallucinated words over the open recordings exceed tests/words/bounds.tsv.
   tests/words/run.sh --steno-only --check
 else
   echo "skipped: there are no recordings beside the checkout; the tests above hold bounds on the bundled ones"
@@ -32,7 +32,7 @@ python3 -m json.tool deploy/grafana.json >/dev/null
 step documentation
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 step licences
-# Without optimisation it is built in a minute.
+# A debug build takes only a minute.
 cargo deny --version >/dev/null 2>&1 ||
   cargo install --quiet --debug --locked --version 0.20.2 --root target/tools cargo-deny || true
 if cargo deny --version >/dev/null 2>&1; then

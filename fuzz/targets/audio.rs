@@ -1,4 +1,4 @@
-//! Any bytes as a recording: decoding ends, in bounded time, with sound within its limits or with an error.
+//! Arbitrary bytes as a recording: decoding ends in bounded time, with valid samples or an error.
 #![no_main]
 
 use std::time::Duration;
@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
     let folder = tempfile::tempdir_in("/dev/shm").unwrap();
     let (input, spool) = (folder.path().join("input"), folder.path().join("spool"));
     std::fs::write(&input, bytes).unwrap();
-    // Short, so that many are tried.
+    // A small limit, so that many inputs are tried.
     let limits = Limits {
         max_seconds: 3,
         max_cpu: Duration::from_secs(5),

@@ -1,4 +1,4 @@
-//! Any bytes as the form of a submission: what is accepted is within its bounds, and survives being stored.
+//! Arbitrary bytes as a submission form: accepted options are within their bounds and survive storage.
 #![no_main]
 
 use actix_multipart::Multipart;
@@ -9,7 +9,7 @@ use futures_util::stream;
 use libfuzzer_sys::fuzz_target;
 use steno_models::{OptionFields, TranscribeRequest};
 
-/// The fields of a body, as far as it can be read.
+/// The fields of a body, as far as it can be parsed.
 async fn fields(bytes: &[u8]) -> Vec<(String, String)> {
     let mut headers = HeaderMap::new();
     headers.insert(
@@ -37,7 +37,7 @@ async fn fields(bytes: &[u8]) -> Vec<(String, String)> {
 
 fuzz_target!(|bytes: &[u8]| {
     let mut options = OptionFields::default();
-    // As a form, and as pairs without its armour.
+    // As a form, and as plain pairs.
     let form = actix_web::rt::System::new().block_on(fields(bytes));
     let text = String::from_utf8_lossy(bytes);
     let pairs = text
@@ -62,7 +62,7 @@ fuzz_target!(|bytes: &[u8]| {
     );
     assert!((-10..=10).contains(&accepted.priority));
     let json = serde_json::to_string(&accepted).unwrap();
-    // NUL, and not the six letters of its escape.
+    // A real NUL, not the six letters of its escape.
     assert!(!json.replace(r"\\", "").contains(r"\u0000"), "{json}");
     let read: TranscribeRequest = serde_json::from_str(&json).unwrap();
     assert_eq!(serde_json::to_string(&read).unwrap(), json);

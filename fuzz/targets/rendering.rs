@@ -1,4 +1,4 @@
-//! Any transcript in any format and layout: each rendering keeps to its format.
+//! Arbitrary transcripts in every format and layout: each rendering is valid in its format.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -35,7 +35,7 @@ fn segment((text, start_ms, length_ms, words): (String, u32, u16, Vec<(String, u
     }
 }
 
-/// `a --> b` with times in order, in a block of its own.
+/// `a --> b` with ordered times, in a separate block.
 fn check_cues(text: &str) {
     for line in text.lines().filter(|line| line.contains("-->")) {
         let (start, end) = line.split_once(" --> ").expect("a time line is two times");

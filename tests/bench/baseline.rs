@@ -1,5 +1,5 @@
-//! What the service is compared with: whisper-rs alone, on decoded audio in memory, as its documentation shows it. And the
-//! stages of our own engine, one by one.
+//! The baseline: whisper-rs alone on decoded audio in memory, used as in its documentation. Also measures the stages of our own
+//! engine one by one.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ pub(crate) struct Baseline {
     samples: Vec<f32>,
 }
 
-/// How far whisper.cpp is let.
+/// How much of the audio whisper.cpp processes.
 #[derive(Clone, Copy, PartialEq)]
 enum Passes {
     /// To the end of the samples.
@@ -35,7 +35,7 @@ impl Control for NeverStop {
     }
 }
 
-/// Decodes a recording and yields all its samples.
+/// Decodes a recording and returns all samples.
 pub(crate) fn decode(recording: &Path) -> Vec<f32> {
     let spool = tempfile::NamedTempFile::new().unwrap();
     prepare(

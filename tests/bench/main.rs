@@ -1,7 +1,7 @@
 //! `make bench` (minutes) and `make bench-full` (half an hour): speed and memory of the whole service.
 //!
-//! Times are compared within one run, in turn, as ratios of medians: absolute times of a shared machine mean little.
-#![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on fails")]
+//! Times are compared within one run, interleaved, as ratios of medians, because absolute times of a shared machine mean little.
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot continue fails")]
 
 mod baseline;
 mod peers;

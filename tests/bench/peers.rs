@@ -1,5 +1,5 @@
-//! The same recordings through the service and through faster-whisper, in turn. Needs Python and PyPI; says so where they are
-//! missing. And the word error rates over a folder of real speech that the caller names.
+//! The same recordings through the service and through faster-whisper, in turn. Needs Python and PyPI, and reports
+//! if they are missing. Also measures word error rates over a given folder of real speech.
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::baseline::Baseline;
 use crate::report::{line, medians};
 use crate::speed::material;
 
-/// A Python process that holds the other model and answers one line of JSON with another.
+/// A Python process with the other model. It answers each line of JSON with another.
 struct Peer {
     child: Child,
     input: ChildStdin,
@@ -21,7 +21,7 @@ struct Peer {
 }
 
 impl Peer {
-    /// `None` with a line that says why where it cannot be installed.
+    /// `None`, and a printed reason, if it cannot be installed.
     fn start() -> Option<Self> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/peer.sh");
         let mut child = Command::new(script)
@@ -69,7 +69,7 @@ fn service() -> Service {
     Settings::with_workers(1).set("STENO_SLOTS", "2").start()
 }
 
-/// All files at once, as many clients would send them. Texts in the files' order.
+/// Sends all files at once, like many clients. Texts are in the order of the files.
 fn transcribe(service: &Service, files: &[PathBuf]) -> Vec<String> {
     thread::scope(|scope| {
         let started: Vec<_> = files

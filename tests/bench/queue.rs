@@ -125,7 +125,7 @@ pub(crate) fn backlog() {
     );
 }
 
-/// What a span costs beside its inference: the finish that claims the next one, and reading it from the spool.
+/// The cost of a span without its inference: the finish that claims the next one, and reading it from the spool.
 pub(crate) fn span_overhead() {
     const SPANS: u64 = 500;
     const SAMPLES: u64 = 28 * 16_000;
@@ -184,7 +184,7 @@ pub(crate) fn span_overhead() {
     );
 }
 
-/// 16 clients ask for the status of a job, over and over, while a worker has work for every core.
+/// 16 clients poll the status of a job while a worker uses every core.
 pub(crate) fn status_calls() {
     let service = Settings::with_workers(1).set("STENO_SLOTS", "").start();
     let long = service.client.submit(
@@ -226,11 +226,11 @@ pub(crate) fn status_calls() {
     line("their p99", &format!("{p99:.1} ms"), "<= 25 ms");
 }
 
-/// 64 clients upload an 11 s clip (352 kB) over and over; each waits for its 202.
+/// 64 clients upload an 11 s clip (352 kB) repeatedly; each waits for its 202.
 pub(crate) fn uploads() {
     let service = Settings::with_workers(0).start();
     let audio = std::fs::read(fixture("clip.wav")).unwrap();
-    // An 11 s wav: the clip's header with as many bytes as 11 s have. The api does not decode.
+    // An 11 s wav: the header of the clip and 11 s of bytes. The api does not decode.
     let body: Vec<u8> = audio.iter().copied().cycle().take(11 * 32_000).collect();
     let left = AtomicUsize::new(2_000);
     let latencies = Mutex::new(Vec::new());

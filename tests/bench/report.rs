@@ -1,4 +1,4 @@
-//! Measuring in turn, and printing what was measured.
+//! Interleaved measurements, and printing their results.
 
 use std::time::Instant;
 
@@ -9,8 +9,8 @@ pub(crate) fn seconds(work: impl FnOnce()) -> f64 {
     began.elapsed().as_secs_f64()
 }
 
-/// Runs several things in turn, `runs` times each, and yields the median seconds of each. In turn, so that a neighbour's load
-/// falls on all of them.
+/// Runs several functions interleaved, `runs` times each, and returns the median seconds of each. Interleaved, so that other load
+/// affects all of them.
 pub(crate) fn medians<const N: usize>(runs: usize, work: [&mut dyn FnMut(); N]) -> [f64; N] {
     let mut taken = [const { Vec::new() }; N];
     let mut work = work;
@@ -35,7 +35,7 @@ pub(crate) fn section(title: &str) {
     println!("\n{title}");
 }
 
-/// One line of a table: what, how much, and what is aimed at.
+/// One line of a table: name, value and target.
 pub(crate) fn line(measure: &str, value: &str, target: &str) {
     println!("  {measure:<62} {value:>10}  {target}");
 }

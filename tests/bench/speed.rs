@@ -115,7 +115,7 @@ pub(crate) fn long_recording(runs: usize) {
     );
 }
 
-/// One core taken by another process, which is how machines are shared.
+/// Another process uses one core, as on a shared machine.
 pub(crate) fn busy_neighbour(runs: usize) {
     let folder = tempfile::tempdir().unwrap();
     let audio = repeated("long.opus", 2, folder.path());
@@ -167,7 +167,7 @@ pub(crate) fn worker_memory(hours: usize, slots: usize, to_the_end: bool) {
     let recording = repeated("long.opus", hours * 3600 / 92, &service.scratch());
     let job = service.client.submit(&recording, "language=en");
     if to_the_end {
-        // Well beyond the patience of `wait`: seven minutes on two cores.
+        // Longer than the limit of `wait`: seven minutes on two cores.
         while !service
             .client
             .get(&format!("/transcribe/{job}?keep=true&wait=30"))

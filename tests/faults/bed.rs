@@ -1,4 +1,4 @@
-//! What every campaign needs: a service with scripted workers, a ledger of what was accepted, and the check of it at the end.
+//! Shared by all campaigns: a service with scripted workers, a ledger of accepted jobs, and the final check.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use steno_store::{JobFilter, Store, StoreSettings};
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// Its seed is `STENO_FAULTS_SEED`, or always the same.
+    /// Seeded with `STENO_FAULTS_SEED`, or with a constant.
     pub(crate) fn new() -> Self {
         let seed = std::env::var("STENO_FAULTS_SEED").map_or(1, |seed| seed.parse().unwrap());
         Self(seed)
     }
 
-    /// From 0 up to and without `end`.
+    /// A number from 0 to `end`, exclusive.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -31,29 +31,29 @@ impl Random {
     }
 }
 
-/// How often to do something: `full` with `STENO_FAULTS=full`, else `reduced`.
+/// Number of repetitions: `full` with `STENO_FAULTS=full`, otherwise `reduced`.
 pub(crate) fn scale(full: usize, reduced: usize) -> usize {
     if is_full() { full } else { reduced }
 }
 
-/// Whether this is the whole of the campaigns.
+/// Whether the full campaigns run.
 pub(crate) fn is_full() -> bool {
     std::env::var("STENO_FAULTS").is_ok_and(|scale| scale == "full")
 }
 
-/// Prints a figure of a campaign, for the report.
+/// Prints a figure of a campaign for the report.
 pub(crate) fn report(campaign: &str, figures: &str) {
     println!("{campaign}: {figures}");
 }
 
-/// Jobs that were answered with 202, and what their text has to be.
+/// Jobs that were answered with 202, and their expected text.
 #[derive(Default)]
 pub(crate) struct Ledger {
     jobs: Vec<(JobId, &'static str)>,
 }
 
 impl Ledger {
-    /// How many were accepted.
+    /// Number of accepted jobs.
     pub(crate) fn len(&self) -> usize {
         self.jobs.len()
     }
@@ -63,17 +63,17 @@ impl Ledger {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) completed: usize,
-    /// Workers died on them three times.
+    /// Jobs on which three workers died.
     pub(crate) crashed: usize,
 }
 
-/// A recording of one span, and one of several.
+/// A recording with one span, and one with several.
 pub(crate) const RECORDINGS: [&str; 2] = ["clip.opus", "minute.opus"];
 
-/// A service, and the texts its recordings have when nothing happens.
+/// A service, and the texts of its recordings without faults.
 pub(crate) struct Bed {
     pub(crate) service: Service,
-    /// Processes that [`Bed::revive`] has started.
+    /// Processes restarted by [`Bed::revive`].
     pub(crate) restarts: usize,
     workers: usize,
     prompt: &'static str,
@@ -81,7 +81,7 @@ pub(crate) struct Bed {
 }
 
 impl Bed {
-    /// Starts the service and lets it transcribe the recordings once, undisturbed. `prompt` is the script.
+    /// Starts the service and transcribes the recordings once without faults. `prompt` is the script.
     pub(crate) fn new(settings: Settings, prompt: &'static str) -> Self {
         let service = settings.start();
         let workers = service.workers.len();
@@ -111,12 +111,12 @@ impl Bed {
         format!("language=en&prompt={}", self.prompt.replace(' ', "%20"))
     }
 
-    /// Uploads a recording. What is not answered with 202 is no promise.
+    /// Uploads a recording. It enters the ledger only if the answer is 202.
     pub(crate) fn submit(&self, ledger: &mut Ledger, name: &'static str) -> Option<JobId> {
         self.submit_as(None, ledger, name)
     }
 
-    /// The same with an `Idempotency-Key`, by which it may be tried again.
+    /// The same with an `Idempotency-Key`, so that it can be repeated.
     pub(crate) fn submit_as(
         &self,
         key: Option<&str>,
@@ -132,7 +132,7 @@ impl Bed {
         Some(job)
     }
 
-    /// The queue as the processes see it.
+    /// The queue as the processes open it.
     pub(crate) fn store(&self) -> Store {
         let hour = Duration::from_secs(3600);
         let settings = StoreSettings {
@@ -143,7 +143,7 @@ impl Bed {
         Store::open(&self.service.data(), settings).unwrap()
     }
 
-    /// Tries until it yields something, and meanwhile starts again what has ended.
+    /// Repeats `attempt` until it returns a value, and restarts processes that ended.
     pub(crate) fn outlast<T>(&mut self, what: &str, attempt: impl Fn(&Client) -> Option<T>) -> T {
         eventually(what, || {
             self.revive();
@@ -151,7 +151,7 @@ impl Bed {
         })
     }
 
-    /// Waits until every job of the ledger has ended, compares its text, deletes it, and looks that nothing is left.
+    /// Waits until every job of the ledger has ended, compares its text, deletes it, and checks that nothing is left.
     pub(crate) fn settle(&mut self, ledger: Ledger) -> Tally {
         let mut tally = Tally::default();
         for (job, name) in ledger.jobs {
@@ -178,12 +178,12 @@ impl Bed {
         tally
     }
 
-    /// Whether the queue is sound, empties it of what nobody was told of, and looks that no row and no file stays.
+    /// Checks the queue, deletes jobs whose 202 did not arrive, and checks that no row and no file is left.
     pub(crate) fn check_nothing_is_left(&mut self) {
         let store = self.store();
-        // A job whose 202 was cut off runs as any other.
+        // A job whose 202 was cut off runs like any other.
         for job in store.inspect_jobs(&JobFilter::default()).unwrap() {
-            self.outlast("a job that nobody was told of ends", |client| {
+            self.outlast("a job whose 202 was cut off ends", |client| {
                 ended(client, job.job_id)
             });
             self.service
@@ -197,7 +197,7 @@ impl Bed {
         });
     }
 
-    /// Starts again whatever of the service has ended.
+    /// Restarts the processes of the service that have ended.
     pub(crate) fn revive(&mut self) {
         if self.service.api.as_mut().is_none_or(Process::has_ended) {
             self.service.start_api();
@@ -213,7 +213,7 @@ impl Bed {
     }
 }
 
-/// The job if it has ended, as far as the api answers.
+/// The job, if the api answers and it has ended.
 fn ended(client: &Client, job: JobId) -> Option<JobStatus> {
     let answer = client.try_get(&format!("/transcribe/{job}?keep=true&wait=1"))?;
     assert!(

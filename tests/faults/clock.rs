@@ -1,4 +1,4 @@
-//! The wall clock jumps: no lease is lost, nothing is deleted early, nothing is kept for ever.
+//! The wall clock jumps: no lease is lost, nothing is deleted early, and nothing is kept forever.
 
 use std::fs;
 
@@ -38,7 +38,7 @@ fn jumps_of_the_wall_clock_delete_nothing_and_lose_no_lease() {
         };
         let before = life(completed);
         offset += jump;
-        // Written aside and renamed: the processes read it at every look at the clock.
+        // Renamed into place, because the processes read it at every call of the clock.
         fs::write(service.scratch().join("clock.new"), offset.to_string()).unwrap();
         fs::rename(service.scratch().join("clock.new"), &clock).unwrap();
         assert_eq!(
@@ -50,7 +50,7 @@ fn jumps_of_the_wall_clock_delete_nothing_and_lose_no_lease() {
             service.client.wait_for_text(job);
             assert_eq!(service.client.status(job).attempts, 1, "its lease was lost");
         }
-        // What is left of its life is what it was.
+        // Its remaining lifetime is unchanged.
         let moved = life(completed) - before;
         assert!(
             (moved - jump * 1000).abs() < 10_000,
@@ -61,7 +61,7 @@ fn jumps_of_the_wall_clock_delete_nothing_and_lose_no_lease() {
         assert_eq!(
             life(after),
             24 * HOUR * 1000,
-            "what is submitted later lives as long as ever"
+            "a later job has the full lifetime"
         );
         for job in [completed, processing, pending, after] {
             assert_eq!(

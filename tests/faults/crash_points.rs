@@ -1,4 +1,4 @@
-//! A crash before and after every call that changes something on disk or tells another process.
+//! A crash before and after every call that changes something on disk or notifies another process.
 
 use std::path::Path;
 
@@ -14,13 +14,13 @@ pub(crate) enum Victim {
     Worker,
 }
 
-/// A whole life of two jobs, with a fault in one process. Returns whether it died of it. A submission without an answer is tried
-/// again under the same key, as a careful client does: what is accepted then may be what was there before the fault.
+/// The whole life of two jobs with a fault in one process. Returns whether the process died of it. A submission without an answer is
+/// repeated with the same key, as a careful client does, and can then reach the job from before the fault.
 pub(crate) fn scenario(bed: &mut Bed, victim: Victim, log: &Path, fault: Fault) -> bool {
     let environment = shim::environment(&bed.service.data(), log, fault);
     let environment = shim::borrowed(&environment);
     let restarts = bed.restarts;
-    // If it dies while it starts, the next one finds what it left.
+    // If it dies while starting, the next process finds what it left behind.
     match victim {
         Victim::Api => {
             bed.service.api.take().unwrap().terminate();
@@ -35,7 +35,7 @@ pub(crate) fn scenario(bed: &mut Bed, victim: Victim, log: &Path, fault: Fault) 
     for name in RECORDINGS {
         bed.revive();
         let key = JobId::random().to_string();
-        // An answer that the crash has cut off is none.
+        // An answer cut off by the crash does not count.
         eventually("a job is accepted", || {
             let accepted = bed.submit_as(Some(&key), &mut ledger, name);
             bed.revive();
@@ -48,7 +48,7 @@ pub(crate) fn scenario(bed: &mut Bed, victim: Victim, log: &Path, fault: Fault) 
         (RECORDINGS.len(), 0),
         "one crash fails no job"
     );
-    // Its last points are those of its end.
+    // The last points belong to its shutdown.
     let ended = match victim {
         Victim::Api => bed.service.api.take().unwrap().terminate(),
         Victim::Worker => bed.service.workers.remove(0).terminate(),
@@ -59,7 +59,7 @@ pub(crate) fn scenario(bed: &mut Bed, victim: Victim, log: &Path, fault: Fault) 
     died
 }
 
-/// Every point of an undisturbed scenario, or as many as the scale allows, evenly spread.
+/// All points of a scenario without faults, or as many as the scale allows, evenly spread.
 fn campaign(victim: Victim, limit: usize) {
     let mut bed = Bed::new(
         Settings::with_scripted_workers(1).set("STENO_SWEEP_INTERVAL", "1s"),
@@ -97,11 +97,11 @@ fn campaign(victim: Victim, limit: usize) {
 }
 
 #[test]
-fn the_api_dies_at_every_point() {
+fn the_api_survives_a_crash_at_every_point() {
     campaign(Victim::Api, scale(usize::MAX, 8));
 }
 
 #[test]
-fn a_worker_dies_at_every_point() {
+fn a_worker_survives_a_crash_at_every_point() {
     campaign(Victim::Worker, scale(usize::MAX, 8));
 }

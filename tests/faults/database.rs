@@ -1,4 +1,4 @@
-//! A database that is locked, read-only, damaged, too new or too old: an error that says what to do, or a recovery.
+//! A locked, read-only, damaged, too new or too old database leads to an error that says what to do, or to recovery.
 
 use std::fs;
 use std::process::Command;
@@ -10,10 +10,10 @@ use steno_e2e::{Service, Settings, fixture, within};
 use crate::bed::{Bed, Ledger, RECORDINGS, report, scale};
 use crate::shim;
 
-/// How long somebody else keeps the database locked.
+/// How long another process keeps the database locked.
 const LOCKED: Duration = Duration::from_secs(10);
 
-/// Starts the api, which has to end by itself, and yields what it says.
+/// Starts the api, waits until it exits by itself, and returns its log.
 fn refusal(service: &mut Service) -> String {
     let mut api = service.start_process("steno-api");
     let status = api.wait();
@@ -22,7 +22,7 @@ fn refusal(service: &mut Service) -> String {
 }
 
 #[test]
-fn a_locked_database_is_waited_for_and_then_said() {
+fn a_locked_database_is_waited_for_and_then_reported() {
     let rounds = scale(20, 1);
     let service = Settings::with_scripted_workers(1).start();
     let database = Connection::open(service.data().join("steno.db")).unwrap();
@@ -34,7 +34,7 @@ fn a_locked_database_is_waited_for_and_then_said() {
         database.execute_batch("BEGIN IMMEDIATE").unwrap();
         let locked = Instant::now();
         while locked.elapsed() < LOCKED {
-            // Reading goes on; writing is refused after 5 s, and leaves nothing.
+            // Reads work. Writes are refused after 5 s and leave nothing behind.
             service.client.status(earlier);
             let refused = service.client.upload(&fixture("clip.opus"), "");
             assert_eq!(refused.status, 503, "{}", refused.text());
@@ -54,7 +54,7 @@ fn a_locked_database_is_waited_for_and_then_said() {
 }
 
 #[test]
-fn a_damaged_or_foreign_database_is_refused_with_what_to_do() {
+fn a_damaged_or_foreign_database_is_refused_with_advice() {
     let rounds = scale(20, 1);
     for round in 0..rounds {
         let mut service = Settings::with_scripted_workers(0).start();
@@ -91,7 +91,7 @@ fn a_damaged_or_foreign_database_is_refused_with_what_to_do() {
             .unwrap();
         drop(database);
 
-        // As it was, it goes on.
+        // With the original database, the service works again.
         service.start_api();
         service.start_worker();
         let job =
@@ -116,7 +116,7 @@ fn open(service: &Service) -> steno_store::Store {
 }
 
 #[test]
-fn a_disk_that_turns_read_only_loses_nothing() {
+fn a_disk_that_becomes_read_only_loses_nothing() {
     let rounds = scale(20, 2);
     let mut bed = Bed::new(Settings::with_scripted_workers(1), "wait:100");
     let lock = bed.service.scratch().join("lock");
@@ -131,7 +131,7 @@ fn a_disk_that_turns_read_only_loses_nothing() {
             bed.submit(&mut ledger, name).unwrap();
         }
         fs::write(&lock, "").unwrap();
-        // It says what it is, or ends because it cannot know what is on disk; it accepts nothing.
+        // It reports the reason, or exits because the state on disk is unknown. It accepts nothing.
         if let Some(answer) = bed.service.client.try_upload(&fixture("clip.opus"), "") {
             assert!(matches!(answer.status, 503 | 507), "{}", answer.text());
             assert!(answer.header("retry-after").is_some());
@@ -147,7 +147,7 @@ fn a_disk_that_turns_read_only_loses_nothing() {
 }
 
 #[test]
-fn a_read_only_folder_is_refused_with_its_name() {
+fn a_read_only_folder_is_refused_by_name() {
     let mut service = Settings::with_scripted_workers(0).start();
     service.api.take().unwrap().terminate();
     let mount = "mount --bind \"$STENO_DATA\" \"$STENO_DATA\" && mount -o remount,bind,ro \"$STENO_DATA\" && exec \"$0\"";
@@ -177,14 +177,14 @@ fn migrations() -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn a_database_of_an_older_steno_is_brought_up_to_date_with_its_jobs() {
+fn a_database_of_an_older_release_is_migrated_with_its_jobs() {
     let migrations = migrations();
-    // The last is this release's own.
+    // The last one is the current schema.
     for known in 1..migrations.len() {
         let mut service = Settings::with_scripted_workers(0).start();
         let job = service.client.submit(&fixture("clip.opus"), "language=en");
         service.api.take().unwrap().terminate();
-        // The same job as an older Steno would have left it.
+        // The same job as an older release would have left it.
         let path = service.data().join("steno.db");
         let new = service.data().join("new.db");
         fs::rename(&path, &new).unwrap();

@@ -1,4 +1,4 @@
-//! What happens to a process that decodes costs its own job a try; the worker and its other jobs do not notice.
+//! A fault in a decoder process costs its own job a try. The worker and its other jobs are unaffected.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,23 +11,23 @@ use steno_models::{JobId, Status};
 use crate::bed::report;
 use crate::shim;
 
-/// Processes that decode the recording of a job: one, or none.
+/// The decoder process of a job, if any.
 fn decoders_of(job: JobId) -> Vec<Pid> {
     let is_decoder =
         |arguments: &str| arguments.contains("--decode") && arguments.contains(&job.to_string());
     let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| {
         let entry = entry.unwrap();
         let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
-        // It may end while it is looked at.
+        // It can exit during this check.
         let arguments = fs::read(entry.path().join("cmdline")).ok()?;
         is_decoder(&String::from_utf8_lossy(&arguments)).then_some(pid)
     });
     processes.collect()
 }
 
-/// The process of the job's next attempt.
+/// The decoder process of the job's next attempt.
 fn next_decoder(job: JobId, earlier: &[Pid]) -> Pid {
-    // One that ends before it has this name has not begun: that costs no try.
+    // A process that ends before it has this name has not started decoding, which costs no try.
     let has_begun = |pid: &Pid| {
         let name = fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero()));
         name.is_ok_and(|name| name.trim_end() == "steno-decode")
@@ -39,7 +39,7 @@ fn next_decoder(job: JobId, earlier: &[Pid]) -> Pid {
     })
 }
 
-/// A worker of two slots, a recording that takes seconds to decode, and a job beside it.
+/// A worker with two slots, a recording that takes seconds to decode, and a second job.
 struct Scene {
     service: Service,
     worker: u32,
@@ -63,7 +63,7 @@ impl Scene {
         }
     }
 
-    /// The first decoder, when its walls are up: it has written samples.
+    /// The first decoder after it entered its sandbox and wrote samples.
     fn decoder_at_work(&self) -> Pid {
         let decoder = next_decoder(self.job, &[]);
         eventually("it is at work", || {
@@ -84,7 +84,7 @@ impl Scene {
         decoder
     }
 
-    /// Looks that the neighbour is done at its first attempt by the same process, and that nothing is left.
+    /// Checks that the other job is completed at its first attempt by the same process, and that nothing is left.
     fn end(mut self) {
         self.service.client.wait_for_text(self.neighbour);
         assert_eq!(self.service.client.status(self.neighbour).attempts, 1);
@@ -105,13 +105,13 @@ impl Scene {
     }
 }
 
-/// A quarter of an hour of speech: it takes some seconds to decode.
+/// A quarter of an hour of speech, which takes some seconds to decode.
 fn long_recording(service: &Service) -> PathBuf {
     repeated("long.opus", 12, &service.scratch())
 }
 
 #[test]
-fn a_decoder_that_dies_costs_its_job_a_try_and_nobody_else_anything() {
+fn a_decoder_that_dies_costs_only_its_own_job_a_try() {
     let scene = Scene::begin(Settings::with_scripted_workers(1), long_recording);
     let mut killed = Vec::new();
     for signal in [Signal::ABORT, Signal::KILL, Signal::ILL] {
@@ -131,7 +131,7 @@ fn a_decoder_that_dies_costs_its_job_a_try_and_nobody_else_anything() {
 }
 
 #[test]
-fn a_decoder_that_hangs_is_ended_and_tried_again() {
+fn a_decoder_that_hangs_is_killed_and_retried() {
     let settings = Settings::with_scripted_workers(1).set("STENO_STALL_TIMEOUT", "10s");
     let scene = Scene::begin(settings, long_recording);
     let decoder = next_decoder(scene.job, &[]);
@@ -155,8 +155,8 @@ fn a_decoder_that_hangs_is_ended_and_tried_again() {
 }
 
 #[test]
-fn a_decoder_that_wants_too_much_memory_ends_alone() {
-    // Pictures are taken into memory whole: 60 MB are allowed elsewhere, and do not fit here.
+fn a_decoder_over_its_memory_limit_fails_alone() {
+    // Pictures are read into memory whole: 60 MB are allowed by default and do not fit here.
     let settings = Settings::with_scripted_workers(1)
         .set("STENO_DECODE_MEMORY_BYTES", "48MiB")
         .set("STENO_FFMPEG", "off");
@@ -166,7 +166,7 @@ fn a_decoder_that_wants_too_much_memory_ends_alone() {
         path
     });
     let ended = scene.service.client.wait(scene.job);
-    // Where the memory ends decides: an allocation that must not fail ends the process, another one is an error.
+    // The result depends on which allocation fails: some end the process, others return an error.
     let code = ended.error.unwrap().code.as_str();
     assert!(
         ["worker_crashed", "corrupt_audio"].contains(&code),
@@ -175,9 +175,9 @@ fn a_decoder_that_wants_too_much_memory_ends_alone() {
     scene.end();
 }
 
-/// The clip with `count` pictures of so many bytes.
+/// The clip with `count` pictures of that many bytes.
 fn flac_with_pictures(count: usize, bytes: u32) -> Vec<u8> {
-    // The marker, and the block that describes the stream.
+    // The marker, and the stream information block.
     const BEGINNING: usize = 4 + 4 + 34;
     const PICTURE: u8 = 6;
     let clip = fs::read(fixture("clip.flac")).unwrap();
@@ -193,7 +193,7 @@ fn flac_with_pictures(count: usize, bytes: u32) -> Vec<u8> {
     [&clip[..BEGINNING], &block.repeat(count), &clip[BEGINNING..]].concat()
 }
 
-/// A job whose decoders are in a stranger's hands.
+/// A job whose decoders are compromised.
 fn begin_hostile(how: &str) -> (Service, JobId) {
     let mut service = Settings::with_scripted_workers(0)
         .set("STENO_STALL_TIMEOUT", "10s")
@@ -218,17 +218,17 @@ fn check_hostile(how: &str, log: &str) {
 }
 
 #[test]
-fn a_decoder_that_closes_the_pipe_and_stays_is_ended() {
+fn a_decoder_that_closes_its_pipe_and_stays_is_killed() {
     check_hostile("leave", "ended without an answer");
 }
 
 #[test]
-fn a_decoder_that_babbles_gives_no_sign_of_life() {
+fn endless_output_of_a_decoder_is_not_progress() {
     let (mut service, job) = begin_hostile("babble");
     let first = next_decoder(job, &[]);
     service.workers[0].wait_for_log("no sign of life for 10 s");
     assert!(!decoders_of(job).contains(&first));
-    // It is looked after while it babbles.
+    // It is supervised while it writes.
     next_decoder(job, &[first]);
     assert_eq!(
         service.client.delete(&format!("/transcribe/{job}")).status,
@@ -241,12 +241,12 @@ fn a_decoder_that_babbles_gives_no_sign_of_life() {
 }
 
 #[test]
-fn a_decoder_is_not_believed() {
+fn a_false_answer_of_a_decoder_is_rejected() {
     check_hostile("lie", "an answer that cannot be");
 }
 
 #[test]
-fn a_decoder_has_no_more_than_it_needs() {
+fn a_decoder_has_minimal_privileges() {
     let scene = Scene::begin(Settings::with_scripted_workers(1), long_recording);
     let decoder = scene.decoder_at_work();
     kill_process(decoder, Signal::STOP).unwrap();
@@ -270,7 +270,7 @@ fn a_decoder_has_no_more_than_it_needs() {
         "Max core file size",
         "Max processes",
     ];
-    // Four hours and a second of 16 kHz and two bytes.
+    // Four hours and one second of 16-bit samples at 16 kHz.
     assert_eq!(names.map(limit), ["536870912", "460832000", "1", "0"]);
     kill_process(decoder, Signal::CONT).unwrap();
     scene.service.client.wait_for_text(scene.job);
@@ -279,11 +279,11 @@ fn a_decoder_has_no_more_than_it_needs() {
 
 #[test]
 fn a_decoder_does_not_outlive_its_worker() {
-    // It hangs without being stopped, and so notices nothing by itself.
+    // It hangs without a stop signal, so it cannot notice the end of its worker by itself.
     let (mut service, job) = begin_hostile("hang");
     let decoder = next_decoder(job, &[]);
     let comm = format!("/proc/{}/comm", decoder.as_raw_nonzero());
-    // It follows its worker before it takes its name.
+    // It is bound to its worker before it takes its name.
     eventually("it has a name", || {
         (fs::read_to_string(&comm).unwrap() == "steno-decode\n").then_some(())
     });

@@ -1,4 +1,4 @@
-//! A worker that is asked to stop keeps its claims until it has, however long that takes.
+//! A draining worker keeps its claims until it exits, even beyond its lease.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use steno_e2e::{Settings, fixture, within};
 use crate::bed::{report, scale};
 
 #[test]
-fn a_drain_that_outlasts_the_lease_costs_no_try() {
+fn a_drain_longer_than_the_lease_costs_no_try() {
     let rounds = scale(5, 1);
     let settings = Settings::with_scripted_workers(0)
         .set("STENO_LEASE", "5s")
@@ -22,7 +22,7 @@ fn a_drain_that_outlasts_the_lease_costs_no_try() {
         let mut draining = service.workers.remove(0);
         draining.wait_for_log("claimed preparation");
         draining.signal(Signal::TERM);
-        // Somebody who would take it over at once.
+        // A second worker would take the task over at once.
         service.start_worker();
         within(Duration::from_secs(60), "it ends", || {
             draining.has_ended().then_some(())

@@ -1,4 +1,4 @@
-//! The order in which an accepted recording becomes durable: its file, its folder, the database's log, then the answer.
+//! The order in which an accepted recording becomes durable: file, folder, WAL, answer.
 
 use std::collections::HashSet;
 
@@ -39,7 +39,7 @@ fn nothing_is_answered_before_it_is_durable() {
 #[test]
 fn a_plan_names_no_spool_that_is_not_durable() {
     let jobs = scale(20, 3);
-    // No heartbeat writes to the log of the database in between.
+    // No heartbeat writes to the WAL in between.
     let mut service = Settings::with_scripted_workers(0)
         .set("STENO_LEASE", "2h")
         .start();
@@ -63,7 +63,7 @@ fn a_plan_names_no_spool_that_is_not_durable() {
         if !is(point, "write", ".pcm") || is_written_again {
             continue;
         }
-        // A worker of one slot writes to the log of the database next when it commits the plan.
+        // A worker with one slot next writes to the WAL when it commits the plan.
         let committed = next
             .iter()
             .position(|point| is(point, "write", "steno.db-wal"))
@@ -83,7 +83,7 @@ fn a_plan_names_no_spool_that_is_not_durable() {
     }
     assert!(plans >= jobs, "{plans}");
     report(
-        "order of a plan's durability",
+        "order in which a plan becomes durable",
         &format!("{plans} plans, always spool, folder, log"),
     );
 }
@@ -105,7 +105,7 @@ fn check_order(points: &[Point]) {
     let folder = find("sync", "/audio", renamed);
     let written = find("write", "steno.db-wal", folder);
     find("sync", "steno.db-wal", written);
-    // And nothing is written to the recording after its sync.
+    // Nothing is written to the recording after its sync.
     assert!(
         !points[file..]
             .iter()

@@ -1,4 +1,4 @@
-//! A worker that is stopped beyond its lease and goes on later: what it brings then is dropped.
+//! A worker is stopped beyond its lease and continues later: its output is dropped.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use steno_models::JobId;
 
 use crate::bed::{report, scale};
 
-/// Workers that are frozen at a time.
+/// Workers frozen at the same time.
 const FROZEN: usize = 10;
 
 #[test]
-fn what_a_frozen_worker_brings_is_dropped() {
+fn late_output_of_a_frozen_worker_is_dropped() {
     let rounds = scale(5, 1);
     let mut service = Settings::with_scripted_workers(0)
         .set("STENO_LEASE", "15s")
@@ -47,7 +47,7 @@ fn what_a_frozen_worker_brings_is_dropped() {
             worker.signal(Signal::CONT);
         }
         for mut worker in frozen {
-            // It has lost its run: it drops its work and ends, to be started again.
+            // It has lost its run, so it drops its work and exits to be restarted.
             within(Duration::from_secs(30), "it ends", || {
                 worker.has_ended().then_some(())
             });

@@ -1,4 +1,4 @@
-//! The disk is full, and has room again: nothing is accepted that is not there, deletion works, and nobody has to restart anything.
+//! The disk fills up and is freed again: nothing is accepted that is not durable, deletion works, and no restart is needed.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -11,11 +11,11 @@ use steno_models::ProblemCode;
 
 use crate::bed::{Bed, Ledger, RECORDINGS, report, scale};
 
-/// Set in the process that has a small disk for its temporary files.
+/// Set in the process whose temporary files are on a small disk.
 const HAS_SMALL_DISK: &str = "STENO_FAULTS_HAS_SMALL_DISK";
 const DISK: &str = "48m";
 
-/// Takes all the room there is; gives it back when dropped.
+/// Fills the disk, and frees it when dropped.
 struct Filler(PathBuf);
 
 impl Filler {
@@ -35,7 +35,7 @@ impl Drop for Filler {
     }
 }
 
-/// Runs this test again in a mount namespace of its own, in which temporary files lie on a small disk.
+/// Runs this test again in its own mount namespace, with temporary files on a small disk.
 fn run_on_small_disk(test: &str) {
     let folder = tempfile::tempdir().unwrap();
     let mount = format!("mount -t tmpfs -o size={DISK} tmpfs \"$0\" && TMPDIR=\"$0\" exec \"$@\"");
@@ -80,7 +80,7 @@ fn a_full_disk_loses_nothing_and_deletion_works() {
             "language=en&prompt=wait:60000&priority=-10",
         );
         let filler = Filler::new(&bed.service.scratch());
-        // Refused at once, with a hint when to come again, whoever asks.
+        // Refused at once with `Retry-After`, for every client.
         let refused = bed.service.client.upload(&fixture("clip.opus"), "");
         assert_eq!(
             (refused.status, refused.problem().code),
@@ -88,7 +88,7 @@ fn a_full_disk_loses_nothing_and_deletion_works() {
         );
         assert!(refused.header("retry-after").is_some());
         assert_eq!(bed.service.client.get("/readyz").status, 503);
-        // Deletion has the ballast's room.
+        // Deletion uses the space of the ballast.
         assert_eq!(
             bed.service
                 .client
@@ -98,7 +98,7 @@ fn a_full_disk_loses_nothing_and_deletion_works() {
             "round {round}"
         );
         if round % 2 == 0 {
-            // All of the rest as well: then jobs wait for room, and lose nothing by it.
+            // Now fill the remaining space too: jobs wait for free space and lose nothing.
             let rest = Filler(bed.service.scratch().join("rest"));
             let mut file = File::create(&rest.0).unwrap();
             while file.write_all(&[1; 4096]).is_ok() {}

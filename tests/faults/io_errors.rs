@@ -1,5 +1,5 @@
-//! The disk fails once, at any write or sync: nothing is answered with 202 that is not there, and a process that cannot know what is
-//! on disk ends.
+//! The disk fails once, at any write or sync: a 202 is only sent for a durable job, and a process that cannot know the state on disk
+//! exits.
 
 use steno_e2e::Settings;
 
@@ -7,7 +7,7 @@ use crate::bed::{Bed, report, scale};
 use crate::crash_points::{Victim, scenario};
 use crate::shim::{self, Fault};
 
-/// `limit` writes and as many syncs fail, evenly spread over those of an undisturbed life.
+/// `limit` writes and as many syncs fail, evenly spread over those of a run without faults.
 fn campaign(victim: Victim, limit: usize) {
     let mut bed = Bed::new(
         Settings::with_scripted_workers(1).set("STENO_SWEEP_INTERVAL", "1s"),
@@ -23,14 +23,14 @@ fn campaign(victim: Victim, limit: usize) {
             .count();
         let (mut failed, mut ended) = (0, 0);
         for index in 0..limit {
-            // Which call a number is varies a little from run to run: beyond one round, other calls are hit.
+            // The numbering of calls varies slightly between runs, so further rounds hit other calls.
             let number = 1 + index * count / limit % count;
             let log = bed.service.scratch().join(format!("{call}.{index}"));
             let has_ended = scenario(&mut bed, victim, &log, Fault::IoError(call, number));
             let points = shim::read(&log);
             let mut calls = points.iter().filter(|point| point.call == call);
             let at_fault = calls.nth(number - 1);
-            // SQLite takes no notice of one failure, of the data folder's sync: the store syncs it again by itself.
+            // SQLite ignores a failed sync of the data folder, so the store syncs it again.
             let folder = bed.service.data().to_str().unwrap().to_owned();
             let is_repeated = points
                 .iter()
@@ -41,7 +41,7 @@ fn campaign(victim: Victim, limit: usize) {
                 call != "sync" || at_fault.is_none_or(|point| point.path == folder && is_repeated);
             assert!(
                 has_ended || may_go_on,
-                "it goes on after a failed sync: {at_fault:?}"
+                "the process continued after a failed sync: {at_fault:?}"
             );
             failed += usize::from(at_fault.is_some());
             ended += usize::from(has_ended);
@@ -55,11 +55,11 @@ fn campaign(victim: Victim, limit: usize) {
 }
 
 #[test]
-fn the_disk_fails_under_the_api() {
+fn the_api_survives_disk_errors() {
     campaign(Victim::Api, scale(50, 3));
 }
 
 #[test]
-fn the_disk_fails_under_a_worker() {
+fn a_worker_survives_disk_errors() {
     campaign(Victim::Worker, scale(50, 3));
 }

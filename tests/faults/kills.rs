@@ -1,4 +1,4 @@
-//! `kill -9` at random moments, of workers, of the api, of both.
+//! `kill -9` of workers, of the api, and of both, at random moments.
 
 use std::thread;
 
@@ -8,7 +8,7 @@ use steno_store::{JobFilter, Store};
 
 use crate::bed::{Bed, Ledger, RECORDINGS, Random, report, scale};
 
-/// Jobs that are kept unfinished while processes die.
+/// Number of unfinished jobs while processes are killed.
 const BACKLOG: u64 = 6;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ enum Victim {
     Both,
 }
 
-/// Kills, revives, and submits all the while. Returns the ledger.
+/// Kills and restarts processes while submitting jobs. Returns the ledger.
 fn torture(bed: &mut Bed, random: &mut Random, victim: Victim, kills: usize) -> Ledger {
     let mut ledger = Ledger::default();
     let store = bed.store();
@@ -28,7 +28,7 @@ fn torture(bed: &mut Bed, random: &mut Random, victim: Victim, kills: usize) -> 
             bed.submit(&mut ledger, RECORDINGS[random.below(2) as usize])
                 .expect("the api runs");
         }
-        // Kills that come faster than work is done kill everything three times. Beyond that, the moment is part of the fault.
+        // Kills faster than the work would hit every job three times. Apart from that, the moment is random.
         eventually("a job ends between two kills", || {
             let now_ended = ended(&store);
             (now_ended > ended_before).then(|| ended_before = now_ended)
@@ -51,13 +51,13 @@ fn torture(bed: &mut Bed, random: &mut Random, victim: Victim, kills: usize) -> 
     ledger
 }
 
-/// How many jobs have ended so far.
+/// Number of ended jobs so far.
 fn ended(store: &Store) -> usize {
     let jobs = store.inspect_jobs(&JobFilter::default()).unwrap();
     jobs.iter().filter(|job| job.status.is_terminal()).count()
 }
 
-/// Kills the api while a client uploads; what the client was told counts.
+/// Kills the api while a client uploads. The answer that the client received counts.
 fn kill_api_in_mid_upload(bed: &mut Bed, random: &mut Random, ledger: &mut Ledger) {
     let api = bed.service.api.take().unwrap();
     let (name, wait) = (
@@ -82,7 +82,7 @@ fn campaign(name: &str, victim: Victim, kills: usize) {
     let tally = bed.settle(ledger);
     report(name, &format!("{kills} kills, {tally:?}"));
     assert!(tally.completed > kills / 2, "{tally:?}");
-    // A job fails if three kills hit it, and those are few.
+    // A job fails if three kills hit it, which is rare.
     assert!(
         tally.crashed <= 1 + tally.completed / scale(10, 5),
         "{tally:?}"
@@ -104,7 +104,7 @@ fn kills_of_both() {
     campaign("kill -9 of both", Victim::Both, scale(100, 6));
 }
 
-/// The same under whisper, one recording for each kill, which comes after the recording has begun.
+/// The same with Whisper: one recording per kill, killed after it started.
 fn real_campaign(name: &str, victim: Victim, kills: usize) {
     let mut bed = Bed::new(Settings::with_workers(2), "A sentence.");
     let (mut ledger, mut random) = (Ledger::default(), Random::new());

@@ -1,4 +1,4 @@
-//! What is wrong with the machine costs no job a try: its task waits until that is put right.
+//! A machine error costs no job a try: its task waits until the error is fixed.
 
 use std::fs;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use steno_models::Status;
 
 use crate::bed::report;
 
-/// More often than a job may fail.
+/// More than the number of tries of a job.
 const TRIES: usize = 5;
 
 #[test]
-fn a_file_that_cannot_be_opened_for_a_while_costs_no_try() {
+fn a_temporarily_unreadable_file_costs_no_try() {
     let mut service = Settings::with_scripted_workers(0).start();
     let job = service.client.submit(&fixture("clip.opus"), "language=en");
-    // As after `chown -R`, or with a disk that is not mounted: root would open whatever it may not.
+    // Like `chown -R` or an unmounted disk. Permissions alone would not stop root.
     let audio = service.data().join("audio").join(job.to_string());
     let hidden = service.scratch().join("hidden");
     fs::rename(&audio, &hidden).unwrap();
@@ -37,7 +37,7 @@ fn a_worker_without_file_handles_loses_no_job() {
     let service = Settings::with_scripted_workers(1).start();
     let worker = Pid::from_raw(service.workers[0].pid() as i32).unwrap();
     let usual = getrlimit(Resource::Nofile);
-    // What is open stays open: nothing else can be opened, as for EMFILE.
+    // Open files stay open, and no other can be opened, as with EMFILE.
     let none = Rlimit {
         current: Some(3),
         maximum: usual.maximum,
@@ -54,7 +54,7 @@ fn a_worker_without_file_handles_loses_no_job() {
     );
 }
 
-/// Makes tasks that wait due now, without giving them new tries, until so many were postponed.
+/// Makes waiting tasks due now, without new tries, until that many were postponed.
 fn wait_for_postponements(service: &Service, count: usize) {
     let database = Connection::open(service.data().join("steno.db")).unwrap();
     database.busy_timeout(Duration::from_secs(60)).unwrap();

@@ -1,7 +1,7 @@
-//! Faults on purpose, on real processes: after each, everything that was accepted ends, with the text it would have had.
+//! Deliberate faults in real processes: afterwards, every accepted job has ended with its expected text.
 //!
-//! `cargo test` runs a reduced form, `make faults` (`STENO_FAULTS=full`) the whole. `STENO_FAULTS_SEED` repeats a run.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! `cargo test` runs a reduced form, `make faults` (`STENO_FAULTS=full`) the full campaigns. `STENO_FAULTS_SEED` repeats a run.
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod bed;
 mod clock;

@@ -1,4 +1,4 @@
-//! Three times as much work as can be done: what is accepted is done, and what is not is refused at once.
+//! Three times more work than capacity: accepted jobs complete, and others are refused at once.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,13 +8,13 @@ use steno_models::{JobId, Status};
 
 use crate::bed::{is_full, report, scale};
 
-/// What a job takes: two slots do twenty a second.
+/// Duration of a job: two slots do twenty per second.
 const SCRIPT: &str = "language=en&prompt=wait:100";
 const OFFERED_PER_SECOND: u32 = 60;
 const CLIENTS: u32 = 6;
 
 #[test]
-fn under_three_times_overload_what_is_accepted_is_done_and_the_rest_is_refused_at_once() {
+fn under_overload_accepted_jobs_complete_and_others_are_refused_at_once() {
     let seconds = scale(60, 6) as u64;
     let settings = Settings::with_scripted_workers(1)
         .set("STENO_SLOTS", "2")
@@ -29,7 +29,7 @@ fn under_three_times_overload_what_is_accepted_is_done_and_the_rest_is_refused_a
                         (Vec::new(), Vec::new());
                     let mut next = Instant::now();
                     while next < end {
-                        // The rate is what is offered, whatever the answers.
+                        // The offered rate does not depend on the answers.
                         thread::sleep(next.saturating_duration_since(Instant::now()));
                         next += Duration::from_secs(1) * CLIENTS / OFFERED_PER_SECOND;
                         let began = Instant::now();
@@ -72,7 +72,7 @@ fn under_three_times_overload_what_is_accepted_is_done_and_the_rest_is_refused_a
     );
     assert!(refusals.len() > accepted.len() / 2, "it was no overload");
     assert_eq!(done, accepted.len());
-    // In the reduced form the third slowest is the 99th percentile, beside other tests: it tells of them.
+    // In the reduced form the third slowest would be the 99th percentile, and it is slowed by parallel tests.
     let slow = if is_full() { p99 } else { median };
     assert!(
         slow < Duration::from_millis(50),

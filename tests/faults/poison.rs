@@ -1,4 +1,4 @@
-//! Recordings that bring their worker down: each fails after its tries, and takes nobody with it.
+//! Recordings that crash their worker: each fails after its tries, and no other job does.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use steno_models::Status;
 
 use crate::bed::{Bed, Ledger, RECORDINGS, report};
 
-/// A job that does to every worker what `script` says, beside others in the same process.
+/// A job that does what `script` says to every worker, beside other jobs in the same process.
 fn check(script: &str, code: &str) {
     let settings = Settings::with_scripted_workers(1)
         .set("STENO_SLOTS", "4")
@@ -32,7 +32,7 @@ fn check(script: &str, code: &str) {
     assert_eq!(ended.error.unwrap().code.as_str(), code);
     let restarts = bed.restarts;
     let tally = bed.settle(ledger);
-    assert_eq!(tally.crashed, 0, "its neighbours do not fail for it");
+    assert_eq!(tally.crashed, 0, "no other job fails because of it");
     report(
         &format!("poison: {script}"),
         &format!("failed in {:.1?}, {restarts} restarts", began.elapsed()),
@@ -41,21 +41,21 @@ fn check(script: &str, code: &str) {
 }
 
 #[test]
-fn a_recording_that_aborts_its_worker() {
+fn a_recording_that_aborts_its_worker_harms_no_other_job() {
     check("abort", "worker_crashed");
 }
 
 #[test]
-fn a_recording_on_which_the_engine_panics() {
+fn a_recording_on_which_the_engine_panics_harms_no_other_job() {
     check("panic", "worker_crashed");
 }
 
 #[test]
-fn a_recording_on_which_the_engine_hangs() {
+fn a_recording_on_which_the_engine_hangs_harms_no_other_job() {
     check("hang", "worker_crashed");
 }
 
 #[test]
-fn a_recording_on_which_the_engine_fails() {
+fn a_recording_on_which_the_engine_fails_harms_no_other_job() {
     check("fail", "engine_error");
 }

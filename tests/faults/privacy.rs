@@ -1,4 +1,4 @@
-//! After deletion, nothing of a job is on disk: not what was said, not what the client wrote about it.
+//! After deletion, nothing of a job is on disk: neither its text nor its options.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use steno_e2e::{Settings, fixture, within};
 
 use crate::bed::{report, scale};
 
-/// Clients that ask for a status, over and over, while deleted text has to go.
+/// Clients that poll a status while deleted text must disappear.
 const READERS: usize = 8;
 
 #[test]
@@ -36,7 +36,7 @@ fn after_deletion_nothing_of_a_job_is_on_disk() {
         );
         let text = service.client.wait_for_text(job);
         assert!(text.contains(marker), "it was not spoken: {text}");
-        // By hand, or by retrieval once its grace period is over.
+        // Deleted by DELETE, or by retrieval after its grace period.
         if index % 2 == 0 {
             service.client.delete(&format!("/transcribe/{job}"));
         } else {
@@ -49,7 +49,7 @@ fn after_deletion_nothing_of_a_job_is_on_disk() {
             );
         }
     }
-    // What was deleted is in the log of the database until a sweep empties it, also while others read all the time.
+    // Deleted text stays in the WAL until a sweep truncates it, also under constant reads.
     let over = AtomicBool::new(false);
     let other = service.client.submit(&fixture("clip.opus"), "language=en");
     thread::scope(|scope| {
@@ -77,7 +77,7 @@ fn after_deletion_nothing_of_a_job_is_on_disk() {
         logs.contains("accepted job") && logs.contains("ended preparation"),
         "{logs}"
     );
-    assert!(!logs.contains("Zanzibar"), "what was said is in the logs");
+    assert!(!logs.contains("Zanzibar"), "spoken text is in the logs");
     report(
         "privacy",
         &format!("{jobs} jobs, no marker in database, its log, folders and logs"),
@@ -88,7 +88,7 @@ fn contains(folder: &Path, marker: &[u8]) -> bool {
     fs::read_dir(folder).unwrap().any(|entry| {
         let entry = entry.unwrap();
         let kind = entry.file_type().unwrap();
-        // A file may go while it is looked for, and sockets cannot be read.
+        // A file can vanish during the search, and sockets cannot be read.
         let bytes = || fs::read(entry.path()).unwrap_or_default();
         kind.is_dir() && contains(&entry.path(), marker)
             || kind.is_file() && bytes().windows(marker.len()).any(|window| window == marker)

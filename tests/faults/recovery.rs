@@ -1,4 +1,4 @@
-//! How soon another worker has the task of one that was killed.
+//! How soon another worker claims the task of a killed one.
 
 use std::time::{Duration, Instant};
 
@@ -48,7 +48,7 @@ fn the_task_of_a_killed_worker_is_claimed_again_within_two_seconds() {
         "recovery",
         &format!("{kills} kills, median {median:.1?}, p99 {p99:.1?}"),
     );
-    // Of five, beside other tests, the second slowest tells of them.
+    // The slowest of five is slowed by parallel tests, so the second slowest counts.
     let slow = if is_full() { p99 } else { median };
     assert!(slow <= LIMIT, "{took:?}");
 }

@@ -1,8 +1,7 @@
-//! A worker whose engine makes its text of the samples and the prompt: deterministic, quick, and ill-behaved on request.
+//! A worker whose engine derives its text from the samples and the prompt: deterministic, fast, and faulty on request.
 //!
-//! Everything around the engine is the real thing. The prompt's first word may be `wait:MS` (a span takes so long), `abort`, `hang`,
-//! `panic`, `fail`, `hallucinate` (all text is dropped) or `only:LANG` (there is no text in another language); the whole prompt is part
-//! of the text.
+//! Everything around the engine is real. The first word of the prompt can be `wait:MS` (duration of a span), `abort`, `hang`, `panic`,
+//! `fail`, `hallucinate` (all text is dropped) or `only:LANG` (no text in another language). The whole prompt is part of the text.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
@@ -21,7 +20,7 @@ use steno_worker::engine::{
 use steno_worker::{Config, Ended, Worker};
 
 const MODEL: &str = "base";
-/// Pause between two looks at the control.
+/// Pause between two checks of the control.
 const TICK: Duration = Duration::from_millis(2);
 
 struct Script;
@@ -116,7 +115,7 @@ impl Session for Script {
     }
 }
 
-/// All of the text was dropped.
+/// All text was dropped.
 fn dropped(samples: &[f32]) -> SpanText {
     let gap = Gap {
         start: 0.0,

@@ -1,16 +1,16 @@
-// Loaded into a process of Steno (LD_PRELOAD) to see, count and break what it asks of the system.
+// Loaded into a Steno process (LD_PRELOAD) to log, count and break its system calls.
 //
-// A point is a call that changes a file below SHIM_ROOT, or sends a datagram there. Points are numbered from 1 in the order in which
-// they are reached, by the process or by one that it has started. Settings, all in the environment:
+// A point is a call that changes a file below SHIM_ROOT or sends a datagram there. Points are numbered from 1 in the order in which the
+// process or its children reach them. Settings in the environment:
 //   SHIM_ROOT   the data folder
 //   SHIM_LOG    append a line for each point and for each "202" that is sent: <sequence> <call> <path>
-//   SHIM_KILL   "before:N" or "after:N": end the process as a power cut would, at point N
+//   SHIM_KILL   "before:N" or "after:N": end the process at point N, like a power cut
 //   SHIM_FAIL   "write:N" or "sync:N": the N-th of these calls fails with EIO
 //   SHIM_LOCK   while this file exists, the disk is read-only: every point fails with EROFS, except datagrams
 //   SHIM_CLOCK  a file with seconds to add to the wall clock
 //   SHIM_HANG   while this file exists, one of the api's event loops hangs
-//   SHIM_DECODER  what a process that decodes does instead: "leave" the pipe and stay, "babble" without end, "lie", or "hang" when it
-//               first writes to a file
+//   SHIM_DECODER  what a decoder does instead: "leave" (close the pipe and stay), "babble" (write without end), "lie", or
+//               "hang" at its first write to a file
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -42,7 +42,7 @@ static struct { long points, failing; } *count;  // all, and those of the call t
 #define REAL(name) ((__typeof__(&name))real(#name))
 static void *real(const char *name) { return dlsym(RTLD_NEXT, name); }
 
-// The processes that one has started find the count of its points in a file without a name.
+// Child processes share the count of points through an unnamed file.
 static void share_count(void) {
   const char *inherited = getenv("SHIM_COUNT");
   int fd = inherited ? atoi(inherited) : memfd_create("points", 0);
@@ -65,7 +65,7 @@ static int is_decoder(void) {
 
 static void misbehave(const char *how) {
   if ((hangs = !strcmp(how, "hang"))) return;
-  // It has begun: what ends before that is the machine's fault.
+  // The decoder has started. An earlier end counts as a machine error.
   const char *alive = "\"Alive\"\n";
   prctl(PR_SET_NAME, "steno-decode");
   if (syscall(SYS_write, 1, alive, strlen(alive)) < 0) abort();
@@ -123,7 +123,7 @@ static void end_here(void) {
   for (;;) pause();
 }
 
-// Reaches a point. Returns its number; *fails tells whether the call must fail with errno set.
+// Reaches a point. Returns its number; *fails is set if the call must fail with errno.
 static long reach(const char *call, const char *path, int *fails) {
   pthread_mutex_lock(&lock);
   long point = __atomic_add_fetch(&count->points, 1, __ATOMIC_SEQ_CST);
@@ -153,7 +153,7 @@ static void leave(long point) {
     return result;                                  \
   } while (0)
 
-// An answer that accepts a job is logged, but is no point.
+// A 202 is logged, but is not a point.
 static void look_at(const void *bytes, size_t length) {
   if (log_fd < 0 || length < 12 || memcmp(bytes, "HTTP/1.1 202", 12)) return;
   pthread_mutex_lock(&lock);
@@ -221,14 +221,14 @@ int unlink(const char *path) {
 
 ssize_t sendto(int fd, const void *bytes, size_t length, int flags, const struct sockaddr *to, socklen_t size) {
   const struct sockaddr_un *address = (const struct sockaddr_un *)to;
-  // Steno names sockets through its open folder: their path may be too long for an address.
+  // Steno addresses sockets through its open folder, because their path can be too long.
   if (!root || !to || to->sa_family != AF_UNIX || strncmp(address->sun_path, "/proc/self/fd/", 14)) {
     return REAL(sendto)(fd, bytes, length, flags, to, size);
   }
   POINT("datagram", address->sun_path, REAL(sendto)(fd, bytes, length, flags, to, size));
 }
 
-// Where an event loop waits, it hangs instead: the first that comes here, and no other.
+// The first event loop that waits here hangs. No other does.
 int epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms) {
   static int has_hung;
   char name[16] = "";

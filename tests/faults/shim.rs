@@ -1,10 +1,10 @@
-//! The library that breaks a process's system calls, and what it has logged.
+//! The library that breaks system calls of a process, and its log.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-/// The shim, built once for each run of the tests.
+/// The shim, built once per test run.
 static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("shim.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/faults/shim.c");
@@ -17,14 +17,14 @@ static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
     path
 });
 
-/// What to do to a process.
+/// The fault to inject into a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// Only log.
     None,
-    /// End it before this point.
+    /// Kill it before this point.
     KillBefore(usize),
-    /// End it after this point.
+    /// Kill it after this point.
     KillAfter(usize),
     /// The n-th call of this name, `write` or `sync`, fails with EIO.
     IoError(&'static str, usize),
@@ -46,7 +46,7 @@ pub(crate) fn environment(data: &Path, log: &Path, fault: Fault) -> Vec<(&'stati
     environment
 }
 
-/// The environment that adds to the wall clock what the file `clock` says, in seconds.
+/// The environment that adds the seconds in the file `clock` to the wall clock.
 pub(crate) fn clock_environment(clock: &Path) -> Vec<(&'static str, String)> {
     vec![
         ("LD_PRELOAD", LIBRARY.to_str().unwrap().to_owned()),
@@ -63,7 +63,7 @@ pub(crate) fn lock_environment(data: &Path, lock: &Path) -> Vec<(&'static str, S
     ]
 }
 
-/// The environment that lets one event loop of the api hang while the file `hang` exists.
+/// The environment that hangs one event loop of the api while the file `hang` exists.
 pub(crate) fn hang_environment(hang: &Path) -> Vec<(&'static str, String)> {
     vec![
         ("LD_PRELOAD", LIBRARY.to_str().unwrap().to_owned()),
@@ -71,7 +71,7 @@ pub(crate) fn hang_environment(hang: &Path) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// The environment that lets the decoders of a worker misbehave: `leave`, `babble`, `lie` or `hang`.
+/// The environment that makes the decoders of a worker misbehave: `leave`, `babble`, `lie` or `hang`.
 pub(crate) fn decoder_environment(how: &str) -> Vec<(&'static str, String)> {
     vec![
         ("LD_PRELOAD", LIBRARY.to_str().unwrap().to_owned()),
@@ -79,7 +79,7 @@ pub(crate) fn decoder_environment(how: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// As [`steno_e2e::Service::try_start_api`] takes it.
+/// In the form that [`steno_e2e::Service::try_start_api`] takes.
 pub(crate) fn borrowed<'a>(environment: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
     environment
         .iter()
@@ -96,7 +96,7 @@ pub(crate) struct Point {
     pub(crate) path: String,
 }
 
-/// What a process did, in order. Without answers, the index plus one is the number of the point.
+/// The calls of a process in order. Not counting answers, the index plus one is the number of the point.
 pub(crate) fn read(log: &Path) -> Vec<Point> {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let point = |line: &str| {

@@ -1,4 +1,4 @@
-//! Many short jobs one after the other: none is lost, and nothing grows.
+//! Many short jobs in sequence: none is lost, and memory, files and WAL do not grow.
 
 use std::fs;
 
@@ -6,10 +6,10 @@ use steno_e2e::{Process, Settings};
 
 use crate::bed::{Bed, Ledger, RECORDINGS, report, scale};
 
-/// Jobs between two looks.
+/// Jobs between two measurements.
 const BATCH: usize = 50;
 
-/// Resident memory in bytes, and open files, of a process.
+/// Resident memory in bytes and number of open files of a process.
 fn usage(process: &Process) -> (u64, usize) {
     let files = fs::read_dir(format!("/proc/{}/fd", process.pid()))
         .unwrap()
@@ -18,13 +18,13 @@ fn usage(process: &Process) -> (u64, usize) {
 }
 
 #[test]
-fn a_long_run_loses_nothing_and_grows_nowhere() {
+fn a_long_run_loses_nothing_and_does_not_grow() {
     let jobs = scale(2000, 150);
     let settings = Settings::with_scripted_workers(2)
         .set("STENO_SLOTS", "2")
         .set("STENO_SWEEP_INTERVAL", "1s");
     let mut bed = Bed::new(settings, "wait:1");
-    let mut looks = Vec::new();
+    let mut samples = Vec::new();
     for _ in 0..jobs.div_ceil(BATCH) {
         let mut ledger = Ledger::default();
         for _ in 0..BATCH {
@@ -36,10 +36,10 @@ fn a_long_run_loses_nothing_and_grows_nowhere() {
         let log = fs::metadata(bed.service.data().join("steno.db-wal"))
             .unwrap()
             .len();
-        looks.push((processes.map(usage).collect::<Vec<_>>(), log));
+        samples.push((processes.map(usage).collect::<Vec<_>>(), log));
     }
-    // Caches and pools fill in the first batch; from then on nothing may grow with the number of jobs.
-    let (first, last) = (&looks[1], looks.last().unwrap());
+    // Caches and pools fill in the first batch. After that, nothing may grow with the number of jobs.
+    let (first, last) = (&samples[1], samples.last().unwrap());
     for (before, after) in first.0.iter().zip(&last.0) {
         assert!(
             after.0 < before.0 + before.0 / 4 + (4 << 20),
@@ -51,15 +51,15 @@ fn a_long_run_loses_nothing_and_grows_nowhere() {
         );
     }
     assert!(
-        looks.iter().all(|(_, log)| *log <= 16 << 20),
-        "the log of the database grows: {looks:?}"
+        samples.iter().all(|(_, log)| *log <= 16 << 20),
+        "the WAL grows: {samples:?}"
     );
     let megabytes = |look: &[(u64, usize)]| {
         look.iter()
             .map(|(bytes, _)| bytes >> 20)
             .collect::<Vec<_>>()
     };
-    let most = looks.iter().map(|(_, log)| *log).max().unwrap() >> 10;
+    let most = samples.iter().map(|(_, log)| *log).max().unwrap() >> 10;
     report(
         "soak",
         &format!(

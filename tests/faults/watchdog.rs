@@ -1,4 +1,4 @@
-//! An api of which a part hangs is no living one: the service manager is told nothing, and starts it again.
+//! An api with a hung event loop does not feed the watchdog, so the service manager restarts it.
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
@@ -19,7 +19,7 @@ fn an_event_loop_that_hangs_starves_the_watchdog() {
     manager
         .set_read_timeout(Some(Duration::from_secs(4)))
         .unwrap();
-    // It has to be read: the api waits for a manager whose queue is full.
+    // Read the queue, because the api blocks when the manager's queue is full.
     let next = || {
         let mut message = [0; 256];
         match manager.recv(&mut message) {
@@ -38,7 +38,7 @@ fn an_event_loop_that_hangs_starves_the_watchdog() {
     assert!(service.try_start_api(&shim::borrowed(&environment)));
     within(
         Duration::from_secs(20),
-        "it is fed while all loops turn",
+        "the watchdog is fed while all event loops run",
         &is_fed,
     );
 
@@ -46,7 +46,7 @@ fn an_event_loop_that_hangs_starves_the_watchdog() {
     let api = service.api.as_ref().unwrap();
     within(
         Duration::from_secs(60),
-        "it is not fed while one hangs",
+        "the watchdog is not fed while one event loop hangs",
         || (next().is_none() && api.log().contains("an event loop has not turned")).then_some(()),
     );
 

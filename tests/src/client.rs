@@ -1,4 +1,4 @@
-//! A client as scripts are: plain HTTP.
+//! A plain HTTP client, as scripts use it.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Lines};
@@ -10,16 +10,16 @@ use steno_models::{JobAccepted, JobId, JobStatus, Problem, Status};
 use ureq::http::Response;
 use ureq::{Agent, Body, BodyReader, RequestBuilder};
 
-/// Speaks to one server.
+/// A client of one server.
 #[derive(Clone)]
 pub struct Client {
     agent: Agent,
     base: String,
-    /// The `Authorization` of every call.
+    /// The `Authorization` header of every request.
     authorization: Option<String>,
 }
 
-/// An answer, read to its end.
+/// A complete response.
 #[derive(Debug)]
 pub struct Answer {
     /// HTTP status.
@@ -31,7 +31,7 @@ pub struct Answer {
 }
 
 impl Client {
-    /// For a server at `base`, as `http://127.0.0.1:8080`.
+    /// For a server at `base`, such as `http://127.0.0.1:8080`.
     pub fn new(base: &str) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
@@ -124,7 +124,7 @@ impl Client {
         Answer::read(request.send(File::open(file).unwrap()).unwrap())
     }
 
-    /// Uploads a recording that has to be accepted.
+    /// Uploads a recording and requires a 202.
     pub fn submit(&self, file: &Path, query: &str) -> JobId {
         let answer = self.upload(file, query);
         assert_eq!(answer.status, 202, "{}", answer.text());
@@ -133,7 +133,7 @@ impl Client {
             .job_id
     }
 
-    /// `GET path`, if there is an answer.
+    /// `GET path`, or `None` without a response.
     pub fn try_get(&self, path: &str) -> Option<Answer> {
         Answer::try_read(
             self.authorized(self.agent.get(self.url(path)))
@@ -142,7 +142,7 @@ impl Client {
         )
     }
 
-    /// `DELETE path`, if there is an answer.
+    /// `DELETE path`, or `None` without a response.
     pub fn try_delete(&self, path: &str) -> Option<Answer> {
         Answer::try_read(
             self.authorized(self.agent.delete(self.url(path)))
@@ -151,7 +151,7 @@ impl Client {
         )
     }
 
-    /// [`Client::upload`], if there is an answer.
+    /// [`Client::upload`], or `None` without a response.
     pub fn try_upload(&self, file: &Path, query: &str) -> Option<Answer> {
         self.try_upload_as(None, file, query)
     }
@@ -166,19 +166,19 @@ impl Client {
         Answer::try_read(request.send(File::open(file).unwrap()).ok()?)
     }
 
-    /// The job as it is, without retrieving it.
+    /// The current status of a job, without retrieving it.
     pub fn status(&self, job: JobId) -> JobStatus {
         self.status_after(job, 0)
     }
 
-    /// The job once it has ended, without retrieving it.
+    /// Waits until the job has ended, without retrieving it.
     pub fn wait(&self, job: JobId) -> JobStatus {
         crate::eventually(&format!("job {job} ends"), || {
             Some(self.status_after(job, 30)).filter(|job| job.status.is_terminal())
         })
     }
 
-    /// The text of a job that has to complete.
+    /// The text of a job that must complete.
     pub fn wait_for_text(&self, job: JobId) -> String {
         let ended = self.wait(job);
         assert_eq!(ended.status, Status::Completed, "{:?}", ended.error);
@@ -213,7 +213,7 @@ pub fn form(file: &Path, fields: &[(&str, &str)]) -> (String, Vec<u8>) {
     (format!("multipart/form-data; boundary={boundary}"), body)
 }
 
-/// Server-sent events as they come; ends when the server ends the stream.
+/// Server-sent events as they arrive. Ends with the stream.
 pub struct Events {
     lines: Lines<BufReader<BodyReader<'static>>>,
 }
@@ -221,11 +221,11 @@ pub struct Events {
 /// One event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// Its name; empty for one of data alone.
+    /// Its name; empty without an `event:` line.
     pub name: String,
     /// Its id; empty if it has none.
     pub id: String,
-    /// Its data, which has to be JSON.
+    /// Its data, which must be JSON.
     pub data: Value,
 }
 
@@ -246,7 +246,7 @@ impl Iterator for Events {
                 Some(("id", id)) => id.clone_into(&mut event.id),
                 Some(("data", data)) => event.data = serde_json::from_str(data).unwrap(),
                 None if line.is_empty() && !event.data.is_null() => return Some(event),
-                // A comment, or the empty line behind one.
+                // A comment, or the empty line after it.
                 _ => {}
             }
         }
@@ -295,7 +295,7 @@ impl Answer {
             .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    /// The job that was accepted, if it was.
+    /// The accepted job, if any.
     pub fn accepted(&self) -> Option<JobId> {
         let accepted = || {
             serde_json::from_slice::<JobAccepted>(&self.body)
@@ -305,7 +305,7 @@ impl Answer {
         (self.status == 202).then(accepted)
     }
 
-    /// The body as a problem, whose status has to be the answer's.
+    /// The body as a problem with the status of the response.
     pub fn problem(&self) -> Problem {
         assert_eq!(
             self.header("content-type"),

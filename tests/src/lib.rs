@@ -1,7 +1,7 @@
-//! Runs Steno as its users do: real processes on a temporary data folder, spoken to over HTTP.
+//! Runs Steno as its users do: real processes on a temporary data folder, used over HTTP.
 //!
-//! Used by the end-to-end tests and the benchmark. Panics where a test cannot go on, with the log of the process at fault.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! Used by the end-to-end tests and the benchmark. Panics where a test cannot continue, with the log of the process at fault.
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod client;
 mod process;
@@ -17,7 +17,7 @@ pub use process::{Process, binary_path};
 pub use service::{Service, Settings};
 pub use words::{same_words, word_error_rate};
 
-/// Longest a condition may take to come true on a slow and busy machine.
+/// Time limit for a condition on a slow and busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A committed audio file or transcript.
@@ -29,14 +29,14 @@ pub fn fixture(name: &str) -> PathBuf {
     path
 }
 
-/// A committed Ogg recording `times` times over, as one file in `folder`: Ogg streams may follow one another.
+/// A committed Ogg recording repeated `times` times in one file in `folder`. Ogg allows chained streams.
 pub fn repeated(name: &str, times: usize, folder: &Path) -> PathBuf {
     let path = folder.join(format!("{times}-times-{name}"));
     std::fs::write(&path, std::fs::read(fixture(name)).unwrap().repeat(times)).unwrap();
     path
 }
 
-/// A program that `scripts/ensure-clients.sh` has installed, as `python/bin/python`.
+/// A program installed by `scripts/ensure-clients.sh`, such as `python/bin/python`.
 pub fn foreign_client(name: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../target/clients")
@@ -49,12 +49,12 @@ pub fn foreign_client(name: &str) -> PathBuf {
     path
 }
 
-/// Waits until `condition` yields something, and fails the test after [`PATIENCE`].
+/// Waits until `condition` returns a value, and fails the test after [`PATIENCE`].
 pub fn eventually<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
     within(PATIENCE, what, condition)
 }
 
-/// Waits until `condition` yields something, and fails the test after `limit`.
+/// Waits until `condition` returns a value, and fails the test after `limit`.
 pub fn within<T>(limit: Duration, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {

@@ -38,7 +38,7 @@ impl Process {
         }
     }
 
-    /// What it has logged so far.
+    /// Its log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
@@ -56,7 +56,7 @@ impl Process {
         )
     }
 
-    /// The same, or nothing if the process ends before.
+    /// The same, or `None` if the process ends first.
     pub fn wait_for_log_or_end(&mut self, text: &str) -> Option<String> {
         eventually(
             &format!("`{text}` in the log of {}, or the end", self.log.display()),
@@ -87,7 +87,7 @@ impl Process {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Ends it as a power cut would.
+    /// Kills it with SIGKILL, like a power cut.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -104,7 +104,7 @@ impl Process {
         eventually("the process ends", || self.child.try_wait().unwrap())
     }
 
-    /// Memory in use, in bytes (`VmRSS`), and the most there was (`VmHWM`).
+    /// Memory in use in bytes (`VmRSS`), and its peak (`VmHWM`).
     pub fn memory_bytes(&self) -> (u64, u64) {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let field = |name: &str| {
@@ -125,7 +125,7 @@ impl Process {
         self.clock_seconds(11) + self.clock_seconds(12)
     }
 
-    /// Processor time of the child processes that it has waited for, in seconds.
+    /// Processor time of the child processes that it waited for, in seconds.
     pub fn children_cpu_seconds(&self) -> f64 {
         // cutime and cstime.
         self.clock_seconds(13) + self.clock_seconds(14)
@@ -143,13 +143,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already.
+        // It can have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Binaries lie where cargo put the one that runs this.
+/// The binaries are beside the running one, where cargo puts them.
 pub fn binary_path(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let folder = own.ancestors().find(|folder| folder.join(name).is_file());

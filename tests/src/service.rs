@@ -18,11 +18,11 @@ pub struct Settings {
 
 /// An api and some workers.
 pub struct Service {
-    /// Speaks to the api.
+    /// A client of the api.
     pub client: Client,
     /// The api, while it runs.
     pub api: Option<Process>,
-    /// The workers that were started and not taken out.
+    /// The running workers.
     pub workers: Vec<Process>,
     environment: BTreeMap<String, String>,
     worker_binary: &'static str,
@@ -48,7 +48,7 @@ impl Settings {
         .set("STENO_WEIGHTS_PULL", "false")
     }
 
-    /// A service whose workers have a script for an engine (`tests/faults/scripted_worker.rs`).
+    /// A service whose workers run a scripted engine (`tests/faults/scripted_worker.rs`).
     pub fn with_scripted_workers(workers: usize) -> Self {
         Self {
             workers,
@@ -76,7 +76,7 @@ impl Settings {
         service
     }
 
-    /// A data folder and an environment, whose processes the test starts itself.
+    /// A data folder and an environment. The test starts the processes itself.
     pub fn start_nothing(self) -> Service {
         let folder = tempfile::tempdir().unwrap();
         let mut environment = self.environment;
@@ -110,7 +110,7 @@ impl Service {
         assert!(self.try_start_api(&[]), "the api does not start");
     }
 
-    /// The same with further environment variables. Returns false if it ends before it listens.
+    /// The same with further environment variables. Returns false if it exits before it listens.
     pub fn try_start_api(&mut self, extra: &[(&str, &str)]) -> bool {
         let mut api = self.start_process_with("steno-api", extra);
         let Some(line) = api.wait_for_log_or_end("listening on http://") else {
@@ -132,7 +132,7 @@ impl Service {
         assert!(self.try_start_worker(&[]), "the worker does not start");
     }
 
-    /// The same with further environment variables. Returns false if it ends before it works.
+    /// The same with further environment variables. Returns false if it exits before it claims tasks.
     pub fn try_start_worker(&mut self, extra: &[(&str, &str)]) -> bool {
         let mut worker = self.start_process_with(self.worker_binary, extra);
         let works = worker.wait_for_log_or_end("working with").is_some();
@@ -142,7 +142,7 @@ impl Service {
         works
     }
 
-    /// Runs the command line against this service; yields exit code, standard output and standard error.
+    /// Runs the command line against this service; returns exit code, standard output and standard error.
     pub fn cli(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         let output = std::process::Command::new(crate::process::binary_path("steno"))
             .args(arguments)
@@ -160,7 +160,7 @@ impl Service {
         )
     }
 
-    /// Where the api listens, as `127.0.0.1:8080`.
+    /// Address of the api, such as `127.0.0.1:8080`.
     pub fn address(&self) -> &str {
         &self.environment["STENO_BIND"]
     }

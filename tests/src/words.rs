@@ -1,4 +1,4 @@
-//! Comparing what was said with what was written.
+//! Compares spoken and transcribed text.
 
 /// Words that differ (substituted, left out or added) over words of the reference. Case and punctuation do not count.
 pub fn word_error_rate(reference: &str, hypothesis: &str) -> f64 {

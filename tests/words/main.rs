@@ -1,7 +1,10 @@
 //! Transcribes files for `make words`: by a whole service, or by whisper-rs alone. Called by words.py, which scores the text.
 //!
 //! Reads lines of JSON from standard input and writes one line of JSON for each, in any order. Never scores.
-#![expect(clippy::unwrap_used, reason = "a measurement that cannot go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a measurement that cannot continue fails"
+)]
 
 mod alone;
 mod service;
@@ -14,7 +17,7 @@ use serde::{Deserialize, Serialize};
 /// One file to transcribe.
 #[derive(Deserialize)]
 struct Question {
-    /// Comes back with the answer.
+    /// Returned with the answer.
     id: String,
     /// A recording for the service, raw 32-bit floats (16 kHz, mono) for whisper-rs.
     path: PathBuf,

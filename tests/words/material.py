@@ -1,4 +1,4 @@
-"""The recordings that `make words` measures, from the manifests beside the checkout and of the fixtures."""
+"""The recordings that `make words` measures, from the manifests beside the checkout and those of the fixtures."""
 
 import csv
 import dataclasses
@@ -30,7 +30,7 @@ CONDITIONS = [
 
 @dataclasses.dataclass
 class Item:
-    """A recording and what must come out."""
+    """A recording and its expected text."""
 
     id: str
     set: str
@@ -43,12 +43,12 @@ class Item:
     reference: str
     expectation: str
     condition: str = ""
-    # Speech as (start, end) in seconds, where an .rttm file tells it.
+    # Speech as (start, end) in seconds, where an .rttm file is present.
     speech: list | None = None
 
     @property
     def half(self):
-        """a to tune on, b to judge on. Recordings of one sentence are in one half."""
+        """Half a is for tuning, half b for judging. Recordings of the same sentence are in the same half."""
         key = self.reference if self.metric != "INS" else self.id
         return "ab"[hashlib.sha256(key.encode()).digest()[0] & 1]
 
@@ -58,7 +58,7 @@ class Item:
 
 
 def read_items():
-    """Returns every recording of the sets that are here."""
+    """Returns every recording of the sets that are present."""
     items = []
     for name in ("open", "open2"):
         items += [open_item(name, row) for row in rows(OPEN_SETS / name)]

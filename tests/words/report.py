@@ -19,7 +19,7 @@ class Sum:
     letter_errors: int = 0
     missed_seconds: float = 0.0
     speech_seconds: float = 0.0
-    invented: int = 0
+    hallucinated: int = 0
     empty: int = 0
     refused: int = 0
 
@@ -27,7 +27,7 @@ class Sum:
         self.files += 1
         self.missed_seconds += score.missed_seconds
         self.speech_seconds += score.speech_seconds
-        self.invented += score.invented
+        self.hallucinated += score.hallucinated
         self.refused += answer["error"] is not None
         self.empty += score.is_empty and answer["error"] is None
 
@@ -47,13 +47,13 @@ class Sum:
             percent(self.english_errors, self.english),
             percent(self.letter_errors, self.letters),
             f"{self.missed_seconds:.1f} ({percent(self.missed_seconds, self.speech_seconds)})",
-            str(self.invented),
+            str(self.hallucinated),
             str(self.empty),
             str(self.refused),
         ]
 
 
-HEAD = ["WER %", "English", "CER %", "missed s (%)", "invented", "empty", "refused"]
+HEAD = ["WER %", "English", "CER %", "missed s (%)", "hallucinated", "empty", "refused"]
 
 
 def percent(part, whole):
@@ -93,7 +93,7 @@ def table(groups, answers, scores):
 
 
 def beyond_bounds(items, answers, scores, bounds):
-    """Returns what is beyond the bounds that the file sets for a set: its highest rates and counts."""
+    """Returns the figures of a set that exceed the bounds in the file."""
     broken = []
     with open(bounds, newline="", encoding="utf-8") as file:
         for bound in csv.DictReader(file, delimiter="\t"):
@@ -105,7 +105,7 @@ def beyond_bounds(items, answers, scores, bounds):
                 "WER %": 100 * total.word_errors / max(total.words, 1),
                 "CER %": 100 * total.letter_errors / max(total.letters, 1),
                 "missed %": 100 * total.missed_seconds / max(total.speech_seconds, 1),
-                "invented": total.invented,
+                "hallucinated": total.hallucinated,
                 "empty": total.empty,
             }
             broken += [
@@ -125,7 +125,7 @@ def sum_of(items, answers, scores):
 
 def worst(items, answers, scores):
     own = scores["steno"]
-    order = sorted(items, key=lambda item: own[item.id].errors + own[item.id].invented, reverse=True)
+    order = sorted(items, key=lambda item: own[item.id].errors + own[item.id].hallucinated, reverse=True)
     systems = list(answers)
     lines = ["| recording | " + " | ".join(systems) + " | Steno heard |", "|" + " --- |" * (len(systems) + 2)]
     for item in order[:WORST]:
@@ -137,16 +137,16 @@ def worst(items, answers, scores):
 
 def cell(item, score):
     if item.metric == "INS":
-        return f"{score.invented} words"
+        return f"{score.hallucinated} words"
     return f"{score.errors}/{score.units}, {100 * score.rate:.0f} %"
 
 
 def texts(items, scores, normalisers):
-    """Returns what was to come out and what did, for every recording with an error of Steno."""
+    """Returns expected and actual text of every recording with an error of Steno."""
     lines = ["\n## Texts\n"]
     for item in items:
         own = scores["steno"][item.id]
-        if own.errors + own.invented == 0:
+        if own.errors + own.hallucinated == 0:
             continue
         normalise = normalisers[0] if item.metric == "WER/en" else normalisers[1]
         lines.append(f"{item.id} (half {item.half}, {item.condition}, {item.language})")
@@ -165,8 +165,8 @@ def comparison(items, scores, earlier):
         after = scores[item.id]
         if before is None:
             continue
-        before_errors = before["errors"] + before["invented"]
-        after_errors = after.errors + after.invented
+        before_errors = before["errors"] + before["hallucinated"]
+        after_errors = after.errors + after.hallucinated
         before_total += before_errors
         after_total += after_errors
         if before["hypothesis"] == after.hypothesis:

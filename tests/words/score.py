@@ -1,4 +1,4 @@
-"""Errors, missed speech and invented words of one transcript. A pure function of texts and times."""
+"""Errors, missed speech and hallucinated words of one transcript. A pure function of texts and times."""
 
 import dataclasses
 
@@ -10,17 +10,17 @@ MISSED_RUN = {"WER": 3, "CER": 6}
 
 @dataclasses.dataclass
 class Score:
-    """What is wrong with one transcript."""
+    """The errors of one transcript."""
 
     # Words of the reference, or letters.
     units: int = 0
     errors: int = 0
-    # Units left out in runs, and the seconds of speech that stands for.
+    # Units left out in runs, and the seconds of speech they represent.
     missed_units: int = 0
     missed_seconds: float = 0.0
     speech_seconds: float = 0.0
-    # Words that came out where nobody speaks.
-    invented: int = 0
+    # Words in the text of a recording without speech.
+    hallucinated: int = 0
     # No text at all although there is speech.
     is_empty: bool = False
     hypothesis: str = ""
@@ -40,7 +40,7 @@ def score(item, answer, normalisers):
     if item.metric == "SKIP":
         return Score(hypothesis=text)
     if item.metric == "INS":
-        return Score(invented=len(text.split()), hypothesis=text)
+        return Score(hallucinated=len(text.split()), hypothesis=text)
 
     kind = item.metric[:3]
     if kind == "CER":
@@ -71,7 +71,7 @@ def score(item, answer, normalisers):
 
 
 def overlap(a, b):
-    """Returns the seconds that lie in a range of both lists."""
+    """Returns the seconds covered by both lists of ranges."""
     total = 0.0
     joined_b = union(b)
     for start, end in union(a):

@@ -1,4 +1,4 @@
-//! The whole service: what a client gets back for each file.
+//! The whole service: the answer that a client gets for each file.
 
 use std::sync::Mutex;
 use std::thread;
@@ -19,7 +19,7 @@ pub(crate) fn transcribe(mut questions: Vec<Question>) {
         .start();
     let began = Instant::now();
 
-    // Taken from the end.
+    // `pop` takes from the end.
     questions.reverse();
     let questions = Mutex::new(questions);
     thread::scope(|scope| {

@@ -10,7 +10,7 @@ import tempfile
 
 from material import ROOT
 
-# What the answers of the peers depend on besides the recording. Change it where one of the peers changes.
+# Version of the peers' cached answers. Change it when a peer changes.
 PEERS_VERSION = "whisper-rs-0.16.0 faster-whisper-1.2.1 1"
 
 
@@ -52,7 +52,7 @@ def trimmed(segment):
 
 
 class Cached:
-    """A peer, whose answers are kept by the recording's hash: they do not change with Steno."""
+    """A peer. Its answers are cached by the hash of the recording, because they do not change with Steno."""
 
     def __init__(self, folder):
         self.folder = folder / self.name
@@ -117,7 +117,7 @@ class WhisperAlone(Cached):
 
 
 def decode(item, path):
-    """Decodes a recording as faster-whisper does; None where it cannot. In a process of its own: PyAV may crash."""
+    """Decodes a recording as faster-whisper does, or returns None. In a separate process, because PyAV can crash."""
     import faster_whisper.audio
 
     def write():
@@ -142,7 +142,7 @@ def refused(reason):
 
 
 def drive(driver, system, questions):
-    """Asks the Rust driver; yields its lines as they come."""
+    """Runs the Rust driver and yields its lines as they arrive."""
     lines = [json.dumps({"id": item.id, "path": str(path), "language": item.language}) for item, path in questions]
     with tempfile.TemporaryFile("w+") as asked:
         asked.write("\n".join(lines))

@@ -1,4 +1,4 @@
-"""`make words`: word errors, missed speech and invented words of Steno and two peers over real recordings.
+"""`make words`: word errors, missed speech and hallucinated words of Steno and two peers over real recordings.
 
 Called by run.sh. Prints tables in Markdown; writes what every system said, with its scores, as JSON.
 """
@@ -53,7 +53,7 @@ def chosen(items, arguments):
 
 
 def with_length(item):
-    """The fixtures' manifest does not say how long they are."""
+    """Returns the duration, which the manifest of the fixtures does not have."""
     if item.set == "fixtures":
         import av
 
