@@ -5,7 +5,8 @@ use std::path::Path;
 
 use steno_e2e::fixture;
 use steno_weights::Cache;
-use steno_worker::audio::{Control, Limits, Span, TrackChoice, prepare, read_span};
+use steno_worker::Control;
+use steno_worker::audio::{Limits, Span, TrackChoice, prepare, read_span};
 use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters};
 
 use crate::report::{line, medians};

@@ -101,7 +101,7 @@ pub(crate) fn faster_whisper(runs: usize) {
         let [own, other] = medians(
             runs,
             [&mut || drop(transcribe(&service, files)), &mut || {
-                peer.borrow_mut().transcribe(files, batch, vad)
+                peer.borrow_mut().transcribe(files, batch, vad);
             }],
         );
         line(measure, &format!("{:.2}", own / other), target);

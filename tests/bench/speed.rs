@@ -35,7 +35,7 @@ pub(crate) fn minute_against_whisper() {
     let [alone, whole] = medians(
         5,
         [&mut || drop(baseline.transcribe(1)), &mut || {
-            drop(transcribe(&service, &audio))
+            drop(transcribe(&service, &audio));
         }],
     );
     line(

@@ -53,14 +53,21 @@ fn dependencies_point_one_way() {
     assert_eq!(own("steno-weights"), Vec::<&str>::new());
     assert_eq!(own("steno-silero"), Vec::<&str>::new());
     assert_eq!(own("steno-store"), ["steno-models"]);
+    assert_eq!(own("steno-runner"), ["steno-store"]);
     assert_eq!(
         own("steno-api"),
-        ["steno-models", "steno-settings", "steno-store"]
+        [
+            "steno-models",
+            "steno-runner",
+            "steno-settings",
+            "steno-store"
+        ]
     );
     assert_eq!(
         own("steno-worker"),
         [
             "steno-models",
+            "steno-runner",
             "steno-settings",
             "steno-silero",
             "steno-store",

@@ -13,11 +13,10 @@ use std::time::{Duration, Instant};
 
 use steno_models::{Gap, GapReason, Segment};
 use steno_store::{Store, SystemClock};
-use steno_worker::audio::Control;
 use steno_worker::engine::{
     DetectedLanguage, Engine, EngineError, EngineRequest, Session, SpanText,
 };
-use steno_worker::{Config, Ended, Worker};
+use steno_worker::{Config, Control, Ended, Worker};
 
 const MODEL: &str = "base";
 /// Pause between two checks of the control.
@@ -146,7 +145,7 @@ fn main() -> ExitCode {
     steno_settings::keep_files_private();
     let config: Config = steno_settings::parse();
     steno_settings::start_log(&config.log);
-    match run(config) {
+    match run(&config) {
         Ok(Ended::Drained) => ExitCode::SUCCESS,
         Ok(Ended::Broken) => ExitCode::from(75),
         Err(error) => {
@@ -156,7 +155,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(config: Config) -> Result<Ended, Box<dyn std::error::Error>> {
+fn run(config: &Config) -> Result<Ended, Box<dyn std::error::Error>> {
     let stop = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&stop))?;
     let store = Store::open(&config.queue.data, config.store_settings())?;

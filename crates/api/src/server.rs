@@ -12,6 +12,7 @@ use actix_web::{App, HttpServer, web};
 use anyhow::Context as _;
 use listenfd::ListenFd;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use steno_runner::Upkeep;
 use steno_store::{Clock, Quota, Store, StoreError};
 use tokio::sync::watch;
 
@@ -68,7 +69,12 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
     let keys = ApiKeys::load(config.api_keys_file.clone(), limits);
     let keys = Arc::new(keys.context(WrongSettings)?);
     let listener = listen(&config)?;
-    janitor::sweep(&store, &*clock, &metrics);
+    let upkeep = Upkeep::new(
+        Arc::clone(&store),
+        Arc::clone(&clock),
+        config.queue.sweep_interval,
+    );
+    janitor::sweep(&upkeep, &metrics);
     let (stop, stopping) = watch::channel(false);
     let jobs = Arc::new(JobWatch::default());
     let connections = OpenConnections::new(config.send_timeout);
@@ -77,12 +83,10 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
     let threads = vec![
         job_watch::start(Arc::clone(&store), Arc::clone(&jobs), stopping.clone())?,
         janitor::start(
-            Arc::clone(&store),
-            Arc::clone(&clock),
+            upkeep,
             Arc::clone(&metrics),
             Arc::clone(&refusals),
             Arc::clone(&pulse),
-            config.queue.sweep_interval,
             stopping.clone(),
         ),
         // actix ends those whose next head has not begun; this is for the others.

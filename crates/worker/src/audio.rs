@@ -29,6 +29,8 @@ pub use span::{Span, Stretch};
 pub use spool::{read_span, samples_of};
 pub use track_choice::TrackChoice;
 
+use crate::Control;
+
 /// Samples per second of a spool, the rate whisper hears at.
 pub const SAMPLE_RATE: u32 = 16_000;
 
@@ -52,12 +54,6 @@ impl Default for Limits {
             max_cpu: Duration::from_secs(60),
         }
     }
-}
-
-/// How the caller watches and stops a file being prepared.
-pub trait Control {
-    /// Called for every packet: a sign of life. Returns true when the work should stop.
-    fn should_stop(&self) -> bool;
 }
 
 /// What is known of a file once it is decoded.

@@ -15,7 +15,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
-use crate::audio::{AudioError, Control, Limits, Recording, TrackChoice, samples_of};
+use crate::Control;
+use crate::audio::{AudioError, Limits, Recording, TrackChoice, samples_of};
 pub use child::run_if_asked;
 use ffmpeg::Ffmpeg;
 use wire::{Answers, Message, Order, Received, shortened};
@@ -202,7 +203,9 @@ fn decode(
 fn warn_once(reasons: &str) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        tracing::warn!("recordings are decoded with less protection than there could be: {reasons}")
+        tracing::warn!(
+            "recordings are decoded with less protection than there could be: {reasons}"
+        );
     });
 }
 

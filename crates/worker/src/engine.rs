@@ -26,7 +26,7 @@ pub use log::log_engine;
 pub use pool::{PoolSettings, WeightsPool};
 pub use whisper::{ComputeType, LoadError, Whisper};
 
-use crate::audio::Control;
+use crate::Control;
 
 /// Weights in memory, shared by all slots of a process.
 pub trait Engine: Send + Sync {

@@ -2,18 +2,11 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use steno_runner::{EXIT_CONFIG, EXIT_RESTART, Ended, stop_on_signals};
 use steno_store::{Store, SystemClock};
-use steno_worker::{Config, Ended, Worker};
-
-/// Exit code for a start that cannot succeed until a person changes something (`EX_CONFIG` of
-/// sysexits.h).
-const EXIT_CONFIG: u8 = 78;
-/// Exit code when a restart is the remedy (`EX_TEMPFAIL` of sysexits.h).
-const EXIT_RESTART: u8 = 75;
+use steno_worker::{Config, Worker};
 
 fn main() -> ExitCode {
     if let Some(code) = steno_worker::run_if_asked() {
@@ -25,14 +18,14 @@ fn main() -> ExitCode {
     steno_settings::start_log(&config.log);
     steno_settings::die_with_parent();
     steno_worker::engine::log_engine();
+
     let problems = config.problems();
     if !problems.is_empty() {
         tracing::error!("{}", problems.join("; "));
         return ExitCode::from(EXIT_CONFIG);
     }
-    match run(config) {
-        Ok(Ended::Drained) => ExitCode::SUCCESS,
-        Ok(Ended::Broken) => ExitCode::from(EXIT_RESTART),
+    match run(&config) {
+        Ok(ended) => ended.exit_code(),
         Err(error) => {
             tracing::error!("{error:#}");
             let needs_operator = steno_worker::needs_operator(&error);
@@ -45,22 +38,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(config: Config) -> anyhow::Result<Ended> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT] {
-        // A second signal ends the process at once, as it would without a handler.
-        signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
-    // It means "read your settings again", and there are none that a worker reads again.
-    signal_hook::flag::register(SIGHUP, Arc::default())?;
+fn run(config: &Config) -> anyhow::Result<Ended> {
+    let stop = stop_on_signals()?;
     let store = Store::open(&config.queue.data, config.store_settings()).with_context(|| {
         format!(
             "cannot open the data folder {} (STENO_DATA)",
             config.queue.data.display()
         )
     })?;
-    let engine = steno_worker::load_engine(&config)?;
+    let engine = steno_worker::load_engine(config)?;
+
     let slots = config.slots();
     let worker = Worker::start(
         config,
@@ -71,6 +58,5 @@ fn run(config: Config) -> anyhow::Result<Ended> {
     tracing::info!(slots, "working with {slots} slots");
     // Without systemd this does nothing.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    let ended = worker.run(&stop)?;
-    Ok(ended)
+    Ok(worker.run(&stop)?)
 }

@@ -1,4 +1,4 @@
-//! Doing one task: from a claim to what the store is to keep. Knows audio, engine and files; changes no row.
+//! Doing one task: from a claim to what the store keeps. Knows audio, engine and files; changes no row.
 
 mod doubtful;
 mod language;
@@ -8,11 +8,11 @@ mod transcribe;
 use std::io;
 
 use steno_models::FailureCode;
-use steno_store::{
-    Claim, DataDir, Failure, Postponement, Prepared, SpanOutput, SpoolFile, StoreError, TaskKind,
-};
+use steno_runner::{Done, Output, Undone};
+use steno_store::{Claim, DataDir, Failure, Postponement, StoreError, TaskKind};
 
-use crate::audio::{AudioError, Control};
+use crate::Control;
+use crate::audio::AudioError;
 use crate::decode_process::{DecodeError, DecodeSettings};
 use crate::engine::{EngineError, Session};
 
@@ -23,14 +23,6 @@ pub(crate) struct TaskContext<'a> {
     /// Name of the weights the job is done with.
     pub(crate) model: &'a str,
     pub(crate) control: &'a dyn Control,
-}
-
-/// What a task yielded.
-pub(crate) enum Done {
-    /// The plan of a job, or its whole result. The spool is kept when its row is committed.
-    Prepared(Box<Prepared>, SpoolFile),
-    /// What a span yielded.
-    Transcribed(SpanOutput),
 }
 
 /// Why a task yielded nothing. Carries the decision what to do about it.
@@ -58,7 +50,7 @@ pub(crate) enum TaskError {
 
 /// What to do about a task that yielded nothing.
 #[derive(Debug)]
-pub(crate) enum Remedy {
+enum Remedy {
     /// Give it back: it was only stopped.
     Release,
     /// The machine is at fault, not the recording: try again later, at no charge.
@@ -67,9 +59,30 @@ pub(crate) enum Remedy {
     Fail(Failure),
 }
 
+impl From<TaskError> for Undone {
+    fn from(error: TaskError) -> Self {
+        match error {
+            TaskError::Store(error) if error.is_fatal() && !error.is_disk_full() => {
+                Self::Fatal(error)
+            }
+            error => match error.remedy() {
+                Remedy::Release => Self::Stopped,
+                Remedy::Postpone(reason) => Self::Postponed {
+                    reason,
+                    error: Box::new(error),
+                },
+                Remedy::Fail(failure) => Self::Failed {
+                    failure,
+                    error: Box::new(error),
+                },
+            },
+        }
+    }
+}
+
 impl TaskError {
     /// What to do about it. Only what decoder or engine report about the recording costs a try.
-    pub(crate) fn remedy(&self) -> Remedy {
+    fn remedy(&self) -> Remedy {
         let (code, message, retryable) = match self {
             Self::Stopped => return Remedy::Release,
             Self::File(_) | Self::Store(_) if self.is_disk_full() => return Remedy::Postpone(Postponement::DiskFull),
@@ -164,7 +177,11 @@ pub(crate) fn run(
     match &claim.task {
         TaskKind::Prepare { audio } => prepare::prepare(claim, audio, context, session),
         TaskKind::Transcribe(span) => {
-            transcribe::transcribe(claim, span, context, session).map(Done::Transcribed)
+            let output = transcribe::transcribe(claim, span, context, session)?;
+            Ok(Done::new(Output::Transcribed {
+                output,
+                model: context.model.to_owned(),
+            }))
         }
     }
 }

@@ -210,7 +210,7 @@ impl Files<'_> {
             let frames = block.len() / shape.channels;
             match step {
                 Step::Lost(_) => {
-                    damaged += Duration::from_secs_f64(frames as f64 / f64::from(shape.rate))
+                    damaged += Duration::from_secs_f64(frames as f64 / f64::from(shape.rate));
                 }
                 Step::Block(_) => blocks += 1,
                 _ => {}

@@ -16,7 +16,8 @@ use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
 use super::wire::{Message, Order};
 use super::{ARGUMENT, ffmpeg};
-use crate::audio::{self, Control, SAMPLE_RATE};
+use crate::Control;
+use crate::audio::{self, SAMPLE_RATE};
 
 /// Pause between two signs of life.
 const SIGN_INTERVAL: Duration = Duration::from_millis(250);
@@ -215,7 +216,7 @@ mod tests {
                 .open(&spool)
                 .unwrap();
             let denied = |result: io::Result<File>| {
-                assert_eq!(result.unwrap_err().kind(), io::ErrorKind::PermissionDenied)
+                assert_eq!(result.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
             };
             denied(File::open(&other));
             denied(File::open("/proc/self/environ"));

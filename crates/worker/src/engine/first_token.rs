@@ -9,7 +9,7 @@ use super::hook::RunHook;
 use super::retry::Context;
 use super::whisper::{Whisper, padded, parameters, run};
 use super::{DetectedLanguage, EngineError};
-use crate::audio::Control;
+use crate::Control;
 
 /// Below this `full` returns before it notes the context. Source: `delta_min` in whisper.cpp.
 const SHORTEST_RUN_MS: i32 = 100;

@@ -14,7 +14,7 @@ use whisper_rs::FullParams;
 use whisper_rs_sys::{whisper_context, whisper_state, whisper_token_data};
 
 use super::log::note_stopped;
-use crate::audio::Control;
+use crate::Control;
 
 /// Timestamps of up to 0.14 s: text that ends there is aligned over fewer frames than the width of the alignment's filter,
 /// and whisper.cpp 1.8.3 ends the process.

@@ -11,7 +11,7 @@ use super::{
     ComputeType, DetectedLanguage, Engine, EngineError, EngineRequest, LoadError, Session,
     SpanText, Whisper,
 };
-use crate::audio::Control;
+use crate::Control;
 
 /// Pause between two looks for room that another slot has freed.
 const ROOM_TICK: Duration = Duration::from_millis(50);

@@ -13,7 +13,7 @@ use super::hook::RunHook;
 use super::rest;
 use super::retry::{self, Context, Try};
 use super::{EngineError, EngineRequest, SpanText, alignment, ggml, text};
-use crate::audio::Control;
+use crate::Control;
 
 /// Encoder frames of a second of audio.
 const FRAMES_PER_SECOND: usize = 50;

@@ -5,7 +5,7 @@ use steno_models::Segment;
 
 use super::TaskError;
 use super::transcribe::avg_logprob;
-use crate::audio::Control;
+use crate::Control;
 use crate::engine::{EngineRequest, Session, SpanText};
 
 /// Above this probability of no speech, sound is not transcribed.

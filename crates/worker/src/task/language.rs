@@ -364,7 +364,7 @@ fn plan(spans: Vec<PlannedSpan>, pieces: Vec<Heard>) -> Spoken {
             let is_new = planned.len() == before;
             match planned.last_mut() {
                 Some(last) if !is_new && is_in(last, &code) => {
-                    append(&mut last.stretches, heard.piece)
+                    append(&mut last.stretches, heard.piece);
                 }
                 _ => planned.push(PlannedSpan {
                     stretches: heard.piece,

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use steno_models::{Warning, WarningCode};
+use steno_runner::{Done, Output};
 use steno_store::{Certainty, Claim, PlannedSpan, Prepared, SpanOutput, SpoolFile};
 
 use super::language::{self, Scores, Spoken};
 use super::transcribe::{SpanJob, transcribe_span};
-use super::{Done, TaskContext, TaskError};
+use super::{TaskContext, TaskError};
 use crate::audio::{Recording, TrackChoice};
 use crate::decode_process;
 use crate::engine::Session;
@@ -67,7 +68,13 @@ pub(super) fn prepare(
         warnings,
         model: context.model.to_string(),
     };
-    Ok(Done::Prepared(Box::new(prepared), spool))
+    let is_planned = prepared.outputs.is_none();
+    let output = Output::Prepared(Box::new(prepared));
+    Ok(if is_planned {
+        Done::with_file(output, move || spool.keep())
+    } else {
+        Done::new(output)
+    })
 }
 
 /// A plan whose languages are known.

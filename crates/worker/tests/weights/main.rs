@@ -7,7 +7,8 @@ use std::path::Path;
 
 use steno_models::{LANGUAGES, Task};
 use steno_weights::Cache;
-use steno_worker::audio::{Control, Limits, Span, TrackChoice, prepare, read_span, samples_of};
+use steno_worker::Control;
+use steno_worker::audio::{Limits, Span, TrackChoice, prepare, read_span, samples_of};
 use steno_worker::engine::{ComputeType, EngineRequest, Whisper};
 
 struct NeverStop;

@@ -6,7 +6,8 @@ use steno_models::GapReason;
 use steno_store::DataDir;
 
 use super::*;
-use crate::audio::{Control, Limits};
+use crate::Control;
+use crate::audio::Limits;
 use crate::decode_process::DecodeSettings;
 use crate::engine::{DetectedLanguage, EngineError};
 

@@ -3,8 +3,8 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Counts wake-ups. A slot notes the count, looks for work, and only waits while the count is still the same: work that
-/// came after its look has changed it.
+/// Counts wake-ups. A slot reads the count, polls for work, and waits only while the count is
+/// unchanged: work that arrived after the poll has changed it.
 #[derive(Default)]
 pub(crate) struct Wakeup {
     count: Mutex<u64>,
@@ -12,7 +12,7 @@ pub(crate) struct Wakeup {
 }
 
 impl Wakeup {
-    /// The present count, to be noted before the look.
+    /// The present count. Read it before polling for work.
     pub(crate) fn count(&self) -> u64 {
         *self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -23,7 +23,7 @@ impl Wakeup {
         self.changed.notify_all();
     }
 
-    /// Waits until the count is another than `seen`, at most `limit`.
+    /// Waits until the count differs from `seen`, at most `limit`.
     pub(crate) fn wait(&self, seen: u64, limit: Duration) {
         let count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
         drop(
@@ -38,11 +38,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wake_up_between_look_and_wait_is_not_lost() {
+    fn a_wake_up_between_poll_and_wait_is_not_lost() {
         let wakeup = Wakeup::default();
         let seen = wakeup.count();
         wakeup.wake_all();
-        // Would wait for an hour if it were lost.
+        // Waits for an hour if the wake-up is lost.
         wakeup.wait(seen, Duration::from_secs(3600));
         assert_ne!(wakeup.count(), seen);
     }

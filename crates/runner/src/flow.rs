@@ -1,0 +1,146 @@
+//! The flow of a task in a slot: claim → work → finish, as numbered steps.
+
+use std::time::{Duration, Instant};
+
+use steno_store::{Claim, Finished, StoreError};
+
+use crate::log;
+use crate::shared::Shared;
+use crate::slot::TaskControl;
+use crate::task::{ClaimedTask, Done, Output, Undone};
+
+/// Longest wait of an idle slot: the fallback poll interval.
+const IDLE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Works until the process drains. An error means that the process has to end.
+pub(crate) fn run_slot(shared: &Shared, control: &TaskControl) -> Result<(), StoreError> {
+    let mut slot = shared.runner.open_slot();
+    let mut next = None;
+    loop {
+        // Read before polling for work, so that a wake-up in between is not lost.
+        let seen = shared.wakeup.count();
+
+        // 1. While draining, claim nothing more; give back what came with the last finish.
+        if shared.is_draining() {
+            if let Some(claim) = next {
+                shared.store.release_task(&claim)?;
+            }
+            return Ok(());
+        }
+
+        // 2. Take the task that was claimed together with the last finish, or claim one.
+        let claimed = match next.take() {
+            Some(claim) => Some(claim),
+            None => shared.retry(|| shared.store.claim_task(shared.clock.now(), &shared.run))?,
+        };
+
+        // 3. Without a task, sleep until there may be one.
+        let Some(claim) = claimed else {
+            shared.wakeup.wait(seen, IDLE_LIMIT);
+            continue;
+        };
+
+        // 4. Work, without any transaction open.
+        let began = Instant::now();
+        log::claimed(&claim);
+        control.begin(claim.id);
+        let outcome = slot.run(&ClaimedTask {
+            claim: &claim,
+            store: &shared.store,
+            control,
+        });
+        let elapsed_ms = began.elapsed().as_millis() as u64;
+
+        // 5. Finish. The same commit claims the next task.
+        let finished = finish(shared, control, &claim, outcome);
+        // Until here a cancellation still finds the claim, and a hang in the store is still noticed.
+        control.end();
+        let finished = finished?;
+        log::finished(&claim, &finished, elapsed_ms);
+        next = finished.next;
+    }
+}
+
+/// Reports to the store what became of a task.
+fn finish(
+    shared: &Shared,
+    control: &TaskControl,
+    claim: &Claim,
+    outcome: Result<Done, Undone>,
+) -> Result<Finished, StoreError> {
+    match outcome {
+        Ok(done) => finish_done(shared, control, claim, done),
+
+        Err(Undone::Stopped) => shared
+            .retry(|| shared.store.release_task(claim))
+            .map(without_next),
+
+        Err(Undone::Postponed { reason, error }) => {
+            log::postponed(claim, reason, &*error);
+            let accepted = shared.retry(|| {
+                control.note_alive();
+                let now = shared.clock.now();
+                shared.store.postpone_task(now, claim, reason)
+            })?;
+            // The next task probably meets the same: do not postpone the whole queue in a second.
+            shared.pause();
+            Ok(without_next(accepted))
+        }
+
+        Err(Undone::Failed { failure, error }) => {
+            log::failed(claim, &*error);
+            let more = !shared.is_draining();
+            shared.retry(|| {
+                control.note_alive();
+                let now = shared.clock.now();
+                shared
+                    .store
+                    .fail_task(now, &shared.run, claim, &failure, more)
+            })
+        }
+
+        Err(Undone::Fatal(error)) => Err(error),
+    }
+}
+
+fn finish_done(
+    shared: &Shared,
+    control: &TaskControl,
+    claim: &Claim,
+    done: Done,
+) -> Result<Finished, StoreError> {
+    let (output, keep_file) = done.into_parts();
+    let more = !shared.is_draining();
+    let finished = shared.retry(|| {
+        // A pause between two tries is a sign of life: waiting for disk space is no hang.
+        control.note_alive();
+        let now = shared.clock.now();
+        let (store, run) = (&shared.store, &shared.run);
+        match &output {
+            Output::Prepared(prepared) => store.finish_prepare(now, run, claim, prepared, more),
+            Output::Transcribed { output, model } => {
+                store.finish_span(now, run, claim, output, model, more)
+            }
+        }
+    });
+
+    // A commit that failed may turn out to be complete later, and names the file then: it is kept,
+    // and the orphan scan decides.
+    let may_be_named = match &finished {
+        Ok(finished) => finished.accepted,
+        Err(error) => error.is_fatal(),
+    };
+    if let Some(keep) = keep_file
+        && may_be_named
+    {
+        keep();
+    }
+    finished
+}
+
+fn without_next(accepted: bool) -> Finished {
+    Finished {
+        accepted,
+        next: None,
+    }
+}

@@ -1,0 +1,234 @@
+//! The thread that starts the slots, watches them, and ends the process.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use sd_notify::NotifyState;
+use steno_store::{Clock, RunSettings, Store, StoreError, WakeMessage, WakeSocket, WorkerRun};
+
+use crate::shared::Shared;
+use crate::slot::TaskControl;
+use crate::upkeep::passed;
+use crate::wakeup::Wakeup;
+use crate::{Ended, TaskRunner, Upkeep, flow};
+
+mod drain;
+
+/// Pause between two checks of everything that no datagram announces.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How a process runs its tasks.
+#[derive(Clone, Debug)]
+pub struct RunnerSettings {
+    /// What the process registers as, with its number of slots.
+    pub run: RunSettings,
+    /// Time without a sign of life from a slot after which the process ends.
+    pub stall_timeout: Duration,
+    /// Time for running tasks to finish after the process is asked to stop.
+    pub drain_timeout: Duration,
+    /// Pause between two sweeps of what is due for deletion.
+    pub sweep_interval: Duration,
+}
+
+/// A registered process with its slots running.
+pub struct Supervisor {
+    settings: RunnerSettings,
+    shared: Arc<Shared>,
+    slots: Vec<Slot>,
+    socket: WakeSocket,
+    upkeep: Upkeep,
+    heartbeat_due: Instant,
+    /// The version of the store at the last tick.
+    version: Option<i64>,
+}
+
+/// A slot's thread, and what it shares with the supervisor.
+struct Slot {
+    control: Arc<TaskControl>,
+    thread: JoinHandle<Result<(), StoreError>>,
+}
+
+impl Supervisor {
+    /// Returns the tasks of dead processes, deletes what is due, registers this run and starts its
+    /// slots.
+    pub fn start(
+        settings: RunnerSettings,
+        store: Arc<Store>,
+        runner: Arc<dyn TaskRunner>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        let run = WorkerRun::begin(store.data())?;
+        let socket = WakeSocket::bind_worker(store.data(), run.id())?;
+
+        store.reclaim_tasks(clock.now(), Some(run.id()))?;
+        store.sweep(clock.now())?;
+        store.register_run(clock.now(), &run, &settings.run)?;
+        runner.after_heartbeat(&store)?;
+
+        let heartbeat_due = Instant::now() + store.settings().heartbeat_interval();
+        let upkeep = Upkeep::new(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            settings.sweep_interval,
+        );
+        let shared = Arc::new(Shared {
+            store,
+            run,
+            clock,
+            runner,
+            wakeup: Wakeup::default(),
+            draining: AtomicBool::new(false),
+        });
+        let slots = (0..settings.run.slots)
+            .map(|_| start_slot(&shared))
+            .collect();
+        Ok(Self {
+            settings,
+            shared,
+            slots,
+            socket,
+            upkeep,
+            heartbeat_due,
+            version: None,
+        })
+    }
+
+    /// Watches the slots until `stop` is set, then drains.
+    pub fn run(mut self, stop: &AtomicBool) -> Result<Ended, StoreError> {
+        let mut ticked_at = Instant::now();
+        while !stop.load(Ordering::SeqCst) {
+            match self.socket.receive(TICK) {
+                Some(WakeMessage::Work) => self.shared.wakeup.wake_all(),
+                Some(WakeMessage::Cancel(claim)) => {
+                    for slot in &self.slots {
+                        slot.control.stop_claim(claim);
+                    }
+                }
+                Some(WakeMessage::Changed(_)) | None => {}
+            }
+            if ticked_at.elapsed() < TICK {
+                continue;
+            }
+            ticked_at = Instant::now();
+
+            let broken = self.broken_slots();
+            if !broken.is_empty() {
+                return self.abandon(&broken);
+            }
+            self.tick()?;
+            // Without systemd, or without a watchdog, this does nothing.
+            let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+        }
+        drain::drain(&self.settings, &self.shared, self.slots)
+    }
+
+    /// Slots that have ended although the process does not drain, or give no sign of life.
+    fn broken_slots(&self) -> Vec<&TaskControl> {
+        let now = self.shared.clock.now().boot_ms;
+        let is_broken = |slot: &&Slot| {
+            let silent = slot.control.silent_for(now);
+            let is_silent = silent > self.settings.stall_timeout;
+            if is_silent {
+                tracing::error!(
+                    "a slot has given no sign of life for {} s (STENO_STALL_TIMEOUT)",
+                    silent.as_secs()
+                );
+            }
+            let has_ended = slot.thread.is_finished();
+            if has_ended {
+                tracing::error!("a slot has ended by itself");
+            }
+            has_ended || is_silent
+        };
+        self.slots
+            .iter()
+            .filter(is_broken)
+            .map(|slot| &*slot.control)
+            .collect()
+    }
+
+    /// Ends this run: the tasks of its broken slots are charged with it, the others go back unharmed.
+    fn abandon(&self, broken: &[&TaskControl]) -> Result<Ended, StoreError> {
+        let at_fault: Vec<_> = broken
+            .iter()
+            .filter_map(|control| control.claim())
+            .collect();
+        let now = self.shared.clock.now();
+        self.shared
+            .store
+            .abandon_run(now, &self.shared.run, &at_fault)?;
+        Ok(Ended::Broken)
+    }
+
+    /// What is done about once a second. Only an error after which the process has to end is
+    /// returned; the others are logged, and the next tick tries again.
+    fn tick(&mut self) -> Result<(), StoreError> {
+        if Instant::now() >= self.heartbeat_due {
+            passed(self.heartbeat(), "cannot send a heartbeat")?;
+        }
+        self.upkeep.tick(Some(self.shared.run.id()))?;
+        passed(self.follow_version(), "cannot poll the queue")
+    }
+
+    fn heartbeat(&mut self) -> Result<(), StoreError> {
+        let Shared {
+            store,
+            run,
+            clock,
+            runner,
+            ..
+        } = &*self.shared;
+        store.heartbeat(clock.now(), run)?;
+        self.heartbeat_due = Instant::now() + store.settings().heartbeat_interval();
+        runner.after_heartbeat(store)
+    }
+
+    /// Wakes the slots and stops lost claims when the store has changed, in case a datagram was lost.
+    fn follow_version(&mut self) -> Result<(), StoreError> {
+        let version = self.shared.store.version()?;
+        if self.version.replace(version) == Some(version) {
+            return Ok(());
+        }
+        self.shared.wakeup.wake_all();
+        self.stop_lost_claims()
+    }
+
+    /// Stops slots whose job was deleted.
+    fn stop_lost_claims(&self) -> Result<(), StoreError> {
+        // The slots first: a claim that is made after the query must not be taken for lost.
+        let working: Vec<_> = self
+            .slots
+            .iter()
+            .filter_map(|slot| Some((slot, slot.control.claim()?)))
+            .collect();
+        if working.is_empty() {
+            return Ok(());
+        }
+
+        let valid = self.shared.store.standing_claims(&self.shared.run)?;
+        for (slot, claim) in working {
+            if !valid.contains(&claim) {
+                slot.control.stop_claim(claim);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn start_slot(shared: &Arc<Shared>) -> Slot {
+    let control = Arc::new(TaskControl::new(Arc::clone(&shared.clock)));
+    let own_shared = Arc::clone(shared);
+    let own_control = Arc::clone(&control);
+    let thread = thread::spawn(move || {
+        // Logs the error here; the supervisor only sees that the thread ended.
+        flow::run_slot(&own_shared, &own_control).inspect_err(|error| {
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                "a slot cannot go on"
+            );
+        })
+    });
+    Slot { control, thread }
+}

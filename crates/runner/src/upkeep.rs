@@ -1,0 +1,86 @@
+//! Housekeeping: what any process with the store open does about once a second.
+//!
+//! Called by [`Supervisor`](crate::Supervisor) and by the api, so that deletion and reclaiming go on
+//! while only one of them runs.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use steno_store::{Clock, Store, StoreError, Sweep};
+
+/// Deletes what is due and returns the tasks of dead processes.
+pub struct Upkeep {
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    sweep_interval: Duration,
+    swept_at: Instant,
+}
+
+impl Upkeep {
+    /// The first sweep is due after `sweep_interval`.
+    pub fn new(store: Arc<Store>, clock: Arc<dyn Clock>, sweep_interval: Duration) -> Self {
+        Self {
+            store,
+            clock,
+            sweep_interval,
+            swept_at: Instant::now(),
+        }
+    }
+
+    /// Does what is due. Call it about once a second. `own_run` is the caller's run, if it has one.
+    ///
+    /// A step that fails is logged and does not keep the others from being done. Only an error after
+    /// which the process has to end is returned. Returns how many steps of a sweep failed, if one
+    /// was due.
+    pub fn tick(&mut self, own_run: Option<&str>) -> Result<Option<u32>, StoreError> {
+        passed(self.store.check_in_place(), "cannot find the data folder")?;
+        passed(
+            self.store.follow_clock(self.clock.now()).map(drop),
+            "cannot follow the clock",
+        )?;
+        passed(self.reclaim(own_run), "cannot look for dead workers")?;
+
+        if self.swept_at.elapsed() < self.sweep_interval {
+            return Ok(None);
+        }
+        self.swept_at = Instant::now();
+        self.sweep().map(Some)
+    }
+
+    /// Deletes what is due, whatever the interval. Returns how many steps failed.
+    pub fn sweep(&self) -> Result<u32, StoreError> {
+        match self.store.sweep(self.clock.now()) {
+            Ok(swept) => {
+                if swept != Sweep::default() {
+                    tracing::info!(?swept, "deleted what was due");
+                }
+                Ok(swept.failed_steps)
+            }
+            Err(error) => passed(Err(error), "cannot delete what is due").map(|()| 1),
+        }
+    }
+
+    fn reclaim(&self, own_run: Option<&str>) -> Result<(), StoreError> {
+        let reclaimed = self.store.reclaim_tasks(self.clock.now(), own_run)?;
+        if reclaimed.runs > 0 {
+            tracing::warn!(
+                ?reclaimed,
+                "returned the tasks of {} dead workers",
+                reclaimed.runs
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Logs an error that a later tick may not meet; returns a fatal one.
+pub(crate) fn passed(outcome: Result<(), StoreError>, what: &str) -> Result<(), StoreError> {
+    match outcome {
+        Err(error) if !error.is_fatal() => {
+            tracing::warn!(error = &error as &dyn Error, "{what}");
+            Ok(())
+        }
+        outcome => outcome,
+    }
+}
