@@ -8,7 +8,7 @@ BIND ?= 127.0.0.1:8080
 WORKERS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help tools build run test bench bench-full words faults build-tests fuzz deb deb-test fixtures fmt
+.PHONY: help tools build run check test bench bench-full words faults build-tests fuzz deb deb-test fixtures fmt
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ build: tools ## build the three programs
 run: build ## build, fetch weights, serve, transcribe AUDIO=file (a sample), keep serving at BIND
 	target/release/steno weights pull base
 	@STENO_BIND=$(BIND) STENO_WORKERS=$(WORKERS) scripts/run.sh "$(AUDIO)"
+
+check: tools ## format, lints and unit tests: the fast loop
+	@scripts/check.sh
 
 test: tools ## everything CI runs
 	@scripts/test.sh
