@@ -74,11 +74,7 @@ impl Session for Script {
                 thread::park();
             },
             "fail" => {
-                let source = whisper_rs::WhisperError::GenericError(-1);
-                return Err(EngineError::Whisper {
-                    action: "do as the prompt says",
-                    source,
-                });
+                return Err(EngineError::failed("do as the prompt says")("scripted"));
             }
             "hallucinate" => return Ok(dropped(samples)),
             word if word

@@ -1,32 +1,25 @@
-//! Speech to text for one span of audio. Called by the tasks; never sees the store, so that it is tested from files alone.
+//! Speech to text for one span of audio. Called by the tasks; never sees the store, so that it is
+//! tested from files alone.
 //!
-//! [`WeightsPool`] implements [`Engine`] with whisper.cpp.
+//! The tasks see [`Engine`] and [`Session`]. [`WeightsPool`] implements them over any [`Backend`], which
+//! loads weights, and [`Model`], which runs over audio; `whisper_cpp` is one. `text` makes the text of a
+//! span from single runs, whatever the engine.
 
-mod alignment;
-mod first_token;
-mod ggml;
-mod guards;
-mod hook;
-mod log;
-mod overlap;
-mod pace;
-mod pauses;
+mod error;
+mod model;
 mod pool;
-mod repetition;
-mod rest;
-mod retry;
 mod text;
-mod whisper;
-mod words;
+mod whisper_cpp;
 
 use steno_models::{Gap, Segment, Task, TranscribeRequest};
 
-pub(crate) use ggml::VERSION;
-pub use log::log_engine;
-pub use pool::{PoolSettings, WeightsPool};
-pub use whisper::{ComputeType, LoadError, Whisper};
-
 use crate::Control;
+pub use error::{EngineError, LoadError};
+pub use model::{Backend, Model};
+pub use pool::{PoolSettings, WeightsPool};
+pub(crate) use text::avg_logprob;
+pub(crate) use whisper_cpp::VERSION;
+pub use whisper_cpp::{ComputeType, Whisper, WhisperCpp, log_engine};
 
 /// Weights in memory, shared by all slots of a process.
 pub trait Engine: Send + Sync {
@@ -121,53 +114,4 @@ pub struct DetectedLanguage {
     pub code: String,
     /// 0 to 1.
     pub probability: f32,
-}
-
-/// Why there is no text.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// The control asked to stop.
-    #[error("transcription was stopped")]
-    Stopped,
-    /// ggml uses instructions without asking whether the processor has them.
-    #[error("this build needs {} of the processor, which it lacks: build on this machine", .0.join(", "))]
-    Processor(Vec<&'static str>),
-    /// There is no memory to run in.
-    #[error("cannot make a state to run in: not enough memory")]
-    NoState,
-    /// Weights that are installed could not be loaded; the log says why.
-    #[error("cannot load the weights {model}")]
-    NotLoaded {
-        /// Their name.
-        model: String,
-    },
-    /// The weights a job asks for are not installed here, or damaged.
-    #[error("the weights {model} cannot be used: {reason}")]
-    ModelUnavailable {
-        /// Their name.
-        model: String,
-        /// Why, for the client.
-        reason: String,
-    },
-    /// The head of the weights' file could not be read.
-    #[error("cannot read the head of the weights")]
-    Header(#[source] std::io::Error),
-    /// whisper.cpp failed; its log says more.
-    #[error("whisper failed to {action}")]
-    Whisper {
-        /// What it was doing, as a verb.
-        action: &'static str,
-        /// What whisper-rs said.
-        source: whisper_rs::WhisperError,
-    },
-}
-
-impl EngineError {
-    /// Whether the machine or its set-up is at fault, and not what was to be transcribed.
-    pub(crate) fn is_of_machine(&self) -> bool {
-        matches!(
-            self,
-            Self::NoState | Self::NotLoaded { .. } | Self::Header(_) | Self::Processor(_)
-        )
-    }
 }

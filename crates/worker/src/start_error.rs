@@ -15,13 +15,11 @@ pub fn needs_operator(error: &anyhow::Error) -> bool {
         if let Some(error) = cause.downcast_ref::<WeightsError>() {
             return is_about_installation(error);
         }
-        matches!(
-            cause.downcast_ref::<LoadError>(),
-            Some(LoadError::Engine(EngineError::Processor(_)))
-        ) || matches!(
-            cause.downcast_ref::<EngineError>(),
-            Some(EngineError::Processor(_))
-        )
+        let error = match cause.downcast_ref::<LoadError>() {
+            Some(LoadError::Engine(error)) => Some(error),
+            _ => cause.downcast_ref::<EngineError>(),
+        };
+        error.is_some_and(EngineError::needs_operator)
     };
     error.chain().any(is_permanent)
 }

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use steno_weights::{Cache, Stage, Verified, WeightsError};
 
 use crate::Config;
-use crate::engine::{PoolSettings, WeightsPool, Whisper};
+use crate::engine::{Backend, PoolSettings, WeightsPool, Whisper, WhisperCpp};
 
 /// Share of a download after which another line is logged.
 const LOG_EVERY_PERCENT: u64 = 10;
@@ -16,6 +16,17 @@ pub fn load_engine(config: &Config) -> Result<WeightsPool> {
         None => Cache::from_env()?,
     };
     let weights = verified(&cache, config)?;
+    let settings = PoolSettings {
+        cache,
+        model: config.model.clone(),
+        budget_bytes: config.model_memory_bytes,
+    };
+    WeightsPool::open(settings, backend(config), &weights)
+        .with_context(|| format!("cannot load the weights {}", config.model))
+}
+
+/// The engine that the settings name.
+fn backend(config: &Config) -> Box<dyn Backend> {
     tracing::info!(
         whisper = whisper_rs::print_system_info(),
         "whisper.cpp as it was built"
@@ -26,14 +37,7 @@ pub fn load_engine(config: &Config) -> Result<WeightsPool> {
              whose .cargo/config.toml sets it, after `cargo clean -p whisper-rs-sys`"
         );
     }
-    let settings = PoolSettings {
-        cache,
-        model: config.model.clone(),
-        compute_type: config.compute_type,
-        budget_bytes: config.model_memory_bytes,
-    };
-    WeightsPool::open(settings, &weights)
-        .with_context(|| format!("cannot load the weights {}", config.model))
+    Box::new(WhisperCpp::new(config.compute_type))
 }
 
 /// Weights whose hash is the recorded one.

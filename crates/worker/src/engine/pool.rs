@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use steno_weights::{Cache, Verified, WeightsError};
 
 use super::{
-    ComputeType, DetectedLanguage, Engine, EngineError, EngineRequest, LoadError, Session,
-    SpanText, Whisper,
+    Backend, DetectedLanguage, Engine, EngineError, EngineRequest, LoadError, Model, Session,
+    SpanText,
 };
 use crate::Control;
 
-/// Pause between two looks for room that another slot has freed.
+/// Pause between two checks for memory that another slot has freed.
 const ROOM_TICK: Duration = Duration::from_millis(50);
 
 /// How a worker keeps weights.
@@ -23,8 +23,6 @@ pub struct PoolSettings {
     pub cache: Cache,
     /// Name of the weights for jobs that name none. They are never dropped.
     pub model: String,
-    /// How to keep matrices in memory.
-    pub compute_type: ComputeType,
     /// Bytes of weights to keep in memory, by the size of their files.
     pub budget_bytes: u64,
 }
@@ -32,6 +30,7 @@ pub struct PoolSettings {
 /// The weights of a worker.
 pub struct WeightsPool {
     settings: PoolSettings,
+    backend: Box<dyn Backend>,
     entries: Mutex<Vec<Entry>>,
     changed: Condvar,
 }
@@ -42,7 +41,7 @@ struct Entry {
     bytes: u64,
     used: Instant,
     /// `None` while they are loaded.
-    whisper: Option<Arc<Whisper>>,
+    model: Option<Arc<dyn Model>>,
 }
 
 /// Weights can be in memory twice: alignment is decided when they are loaded, and costs runs that do not need it.
@@ -54,7 +53,11 @@ struct Key {
 
 impl WeightsPool {
     /// A pool with the default weights loaded, which were verified when they were looked for.
-    pub fn open(settings: PoolSettings, weights: &Verified) -> Result<Self, LoadError> {
+    pub fn open(
+        settings: PoolSettings,
+        backend: Box<dyn Backend>,
+        weights: &Verified,
+    ) -> Result<Self, LoadError> {
         let key = Key {
             model: settings.model.clone(),
             aligns: false,
@@ -65,21 +68,26 @@ impl WeightsPool {
             .map_or(0, |installed| installed.size_bytes);
         let pool = Self {
             settings,
+            backend,
             entries: Mutex::default(),
             changed: Condvar::new(),
         };
-        let whisper = Some(Arc::new(pool.load_verified(&key, weights)?));
+        let model = Some(Arc::from(pool.load_verified(&key, weights)?));
         pool.lock().push(Entry {
             key,
             bytes,
             used: Instant::now(),
-            whisper,
+            model,
         });
         Ok(pool)
     }
 
     /// The weights, loaded if they are not there. Waits for room while other slots use what is in the way.
-    fn take(&self, key: &Key, should_stop: &dyn Fn() -> bool) -> Result<Arc<Whisper>, EngineError> {
+    fn take(
+        &self,
+        key: &Key,
+        should_stop: &dyn Fn() -> bool,
+    ) -> Result<Arc<dyn Model>, EngineError> {
         let mut bytes = None;
         let mut entries = self.lock();
         loop {
@@ -88,18 +96,18 @@ impl WeightsPool {
             }
             match entries.iter_mut().find(|entry| entry.key == *key) {
                 Some(Entry {
-                    whisper: Some(whisper),
+                    model: Some(model),
                     used,
                     ..
                 }) => {
                     *used = Instant::now();
-                    let whisper = Arc::clone(whisper);
+                    let model = Arc::clone(model);
                     // A state takes as much memory as the weights of base: only those in use are worth it.
                     let others = entries.iter().filter(|entry| entry.key != *key);
                     others
-                        .flat_map(|entry| &entry.whisper)
-                        .for_each(|other| other.forget_idle_states());
-                    return Ok(whisper);
+                        .flat_map(|entry| &entry.model)
+                        .for_each(|other| other.free_idle());
+                    return Ok(model);
                 }
                 // Another slot is loading them.
                 Some(_) => {}
@@ -113,7 +121,7 @@ impl WeightsPool {
                             key: key.clone(),
                             bytes,
                             used: Instant::now(),
-                            whisper: None,
+                            model: None,
                         });
                         break;
                     }
@@ -128,9 +136,9 @@ impl WeightsPool {
         let at = entries
             .iter()
             .position(|entry| entry.key == *key)
-            .expect("a entry that is loaded is not dropped");
+            .expect("an entry that is being loaded is not dropped");
         let loaded = match loaded {
-            Ok(whisper) => Ok(Arc::clone(entries[at].whisper.insert(Arc::new(whisper)))),
+            Ok(model) => Ok(Arc::clone(entries[at].model.insert(Arc::from(model)))),
             Err(error) => {
                 entries.swap_remove(at);
                 Err(error)
@@ -173,9 +181,9 @@ impl WeightsPool {
             }
             let unused = |entry: &&Entry| {
                 entry
-                    .whisper
+                    .model
                     .as_ref()
-                    .is_some_and(|whisper| Arc::strong_count(whisper) == 1)
+                    .is_some_and(|model| Arc::strong_count(model) == 1)
                     && !self.is_default(&entry.key)
             };
             let Some(oldest) = entries.iter().filter(unused).min_by_key(|entry| entry.used) else {
@@ -192,16 +200,16 @@ impl WeightsPool {
         key.model == self.settings.model && !key.aligns
     }
 
-    fn load(&self, key: &Key) -> Result<Whisper, EngineError> {
+    fn load(&self, key: &Key) -> Result<Box<dyn Model>, EngineError> {
         let loaded = self
             .settings
             .cache
             .open_verified(&key.model)
             .map_err(LoadError::from);
         match loaded.and_then(|weights| self.load_verified(key, &weights)) {
-            Ok(whisper) => Ok(whisper),
-            // Said as it is: it is the build that has to be mended.
-            Err(LoadError::Engine(error @ EngineError::Processor(_))) => Err(error),
+            Ok(model) => Ok(model),
+            // Passed on as it is: the build or a setting has to be changed.
+            Err(LoadError::Engine(error)) if error.needs_operator() => Err(error),
             Err(error) => Err(self.cannot_load(key, &error)),
         }
     }
@@ -248,27 +256,24 @@ impl WeightsPool {
         }
     }
 
-    fn load_verified(&self, key: &Key, weights: &Verified) -> Result<Whisper, LoadError> {
+    fn load_verified(&self, key: &Key, weights: &Verified) -> Result<Box<dyn Model>, LoadError> {
         let began = Instant::now();
-        let whisper = Whisper::load(
-            weights,
-            self.settings.compute_type,
-            key.aligns.then_some(&key.model),
-        )?;
+        let align_as = key.aligns.then_some(key.model.as_str());
+        let model = self.backend.load(weights, align_as)?;
         tracing::info!(
             model = key.model,
             sha256 = weights.sha256(),
             aligns = key.aligns,
             elapsed_ms = began.elapsed().as_millis() as u64,
-            precision = whisper.precision(),
+            precision = model.precision(),
             "loaded the weights {}",
             key.model
         );
-        Ok(whisper)
+        Ok(model)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
-        // The entries is whole after every statement.
+        // The entries are consistent after every statement.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

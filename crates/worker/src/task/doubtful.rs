@@ -4,9 +4,8 @@
 use steno_models::Segment;
 
 use super::TaskError;
-use super::transcribe::avg_logprob;
 use crate::Control;
-use crate::engine::{EngineRequest, Session, SpanText};
+use crate::engine::{EngineRequest, Session, SpanText, avg_logprob};
 
 /// Above this probability of no speech, sound is not transcribed.
 const MAX_NO_SPEECH: f32 = 0.5;

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use steno_models::{Gap, Segment, TranscribeRequest};
+use steno_models::{Gap, TranscribeRequest};
 use steno_store::{Certainty, Claim, PlannedSpan, SpanOutput, SpanTask};
 
 use super::language::{are_confusable, detect_among};
 use super::{TaskContext, TaskError, doubtful};
 use crate::audio::{AudioError, SAMPLE_RATE, Span, Stretch, read_span};
-use crate::engine::{DetectedLanguage, EngineRequest, Session, SpanText};
+use crate::engine::{DetectedLanguage, EngineRequest, Session, SpanText, avg_logprob};
 
 /// Mean log probability below which the language is doubted. Source: `logprob_threshold` of openai/whisper.
 const DOUBTFUL_AVG_LOGPROB: f32 = -1.0;
@@ -204,16 +204,6 @@ fn other_language(
     let is_better = !other.segments.is_empty()
         && (is_empty || avg_logprob(&other.segments) > avg_logprob(&text.segments));
     Ok(is_better.then_some(Other::Better(other, best.code)))
-}
-
-/// Mean over all tokens; 0 for none.
-pub(super) fn avg_logprob(segments: &[Segment]) -> f32 {
-    let tokens: usize = segments.iter().map(|segment| segment.tokens.len()).sum();
-    let sum: f32 = segments
-        .iter()
-        .map(|segment| segment.avg_logprob * segment.tokens.len() as f32)
-        .sum();
-    sum / tokens.max(1) as f32
 }
 
 /// Maps times in the span to times in the recording, and names the language.

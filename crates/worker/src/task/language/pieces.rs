@@ -1,12 +1,14 @@
 //! Pieces of speech: windows of it, and cutting it at pauses. Works on sample positions; the samples are passed in.
 
+use crate::audio::SAMPLE_RATE;
+
 /// Stretches of the spool from the first sample up to and without the second, in order and disjoint.
 pub(super) type Piece = Vec<(u64, u64)>;
 
 /// Longest piece: 8 s. A sentence or two; longer ones would more often hold two languages.
-const MAX_PIECE: usize = 8 * 16_000;
+const MAX_PIECE: usize = 8 * SAMPLE_RATE as usize;
 /// Shortest piece that a cut leaves: 2 s. Less says too little of the language.
-const MIN_PIECE: usize = 2 * 16_000;
+const MIN_PIECE: usize = 2 * SAMPLE_RATE as usize;
 /// Width of the silence that is looked for: 300 ms.
 const PAUSE: usize = 4_800;
 

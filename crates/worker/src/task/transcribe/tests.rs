@@ -5,6 +5,8 @@ use std::time::Duration;
 use steno_models::GapReason;
 use steno_store::DataDir;
 
+use steno_models::Segment;
+
 use super::*;
 use crate::Control;
 use crate::audio::Limits;

@@ -6,15 +6,15 @@ use super::pauses::{Boundary, Pauses};
 
 /// A token of the text.
 #[derive(Clone, Debug)]
-pub(super) struct SpokenToken {
+pub(crate) struct SpokenToken {
     /// Its bytes; a token can end inside a character.
-    pub(super) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// How likely it was, 0 to 1.
-    pub(super) probability: f32,
+    pub(crate) probability: f32,
     /// When it was begun, in seconds.
-    pub(super) start: f64,
+    pub(crate) start: f64,
     /// When it was over, in seconds.
-    pub(super) end: f64,
+    pub(crate) end: f64,
 }
 
 /// A word that is being put together.
@@ -202,7 +202,7 @@ mod tests {
         };
         let segment = |text: &str, words| Segment {
             words: Some(words),
-            ..crate::engine::text::tests::segment(text, -0.1, 0.0)
+            ..crate::engine::text::segments::tests::segment(text, -0.1, 0.0)
         };
         let mut segments = [
             segment(

@@ -129,7 +129,7 @@ fn units(text: &str) -> Vec<Unit> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::text::tests::segment;
+    use crate::engine::text::segments::tests::segment;
 
     fn check(earlier: &[&str], later: &[&str], expected: &[&str]) {
         let segments = |texts: &[&str]| {

@@ -10,10 +10,9 @@ use steno_models::{GapReason, Segment};
 use super::guards::{MAX_NO_SPEECH_PROB, MIN_AVG_LOGPROB, avg_logprob, gap, has_letters, kept};
 use super::repetition::{is_looping, is_repeating, novel};
 use super::rest::shift;
-use super::{EngineError, SpanText};
+use crate::audio::SAMPLE_RATE;
+use crate::engine::{EngineError, SpanText};
 
-/// Samples of a second.
-const SAMPLE_RATE: f64 = 16_000.0;
 /// Mean log probability below which a text gets a second look.
 const DOUBTFUL_AVG_LOGPROB: f32 = -0.6;
 /// Beams of the second look.
@@ -29,19 +28,20 @@ const CUT_SAMPLES: usize = 3_200;
 
 /// How one run is to be done.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Try {
-    pub(super) temperature: f32,
-    pub(super) context: Context,
+pub(crate) struct Try {
+    pub(crate) temperature: f32,
+    pub(crate) window: Window,
     /// 1 is greedy decoding.
-    pub(super) beam_size: u8,
+    pub(crate) beam_size: u8,
 }
 
-/// How much of its window the encoder looks at.
+/// How much of the model's window of 30 s is encoded. An engine that cannot encode less treats both
+/// alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Context {
+pub(crate) enum Window {
     /// The audio and a margin: less work for short audio.
     Fitted,
-    /// The whole window of 30 s.
+    /// All of it.
     Full,
 }
 
@@ -58,7 +58,7 @@ pub(super) fn transcribe(
 ) -> Result<SpanText, EngineError> {
     let plain = Try {
         temperature,
-        context: Context::Fitted,
+        window: Window::Fitted,
         beam_size,
     };
     let first = run(samples, plain)?;
@@ -82,7 +82,7 @@ pub(super) fn transcribe(
     let second = run(
         samples,
         Try {
-            context: Context::Full,
+            window: Window::Full,
             ..plain
         },
     )?;
@@ -101,7 +101,7 @@ pub(super) fn transcribe(
     let cut = quietest(samples);
     let mut halves = half(&samples[..cut], plain, run)?;
     let later = half(&samples[cut..], plain, run)?;
-    halves.append_after(later, cut as f64 / SAMPLE_RATE);
+    halves.append_after(later, cut as f64 / f64::from(SAMPLE_RATE));
 
     // A loop may go on from one half to the other.
     Ok(kept(halves, temperature))
@@ -144,7 +144,7 @@ fn is_runaway(segments: &[Segment]) -> bool {
 /// Whether a second look may find better words: these are not likely, or a phrase is said twice, which may be the speaker
 /// or the decoder.
 fn is_doubtful(segments: &[Segment]) -> bool {
-    avg_logprob(&novel(segments)) < DOUBTFUL_AVG_LOGPROB || is_repeating(segments)
+    avg_logprob(novel(segments)) < DOUBTFUL_AVG_LOGPROB || is_repeating(segments)
 }
 
 /// The better one of two texts. A phrase that only the first repeats was not said twice.
@@ -168,7 +168,7 @@ fn is_unlikely(segments: &[Segment]) -> bool {
     let no_speech_prob = segments
         .first()
         .map_or(0.0, |segment| segment.no_speech_prob);
-    no_speech_prob <= MAX_NO_SPEECH_PROB && avg_logprob(&novel(segments)) < MIN_AVG_LOGPROB
+    no_speech_prob <= MAX_NO_SPEECH_PROB && avg_logprob(novel(segments)) < MIN_AVG_LOGPROB
 }
 
 /// Of two results the one with words, else the one that does not run away, else the likelier one.
@@ -178,7 +178,7 @@ fn better(a: SpanText, b: SpanText) -> SpanText {
         (
             has_words,
             !is_runaway(&found.segments),
-            avg_logprob(&novel(&found.segments)),
+            avg_logprob(novel(&found.segments)),
         )
     };
     if merit(&b) > merit(&a) { b } else { a }
@@ -234,17 +234,17 @@ fn quietest(samples: &[f32]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::text::tests::segment;
+    use crate::engine::text::segments::tests::segment;
 
     const LOOP: &str = "I'm going to be a little bit more careful.";
 
     /// Transcribes 20 s of nothing with the results of a script, and yields the texts and the tries that were made.
-    fn check(script: &[&[(&str, f32)]], tries: &[(usize, f32, Context)], expected: &[&str]) {
+    fn check(script: &[&[(&str, f32)]], tries: &[(usize, f32, Window)], expected: &[&str]) {
         let samples = vec![0.0; 20 * 16_000];
         let mut made = Vec::new();
         let mut results = script.iter();
         let found = transcribe(&samples, 0.0, 1, &mut |samples, attempt| {
-            made.push((samples.len() / 16_000, attempt.temperature, attempt.context));
+            made.push((samples.len() / 16_000, attempt.temperature, attempt.window));
             let result = results.next().expect("one more run than the script has");
             let segments = result
                 .iter()
@@ -269,10 +269,10 @@ mod tests {
     fn sound_words_take_one_run() {
         check(
             &[&[("Ask not.", -0.3)]],
-            &[(20, 0.0, Context::Fitted)],
+            &[(20, 0.0, Window::Fitted)],
             &["Ask not."],
         );
-        check(&[&[]], &[(20, 0.0, Context::Fitted)], &[]);
+        check(&[&[]], &[(20, 0.0, Window::Fitted)], &[]);
     }
 
     /// The tries that were made with beams, of a script of texts, and the text that is kept.
@@ -318,7 +318,7 @@ mod tests {
     fn a_fitted_context_in_distress_is_widened() {
         check(
             &[&[(LOOP, -0.1); 6], &[("Ask not.", -0.3)]],
-            &[(20, 0.0, Context::Fitted), (20, 0.0, Context::Full)],
+            &[(20, 0.0, Window::Fitted), (20, 0.0, Window::Full)],
             &["Ask not."],
         );
     }
@@ -328,7 +328,7 @@ mod tests {
         let doubtful: &[(&str, f32)] = &[("A hard word.", -1.1)];
         check(
             &[doubtful, doubtful],
-            &[(20, 0.0, Context::Fitted), (20, 0.0, Context::Full)],
+            &[(20, 0.0, Window::Fitted), (20, 0.0, Window::Full)],
             &["A hard word."],
         );
     }
@@ -338,7 +338,7 @@ mod tests {
         let invented: &[(&str, f32)] = &[("Thank you.", -2.0)];
         check(
             &[invented, invented],
-            &[(20, 0.0, Context::Fitted), (20, 0.0, Context::Full)],
+            &[(20, 0.0, Window::Fitted), (20, 0.0, Window::Full)],
             &[],
         );
     }
@@ -366,12 +366,12 @@ mod tests {
                 turns,
             ],
             &[
-                (20, 0.0, Context::Fitted),
-                (20, 0.0, Context::Full),
-                (6, 0.0, Context::Fitted),
-                (13, 0.0, Context::Fitted),
-                (13, 0.4, Context::Fitted),
-                (13, 0.8, Context::Fitted),
+                (20, 0.0, Window::Fitted),
+                (20, 0.0, Window::Full),
+                (6, 0.0, Window::Fitted),
+                (13, 0.0, Window::Fitted),
+                (13, 0.4, Window::Fitted),
+                (13, 0.8, Window::Fitted),
             ],
             &["The first half.", LOOP],
         );
@@ -386,12 +386,12 @@ mod tests {
         check(
             &[turns, turns, turns, turns, turns, nothing],
             &[
-                (20, 0.0, Context::Fitted),
-                (20, 0.0, Context::Full),
-                (6, 0.0, Context::Fitted),
-                (6, 0.4, Context::Fitted),
-                (6, 0.8, Context::Fitted),
-                (13, 0.0, Context::Fitted),
+                (20, 0.0, Window::Fitted),
+                (20, 0.0, Window::Full),
+                (6, 0.0, Window::Fitted),
+                (6, 0.4, Window::Fitted),
+                (6, 0.8, Window::Fitted),
+                (13, 0.0, Window::Fitted),
             ],
             &[],
         );

@@ -127,7 +127,7 @@ fn find_repeats(letters: &[Letter], turns: usize, min_letters: usize) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::text::tests::segment;
+    use crate::engine::text::segments::tests::segment;
 
     fn check(texts: &[&str], expected: &[&str]) {
         let segments: Vec<_> = texts.iter().map(|text| segment(text, -0.2, 0.0)).collect();

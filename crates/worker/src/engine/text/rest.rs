@@ -6,12 +6,13 @@ use steno_models::{GapReason, Segment};
 use super::guards::{MIN_AVG_LOGPROB, avg_logprob, gap};
 use super::overlap::without_overlap;
 use super::pauses::Pauses;
-use super::{EngineError, SpanText};
+use crate::audio::SAMPLE_RATE;
+use crate::engine::{EngineError, SpanText};
 
 /// Samples of a second.
-const SAMPLE_RATE: f64 = 16_000.0;
+const SECOND: f64 = SAMPLE_RATE as f64;
 /// Sound at the end that is too short for a word beyond the padding: 1 s.
-const MIN_REST_SAMPLES: usize = 16_000;
+const MIN_REST_SAMPLES: usize = SAMPLE_RATE as usize;
 
 /// One pass over samples, which may end before they do.
 pub(super) type Pass<'a> = &'a mut dyn FnMut(&[f32]) -> Result<Vec<Segment>, EngineError>;
@@ -24,7 +25,7 @@ pub(super) fn to_the_end(samples: &[f32], run: Pass<'_>) -> Result<SpanText, Eng
         let found = run(&samples[heard..])?;
         let end = found
             .last()
-            .map_or(0, |last| (last.end * SAMPLE_RATE) as usize)
+            .map_or(0, |last| (last.end * SECOND) as usize)
             .min(samples.len() - heard);
         add(&mut text, found, heard, samples);
 
@@ -37,7 +38,7 @@ pub(super) fn to_the_end(samples: &[f32], run: Pass<'_>) -> Result<SpanText, Eng
 
 /// Adds the text of the samples from `heard` on.
 fn add(text: &mut SpanText, mut found: Vec<Segment>, heard: usize, samples: &[f32]) {
-    let seam = heard as f64 / SAMPLE_RATE;
+    let seam = heard as f64 / SECOND;
     shift(&mut found, seam);
 
     if text.segments.is_empty() {
@@ -46,7 +47,7 @@ fn add(text: &mut SpanText, mut found: Vec<Segment>, heard: usize, samples: &[f3
     }
 
     // Unlikely words about what was left over are more often hallucinated than spoken.
-    if avg_logprob(&found.iter().collect::<Vec<_>>()) < MIN_AVG_LOGPROB {
+    if avg_logprob(&found) < MIN_AVG_LOGPROB {
         text.dropped.extend(
             found
                 .iter()
@@ -101,7 +102,7 @@ pub(super) fn move_earlier(text: &mut SpanText, seconds: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::text::tests::segment;
+    use crate::engine::text::segments::tests::segment;
 
     #[test]
     fn sound_after_the_last_word_is_heard_again() {
@@ -135,7 +136,7 @@ mod tests {
     /// Transcribes 4 s of sound with a pause at `pause`, in two runs of which the first ends after 2 s.
     fn check(pause: std::ops::Range<f64>, texts: [&str; 2], expected: &[(&str, f64)]) {
         let mut samples = vec![0.5; 4 * 16_000];
-        samples[(pause.start * SAMPLE_RATE) as usize..(pause.end * SAMPLE_RATE) as usize].fill(0.0);
+        samples[(pause.start * SECOND) as usize..(pause.end * SECOND) as usize].fill(0.0);
         let mut texts = texts.into_iter();
         let found = to_the_end(&samples, &mut |_| {
             let text = texts.next().expect("two runs");

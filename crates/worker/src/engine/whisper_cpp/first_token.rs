@@ -5,14 +5,18 @@
 use steno_models::LANGUAGES;
 use whisper_rs::WhisperState;
 
+use super::Whisper;
 use super::hook::RunHook;
-use super::retry::Context;
-use super::whisper::{Whisper, padded, parameters, run};
-use super::{DetectedLanguage, EngineError};
+use super::run::{padded, parameters, run};
 use crate::Control;
+use crate::engine::text::Window;
+use crate::engine::{DetectedLanguage, EngineError};
 
 /// Below this `full` returns before it notes the context. Source: `delta_min` in whisper.cpp.
 const SHORTEST_RUN_MS: i32 = 100;
+
+/// What failed, for the log.
+const FIRST_TOKEN: &str = "decode the first token";
 
 impl Whisper {
     /// Every language the weights know with the probability that it is spoken in `samples` (16 kHz
@@ -71,7 +75,7 @@ impl Whisper {
         let mut state = self.new_state()?;
         let mut params = parameters(1, 0.0);
         params.set_language(Some("en"));
-        params.set_audio_ctx(self.audio_ctx(samples.len(), Context::Fitted));
+        params.set_audio_ctx(self.audio_ctx(samples.len(), Window::Fitted));
         // A run over the shortest stretch whisper.cpp accepts ends before its encoder starts. It
         // leaves the spectrogram and the fitted context behind, which `encode` has no parameter for.
         params.set_duration_ms(SHORTEST_RUN_MS);
@@ -83,23 +87,16 @@ impl Whisper {
             control,
         )?;
 
-        let failed = |source| EngineError::Whisper {
-            action: "look at the first token",
-            source,
-        };
-        state.encode(0, 1).map_err(failed)?;
         state
-            .decode(&[self.context.token_sot()], 0, 1)
-            .map_err(failed)?;
+            .encode(0, 1)
+            .and_then(|()| state.decode(&[self.context.token_sot()], 0, 1))
+            .map_err(EngineError::failed(FIRST_TOKEN))?;
         Ok(state)
     }
 }
 
 fn logits(state: &WhisperState) -> Result<&[f32], EngineError> {
-    state.get_logits().map_err(|source| EngineError::Whisper {
-        action: "look at the first token",
-        source,
-    })
+    state.get_logits().map_err(EngineError::failed(FIRST_TOKEN))
 }
 
 fn softmax(logits: &[f32]) -> Vec<f32> {

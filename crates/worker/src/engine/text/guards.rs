@@ -3,9 +3,9 @@
 
 use steno_models::{Gap, GapReason, Segment};
 
-use super::SpanText;
 use super::repetition::{cut_loops, novel};
 use super::words::drop_cut_words;
+use crate::engine::SpanText;
 
 /// Mean log probability below which words are unlikely. Source: `logprob_threshold` of openai/whisper.
 pub(super) const MIN_AVG_LOGPROB: f32 = -1.0;
@@ -33,7 +33,7 @@ pub(super) fn kept(found: SpanText, temperature: f32) -> SpanText {
         mut dropped,
         unlikely,
     } = found;
-    let mean = avg_logprob(&novel(&segments));
+    let mean = avg_logprob(novel(&segments));
     let tokens: usize = segments.iter().map(|segment| segment.tokens.len()).sum();
     let floor = if tokens <= SHORT_TOKENS {
         HALLUCINATED_SHORT_AVG_LOGPROB
@@ -121,20 +121,21 @@ pub(super) fn has_letters(segment: &Segment) -> bool {
     segment.text.contains(char::is_alphanumeric)
 }
 
-/// Mean over all tokens; 0 for none.
-pub(super) fn avg_logprob(segments: &[&Segment]) -> f32 {
-    let tokens: usize = segments.iter().map(|segment| segment.tokens.len()).sum();
-    let sum: f32 = segments
-        .iter()
-        .map(|segment| segment.avg_logprob * segment.tokens.len() as f32)
-        .sum();
+/// Mean log probability over all tokens; 0 for none.
+pub(crate) fn avg_logprob<'a>(segments: impl IntoIterator<Item = &'a Segment>) -> f32 {
+    let mut tokens = 0;
+    let mut sum = 0.0;
+    for segment in segments {
+        tokens += segment.tokens.len();
+        sum += segment.avg_logprob * segment.tokens.len() as f32;
+    }
     sum / tokens.max(1) as f32
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::text::tests::segment;
+    use crate::engine::text::segments::tests::segment;
 
     const LOOP: &str = "I'm going to be a little bit more careful.";
 

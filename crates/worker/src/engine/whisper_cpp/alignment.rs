@@ -6,7 +6,7 @@ use std::path::Path;
 
 use whisper_rs::{DtwMode, DtwModelPreset as Preset, DtwParameters};
 
-use super::EngineError;
+use crate::engine::EngineError;
 
 /// Known weights and how many layers their decoder has. Source: `g_aheads` in whisper.cpp.
 const PRESETS: [(&str, Preset, u32); 12] = [
