@@ -10,7 +10,7 @@ use steno_e2e::{Client, Settings, eventually, fixture, repeated};
 use steno_models::{JobId, TranscribeRequest};
 use steno_store::{
     AudioUpload, Clock, NewJob, PlannedSpan, Prepared, Quota, RunSettings, SpanOutput, Store,
-    StoreSettings, Submission, SystemClock, WorkerRun,
+    StoreSettings, Submission, SystemClock, TaskKind, TaskOutput, WorkerRun,
 };
 
 use crate::report::{line, percentile};
@@ -96,7 +96,7 @@ pub(crate) fn backlog() {
         let began = Instant::now();
         queue
             .store
-            .claim_task(SystemClock.now(), &queue.run)
+            .claim_task(SystemClock.now(), &queue.run, &TaskKind::ALL)
             .unwrap()
             .unwrap();
         claims.push(began.elapsed().as_secs_f64() * 1000.0);
@@ -133,7 +133,7 @@ pub(crate) fn span_overhead() {
     queue.submit();
     let claim = queue
         .store
-        .claim_task(SystemClock.now(), &queue.run)
+        .claim_task(SystemClock.now(), &queue.run, &TaskKind::ALL)
         .unwrap()
         .unwrap();
     let spool = queue.store.data().spool().join("bench.pcm");
@@ -154,10 +154,18 @@ pub(crate) fn span_overhead() {
     };
     let mut next = queue
         .store
-        .finish_prepare(SystemClock.now(), &queue.run, &claim, &prepared, true)
+        .finish_task(
+            SystemClock.now(),
+            &claim,
+            &TaskOutput::Plan(Box::new(prepared)),
+            &TaskKind::ALL,
+        )
         .unwrap()
         .next;
-    let output = SpanOutput::default();
+    let output = TaskOutput::Span {
+        output: SpanOutput::default(),
+        model: "base".to_owned(),
+    };
     let mut taken = Vec::new();
     let mut index = 0;
     while let Some(claim) = next {
@@ -166,7 +174,7 @@ pub(crate) fn span_overhead() {
         steno_worker::audio::read_span(&spool, &span).unwrap();
         next = queue
             .store
-            .finish_span(SystemClock.now(), &queue.run, &claim, &output, "base", true)
+            .finish_task(SystemClock.now(), &claim, &output, &TaskKind::ALL)
             .unwrap()
             .next;
         taken.push(began.elapsed().as_secs_f64() * 1000.0);

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use steno_store::{Claim, Finished, StoreError};
+use steno_store::{Claim, Finished, Settled, StoreError, TaskKind};
 
 use crate::log;
 use crate::shared::Shared;
 use crate::slot::TaskControl;
-use crate::task::{ClaimedTask, Done, Output, Undone};
+use crate::task::{ClaimedTask, Done, Undone};
 
 /// Longest wait of an idle slot: the fallback poll interval.
 const IDLE_LIMIT: Duration = Duration::from_secs(10);
@@ -23,7 +23,8 @@ pub(crate) fn run_slot(shared: &Shared, control: &TaskControl) -> Result<(), Sto
         // 1. While draining, claim nothing more; give back what came with the last finish.
         if shared.is_draining() {
             if let Some(claim) = next {
-                shared.store.release_task(&claim)?;
+                // If the claim is lost, there is nothing to give back.
+                let _ = shared.store.release_task(&claim)?;
             }
             return Ok(());
         }
@@ -31,7 +32,12 @@ pub(crate) fn run_slot(shared: &Shared, control: &TaskControl) -> Result<(), Sto
         // 2. Take the task that was claimed together with the last finish, or claim one.
         let claimed = match next.take() {
             Some(claim) => Some(claim),
-            None => shared.retry(|| shared.store.claim_task(shared.clock.now(), &shared.run))?,
+            None => shared.retry(|| {
+                let kinds = shared.runner.kinds();
+                shared
+                    .store
+                    .claim_task(shared.clock.now(), &shared.run, kinds)
+            })?,
         };
 
         // 3. Without a task, sleep until there may be one.
@@ -77,25 +83,23 @@ fn finish(
 
         Err(Undone::Postponed { reason, error }) => {
             log::postponed(claim, reason, &*error);
-            let accepted = shared.retry(|| {
+            let settled = shared.retry(|| {
                 control.note_alive();
                 let now = shared.clock.now();
                 shared.store.postpone_task(now, claim, reason)
             })?;
             // The next task probably meets the same: do not postpone the whole queue in a second.
             shared.pause();
-            Ok(without_next(accepted))
+            Ok(without_next(settled))
         }
 
         Err(Undone::Failed { failure, error }) => {
             log::failed(claim, &*error);
-            let more = !shared.is_draining();
+            let more = kinds_to_claim(shared);
             shared.retry(|| {
                 control.note_alive();
                 let now = shared.clock.now();
-                shared
-                    .store
-                    .fail_task(now, &shared.run, claim, &failure, more)
+                shared.store.fail_task(now, claim, &failure, more)
             })
         }
 
@@ -110,24 +114,18 @@ fn finish_done(
     done: Done,
 ) -> Result<Finished, StoreError> {
     let (output, keep_file) = done.into_parts();
-    let more = !shared.is_draining();
+    let more = kinds_to_claim(shared);
     let finished = shared.retry(|| {
         // A pause between two tries is a sign of life: waiting for disk space is no hang.
         control.note_alive();
         let now = shared.clock.now();
-        let (store, run) = (&shared.store, &shared.run);
-        match &output {
-            Output::Prepared(prepared) => store.finish_prepare(now, run, claim, prepared, more),
-            Output::Transcribed { output, model } => {
-                store.finish_span(now, run, claim, output, model, more)
-            }
-        }
+        shared.store.finish_task(now, claim, &output, more)
     });
 
     // A commit that failed may turn out to be complete later, and names the file then: it is kept,
     // and the orphan scan decides.
     let may_be_named = match &finished {
-        Ok(finished) => finished.accepted,
+        Ok(finished) => finished.settled.is_stored(),
         Err(error) => error.is_fatal(),
     };
     if let Some(keep) = keep_file
@@ -138,9 +136,18 @@ fn finish_done(
     finished
 }
 
-fn without_next(accepted: bool) -> Finished {
+/// The kinds of which the next task is claimed together with a finish: none while draining.
+fn kinds_to_claim(shared: &Shared) -> &[TaskKind] {
+    if shared.is_draining() {
+        &[]
+    } else {
+        shared.runner.kinds()
+    }
+}
+
+fn without_next(settled: Settled) -> Finished {
     Finished {
-        accepted,
+        settled,
         next: None,
     }
 }

@@ -22,11 +22,15 @@
 //! use steno_runner::{
 //!     ClaimedTask, Done, RunnerSettings, Supervisor, TaskRunner, TaskSlot, Undone, stop_on_signals,
 //! };
-//! use steno_store::{Store, SystemClock};
+//! use steno_store::{Store, SystemClock, TaskKind};
 //!
 //! struct Nothing;
 //!
 //! impl TaskRunner for Nothing {
+//!     fn kinds(&self) -> &[TaskKind] {
+//!         &[]
+//!     }
+//!
 //!     fn open_slot(&self) -> Box<dyn TaskSlot + '_> {
 //!         Box::new(Nothing)
 //!     }
@@ -67,5 +71,5 @@ mod wakeup;
 pub use exit::{EXIT_CONFIG, EXIT_RESTART, Ended, stop_on_signals};
 pub use slot::TaskControl;
 pub use supervisor::{RunnerSettings, Supervisor};
-pub use task::{ClaimedTask, Done, Output, TaskRunner, TaskSlot, Undone};
+pub use task::{ClaimedTask, Done, TaskRunner, TaskSlot, Undone};
 pub use upkeep::Upkeep;

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use steno_store::{Claim, Finished, Postponement, TaskKind};
+use steno_store::{Claim, Finished, Postponement, TaskInput};
 
 pub(crate) fn claimed(claim: &Claim) {
     let job = claim.job_id;
@@ -19,7 +19,7 @@ pub(crate) fn finished(claim: &Claim, finished: &Finished, elapsed_ms: u64) {
     let job = claim.job_id;
     let request = &claim.request_id;
     let task = describe(claim);
-    if finished.accepted {
+    if finished.settled.is_stored() {
         tracing::info!(job.id = %job, request.id = request, elapsed_ms, "ended {task} of job {job}");
     } else {
         tracing::info!(
@@ -50,7 +50,7 @@ pub(crate) fn failed(claim: &Claim, error: &(dyn Error + 'static)) {
 /// The task's name in the log.
 fn describe(claim: &Claim) -> String {
     match &claim.task {
-        TaskKind::Prepare { .. } => "preparation".to_owned(),
-        TaskKind::Transcribe(task) => format!("span {}", task.index),
+        TaskInput::Prepare { .. } => "preparation".to_owned(),
+        TaskInput::Transcribe(task) => format!("span {}", task.index),
     }
 }

@@ -2,12 +2,15 @@
 
 use std::error::Error;
 
-use steno_store::{Claim, Failure, Postponement, Prepared, SpanOutput, Store, StoreError};
+use steno_store::{Claim, Failure, Postponement, Store, StoreError, TaskKind, TaskOutput};
 
 use crate::TaskControl;
 
 /// What all slots of a process share.
 pub trait TaskRunner: Send + Sync {
+    /// The kinds of tasks it can do. Tasks of other kinds are left to other processes.
+    fn kinds(&self) -> &[TaskKind];
+
     /// Opens what one slot needs. Called once on the thread of each slot, before its first claim.
     fn open_slot(&self) -> Box<dyn TaskSlot + '_>;
 
@@ -37,26 +40,13 @@ pub struct ClaimedTask<'a> {
 
 /// A task that is done.
 pub struct Done {
-    output: Output,
+    output: TaskOutput,
     keep_file: Option<Box<dyn FnOnce()>>,
-}
-
-/// What the store keeps of a task.
-pub enum Output {
-    /// The plan of a job, or its whole result.
-    Prepared(Box<Prepared>),
-    /// The text of one span.
-    Transcribed {
-        /// The text.
-        output: SpanOutput,
-        /// Name of the weights it was made with.
-        model: String,
-    },
 }
 
 impl Done {
     /// A task whose output names no file.
-    pub fn new(output: Output) -> Self {
+    pub fn new(output: TaskOutput) -> Self {
         Self {
             output,
             keep_file: None,
@@ -65,14 +55,14 @@ impl Done {
 
     /// A task whose output names a file. `keep` is called once the output is committed or may be; it
     /// is dropped uncalled otherwise, and the file with it.
-    pub fn with_file(output: Output, keep: impl FnOnce() + 'static) -> Self {
+    pub fn with_file(output: TaskOutput, keep: impl FnOnce() + 'static) -> Self {
         Self {
             output,
             keep_file: Some(Box::new(keep)),
         }
     }
 
-    pub(crate) fn into_parts(self) -> (Output, Option<Box<dyn FnOnce()>>) {
+    pub(crate) fn into_parts(self) -> (TaskOutput, Option<Box<dyn FnOnce()>>) {
         (self.output, self.keep_file)
     }
 }

@@ -108,6 +108,20 @@ pub enum StoreError {
     /// A task of a kind that only a later release knows.
     #[error("this release does not know tasks of the kind {0}")]
     UnknownTaskKind(String),
+    /// A task was finished with the output of another kind of task.
+    #[error("a {task} task cannot yield the output of a {output} task")]
+    WrongOutput {
+        /// Kind of the task.
+        task: &'static str,
+        /// Kind of the output.
+        output: &'static str,
+    },
+    /// A row that has to be there is not: the database contradicts itself.
+    #[error("cannot {action}: the database contradicts itself; run `steno admin check`")]
+    Contradiction {
+        /// What was tried, as a verb.
+        action: &'static str,
+    },
     /// A worker's run is no longer registered: another process has declared it dead.
     #[error("this worker's run was declared dead")]
     RunLost,

@@ -24,8 +24,9 @@ pub use run::WorkerRun;
 pub use spool_file::SpoolFile;
 pub use store::{
     Accepted, Backup, Certainty, Claim, ClaimId, EarlierJob, Failure, Finished, Followed,
-    InspectedJob, JobFilter, JobLookup, NewJob, Page, PlannedSpan, Postponement, Prepared, Quota,
-    QuotaExceeded, Reclaimed, RegisteredWorker, RunSettings, SpanOutput, SpanTask, Statistics,
-    Store, StoreSettings, Submission, Sweep, TaskKind, Told,
+    InspectedJob, InspectedTask, JobFilter, JobLookup, NewJob, Page, PlannedSpan, Postponement,
+    Prepared, Quota, QuotaExceeded, Reclaimed, RegisteredWorker, RunSettings, Settled, SpanOutput,
+    SpanTask, Statistics, Store, StoreSettings, Submission, Sweep, TaskInput, TaskKind, TaskOutput,
+    TaskStatus, Told,
 };
 pub use wake::{WakeMessage, WakeSocket};

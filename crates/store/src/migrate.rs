@@ -8,13 +8,14 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::{DataDir, StoreError, connection};
 
 /// Every migration in order; the schema version (`user_version`) is how many were applied.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../../../migrations/sqlite/0001_initial.sql"),
     include_str!("../../../migrations/sqlite/0002_stretches.sql"),
     include_str!("../../../migrations/sqlite/0003_clients.sql"),
     include_str!("../../../migrations/sqlite/0004_trust.sql"),
     include_str!("../../../migrations/sqlite/0005_requirements.sql"),
     include_str!("../../../migrations/sqlite/0006_coverage.sql"),
+    include_str!("../../../migrations/sqlite/0007_open_tasks.sql"),
 ];
 
 /// "Sten" in ASCII; marks the file as ours.

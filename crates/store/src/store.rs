@@ -12,7 +12,9 @@ mod complete;
 mod counters;
 mod delete;
 mod fail;
+mod fence;
 mod files;
+mod finish;
 mod finish_prepare;
 mod finish_span;
 mod follow;
@@ -43,7 +45,7 @@ pub use back_up::Backup;
 pub use counters::Statistics;
 pub use follow::{Followed, Told};
 pub use get::JobLookup;
-pub use inspect::{InspectedJob, JobFilter};
+pub use inspect::{InspectedJob, InspectedTask, JobFilter};
 pub use list::Page;
 pub use quota::{Quota, QuotaExceeded};
 pub use reclaim::Reclaimed;
@@ -52,8 +54,8 @@ pub use runs::{RegisteredWorker, RunSettings};
 pub use submit::{Accepted, EarlierJob, NewJob, Submission};
 pub use sweep::Sweep;
 pub use types::{
-    Certainty, Claim, ClaimId, Failure, Finished, PlannedSpan, Prepared, SpanOutput, SpanTask,
-    TaskKind,
+    Certainty, Claim, ClaimId, Failure, Finished, PlannedSpan, Prepared, Settled, SpanOutput,
+    SpanTask, TaskInput, TaskKind, TaskOutput, TaskStatus,
 };
 
 use crate::{DataDir, StoreError, WakeMessage, ballast, connection, data_dir, migrate, wake};

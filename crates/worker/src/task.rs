@@ -8,8 +8,8 @@ mod transcribe;
 use std::io;
 
 use steno_models::FailureCode;
-use steno_runner::{Done, Output, Undone};
-use steno_store::{Claim, DataDir, Failure, Postponement, StoreError, TaskKind};
+use steno_runner::{Done, Undone};
+use steno_store::{Claim, DataDir, Failure, Postponement, StoreError, TaskInput, TaskOutput};
 
 use crate::Control;
 use crate::audio::AudioError;
@@ -175,10 +175,10 @@ pub(crate) fn run(
     session: &mut dyn Session,
 ) -> Result<Done, TaskError> {
     match &claim.task {
-        TaskKind::Prepare { audio } => prepare::prepare(claim, audio, context, session),
-        TaskKind::Transcribe(span) => {
+        TaskInput::Prepare { audio } => prepare::prepare(claim, audio, context, session),
+        TaskInput::Transcribe(span) => {
             let output = transcribe::transcribe(claim, span, context, session)?;
-            Ok(Done::new(Output::Transcribed {
+            Ok(Done::new(TaskOutput::Span {
                 output,
                 model: context.model.to_owned(),
             }))

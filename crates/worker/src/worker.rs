@@ -7,7 +7,7 @@ use rustix::process::{getpriority_process, setpriority_process};
 use steno_runner::{
     ClaimedTask, Done, Ended, RunnerSettings, Supervisor, TaskRunner, TaskSlot, Undone,
 };
-use steno_store::{Clock, RunSettings, Store, StoreError};
+use steno_store::{Clock, RunSettings, Store, StoreError, TaskKind};
 
 use crate::Config;
 use crate::decode_process::DecodeSettings;
@@ -61,6 +61,10 @@ struct Transcriber {
 }
 
 impl TaskRunner for Transcriber {
+    fn kinds(&self) -> &[TaskKind] {
+        &[TaskKind::Prepare, TaskKind::Transcribe]
+    }
+
     fn open_slot(&self) -> Box<dyn TaskSlot + '_> {
         lower_priority();
         Box::new(TranscriberSlot {

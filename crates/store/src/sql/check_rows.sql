@@ -8,7 +8,7 @@ UNION ALL SELECT 'job ' || hex(id) || ' is completed and has no result' FROM job
 UNION ALL SELECT 'job ' || hex(id) || ' is not completed and has a result' FROM jobs
   WHERE status <> 'completed' AND EXISTS (SELECT 1 FROM results WHERE job = seq)
 UNION ALL SELECT 'task ' || id || ' belongs to another owner than its job' FROM tasks
-  WHERE rtrim(owner, char(31)) <> (SELECT owner FROM jobs WHERE seq = job)
+  WHERE substr(owner, 1, instr(owner || char(31), char(31)) - 1) <> (SELECT owner FROM jobs WHERE seq = job)
 UNION ALL SELECT 'the queue of owner "' || owner || '" is counted wrong' FROM owners
   WHERE unfinished_jobs <> (SELECT count(*) FROM jobs WHERE jobs.owner = owners.owner AND finished_at IS NULL)
     OR stored_bytes <> (SELECT coalesce(sum(audio_bytes), 0) FROM jobs JOIN inputs ON inputs.job = jobs.seq

@@ -1,3 +1,3 @@
 UPDATE jobs SET status = 'completed', finished_at = :now, done_ms = coalesce(speech_ms, 0), spool = NULL,
   language = coalesce(:language, language)
-WHERE seq = :job
+WHERE seq = :job AND status = 'processing'

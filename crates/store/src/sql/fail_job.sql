@@ -1,2 +1,2 @@
 UPDATE jobs SET status = 'failed', finished_at = :now, error_code = :code, error_message = :message, spool = NULL
-WHERE seq = :job
+WHERE seq = :job AND status IN ('pending', 'processing')

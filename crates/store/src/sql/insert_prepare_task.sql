@@ -1,3 +1,3 @@
-INSERT INTO tasks (job, owner, kind, priority, due_at)
-SELECT jobs.seq, jobs.owner || iif(inputs.requires = '[]', '', char(31)), 'prepare', jobs.priority, jobs.due_at
-FROM jobs JOIN inputs ON inputs.job = jobs.seq WHERE jobs.seq = :job
+-- The trigger tasks_queue names its queue.
+INSERT INTO tasks (job, kind, priority, due_at)
+SELECT seq, 'prepare', priority, due_at FROM jobs WHERE seq = :job

@@ -1,4 +1,4 @@
-INSERT INTO tasks (job, owner, kind, span_index, start_sample, end_sample, stretches, certainty, language, priority, due_at)
-SELECT jobs.seq, jobs.owner || iif(inputs.requires = '[]', '', char(31)), 'transcribe', :span_index, :start_sample,
-  :end_sample, :stretches, :certainty, :language, jobs.priority, jobs.due_at
-FROM jobs JOIN inputs ON inputs.job = jobs.seq WHERE jobs.seq = :job
+-- The trigger tasks_queue names its queue.
+INSERT INTO tasks (job, kind, span_index, start_sample, end_sample, stretches, certainty, language, priority, due_at)
+SELECT seq, 'transcribe', :span_index, :start_sample, :end_sample, :stretches, :certainty, :language, priority, due_at
+FROM jobs WHERE seq = :job

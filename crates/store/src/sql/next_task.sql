@@ -1,22 +1,31 @@
--- The best task of the owner that was served least. Both walk an index, so that the cost does not depend on the backlog: owners
--- that have unfinished jobs but no ready task have claimed or waiting ones, and those are few.
--- Tasks of jobs that require something are queued under the owner's name and U+001F. Those that require what this release does
--- not know, and kinds of tasks that it does not know, are left to others.
+-- The best task of the owner that was served least. Every part walks an index, so that the cost does not depend on the
+-- backlog: owners that have unfinished jobs but no ready task have claimed or waiting ones, and those are few.
+-- Queues of an owner (0007_open_tasks.sql): its name; with U+001F, for jobs that require something; with U+001F and the
+-- kind, for later kinds. Jobs that require what this release does not know are left to others.
 SELECT tasks.id AS id, tasks.job AS job, tasks.kind AS kind, tasks.is_suspect AS is_suspect, owners.owner AS owner,
   owners.served_ms AS served_ms, coalesce(tasks.end_sample - tasks.start_sample, 0) / 16 AS span_ms
 FROM owners JOIN tasks ON tasks.id = (
   SELECT id FROM (
     SELECT * FROM (
       SELECT id, priority, due_at FROM tasks
-      WHERE status = 'ready' AND owner = owners.owner AND kind IN ('prepare', 'transcribe')
+      WHERE status = 'ready' AND owner = owners.owner AND kind IN (SELECT value FROM json_each(:kinds))
       ORDER BY priority DESC, due_at, id LIMIT 1)
     UNION ALL
     SELECT * FROM (
       SELECT id, priority, due_at FROM tasks
-      WHERE status = 'ready' AND owner = owners.owner || char(31) AND kind IN ('prepare', 'transcribe')
+      WHERE status = 'ready' AND owner = owners.owner || char(31) AND kind IN (SELECT value FROM json_each(:kinds))
         AND NOT EXISTS (SELECT 1 FROM inputs, json_each(inputs.requires) AS required
           WHERE inputs.job = tasks.job AND required.value NOT IN (SELECT value FROM json_each(:known)))
-      ORDER BY priority DESC, due_at, id LIMIT 1))
+      ORDER BY priority DESC, due_at, id LIMIT 1)
+    UNION ALL
+    SELECT id, priority, due_at FROM tasks WHERE id IN (
+      SELECT (
+        SELECT id FROM tasks
+        WHERE status = 'ready' AND owner = owners.owner || char(31) || kinds.value
+          AND NOT EXISTS (SELECT 1 FROM inputs, json_each(inputs.requires) AS required
+            WHERE inputs.job = tasks.job AND required.value NOT IN (SELECT value FROM json_each(:known)))
+        ORDER BY priority DESC, due_at, id LIMIT 1)
+      FROM json_each(:later_kinds) AS kinds))
   ORDER BY priority DESC, due_at, id LIMIT 1)
 WHERE owners.unfinished_jobs > 0
 ORDER BY owners.served_ms LIMIT 1

@@ -1,2 +1,2 @@
-UPDATE tasks SET status = 'waiting', run_at = :run_at, failures = failures + 1, claim_id = NULL, run_id = NULL
-WHERE id = :task
+UPDATE tasks SET status = 'waiting', run_at = :run_at, failures = failures + :failures, claim_id = NULL, run_id = NULL
+WHERE id = :task AND claim_id = :claim_id AND status = 'claimed'

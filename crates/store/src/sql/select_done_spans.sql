@@ -2,4 +2,4 @@
 -- `stretches`, `certainty` and `outcome` NULL.
 SELECT coalesce(stretches, json_array(json_array(start_sample, end_sample))) AS stretches, certainty, language, segments,
   coalesce(outcome, '{}') AS outcome
-FROM tasks WHERE job = :job ORDER BY span_index
+FROM tasks WHERE job = :job AND kind = 'transcribe' ORDER BY span_index

@@ -5,8 +5,11 @@ use steno_models::{FailureCode, JobId, TranscribeRequest};
 
 use super::complete::{Ending, fail};
 use super::counters::{Counter, count};
+use super::fence::require_row;
 use super::get::json;
-use super::types::{Certainty, Claim, ClaimId, Failure, PlannedSpan, SpanTask, TaskKind};
+use super::types::{
+    Certainty, Claim, ClaimId, Failure, PlannedSpan, SpanTask, TaskInput, TaskKind,
+};
 use super::{EXPECTED_REAL_TIME_FACTOR, Effects, Store};
 use crate::{Now, StoreError, WorkerRun};
 
@@ -19,17 +22,28 @@ impl Store {
     ///
     /// A task on which a worker died without a word is done alone: if its worker dies again, it is known why, and nobody else is
     /// charged.
-    pub fn claim_task(&self, now: Now, run: &WorkerRun) -> Result<Option<Claim>, StoreError> {
+    ///
+    /// `kinds` are those that the caller can do; tasks of other kinds are left alone.
+    pub fn claim_task(
+        &self,
+        now: Now,
+        run: &WorkerRun,
+        kinds: &[TaskKind],
+    ) -> Result<Option<Claim>, StoreError> {
         // A cheap look first: an idle worker must not take the write lock.
         let any = self.read(|connection| {
             Ok(connection
                 .prepare_cached(include_str!("../sql/any_claimable.sql"))?
-                .exists(named_params! {":now": now.wall.ms(), ":known": known_requirements()})?)
+                .exists(named_params! {
+                    ":now": now.wall.ms(),
+                    ":known": known_requirements(),
+                    ":kinds": words(kinds.iter().copied()),
+                })?)
         })?;
         if !any {
             return Ok(None);
         }
-        self.write(|tx, effects| claim_next(tx, effects, now, run.id()))
+        self.write(|tx, effects| claim_next(tx, effects, now, run.id(), kinds))
     }
 
     /// The claims that stand for a worker's run. A slot whose claim is not among them works for nothing.
@@ -46,13 +60,18 @@ impl Store {
     }
 }
 
-/// Takes the next task inside a transaction, so that finishing one task and claiming the next is one commit.
+/// Takes the next task inside a transaction, so that finishing one task and claiming the next is one commit. `None` without
+/// `kinds`.
 pub(super) fn claim_next(
     tx: &Transaction<'_>,
     effects: &mut Effects,
     now: Now,
     run_id: &str,
+    kinds: &[TaskKind],
 ) -> Result<Option<Claim>, StoreError> {
+    if kinds.is_empty() {
+        return Ok(None);
+    }
     if !tx
         .prepare_cached("SELECT 1 FROM workers WHERE run_id = :run")?
         .exists(named_params! {":run": run_id})?
@@ -62,7 +81,7 @@ pub(super) fn claim_next(
     tx.prepare_cached(include_str!("../sql/promote_waiting_tasks.sql"))?
         .execute(named_params! {":now": now.wall.ms()})?;
     loop {
-        let Some(next) = next_task(tx)? else {
+        let Some(next) = next_task(tx, kinds)? else {
             return Ok(None);
         };
         if must_wait(tx, run_id, next.is_suspect)? {
@@ -70,7 +89,7 @@ pub(super) fn claim_next(
         }
         match claim(tx, effects, now, run_id, &next) {
             Err(error @ StoreError::Content { .. }) => {
-                fail_unreadable(tx, effects, now, &next, &error)?
+                fail_unreadable(tx, effects, now, &next, &error)?;
             }
             outcome => return outcome.map(Some),
         }
@@ -82,6 +101,12 @@ fn known_requirements() -> String {
     serde_json::Value::from(TranscribeRequest::known_requirements()).to_string()
 }
 
+/// The words of kinds, as a JSON array.
+fn words(kinds: impl Iterator<Item = TaskKind>) -> String {
+    let words: serde_json::Value = kinds.map(TaskKind::as_str).collect();
+    words.to_string()
+}
+
 /// Takes a task. [`StoreError::Content`] if what is stored of it cannot be read.
 fn claim(
     tx: &Transaction<'_>,
@@ -91,20 +116,22 @@ fn claim(
     next: &NextTask,
 ) -> Result<Claim, StoreError> {
     let claim_id = ClaimId::random();
-    tx.prepare_cached(include_str!("../sql/claim_task.sql"))?
+    let claimed = tx
+        .prepare_cached(include_str!("../sql/claim_task.sql"))?
         .execute(named_params! {
             ":task": next.id,
             ":claim_id": claim_id.as_bytes(),
             ":run_id": run_id,
             ":now": now.wall.ms(),
         })?;
+    require_row(claimed, "claim a task")?;
     charge(tx, next)?;
     count(tx, Counter::Claims(&next.kind), 1.0)?;
     let started = tx
         .prepare_cached(include_str!("../sql/start_job.sql"))?
         .execute(named_params! {":job": next.job_seq, ":task": next.id, ":now": now.wall.ms()})?;
-    debug_assert_eq!(started, 1, "a task's job exists");
-    let claim = load_claim(tx, claim_id, next.id, next.job_seq)?;
+    require_row(started, "start a job")?;
+    let claim = load_claim(tx, claim_id, run_id, next)?;
     effects.changed.insert(claim.job_id);
     Ok(claim)
 }
@@ -149,11 +176,16 @@ struct NextTask {
     span_ms: i64,
 }
 
-fn next_task(tx: &Transaction<'_>) -> Result<Option<NextTask>, StoreError> {
-    let known = named_params! {":known": known_requirements()};
+fn next_task(tx: &Transaction<'_>, kinds: &[TaskKind]) -> Result<Option<NextTask>, StoreError> {
+    let later_kinds = kinds.iter().copied().filter(|kind| kind.has_own_queue());
+    let wanted = named_params! {
+        ":known": known_requirements(),
+        ":kinds": words(kinds.iter().copied()),
+        ":later_kinds": words(later_kinds),
+    };
     let next = tx
         .prepare_cached(include_str!("../sql/next_task.sql"))?
-        .query_row(known, |row| {
+        .query_row(wanted, |row| {
             Ok(NextTask {
                 id: row.get("id")?,
                 job_seq: row.get("job")?,
@@ -179,10 +211,10 @@ fn must_wait(tx: &Transaction<'_>, run_id: &str, is_suspect: bool) -> Result<boo
 
 /// Puts the work that a task is expected to be on its owner's account.
 fn charge(tx: &Transaction<'_>, next: &NextTask) -> Result<(), StoreError> {
-    let cost_ms = if next.kind == "prepare" {
-        PREPARE_COST_MS
-    } else {
-        (next.span_ms as f64 * EXPECTED_REAL_TIME_FACTOR) as i64
+    let cost_ms = match TaskKind::from_stored(&next.kind) {
+        Some(TaskKind::Prepare) => PREPARE_COST_MS,
+        Some(TaskKind::Transcribe) => (next.span_ms as f64 * EXPECTED_REAL_TIME_FACTOR) as i64,
+        None => 0,
     };
     tx.prepare_cached("UPDATE owners SET served_ms = served_ms + :cost_ms WHERE owner = :owner")?
         .execute(named_params! {":owner": next.owner, ":cost_ms": cost_ms.max(1)})?;
@@ -194,17 +226,18 @@ fn charge(tx: &Transaction<'_>, next: &NextTask) -> Result<(), StoreError> {
 fn load_claim(
     connection: &Connection,
     id: ClaimId,
-    task_id: i64,
-    job_seq: i64,
+    run_id: &str,
+    next: &NextTask,
 ) -> Result<Claim, StoreError> {
     let mut statement = connection.prepare_cached(include_str!("../sql/load_claim.sql"))?;
-    let mut rows = statement.query(named_params! {":task": task_id})?;
+    let mut rows = statement.query(named_params! {":task": next.id})?;
     let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-    let task = match row.get::<_, String>("kind")?.as_str() {
-        "prepare" => TaskKind::Prepare {
+    let kind: String = row.get("kind")?;
+    let task = match TaskKind::from_stored(&kind) {
+        Some(TaskKind::Prepare) => TaskInput::Prepare {
             audio: row.get("audio")?,
         },
-        "transcribe" => TaskKind::Transcribe(SpanTask {
+        Some(TaskKind::Transcribe) => TaskInput::Transcribe(SpanTask {
             spool: row.get("spool")?,
             index: row.get("span_index")?,
             span: PlannedSpan {
@@ -216,7 +249,7 @@ fn load_claim(
             },
         }),
         // `next_task.sql` leaves the kinds it does not know to others.
-        other => return Err(StoreError::UnknownTaskKind(other.to_owned())),
+        None => return Err(StoreError::UnknownTaskKind(kind)),
     };
     Ok(Claim {
         id,
@@ -227,33 +260,8 @@ fn load_claim(
         attempt: row.get::<_, u32>("failures")? + row.get::<_, u32>("crashes")? + 1,
         request_id: row.get("request_id")?,
         is_alone: row.get("is_suspect")?,
-        task_id,
-        job_seq,
+        task_id: next.id,
+        job_seq: next.job_seq,
+        run_id: run_id.to_owned(),
     })
-}
-
-/// Counts the time that a claimed task has taken. Before its claim is cleared.
-pub(super) fn count_task(tx: &Transaction<'_>, now: Now, claim: &Claim) -> Result<(), StoreError> {
-    let (kind, since): (String, Option<i64>) = tx
-        .prepare_cached("SELECT kind, claimed_at FROM tasks WHERE id = :task")?
-        .query_row(named_params! {":task": claim.task_id}, |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
-    let ms = since.map_or(0, |since| (now.wall.ms() - since).max(0));
-    count(tx, Counter::TaskSeconds(&kind), ms as f64 / 1000.0)
-}
-
-/// Whether a claim still stands. The first thing every finish asks.
-pub(super) fn stands(
-    tx: &Transaction<'_>,
-    effects: &mut Effects,
-    claim: &Claim,
-) -> Result<bool, StoreError> {
-    // Its worker's other slots have waited for it.
-    effects.work |= claim.is_alone;
-    Ok(tx
-        .prepare_cached(
-            "SELECT 1 FROM tasks WHERE id = :task AND claim_id = :claim_id AND status = 'claimed'",
-        )?
-        .exists(named_params! {":task": claim.task_id, ":claim_id": claim.id.as_bytes()})?)
 }

@@ -5,6 +5,7 @@ use steno_models::{JobId, JobResult};
 
 use super::Effects;
 use super::counters::{Counter, count};
+use super::fence::require_row;
 use super::types::Failure;
 use crate::{Now, StoreError};
 
@@ -34,12 +35,14 @@ pub(super) fn complete(
     list_files(tx, ending.job_seq)?;
     tx.prepare_cached("INSERT INTO results (job, body) VALUES (:job, :body)")?
         .execute(named_params! {":job": ending.job_seq, ":body": body})?;
-    tx.prepare_cached(include_str!("../sql/complete_job.sql"))?
+    let completed = tx
+        .prepare_cached(include_str!("../sql/complete_job.sql"))?
         .execute(named_params! {
             ":job": ending.job_seq,
             ":now": ending.now.wall.ms(),
             ":language": result.language,
         })?;
+    require_row(completed, "complete a job")?;
     clear(tx, effects, ending)
 }
 
@@ -52,13 +55,15 @@ pub(super) fn fail(
 ) -> Result<(), StoreError> {
     count(tx, Counter::Ended(failure.code.as_str()), 1.0)?;
     list_files(tx, ending.job_seq)?;
-    tx.prepare_cached(include_str!("../sql/fail_job.sql"))?
+    let failed = tx
+        .prepare_cached(include_str!("../sql/fail_job.sql"))?
         .execute(named_params! {
             ":job": ending.job_seq,
             ":now": ending.now.wall.ms(),
             ":code": failure.code.as_str(),
             ":message": failure.message,
         })?;
+    require_row(failed, "fail a job")?;
     clear(tx, effects, ending)
 }
 

@@ -1,50 +1,36 @@
-//! Finishing a `prepare` task: its spans become tasks, or the job is done already.
+//! Finishing a `prepare` task: its spans become tasks, or the job completes.
 
 use rusqlite::{Transaction, named_params};
 
 use super::assemble::{DoneSpan, RecordingFacts, assemble};
-use super::claim::{claim_next, count_task, stands};
 use super::complete::{Ending, complete};
 use super::counters::{Counter, count};
-use super::types::{Claim, Finished, Prepared, SpanOutput};
-use super::{EXPECTED_REAL_TIME_FACTOR, Effects, Store};
-use crate::{Now, StoreError, WorkerRun};
+use super::fence::{remove_claimed_task, require_row};
+use super::types::{Claim, Prepared, Settled, SpanOutput};
+use super::{EXPECTED_REAL_TIME_FACTOR, Effects};
+use crate::{Now, StoreError};
 
-impl Store {
-    /// Ends a `prepare` task and, with `claim_more`, claims the next task in the same commit.
-    ///
-    /// With `outputs` the job completes; without, each span becomes a task.
-    pub fn finish_prepare(
-        &self,
-        now: Now,
-        run: &WorkerRun,
-        claim: &Claim,
-        prepared: &Prepared,
-        claim_more: bool,
-    ) -> Result<Finished, StoreError> {
-        self.write(|tx, effects| {
-            let accepted = stands(tx, effects, claim)?;
-            if accepted {
-                count_task(tx, now, claim)?;
-                count(
-                    tx,
-                    Counter::AudioSeconds,
-                    prepared.duration_ms as f64 / 1000.0,
-                )?;
-                store_plan(tx, claim, prepared)?;
-                match &prepared.outputs {
-                    Some(outputs) => complete_at_once(tx, effects, now, claim, prepared, outputs)?,
-                    None => insert_spans(tx, effects, claim, prepared)?,
-                }
-            }
-            let next = if claim_more {
-                claim_next(tx, effects, now, run.id())?
-            } else {
-                None
-            };
-            Ok(Finished { accepted, next })
-        })
+/// Ends a `prepare` task. With its text the job completes; without, each span becomes a task.
+pub(super) fn finish_prepare(
+    tx: &Transaction<'_>,
+    effects: &mut Effects,
+    now: Now,
+    claim: &Claim,
+    prepared: &Prepared,
+) -> Result<Settled, StoreError> {
+    if remove_claimed_task(tx, effects, now, claim)? == Settled::ClaimLost {
+        return Ok(Settled::ClaimLost);
     }
+
+    let seconds = prepared.duration_ms as f64 / 1000.0;
+    count(tx, Counter::AudioSeconds, seconds)?;
+    store_plan(tx, claim, prepared)?;
+
+    match &prepared.outputs {
+        Some(outputs) => complete_at_once(tx, effects, now, claim, prepared, outputs)?,
+        None => insert_spans(tx, effects, claim, prepared)?,
+    }
+    Ok(Settled::Stored)
 }
 
 fn store_plan(tx: &Transaction<'_>, claim: &Claim, prepared: &Prepared) -> Result<(), StoreError> {
@@ -58,7 +44,8 @@ fn store_plan(tx: &Transaction<'_>, claim: &Claim, prepared: &Prepared) -> Resul
             what: "warnings",
             source,
         })?;
-    tx.prepare_cached(include_str!("../sql/store_plan.sql"))?
+    let planned = tx
+        .prepare_cached(include_str!("../sql/store_plan.sql"))?
         .execute(named_params! {
             ":job": claim.job_seq,
             ":duration_ms": prepared.duration_ms as i64,
@@ -69,7 +56,7 @@ fn store_plan(tx: &Transaction<'_>, claim: &Claim, prepared: &Prepared) -> Resul
             ":spool": prepared.spool,
             ":warnings": warnings,
         })?;
-    Ok(())
+    require_row(planned, "store the plan of a job")
 }
 
 fn complete_at_once(
@@ -142,8 +129,6 @@ fn insert_spans(
             ":language": span.language,
         })?;
     }
-    tx.prepare_cached("DELETE FROM tasks WHERE id = :task")?
-        .execute(named_params! {":task": claim.task_id})?;
     effects.work = true;
     effects.changed.insert(claim.job_id);
     Ok(())

@@ -4,82 +4,75 @@ use rusqlite::{Row, Transaction, named_params};
 use serde::Serialize;
 use steno_models::JobResult;
 
-use super::Store;
+use super::Effects;
 use super::assemble::{DoneSpan, RecordingFacts, assemble};
-use super::claim::{claim_next, count_task, stands};
 use super::complete::{Ending, complete};
 use super::counters::{Counter, count};
+use super::fence::{end_claim, require_row};
 use super::get::json;
-use super::types::{Certainty, Claim, Finished, PlannedSpan, SpanOutcome, SpanOutput, TaskKind};
-use crate::{Now, StoreError, WorkerRun};
+use super::types::{Certainty, Claim, PlannedSpan, Settled, SpanOutcome, SpanOutput, SpanTask};
+use crate::{Now, StoreError};
 
-impl Store {
-    /// Ends a `transcribe` task and, with `claim_more`, claims the next task in the same commit. `model` names the
-    /// weights, for the result of the job.
-    pub fn finish_span(
-        &self,
-        now: Now,
-        run: &WorkerRun,
-        claim: &Claim,
-        output: &SpanOutput,
-        model: &str,
-        claim_more: bool,
-    ) -> Result<Finished, StoreError> {
-        let segments = to_json("segments", &output.segments)?;
-        let outcome = SpanOutcome {
-            dropped: output.dropped.clone(),
-            sounds_like: output.sounds_like.clone(),
-        };
-        let outcome = to_json("outcome", &outcome)?;
-
-        self.write(|tx, effects| {
-            let accepted = stands(tx, effects, claim)?;
-            if accepted {
-                count_task(tx, now, claim)?;
-                keep_output(tx, claim, &segments, &outcome)?;
-                effects.changed.insert(claim.job_id);
-
-                if !has_unfinished_tasks(tx, claim)? {
-                    let result = merge(tx, claim, model)?;
-                    let ending = Ending {
-                        job_seq: claim.job_seq,
-                        job_id: claim.job_id,
-                        now,
-                    };
-                    complete(tx, effects, &ending, &result)?;
-                }
-            }
-            let next = if claim_more {
-                claim_next(tx, effects, now, run.id())?
-            } else {
-                None
-            };
-            Ok(Finished { accepted, next })
-        })
+/// Ends a `transcribe` task. `model` names the weights, for the result of the job.
+pub(super) fn finish_span(
+    tx: &Transaction<'_>,
+    effects: &mut Effects,
+    now: Now,
+    claim: &Claim,
+    task: &SpanTask,
+    output: &SpanOutput,
+    model: &str,
+) -> Result<Settled, StoreError> {
+    if store_output(tx, effects, now, claim, output)? == Settled::ClaimLost {
+        return Ok(Settled::ClaimLost);
     }
+
+    let span_ms = task.span.duration_ms();
+    let counted = tx
+        .prepare_cached("UPDATE jobs SET done_ms = done_ms + :ms WHERE seq = :job")?
+        .execute(named_params! {":job": claim.job_seq, ":ms": span_ms as i64})?;
+    require_row(counted, "count the speech of a span")?;
+    count(tx, Counter::SpeechSeconds, span_ms as f64 / 1000.0)?;
+    effects.changed.insert(claim.job_id);
+
+    if !has_unfinished_tasks(tx, claim)? {
+        let result = merge(tx, claim, model)?;
+        let ending = Ending {
+            job_seq: claim.job_seq,
+            job_id: claim.job_id,
+            now,
+        };
+        complete(tx, effects, &ending, &result)?;
+    }
+    Ok(Settled::Stored)
 }
 
-fn keep_output(
+fn store_output(
     tx: &Transaction<'_>,
+    effects: &mut Effects,
+    now: Now,
     claim: &Claim,
-    segments: &str,
-    outcome: &str,
-) -> Result<(), StoreError> {
-    let TaskKind::Transcribe(task) = &claim.task else {
-        return Ok(());
+    output: &SpanOutput,
+) -> Result<Settled, StoreError> {
+    let segments = to_json("segments", &output.segments)?;
+    let outcome = SpanOutcome {
+        dropped: output.dropped.clone(),
+        sounds_like: output.sounds_like.clone(),
     };
-    tx.prepare_cached(include_str!("../sql/finish_span.sql"))?
-        .execute(named_params! {
+    let outcome = to_json("outcome", &outcome)?;
+
+    end_claim(
+        tx,
+        effects,
+        now,
+        claim,
+        include_str!("../sql/finish_span.sql"),
+        named_params! {
             ":task": claim.task_id,
+            ":claim_id": claim.id.as_bytes(),
             ":segments": segments,
             ":outcome": outcome,
-        })?;
-    tx.prepare_cached("UPDATE jobs SET done_ms = done_ms + :ms WHERE seq = :job")?
-        .execute(named_params! {":job": claim.job_seq, ":ms": task.span.duration_ms() as i64})?;
-    count(
-        tx,
-        Counter::SpeechSeconds,
-        task.span.duration_ms() as f64 / 1000.0,
+        },
     )
 }
 

@@ -6,6 +6,7 @@ use steno_models::{JobId, Status, Timestamp};
 
 use super::Store;
 use super::get::word;
+use super::types::TaskStatus;
 use crate::StoreError;
 
 /// A job without its content.
@@ -31,6 +32,21 @@ pub struct InspectedJob {
     pub tasks_claimed: u32,
     /// Spans that are transcribed.
     pub tasks_done: u32,
+}
+
+/// A task without its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InspectedTask {
+    /// What is to be done; a kind of a later release is possible.
+    pub kind: String,
+    /// Order of its span in the recording, from 0.
+    pub span: Option<u32>,
+    /// Where it stands.
+    pub status: TaskStatus,
+    /// Times the decoder or the engine failed on it.
+    pub failures: u32,
+    /// Times a worker died with it.
+    pub crashes: u32,
 }
 
 /// Which jobs to look at; `None` for all.
@@ -73,6 +89,30 @@ impl Store {
                 });
             }
             Ok(jobs)
+        })
+    }
+
+    /// The tasks of a job, in the order in which they were made.
+    pub fn inspect_tasks(&self, job: JobId) -> Result<Vec<InspectedTask>, StoreError> {
+        self.read(|connection| {
+            let mut statement =
+                connection.prepare_cached(include_str!("../sql/inspect_tasks.sql"))?;
+            let mut rows = statement.query(named_params! {":id": job.as_bytes()})?;
+            let mut tasks = Vec::new();
+            while let Some(row) = rows.next()? {
+                let status: String = row.get("status")?;
+                let status = TaskStatus::from_stored(&status).ok_or(StoreError::Contradiction {
+                    action: "read the status of a task",
+                })?;
+                tasks.push(InspectedTask {
+                    kind: row.get("kind")?,
+                    span: row.get("span_index")?,
+                    status,
+                    failures: row.get("failures")?,
+                    crashes: row.get("crashes")?,
+                });
+            }
+            Ok(tasks)
         })
     }
 

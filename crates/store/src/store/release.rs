@@ -1,10 +1,11 @@
-//! Releasing: a worker that is asked to stop, or that has no room to work in, gives its task back unharmed.
+//! Releasing: a worker gives its task back without charge, because it is asked to stop or its machine has a problem.
 
 use rusqlite::named_params;
 
 use super::Store;
 use super::counters::{Counter, count};
-use super::types::Claim;
+use super::fence::wake_waiting_slots;
+use super::types::{Claim, Settled};
 use crate::{Now, StoreError};
 
 /// Pause before a postponed task is tried again.
@@ -48,38 +49,42 @@ impl Postponement {
 }
 
 impl Store {
-    /// Gives a task back that can be done when the machine is better: it waits a while. Costs none of
-    /// its budgets, and is counted. Returns whether the claim was still valid.
+    /// Gives a task back that can be done when the machine is better: it waits a while. Costs none of its budgets, and is
+    /// counted.
     pub fn postpone_task(
         &self,
         now: Now,
         claim: &Claim,
         reason: Postponement,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Settled, StoreError> {
         self.write(|tx, effects| {
-            count(tx, Counter::Postponed(reason.as_str()), 1.0)?;
+            wake_waiting_slots(effects, claim);
             let postponed = tx
-                .prepare_cached(include_str!("../sql/postpone_unharmed.sql"))?
+                .prepare_cached(include_str!("../sql/postpone_task.sql"))?
                 .execute(named_params! {
                     ":task": claim.task_id,
                     ":claim_id": claim.id.as_bytes(),
                     ":run_at": now.wall.plus_ms(POSTPONED_MS).ms(),
+                    ":failures": 0,
                 })?;
-            effects.work = claim.is_alone;
-            Ok(postponed > 0)
+            if postponed > 0 {
+                count(tx, Counter::Postponed(reason.as_str()), 1.0)?;
+            }
+            Ok(Settled::of_rows(postponed))
         })
     }
 
-    /// Makes a claimed task ready again. Costs none of its budgets. Returns whether the claim still stood.
-    pub fn release_task(&self, claim: &Claim) -> Result<bool, StoreError> {
+    /// Makes a claimed task ready again. Costs none of its budgets.
+    pub fn release_task(&self, claim: &Claim) -> Result<Settled, StoreError> {
         self.write(|tx, effects| {
+            wake_waiting_slots(effects, claim);
             let released = tx
                 .prepare_cached(include_str!("../sql/release_task.sql"))?
                 .execute(
                     named_params! {":task": claim.task_id, ":claim_id": claim.id.as_bytes()},
                 )?;
-            effects.work = released > 0 || claim.is_alone;
-            Ok(released > 0)
+            effects.work |= released > 0;
+            Ok(Settled::of_rows(released))
         })
     }
 }

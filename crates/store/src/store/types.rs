@@ -48,7 +48,7 @@ pub struct Claim {
     /// The job the task belongs to.
     pub job_id: JobId,
     /// What is to be done.
-    pub task: TaskKind,
+    pub task: TaskInput,
     /// What the client asked for.
     pub options: TranscribeRequest,
     /// The language to transcribe in: as asked for, or as detected by `prepare` for the span or the recording.
@@ -61,18 +61,122 @@ pub struct Claim {
     pub(crate) is_alone: bool,
     pub(crate) task_id: i64,
     pub(crate) job_seq: i64,
+    pub(crate) run_id: String,
 }
 
-/// What is to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Kinds of tasks that this release knows. A task of any other kind is left to programs that know it.
+///
+/// A new kind needs a variant here, its [`TaskInput`] in `claim.rs`, and its [`TaskOutput`] in `finish.rs`. The database
+/// takes any kind: its input and output are JSON in the columns `input` and `output`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TaskKind {
     /// Decode the recording, find its speech, plan spans.
+    Prepare,
+    /// Transcribe one span.
+    Transcribe,
+}
+
+impl TaskKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Prepare, Self::Transcribe];
+
+    /// The word in the database, the metrics and the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Prepare => "prepare",
+            Self::Transcribe => "transcribe",
+        }
+    }
+
+    /// From the word in the database; `None` for a kind of a later release.
+    pub(crate) fn from_stored(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// Whether its tasks wait in a queue of their own, because workers of the first release claim any task that they see
+    /// (migration `0007_open_tasks.sql`).
+    pub(crate) fn has_own_queue(self) -> bool {
+        !matches!(self, Self::Prepare | Self::Transcribe)
+    }
+}
+
+/// Where a task stands. The database refuses any other word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TaskStatus {
+    /// A worker may claim it.
+    Ready,
+    /// It becomes ready at a set time.
+    Waiting,
+    /// A worker has it.
+    Claimed,
+    /// Its output is stored.
+    Done,
+}
+
+impl TaskStatus {
+    /// Every status.
+    pub const ALL: [Self; 4] = [Self::Ready, Self::Waiting, Self::Claimed, Self::Done];
+
+    /// The word in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Waiting => "waiting",
+            Self::Claimed => "claimed",
+            Self::Done => "done",
+        }
+    }
+
+    /// From the word in the database.
+    pub(crate) fn from_stored(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+}
+
+/// What a claimed task works on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskInput {
+    /// A recording to decode and plan.
     Prepare {
         /// File name in `audio/`.
         audio: String,
     },
-    /// Transcribe one span.
+    /// A span to transcribe.
     Transcribe(SpanTask),
+}
+
+impl TaskInput {
+    /// The kind of task.
+    pub fn kind(&self) -> TaskKind {
+        match self {
+            Self::Prepare { .. } => TaskKind::Prepare,
+            Self::Transcribe(_) => TaskKind::Transcribe,
+        }
+    }
+}
+
+/// What a task yielded.
+#[derive(Clone, Debug)]
+pub enum TaskOutput {
+    /// Of `prepare`: the plan, or the whole result of a short recording.
+    Plan(Box<Prepared>),
+    /// Of `transcribe`.
+    Span {
+        /// The text of the span.
+        output: SpanOutput,
+        /// Name of the weights, for the result of the job.
+        model: String,
+    },
+}
+
+impl TaskOutput {
+    /// The kind of task that yields it.
+    pub fn kind(&self) -> TaskKind {
+        match self {
+            Self::Plan(_) => TaskKind::Prepare,
+            Self::Span { .. } => TaskKind::Transcribe,
+        }
+    }
 }
 
 /// A span to transcribe.
@@ -189,11 +293,37 @@ pub struct Failure {
     pub retryable: bool,
 }
 
+/// What became of an operation that needs a valid claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Settled {
+    /// The claim was valid, and the operation is stored.
+    Stored,
+    /// The claim was lost: to another worker, or because the job ended or was deleted. Nothing has changed.
+    ClaimLost,
+}
+
+impl Settled {
+    /// From the number of rows that an UPDATE or DELETE changed whose condition names the claim.
+    pub(crate) fn of_rows(rows: usize) -> Self {
+        if rows == 0 {
+            Self::ClaimLost
+        } else {
+            Self::Stored
+        }
+    }
+
+    /// Whether the operation is stored.
+    pub fn is_stored(self) -> bool {
+        self == Self::Stored
+    }
+}
+
 /// What became of a finish.
 #[derive(Debug)]
 pub struct Finished {
-    /// Whether the claim still stood. If not, the work was dropped.
-    pub accepted: bool,
+    /// Whether the output is stored.
+    pub settled: Settled,
     /// The next task, if one was asked for and there is one.
     pub next: Option<Claim>,
 }

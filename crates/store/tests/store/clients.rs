@@ -80,7 +80,7 @@ fn equal_shared_submissions_are_one_job_until_it_fails_or_goes() {
     f.store
         .delete_job(f.now(), None, native.job_id, TombstoneReason::Deleted)
         .unwrap();
-    assert!(f.complete(&run, &f.claim(&run), "hello"));
+    assert!(f.complete(&f.claim(&run), "hello"));
     let completed = submit(true);
     assert_eq!(
         (completed.job_id, completed.status),
@@ -100,9 +100,7 @@ fn equal_shared_submissions_are_one_job_until_it_fails_or_goes() {
         message: String::new(),
         retryable: false,
     };
-    f.store
-        .fail_task(f.now(), &run, &claim, &failure, false)
-        .unwrap();
+    f.fail(&claim, &failure);
     assert!(submit(true).is_new, "another try may succeed");
 }
 
@@ -129,7 +127,7 @@ fn a_list_has_every_job_once_newest_first() {
     }
     assert_eq!(found, jobs.iter().rev().copied().collect::<Vec<_>>());
     let run = f.worker();
-    assert!(f.complete(&run, &f.claim(&run), "secret words"));
+    assert!(f.complete(&f.claim(&run), "secret words"));
     let completed = page(Some(Status::Completed), None, 10);
     assert_eq!((completed.jobs.len(), completed.next), (1, None));
     assert_eq!(
@@ -160,16 +158,16 @@ fn segments_are_told_once_and_in_order_while_a_job_runs_and_after() {
     let f = Fixture::new();
     let job = f.submit();
     let run = f.worker();
-    f.plan(&run, &f.claim(&run), 3);
+    f.plan(&f.claim(&run), 3);
     let claims = [f.claim(&run), f.claim(&run), f.claim(&run)];
-    assert!(f.finish_span(&run, &claims[1], "two"));
+    assert!(f.finish_span(&claims[1], "two"));
     let nothing = follow(&f, job, Told::default());
     assert_eq!(
         (texts(&nothing.segments), nothing.told),
         (vec![], Told::default()),
         "one comes before two"
     );
-    assert!(f.finish_span(&run, &claims[0], "one"));
+    assert!(f.finish_span(&claims[0], "one"));
     let two = follow(&f, job, nothing.told);
     assert_eq!(texts(&two.segments), [(0, "one"), (1, "two")]);
     assert_eq!(texts(&follow(&f, job, two.told).segments), []);
@@ -178,7 +176,7 @@ fn segments_are_told_once_and_in_order_while_a_job_runs_and_after() {
         spans: 0,
     };
     assert_eq!(texts(&follow(&f, job, reconnected).segments), [(1, "two")]);
-    assert!(f.finish_span(&run, &claims[2], "three"));
+    assert!(f.finish_span(&claims[2], "three"));
     for told in [
         two.told,
         Told {
@@ -310,15 +308,12 @@ fn what_happens_is_counted_once() {
     let f = Fixture::new();
     let run = f.worker();
     let job = f.submit();
-    f.plan(&run, &f.claim(&run), 2);
+    f.plan(&f.claim(&run), 2);
     let claims = [f.claim(&run), f.claim(&run)];
     f.clock.advance_ms(2_000);
-    assert!(f.finish_span(&run, &claims[0], "one"));
-    assert!(
-        !f.finish_span(&run, &claims[0], "again"),
-        "a claim ends once"
-    );
-    assert!(f.finish_span(&run, &claims[1], "two"));
+    assert!(f.finish_span(&claims[0], "one"));
+    assert!(!f.finish_span(&claims[0], "again"), "a claim ends once");
+    assert!(f.finish_span(&claims[1], "two"));
     f.submit();
     f.store
         .delete_job(f.now(), None, job, TombstoneReason::Deleted)

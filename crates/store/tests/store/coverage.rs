@@ -2,7 +2,7 @@
 
 use rusqlite::OptionalExtension;
 use steno_models::{Gap, GapReason, JobId, JobResult, Warning, WarningCode};
-use steno_store::{Certainty, PlannedSpan, Prepared, SpanOutput, TaskKind, WorkerRun};
+use steno_store::{Certainty, PlannedSpan, Prepared, SpanOutput, TaskInput, WorkerRun};
 
 use crate::releases::{FIRST_NEXT_TASK, open};
 use crate::support::{Fixture, output, prepared, segment, spool_name};
@@ -31,23 +31,13 @@ fn plan(
         ..usual
     };
     std::fs::write(f.data().spool().join(&plan.spool), b"pcm").unwrap();
-    assert!(
-        f.store
-            .finish_prepare(f.now(), run, &claim, &plan, false)
-            .unwrap()
-            .accepted
-    );
+    assert!(f.finish_prepare(&claim, plan));
     job
 }
 
 fn finish(f: &Fixture, run: &WorkerRun, output: &SpanOutput) {
     let claim = f.claim(run);
-    assert!(
-        f.store
-            .finish_span(f.now(), run, &claim, output, "base", false)
-            .unwrap()
-            .accepted
-    );
+    assert!(f.finish_span_with(&claim, output.clone()));
 }
 
 fn result(f: &Fixture, job: JobId) -> JobResult {
@@ -200,6 +190,6 @@ fn each_span_is_claimed_with_its_own_language_and_only_by_workers_that_know_it()
     let claims = [f.claim(&run), f.claim(&run)];
     let languages = claims.each_ref().map(|claim| claim.language.as_deref());
     assert_eq!(languages, [Some("es"), Some("en")]);
-    assert!(matches!(claims[0].task, TaskKind::Transcribe(_)));
+    assert!(matches!(claims[0].task, TaskInput::Transcribe(_)));
     assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
 }

@@ -18,7 +18,7 @@ fn completed(f: &Fixture, text: &str) -> JobId {
     let job = f.submit();
     let run = f.worker();
     let claim = f.claim(&run);
-    assert!(f.complete(&run, &claim, text));
+    assert!(f.complete(&claim, text));
     f.store.end_run(&run).unwrap();
     job
 }
@@ -76,7 +76,7 @@ fn every_status_ends_at_the_deadline() {
     for job in [done, running, waiting] {
         assert_eq!(tombstone_reason(&f, job), Some(TombstoneReason::Expired));
     }
-    assert!(!f.complete(&run, &claim, "too late"));
+    assert!(!f.complete(&claim, "too late"));
     assert_eq!(f.files(), Vec::<String>::new());
     f.clock.advance_ms(3_600_000);
     assert_eq!(tombstone_reason(&f, done), None);
@@ -101,7 +101,7 @@ fn delete_works_in_every_status_and_twice() {
         assert_eq!(tombstone_reason(&f, job), Some(TombstoneReason::Deleted));
     }
     assert!(f.store.standing_claims(&run).unwrap().is_empty());
-    assert!(!f.complete(&run, &claim, "too late"));
+    assert!(!f.complete(&claim, "too late"));
     assert!(
         !f.store
             .delete_job(f.now(), None, JobId::random(), TombstoneReason::Deleted)
@@ -119,9 +119,9 @@ fn deleted_text_is_in_no_file() {
         metadata: Some(metadata),
         ..TranscribeRequest::default()
     });
-    f.plan(&run, &f.claim(&run), 2);
-    assert!(f.finish_span(&run, &f.claim(&run), "marker-of-the-text"));
-    assert!(f.finish_span(&run, &f.claim(&run), "more"));
+    f.plan(&f.claim(&run), 2);
+    assert!(f.finish_span(&f.claim(&run), "marker-of-the-text"));
+    assert!(f.finish_span(&f.claim(&run), "more"));
     assert_eq!(f.status(job).status, Status::Completed);
     assert!(
         grep(&f, "marker-of-the-text"),

@@ -76,8 +76,8 @@ fn a_result_after_the_lease_is_dropped() {
     f.clock.advance_ms(10_000);
     assert_eq!(f.store.reclaim_tasks(f.now(), None).unwrap().tasks, 1);
     let other = f.worker();
-    assert!(f.complete(&other, &f.claim(&other), "in time"));
-    assert!(!f.complete(&stopped, &late, "too late"));
+    assert!(f.complete(&f.claim(&other), "in time"));
+    assert!(!f.complete(&late, "too late"));
     assert_eq!(f.status(job).result.unwrap().text, "in time");
     assert!(matches!(
         f.store.heartbeat(f.now(), &stopped),
@@ -168,10 +168,7 @@ fn a_task_on_which_a_worker_died_is_done_alone_and_its_neighbours_never_fail_for
     for death in 2..=3 {
         let run = f.worker();
         assert_eq!(f.claim(&run).job_id, poison);
-        assert!(
-            f.store.claim_task(f.now(), &run).unwrap().is_none(),
-            "nothing is begun beside it"
-        );
+        assert!(f.try_claim(&run).is_none(), "nothing is begun beside it");
         drop(run);
         let reclaimed = f.store.reclaim_tasks(f.now(), None).unwrap();
         assert_eq!(reclaimed.failed_jobs, u32::from(death == 3));
@@ -183,8 +180,8 @@ fn a_task_on_which_a_worker_died_is_done_alone_and_its_neighbours_never_fail_for
     let run = f.worker();
     let claim = f.claim(&run);
     let later = f.submit();
-    assert!(f.store.claim_task(f.now(), &run).unwrap().is_none());
-    assert!(f.complete(&run, &claim, "text"));
+    assert!(f.try_claim(&run).is_none());
+    assert!(f.complete(&claim, "text"));
     assert_eq!((claim.job_id, f.status(neighbour).attempts), (neighbour, 2));
     assert_eq!(f.claim(&run).job_id, later);
 }
@@ -198,7 +195,7 @@ fn a_worker_that_knows_why_it_dies_charges_nobody_else() {
         let claim = f.claim(&run);
         assert_eq!(claim.job_id, hung);
         assert!(
-            f.store.claim_task(f.now(), &run).unwrap().is_some(),
+            f.try_claim(&run).is_some(),
             "death {death}: it is known, and need not be alone"
         );
         f.store.abandon_run(f.now(), &run, &[claim.id]).unwrap();

@@ -4,6 +4,7 @@
 mod clients;
 mod coverage;
 mod deletion;
+mod fence;
 mod folder;
 mod guards;
 mod liveness;

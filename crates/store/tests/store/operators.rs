@@ -13,9 +13,9 @@ fn a_backup_goes_on_where_the_queue_was() {
     let f = Fixture::new();
     let run = f.worker();
     let done = f.submit();
-    f.complete(&run, &f.claim(&run), "the text");
+    f.complete(&f.claim(&run), "the text");
     let planned = f.submit();
-    f.plan(&run, &f.claim(&run), 3);
+    f.plan(&f.claim(&run), 3);
     let pending = f.submit();
     let claim = f.claim(&run);
     let folder = tempfile::tempdir().unwrap();
@@ -27,7 +27,7 @@ fn a_backup_goes_on_where_the_queue_was() {
     );
     assert!(f.store.back_up(&target).is_err(), "it is not empty");
     // What happens afterwards concerns the copy no more than its loss would.
-    f.finish_span(&run, &claim, "one");
+    f.complete(&claim, "one");
     drop(f.root);
 
     let copy = Store::open(&target, settings()).unwrap();
@@ -84,7 +84,7 @@ fn a_check_finds_what_does_not_fit() {
     let run = f.worker();
     f.submit();
     f.submit();
-    f.complete(&run, &f.claim(&run), "text");
+    f.complete(&f.claim(&run), "text");
     assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
     for name in f.files() {
         std::fs::remove_file(f.data().audio().join(name)).unwrap();
@@ -115,18 +115,14 @@ fn tasks_that_wait_for_another_try_can_be_hurried() {
         retryable: true,
     };
     for _ in 0..2 {
-        f.store
-            .fail_task(f.now(), &run, &f.claim(&run), &failure, false)
-            .unwrap();
-        assert!(f.store.claim_task(f.now(), &run).unwrap().is_none());
+        f.fail(&f.claim(&run), &failure);
+        assert!(f.try_claim(&run).is_none());
         assert_eq!(f.store.retry_tasks(Some(job)).unwrap(), 1);
     }
     // Its budget is whole again: it would have failed for good the third time.
-    f.store
-        .fail_task(f.now(), &run, &f.claim(&run), &failure, false)
-        .unwrap();
+    f.fail(&f.claim(&run), &failure);
     assert_eq!(f.status(job).status, Status::Processing);
     assert_eq!(f.store.retry_tasks(None).unwrap(), 1);
-    f.complete(&run, &f.claim(&run), "text");
+    f.complete(&f.claim(&run), "text");
     assert_eq!(f.store.retry_tasks(None).unwrap(), 0);
 }

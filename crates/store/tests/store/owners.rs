@@ -25,7 +25,7 @@ fn a_flood_of_one_key_does_not_delay_the_next_job_of_another() {
     // Some of the flood is done already, and time has gone by.
     for _ in 0..5 {
         let claim = f.claim(&run);
-        f.complete(&run, &claim, "text");
+        f.complete(&claim, "text");
     }
     f.clock.advance_ms(60_000);
     let job = submit(&f, "other");
@@ -48,7 +48,7 @@ fn turns_are_taken_by_work_and_not_by_tasks() {
     let f = Fixture::new();
     let run = f.worker();
     submit(&f, "long");
-    f.plan(&run, &f.claim(&run), 100);
+    f.plan(&f.claim(&run), 100);
     for _ in 0..100 {
         submit(&f, "short");
     }
@@ -57,7 +57,7 @@ fn turns_are_taken_by_work_and_not_by_tasks() {
     for _ in 0..44 {
         spans += u32::from(matches!(
             f.claim(&run).task,
-            steno_store::TaskKind::Transcribe(_)
+            steno_store::TaskInput::Transcribe(_)
         ));
     }
     assert!((36..=42).contains(&spans), "{spans} spans of 44 tasks");
@@ -104,7 +104,7 @@ fn a_key_has_at_most_as_much_in_the_queue_as_it_may() {
     accepted(f.submit_as("b", 50, quota));
     while f.store.check_quota("a", quota, 1).unwrap().is_err() {
         let claim = f.claim(&run);
-        f.complete(&run, &claim, "text");
+        f.complete(&claim, "text");
     }
     let refused = f.submit_as("a", 61, quota);
     assert!(
@@ -126,16 +126,14 @@ fn every_way_out_of_the_queue_is_counted() {
     let f = Fixture::new();
     let run = f.worker();
     let jobs: Vec<_> = (0..6).map(|_| submit(&f, "a")).collect();
-    f.complete(&run, &f.claim(&run), "text");
-    f.plan(&run, &f.claim(&run), 2);
+    f.complete(&f.claim(&run), "text");
+    f.plan(&f.claim(&run), 2);
     let failure = steno_store::Failure {
         code: steno_models::FailureCode::CorruptAudio,
         message: "no".to_owned(),
         retryable: false,
     };
-    f.store
-        .fail_task(f.now(), &run, &f.claim(&run), &failure, false)
-        .unwrap();
+    f.fail(&f.claim(&run), &failure);
     f.store
         .delete_job(f.now(), None, jobs[5], TombstoneReason::Deleted)
         .unwrap();

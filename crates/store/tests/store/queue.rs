@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Mutex;
 
-use crate::support::Fixture;
+use crate::support::{Fixture, KINDS};
 use steno_models::{FailureCode, Status, TranscribeRequest};
-use steno_store::{Failure, StoreError, TaskKind, WorkerRun};
+use steno_store::{Failure, Settled, StoreError, TaskInput, WorkerRun};
 
 #[test]
 fn a_job_of_one_span_completes_with_its_prepare_task() {
@@ -24,7 +24,7 @@ fn a_job_of_one_span_completes_with_its_prepare_task() {
         (Status::Processing, None, 1)
     );
     assert_eq!(running.started_at, Some(f.now().wall));
-    assert!(f.complete(&run, &claim, "hello"));
+    assert!(f.complete(&claim, "hello"));
     let done = f.status(job);
     assert_eq!((done.status, done.progress), (Status::Completed, 1.0));
     assert_eq!(done.result.unwrap().text, "hello");
@@ -40,18 +40,18 @@ fn spans_are_merged_in_order_whoever_finishes_first() {
     let f = Fixture::new();
     let job = f.submit();
     let run = f.worker();
-    f.plan(&run, &f.claim(&run), 3);
+    f.plan(&f.claim(&run), 3);
     let claims = [f.claim(&run), f.claim(&run), f.claim(&run)];
     let index = |i: usize| match &claims[i].task {
-        TaskKind::Transcribe(task) => task.index,
-        TaskKind::Prepare { .. } => panic!("a prepare task was claimed"),
+        TaskInput::Transcribe(task) => task.index,
+        TaskInput::Prepare { .. } => panic!("a prepare task was claimed"),
     };
     assert_eq!([index(0), index(1), index(2)], [0, 1, 2]);
-    assert!(f.finish_span(&run, &claims[2], "three"));
+    assert!(f.finish_span(&claims[2], "three"));
     assert!((f.status(job).progress - 1.0 / 3.0).abs() < 1e-9);
-    assert!(f.finish_span(&run, &claims[0], "one"));
+    assert!(f.finish_span(&claims[0], "one"));
     assert_eq!(f.status(job).status, Status::Processing);
-    assert!(f.finish_span(&run, &claims[1], "two"));
+    assert!(f.finish_span(&claims[1], "two"));
     let result = f.status(job).result.unwrap();
     assert_eq!(result.text, "one two three");
     assert_eq!(
@@ -74,7 +74,7 @@ fn a_task_planned_before_stretches_were_kept_is_one_stretch() {
     let f = Fixture::new();
     f.submit();
     let run = f.worker();
-    f.plan(&run, &f.claim(&run), 2);
+    f.plan(&f.claim(&run), 2);
     let database = rusqlite::Connection::open(f.data().database()).unwrap();
     assert_eq!(
         database
@@ -83,7 +83,7 @@ fn a_task_planned_before_stretches_were_kept_is_one_stretch() {
         2
     );
     let _first = f.claim(&run);
-    let TaskKind::Transcribe(task) = f.claim(&run).task else {
+    let TaskInput::Transcribe(task) = f.claim(&run).task else {
         panic!("a prepare task was claimed")
     };
     assert_eq!(task.span.stretches, [(16_000, 32_000)]);
@@ -98,8 +98,8 @@ fn two_workers_never_claim_one_task() {
         for _ in 0..4 {
             scope.spawn(|| {
                 let run = f.worker();
-                while let Some(claim) = f.store.claim_task(f.now(), &run).unwrap() {
-                    assert!(f.complete(&run, &claim, "once"));
+                while let Some(claim) = f.try_claim(&run) {
+                    assert!(f.complete(&claim, "once"));
                     claimed.lock().unwrap().push(claim.job_id);
                 }
             });
@@ -136,7 +136,7 @@ fn a_short_job_passes_a_long_one_at_the_next_span() {
     let f = Fixture::new();
     let long = f.submit();
     let run = f.worker();
-    f.plan(&run, &f.claim(&run), 3600);
+    f.plan(&f.claim(&run), 3600);
     assert_eq!(f.claim(&run).job_id, long);
     f.clock.advance_ms(100_000);
     let short = f.submit();
@@ -161,14 +161,9 @@ fn a_retryable_failure_waits_and_the_third_one_fails_the_job() {
     for attempt in 1..=3 {
         let claim = f.claim(&run);
         assert_eq!(claim.attempt, attempt);
-        f.store
-            .fail_task(f.now(), &run, &claim, &failure, false)
-            .unwrap();
+        f.fail(&claim, &failure);
         if attempt < 3 {
-            assert!(
-                f.store.claim_task(f.now(), &run).unwrap().is_none(),
-                "it waits first"
-            );
+            assert!(f.try_claim(&run).is_none(), "it waits first");
             f.clock.advance_ms(40_000);
         }
     }
@@ -188,9 +183,7 @@ fn bad_audio_fails_at_once() {
         message: "broken".into(),
         retryable: false,
     };
-    f.store
-        .fail_task(f.now(), &run, &f.claim(&run), &failure, false)
-        .unwrap();
+    f.fail(&f.claim(&run), &failure);
     assert_eq!(f.status(job).status, Status::Failed);
 }
 
@@ -202,9 +195,10 @@ fn a_released_task_is_claimed_again_without_charge() {
     for _ in 0..5 {
         let claim = f.claim(&run);
         assert_eq!(claim.attempt, 1);
-        assert!(f.store.release_task(&claim).unwrap());
-        assert!(
-            !f.store.release_task(&claim).unwrap(),
+        assert_eq!(f.store.release_task(&claim).unwrap(), Settled::Stored);
+        assert_eq!(
+            f.store.release_task(&claim).unwrap(),
+            Settled::ClaimLost,
             "a claim is released once"
         );
     }
@@ -223,10 +217,7 @@ fn finishing_and_claiming_is_one_step() {
         message: "broken".into(),
         retryable: false,
     };
-    let finished = f
-        .store
-        .fail_task(f.now(), &run, &claim, &failure, true)
-        .unwrap();
+    let finished = f.store.fail_task(f.now(), &claim, &failure, KINDS).unwrap();
     assert_eq!(finished.next.unwrap().job_id, second);
 }
 
@@ -236,7 +227,7 @@ fn only_registered_workers_claim() {
     f.submit();
     let run = WorkerRun::begin(f.data()).unwrap();
     assert!(matches!(
-        f.store.claim_task(f.now(), &run),
+        f.store.claim_task(f.now(), &run, KINDS),
         Err(StoreError::RunLost)
     ));
 }

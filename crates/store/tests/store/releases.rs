@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 use sha2::{Digest, Sha256};
 use steno_models::{Status, TranscribeRequest};
-use steno_store::Submission;
+use steno_store::{Submission, TaskKind};
 
 use crate::support::Fixture;
 
@@ -33,11 +33,11 @@ fn a_job_that_needs_a_later_release_is_left_alone_and_delays_no_other() {
     let f = Fixture::new();
     let run = f.worker();
     let later = f.submit_with(asking_for("colour"));
-    assert!(f.store.claim_task(f.now(), &run).unwrap().is_none());
+    assert!(f.try_claim(&run).is_none());
 
     let plain = f.submit();
     assert_eq!(f.claim(&run).job_id, plain);
-    assert!(f.store.claim_task(f.now(), &run).unwrap().is_none());
+    assert!(f.try_claim(&run).is_none());
     assert_eq!(f.status(later).status, Status::Pending);
     assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
 }
@@ -51,7 +51,7 @@ fn a_job_that_needs_this_release_is_claimed_in_its_turn() {
 
     let claim = f.claim(&run);
     assert_eq!((claim.job_id, claim.options.languages.len()), (first, 2));
-    f.plan(&run, &claim, 2);
+    f.plan(&claim, 2);
     let claimed = [f.claim(&run), f.claim(&run), f.claim(&run)].map(|claim| claim.job_id);
     assert_eq!(
         claimed,
@@ -91,20 +91,81 @@ fn spans_that_the_first_release_plans_are_claimed() {
     assert_eq!(f.claim(&run).job_id, job);
 }
 
+/// Adds a task of a kind that only a later release knows, with input and output of its own.
+fn insert_later_task(database: &Connection, job: i64) {
+    let insert = "INSERT INTO tasks (job, kind, priority, due_at, input)
+        SELECT seq, 'summarise', 10, 0, '{\"words\": 100}' FROM jobs WHERE seq = ?1";
+    assert_eq!(database.execute(insert, [job]).unwrap(), 1);
+}
+
 #[test]
 fn tasks_of_a_kind_that_is_not_known_are_left_alone() {
     let f = Fixture::new();
     let run = f.worker();
-    let later = f.submit();
-    let database = open(&f);
-    database
-        .execute_batch("PRAGMA ignore_check_constraints = ON; UPDATE tasks SET kind = 'summarise'")
-        .unwrap();
-    assert!(f.store.claim_task(f.now(), &run).unwrap().is_none());
+    let job = f.submit();
+    insert_later_task(&open(&f), 1);
+    let claim = f.claim(&run);
+    assert_eq!((claim.job_id, claim.task.kind()), (job, TaskKind::Prepare));
+    assert!(f.try_claim(&run).is_none());
 
-    let plain = f.submit();
-    assert_eq!(f.claim(&run).job_id, plain);
-    assert_eq!(f.status(later).status, Status::Pending);
+    f.plan(&claim, 1);
+    assert!(f.finish_span(&f.claim(&run), "text"));
+    assert_eq!(
+        f.dump(),
+        "processing attempts=1\n  summarise ready failures=0 crashes=0\n  transcribe 0 done failures=0 crashes=0\n",
+        "the job goes on when a later release has done its part"
+    );
+    assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn workers_of_the_first_release_do_not_see_tasks_of_later_kinds() {
+    let f = Fixture::new();
+    f.submit();
+    let database = open(&f);
+    insert_later_task(&database, 1);
+    database
+        .execute("DELETE FROM tasks WHERE kind = 'prepare'", [])
+        .unwrap();
+    let next = database.query_row(FIRST_NEXT_TASK, [], |row| row.get::<_, i64>(0));
+    assert_eq!(next.optional().unwrap(), None);
+}
+
+#[test]
+fn what_a_task_yields_beside_its_output_goes_with_its_job() {
+    let f = Fixture::new();
+    let job = f.submit();
+    let database = open(&f);
+    database.pragma_update(None, "foreign_keys", true).unwrap();
+    database
+        .execute(
+            "INSERT INTO task_data (task, name, body) VALUES (1, 'speakers', x'00')",
+            [],
+        )
+        .unwrap();
+    let rows = || {
+        let count = "SELECT count(*) FROM task_data";
+        database
+            .query_row(count, [], |row| row.get::<_, i64>(0))
+            .unwrap()
+    };
+    assert_eq!(rows(), 1);
+    let reason = steno_models::TombstoneReason::Deleted;
+    f.store.delete_job(f.now(), None, job, reason).unwrap();
+    assert_eq!(rows(), 0);
+}
+
+#[test]
+fn the_size_of_a_recording_that_is_known_later_is_counted() {
+    let f = Fixture::new();
+    f.submit();
+    let run = f.worker();
+    open(&f)
+        .execute("UPDATE inputs SET audio_bytes = 5000", [])
+        .unwrap();
+    assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
+    f.complete(&f.claim(&run), "text");
+    assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
 }
 
 #[test]

@@ -1,13 +1,18 @@
 //! What every store test needs: a store in a temporary folder and a clock that is turned by hand.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use steno_models::{JobId, JobStatus, Segment, TranscribeRequest};
 use steno_store::{
-    AudioUpload, Claim, Clock, DataDir, JobLookup, ManualClock, NewJob, Now, PlannedSpan, Prepared,
-    Quota, RunSettings, SpanOutput, Store, StoreSettings, Submission, TaskKind, WorkerRun,
+    AudioUpload, Claim, Clock, DataDir, Failure, Finished, JobFilter, JobLookup, ManualClock,
+    NewJob, Now, PlannedSpan, Prepared, Quota, RunSettings, Settled, SpanOutput, Store,
+    StoreSettings, Submission, TaskInput, TaskKind, TaskOutput, WorkerRun,
 };
+
+/// What the workers of this release can do.
+pub(crate) const KINDS: &[TaskKind] = &TaskKind::ALL;
 
 pub(crate) struct Fixture {
     pub(crate) root: tempfile::TempDir,
@@ -61,37 +66,42 @@ impl Fixture {
         key: Option<&str>,
         shared: bool,
     ) -> Submission {
-        let mut upload = AudioUpload::create(self.data(), JobId::random()).unwrap();
-        upload.write(recording).unwrap();
-        let audio = upload.store().unwrap();
         let job = NewJob {
-            audio,
             options,
-            owner: String::new(),
             idempotency_key: key.map(ToOwned::to_owned),
             shared,
-            quota: Quota::default(),
-            max_pending_jobs: u64::MAX,
-            request_id: String::new(),
+            ..self.new_job(recording)
         };
-        self.store.submit_job(self.now(), job).unwrap()
+        self.submit_job(job)
     }
 
     /// A recording of `bytes` submitted with an API key.
     pub(crate) fn submit_as(&self, owner: &str, bytes: usize, quota: Quota) -> Submission {
-        let mut upload = AudioUpload::create(self.data(), JobId::random()).unwrap();
-        upload.write(&vec![1; bytes]).unwrap();
-        let (audio, options) = (upload.store().unwrap(), TranscribeRequest::default());
         let job = NewJob {
-            audio,
-            options,
             owner: owner.to_owned(),
+            quota,
+            ..self.new_job(&vec![1; bytes])
+        };
+        self.submit_job(job)
+    }
+
+    /// A job with the recording and no options, without an owner or limits.
+    pub(crate) fn new_job(&self, recording: &[u8]) -> NewJob {
+        let mut upload = AudioUpload::create(self.data(), JobId::random()).unwrap();
+        upload.write(recording).unwrap();
+        NewJob {
+            audio: upload.store().unwrap(),
+            options: TranscribeRequest::default(),
+            owner: String::new(),
             idempotency_key: None,
             shared: false,
-            quota,
+            quota: Quota::default(),
             max_pending_jobs: u64::MAX,
             request_id: String::new(),
-        };
+        }
+    }
+
+    pub(crate) fn submit_job(&self, job: NewJob) -> Submission {
         self.store.submit_job(self.now(), job).unwrap()
     }
 
@@ -116,41 +126,78 @@ impl Fixture {
     }
 
     pub(crate) fn claim(&self, run: &WorkerRun) -> Claim {
-        self.store
-            .claim_task(self.now(), run)
-            .unwrap()
-            .expect("a task is ready")
+        self.try_claim(run).expect("a task is ready")
+    }
+
+    pub(crate) fn try_claim(&self, run: &WorkerRun) -> Option<Claim> {
+        self.store.claim_task(self.now(), run, KINDS).unwrap()
     }
 
     /// Plans `spans` spans of one second each.
-    pub(crate) fn plan(&self, run: &WorkerRun, claim: &Claim, spans: u64) {
-        assert!(matches!(claim.task, TaskKind::Prepare { .. }));
+    pub(crate) fn plan(&self, claim: &Claim, spans: u64) {
+        assert!(matches!(claim.task, TaskInput::Prepare { .. }));
         let prepared = Prepared {
             spool: spool_name(claim),
             ..prepared(spans, None)
         };
         std::fs::write(self.data().spool().join(&prepared.spool), b"pcm").unwrap();
-        assert!(
-            self.store
-                .finish_prepare(self.now(), run, claim, &prepared, false)
-                .unwrap()
-                .accepted
-        );
+        assert!(self.finish_prepare(claim, prepared));
     }
 
-    pub(crate) fn complete(&self, run: &WorkerRun, claim: &Claim, text: &str) -> bool {
-        let prepared = prepared(1, Some(vec![output(text)]));
-        self.store
-            .finish_prepare(self.now(), run, claim, &prepared, false)
-            .unwrap()
-            .accepted
+    pub(crate) fn complete(&self, claim: &Claim, text: &str) -> bool {
+        self.finish_prepare(claim, prepared(1, Some(vec![output(text)])))
     }
 
-    pub(crate) fn finish_span(&self, run: &WorkerRun, claim: &Claim, text: &str) -> bool {
+    pub(crate) fn finish_prepare(&self, claim: &Claim, prepared: Prepared) -> bool {
+        self.finish(claim, &TaskOutput::Plan(Box::new(prepared)))
+    }
+
+    pub(crate) fn finish_span(&self, claim: &Claim, text: &str) -> bool {
+        self.finish_span_with(claim, output(text))
+    }
+
+    pub(crate) fn finish_span_with(&self, claim: &Claim, output: SpanOutput) -> bool {
+        let model = "base".to_owned();
+        self.finish(claim, &TaskOutput::Span { output, model })
+    }
+
+    /// Whether the output was stored.
+    pub(crate) fn finish(&self, claim: &Claim, output: &TaskOutput) -> bool {
+        let finished = self.store.finish_task(self.now(), claim, output, &[]);
+        finished.unwrap().settled == Settled::Stored
+    }
+
+    pub(crate) fn fail(&self, claim: &Claim, failure: &Failure) -> Finished {
         self.store
-            .finish_span(self.now(), run, claim, &output(text), "base", false)
+            .fail_task(self.now(), claim, failure, &[])
             .unwrap()
-            .accepted
+    }
+
+    /// The queue as text: a line for each job, and one for each of its tasks. Ids and times are left out.
+    pub(crate) fn dump(&self) -> String {
+        let mut dump = String::new();
+        for job in self.store.inspect_jobs(&JobFilter::default()).unwrap() {
+            write!(dump, "{} attempts={}", job.status.as_str(), job.attempts).unwrap();
+            if let Some(code) = &job.error_code {
+                write!(dump, " {code}").unwrap();
+            }
+            dump.push('\n');
+            for task in self.store.inspect_tasks(job.job_id).unwrap() {
+                write!(dump, "  {}", task.kind).unwrap();
+                if let Some(span) = task.span {
+                    write!(dump, " {span}").unwrap();
+                }
+                writeln!(
+                    dump,
+                    " {} failures={} crashes={}",
+                    task.status.as_str(),
+                    task.failures,
+                    task.crashes
+                )
+                .unwrap();
+            }
+        }
+        dump
     }
 
     pub(crate) fn status(&self, job: JobId) -> JobStatus {

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use steno_models::{Warning, WarningCode};
-use steno_runner::{Done, Output};
-use steno_store::{Certainty, Claim, PlannedSpan, Prepared, SpanOutput, SpoolFile};
+use steno_runner::Done;
+use steno_store::{Certainty, Claim, PlannedSpan, Prepared, SpanOutput, SpoolFile, TaskOutput};
 
 use super::language::{self, Scores, Spoken};
 use super::transcribe::{SpanJob, transcribe_span};
@@ -69,7 +69,7 @@ pub(super) fn prepare(
         model: context.model.to_string(),
     };
     let is_planned = prepared.outputs.is_none();
-    let output = Output::Prepared(Box::new(prepared));
+    let output = TaskOutput::Plan(Box::new(prepared));
     Ok(if is_planned {
         Done::with_file(output, move || spool.keep())
     } else {

@@ -1,2 +1,0 @@
-UPDATE tasks SET status = 'waiting', run_at = :run_at, claim_id = NULL, run_id = NULL
-WHERE id = :task AND claim_id = :claim_id AND status = 'claimed'

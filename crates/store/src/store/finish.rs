@@ -1,0 +1,40 @@
+//! Finishing a task: its output is stored, and the job moves on.
+
+use super::Store;
+use super::claim::claim_next;
+use super::finish_prepare::finish_prepare;
+use super::finish_span::finish_span;
+use super::types::{Claim, Finished, TaskInput, TaskKind, TaskOutput};
+use crate::{Now, StoreError};
+
+impl Store {
+    /// Stores what a task yielded and claims the next task of one of the kinds in `claim_more` in the same commit.
+    ///
+    /// A plan without text becomes tasks, one for each span; the last span, or a plan with its text, completes the job.
+    pub fn finish_task(
+        &self,
+        now: Now,
+        claim: &Claim,
+        output: &TaskOutput,
+        claim_more: &[TaskKind],
+    ) -> Result<Finished, StoreError> {
+        self.write(|tx, effects| {
+            let settled = match (&claim.task, output) {
+                (TaskInput::Prepare { .. }, TaskOutput::Plan(prepared)) => {
+                    finish_prepare(tx, effects, now, claim, prepared)?
+                }
+                (TaskInput::Transcribe(task), TaskOutput::Span { output, model }) => {
+                    finish_span(tx, effects, now, claim, task, output, model)?
+                }
+                _ => {
+                    return Err(StoreError::WrongOutput {
+                        task: claim.task.kind().as_str(),
+                        output: output.kind().as_str(),
+                    });
+                }
+            };
+            let next = claim_next(tx, effects, now, &claim.run_id, claim_more)?;
+            Ok(Finished { settled, next })
+        })
+    }
+}
