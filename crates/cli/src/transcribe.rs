@@ -13,7 +13,7 @@ use std::thread;
 use anyhow::bail;
 use clap::Args;
 use serde_json::json;
-use steno_models::{JobId, Warning};
+use steno_models::{Format, JobId, Warning};
 
 use self::options::OptionArguments;
 use self::whole_file::WholeFile;
@@ -51,12 +51,26 @@ pub(crate) struct TranscribeArguments {
     server: ServerArguments,
 }
 
+/// The options of the jobs. Subtitles are timed by their words, so the server is asked for words.
+fn options(arguments: &TranscribeArguments) -> Vec<(&'static str, String)> {
+    let mut options = arguments.options.pairs();
+    let formats = &arguments.format.formats;
+    let has_subtitles = formats
+        .iter()
+        .any(|format| matches!(format, Format::Srt | Format::Vtt));
+    let names_words = options.iter().any(|(name, _)| *name == "word_timestamps");
+    if has_subtitles && !names_words {
+        options.push(("word_timestamps", "true".to_owned()));
+    }
+    options
+}
+
 /// Transcribes recordings, several at a time. One that fails does not stop the others.
 pub(crate) fn transcribe(arguments: &TranscribeArguments) -> anyhow::Result<()> {
     arguments.options.check();
     let runner = Runner {
         client: arguments.server.client(),
-        options: arguments.options.pairs(),
+        options: options(arguments),
         board: Board::new(),
         unfinished: Unfinished::watch()?,
         json: arguments.json,
@@ -292,7 +306,7 @@ mod tests {
             "srt,vtt",
         ];
         let arguments = arguments(&words).unwrap();
-        let pairs = arguments.options.pairs();
+        let pairs = options(&arguments);
         let names: Vec<_> = pairs.iter().map(|(name, _)| *name).collect();
         assert_eq!(
             names,
@@ -309,6 +323,14 @@ mod tests {
             fields.set(name, &value);
         }
         assert!(fields.finish().is_ok());
+
+        let subtitles = self::arguments(&["a.wav", "-f", "srt"]).unwrap();
+        assert_eq!(
+            options(&subtitles),
+            [("word_timestamps", "true".to_owned())]
+        );
+        let text = self::arguments(&["a.wav"]).unwrap();
+        assert_eq!(options(&text), []);
     }
 
     #[test]
@@ -317,7 +339,6 @@ mod tests {
             &[][..],
             &["a.wav", "--translate", "--task", "transcribe"],
             &["a.wav", "--watch", "folder"],
-            &["a.wav", "--max-line-count", "2"],
             &["a.wav", "--format", "docx"],
             &["a.wav", "--jobs", "0"],
         ] {

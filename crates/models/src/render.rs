@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn every_format_is_as_it_was() {
+    fn every_format_is_as_expected() {
         let plain = Layout::default();
         check(Format::Text, plain, include_str!("snapshots/text.txt"));
         check(Format::Srt, plain, include_str!("snapshots/srt.srt"));
@@ -272,6 +272,20 @@ mod tests {
             Format::VerboseJson,
             plain,
             include_str!("snapshots/verbose_json.json").trim_end(),
+        );
+        let unbroken = Layout {
+            max_line_width: Some(0),
+            max_line_count: None,
+        };
+        check(
+            Format::Srt,
+            unbroken,
+            include_str!("snapshots/segments.srt"),
+        );
+        check(
+            Format::Vtt,
+            unbroken,
+            include_str!("snapshots/segments.vtt"),
         );
         let narrow = Layout {
             max_line_width: Some(10),

@@ -60,10 +60,10 @@ pub struct TranscribeRequest {
     /// Whether each segment comes with its words and their times.
     #[serde(skip_serializing_if = "is_default")]
     pub word_timestamps: bool,
-    /// Columns of a line of subtitles, 8 to 200 (a CJK character takes two); `None` breaks no line.
+    /// Columns of a line of subtitles, 8 to 200 (a CJK character takes two); `None` is 42, and 0 makes every segment one line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_line_width: Option<u16>,
-    /// Lines of a subtitle, 1 to 10; what does not fit becomes a subtitle of its own. Only with `max_line_width`.
+    /// Lines of a subtitle, 1 to 10; `None` is 2. Not with a `max_line_width` of 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_line_count: Option<u8>,
     /// Jobs of a higher priority go first, -10 to 10. Default 0.
@@ -143,8 +143,8 @@ impl OptionFields {
 
     /// The checked options, or everything that is wrong with them.
     pub fn finish(mut self) -> Result<TranscribeRequest, Vec<FieldProblem>> {
-        if self.request.max_line_count.is_some() && self.request.max_line_width.is_none() {
-            self.refuse("max_line_count", "needs max_line_width");
+        if self.request.max_line_count.is_some() && self.request.max_line_width == Some(0) {
+            self.refuse("max_line_count", "has no effect with max_line_width 0");
         }
         if self.request.language.is_some() && !self.request.languages.is_empty() {
             self.refuse(
@@ -170,7 +170,7 @@ impl OptionFields {
             "temperature" => request.temperature = Some(parse_temperature(value)?),
             "beam_size" => request.beam_size = Some(parse_integer(value, 1, 8)?),
             "word_timestamps" => request.word_timestamps = parse_flag(value)?,
-            "max_line_width" => request.max_line_width = Some(parse_integer(value, 8, 200)?),
+            "max_line_width" => request.max_line_width = Some(parse_line_width(value)?),
             "max_line_count" => request.max_line_count = Some(parse_integer(value, 1, 10)?),
             "priority" => request.priority = parse_integer(value, -10, 10)?,
             "track" => request.track = Some(parse_integer(value, 1, 1000)?),
@@ -284,6 +284,14 @@ fn parse_integer<N: TryFrom<i64>>(value: &str, lowest: i64, highest: i64) -> Res
     N::try_from(number).map_err(|_| refusal())
 }
 
+/// 0, or a width that a line of words fits in.
+fn parse_line_width(value: &str) -> Result<u16, String> {
+    if value.trim() == "0" {
+        return Ok(0);
+    }
+    parse_integer(value, 8, 200).map_err(|detail| format!("{detail}, nor 0"))
+}
+
 fn parse_metadata(value: &str) -> Result<Map<String, Value>, String> {
     if value.len() > MAX_METADATA_BYTES {
         return Err(format!(
@@ -384,7 +392,6 @@ mod tests {
             ("word_timestamps", "maybe"),
             ("max_line_width", "7"),
             ("max_line_count", "0"),
-            ("max_line_count", "2"),
             ("language", "klingon"),
             ("languages", "fr,klingon"),
             ("languages", "fr,auto"),

@@ -39,10 +39,10 @@ pub(crate) struct SubmitQuery {
     beam_size: Option<u8>,
     /// Whether segments come with their words and their times.
     word_timestamps: Option<bool>,
-    /// Columns of a line of subtitles.
-    #[param(minimum = 8, maximum = 200, example = 42)]
+    /// Columns of a line of subtitles: 42 by default; 0 makes every segment one line.
+    #[param(minimum = 0, maximum = 200, example = 42)]
     max_line_width: Option<u16>,
-    /// Lines of a subtitle; needs `max_line_width`.
+    /// Lines of a subtitle: 2 by default.
     #[param(minimum = 1, maximum = 10, example = 2)]
     max_line_count: Option<u8>,
     /// Jobs of a higher priority go first.
@@ -89,10 +89,10 @@ pub(crate) struct RecordingForm {
     beam_size: Option<u8>,
     /// Whether segments come with their words and their times.
     word_timestamps: Option<bool>,
-    /// Columns of a line of subtitles.
-    #[schema(minimum = 8, maximum = 200, example = 42)]
+    /// Columns of a line of subtitles: 42 by default; 0 makes every segment one line.
+    #[schema(minimum = 0, maximum = 200, example = 42)]
     max_line_width: Option<u16>,
-    /// Lines of a subtitle; needs `max_line_width`.
+    /// Lines of a subtitle: 2 by default.
     #[schema(minimum = 1, maximum = 10, example = 2)]
     max_line_count: Option<u8>,
     /// Jobs of a higher priority go first.

@@ -198,13 +198,18 @@ fn read(request: &HttpRequest) -> Result<Request, ApiError> {
     let mut options = OptionFields::default();
     let mut output = Output::Text(Format::Text);
     let mut is_bare = false;
+    let mut names_words = false;
 
     for (name, value) in extract::query_pairs(request)? {
         if value.trim().is_empty() {
             continue;
         }
         match name.as_str() {
-            "task" | "language" | "word_timestamps" => options.set(&name, &value),
+            "task" | "language" => options.set(&name, &value),
+            "word_timestamps" => {
+                names_words = true;
+                options.set(&name, &value);
+            }
             "initial_prompt" => options.set("prompt", &value),
             "encode" => match parse_bool(&value) {
                 Some(encode) => is_bare = !encode,
@@ -216,6 +221,11 @@ fn read(request: &HttpRequest) -> Result<Request, ApiError> {
             },
             _ => {}
         }
+    }
+    // Subtitles begin and end with their words.
+    let is_subtitle = matches!(output, Output::Text(Format::Srt | Format::Vtt));
+    if is_subtitle && !names_words {
+        options.set("word_timestamps", "true");
     }
     Ok(Request {
         options: options.finish().map_err(ApiError::invalid_options)?,
@@ -357,6 +367,12 @@ mod tests {
             (request.output, request.is_bare),
             (Output::Text(Format::Srt), true)
         );
+        assert!(
+            request.options.word_timestamps,
+            "subtitles are timed by their words"
+        );
+        let unasked = check("output=srt&word_timestamps=false").unwrap();
+        assert!(!unasked.options.word_timestamps);
         let request = check("language=&output=json&word_timestamps=True").unwrap();
         assert_eq!(
             (request.options.language, request.output),

@@ -37,11 +37,11 @@ pub(super) struct OptionArguments {
     /// Add the times of each word (in json and `verbose_json`).
     #[arg(long)]
     words: bool,
-    /// Columns of a line of subtitles, 8 to 200.
+    /// Columns of a line of subtitles, 8 to 200; 42 by default. 0 makes every segment one line.
     #[arg(long)]
     max_line_width: Option<u16>,
-    /// Lines of a subtitle, 1 to 10.
-    #[arg(long, requires = "max_line_width")]
+    /// Lines of a subtitle, 1 to 10; 2 by default.
+    #[arg(long)]
     max_line_count: Option<u8>,
     /// Higher goes first, -10 to 10.
     #[arg(long, allow_negative_numbers = true)]

@@ -150,9 +150,12 @@ impl Reading {
             self.options.refuse(name, detail);
             ResponseFormat::Json
         });
+        // Subtitles begin and end with their words.
         let wants_words = matches!(
             format,
-            ResponseFormat::VerboseJson(Granularities { words: true, .. })
+            ResponseFormat::Srt
+                | ResponseFormat::Vtt
+                | ResponseFormat::VerboseJson(Granularities { words: true, .. })
         );
         if wants_words {
             self.options.set("word_timestamps", "true");
@@ -188,11 +191,13 @@ impl Reading {
 
     fn set_native(&mut self, has_words: bool) {
         let native = std::mem::take(&mut self.native);
-        let has_width = native.iter().any(|(name, _)| name == "max_line_width");
+        let is_unbroken = native
+            .iter()
+            .any(|(name, value)| name == "max_line_width" && value.trim() == "0");
         for (name, value) in native {
             let has_no_effect = match name.as_str() {
                 "word_timestamps" => has_words,
-                "max_line_count" => !has_width,
+                "max_line_count" => is_unbroken,
                 _ => false,
             };
             if !has_no_effect {

@@ -75,7 +75,7 @@ fn fields_that_openai_does_not_know_have_no_effect() {
         ("chunking_strategy[type]", "server_vad"),
         ("chunking_strategy[threshold]", "0.5"),
         ("beam_size", "50"),
-        ("max_line_count", "2"),
+        ("max_line_width", "7"),
         ("word_timestamps", "perhaps"),
         ("extra_body", "a\0b"),
     ] {
@@ -262,4 +262,18 @@ fn fields_of_openai_with_a_wrong_value_are_refused_by_name() {
             "{name}={value:?}: {refusal}"
         );
     }
+}
+
+#[test]
+fn subtitles_are_timed_by_their_words() {
+    for format in ["srt", "vtt"] {
+        let request = check(&[("response_format", format)]).unwrap();
+        assert!(request.options.word_timestamps, "{format}");
+    }
+    assert!(
+        !check(&[("response_format", "text")])
+            .unwrap()
+            .options
+            .word_timestamps
+    );
 }
