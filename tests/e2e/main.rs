@@ -26,4 +26,5 @@ mod proxies;
 mod structure;
 mod submissions;
 mod voices;
+mod webhook_signatures;
 mod words;

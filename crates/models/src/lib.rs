@@ -15,6 +15,7 @@ mod request;
 mod stored_options;
 mod timestamp;
 mod transcript;
+mod web_address;
 
 pub use coverage::{Coverage, Gap, GapReason, Warning, WarningCode};
 pub use event::{JobEvent, JobProgress};
@@ -29,3 +30,4 @@ pub use render::{Format, render};
 pub use request::{OptionFields, Task, TranscribeRequest, parse_bool};
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use transcript::{JobResult, Segment, Word, separator};
+pub use web_address::{InvalidWebAddress, WebAddress};
