@@ -10,7 +10,7 @@ use steno_store::StoreSettings;
 
 use crate::audio::Limits;
 use crate::decode_process::DecodeSettings;
-use crate::engine::{ComputeType, VERSION};
+use crate::engine::{ComputeType, Device, DeviceChoice, VERSION};
 
 /// The program itself and an ordinary recording need a third of it.
 const MIN_DECODE_MEMORY: u64 = 128 << 20;
@@ -45,7 +45,11 @@ pub struct Config {
     #[arg(long, env = "STENO_MODEL_MEMORY_BYTES", default_value = "2GiB", value_parser = parse_bytes)]
     pub model_memory_bytes: u64,
 
-    /// Tasks to work on at a time, one engine thread each [default: the number of cores].
+    /// Where the engine computes: `auto` takes the first GPU if this build supports one, `cpu` none, `gpu` or `gpu:N` that GPU.
+    #[arg(long, env = "STENO_DEVICE", default_value = "auto", value_parser = DeviceChoice::parse)]
+    pub device: DeviceChoice,
+
+    /// Tasks to work on at a time, one engine thread each [default: the number of cores; 1 on a GPU].
     #[arg(long, env = "STENO_SLOTS", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub slots: Option<u32>,
 
@@ -104,10 +108,18 @@ impl Config {
         }
     }
 
-    /// Slots as asked for, or one for each core.
+    /// Slots as asked for, or one for each core, or one for a GPU: a GPU runs one inference faster than
+    /// several side by side.
     pub fn slots(&self) -> u32 {
-        self.slots
-            .unwrap_or_else(|| available_parallelism().map_or(1, |cores| cores.get() as u32))
+        if let Some(slots) = self.slots {
+            return slots;
+        }
+        match self.device.resolve() {
+            Ok(Device::Gpu(_)) => 1,
+            Ok(Device::Cpu) | Err(_) => {
+                available_parallelism().map_or(1, |cores| cores.get() as u32)
+            }
+        }
     }
 
     /// Every problem with the values, each naming its setting.

@@ -5,6 +5,7 @@
 //! loads weights, and [`Model`], which runs over audio; `whisper_cpp` is one. `text` makes the text of a
 //! span from single runs, whatever the engine.
 
+mod device;
 mod error;
 mod model;
 mod pool;
@@ -14,6 +15,7 @@ mod whisper_cpp;
 use steno_models::{Gap, Segment, Task, TranscribeRequest};
 
 use crate::Control;
+pub use device::{Device, DeviceChoice};
 pub use error::{EngineError, LoadError};
 pub use model::{Backend, Model};
 pub use pool::{PoolSettings, WeightsPool};

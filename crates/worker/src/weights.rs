@@ -4,13 +4,15 @@ use anyhow::{Context, Result};
 use steno_weights::{Cache, Stage, Verified, WeightsError};
 
 use crate::Config;
-use crate::engine::{Backend, PoolSettings, WeightsPool, Whisper, WhisperCpp};
+use crate::engine::{Backend, Device, PoolSettings, WeightsPool, Whisper, WhisperCpp};
 
 /// Share of a download after which another line is logged.
 const LOG_EVERY_PERCENT: u64 = 10;
 
 /// Loads the engine with the weights the settings name. Pulls them if they are missing or damaged and the settings allow.
 pub fn load_engine(config: &Config) -> Result<WeightsPool> {
+    let device = config.device.resolve()?;
+    tracing::info!(?device, "the engine computes on {device:?} (STENO_DEVICE)");
     let cache = match &config.weights_dir {
         Some(folder) => Cache::new(folder),
         None => Cache::from_env()?,
@@ -21,12 +23,12 @@ pub fn load_engine(config: &Config) -> Result<WeightsPool> {
         model: config.model.clone(),
         budget_bytes: config.model_memory_bytes,
     };
-    WeightsPool::open(settings, backend(config), &weights)
+    WeightsPool::open(settings, backend(config, device), &weights)
         .with_context(|| format!("cannot load the weights {}", config.model))
 }
 
 /// The engine that the settings name.
-fn backend(config: &Config) -> Box<dyn Backend> {
+fn backend(config: &Config, device: Device) -> Box<dyn Backend> {
     tracing::info!(
         whisper = whisper_rs::print_system_info(),
         "whisper.cpp as it was built"
@@ -37,7 +39,7 @@ fn backend(config: &Config) -> Box<dyn Backend> {
              whose .cargo/config.toml sets it, after `cargo clean -p whisper-rs-sys`"
         );
     }
-    Box::new(WhisperCpp::new(config.compute_type))
+    Box::new(WhisperCpp::new(config.compute_type, device))
 }
 
 /// Weights whose hash is the recorded one.

@@ -11,21 +11,25 @@ mod tokens;
 
 use steno_weights::Verified;
 
-use super::{Backend, LoadError, Model};
+use super::{Backend, Device, LoadError, Model};
 
-pub(crate) use ggml::VERSION;
+pub(crate) use ggml::{VERSION, gpus};
 pub use log::log_engine;
 pub use model::{ComputeType, Whisper};
 
 /// Loads weights into whisper.cpp.
 pub struct WhisperCpp {
     compute_type: ComputeType,
+    device: Device,
 }
 
 impl WhisperCpp {
-    /// `compute_type` is how matrices are kept in memory.
-    pub fn new(compute_type: ComputeType) -> Self {
-        Self { compute_type }
+    /// `compute_type` is how matrices are kept in memory, and `device` where.
+    pub fn new(compute_type: ComputeType, device: Device) -> Self {
+        Self {
+            compute_type,
+            device,
+        }
     }
 }
 
@@ -35,7 +39,7 @@ impl Backend for WhisperCpp {
         weights: &Verified,
         align_as: Option<&str>,
     ) -> Result<Box<dyn Model>, LoadError> {
-        let whisper = Whisper::load(weights, self.compute_type, align_as)?;
+        let whisper = Whisper::load(weights, self.compute_type, self.device, align_as)?;
         Ok(Box::new(whisper))
     }
 }

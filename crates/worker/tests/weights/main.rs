@@ -9,7 +9,7 @@ use steno_models::{LANGUAGES, Task};
 use steno_weights::Cache;
 use steno_worker::Control;
 use steno_worker::audio::{Limits, Span, TrackChoice, prepare, read_span, samples_of};
-use steno_worker::engine::{ComputeType, EngineRequest, Whisper};
+use steno_worker::engine::{ComputeType, Device, EngineRequest, Whisper};
 
 struct NeverStop;
 
@@ -42,7 +42,13 @@ fn load(cache: &Cache, name: &str, align: bool) -> Whisper {
         "the weights {name} are not installed: run `steno weights pull {name}` first"
     );
     let weights = cache.open_verified(name).unwrap();
-    Whisper::load(&weights, ComputeType::Auto, align.then_some(name)).unwrap()
+    Whisper::load(
+        &weights,
+        ComputeType::Auto,
+        Device::Cpu,
+        align.then_some(name),
+    )
+    .unwrap()
 }
 
 fn request(language: &str, word_timestamps: bool) -> EngineRequest {

@@ -89,6 +89,33 @@ fn extensions() -> Vec<Extension> {
     Vec::new()
 }
 
+/// Names of the GPUs that this build can use, in the order in which whisper.cpp counts them. Empty in a
+/// build without GPU support, and where no driver answers.
+pub(crate) fn gpus() -> Vec<String> {
+    // SAFETY: the registry of devices is made at the first call, behind a lock of ggml's own.
+    let count = unsafe { sys::ggml_backend_dev_count() };
+    (0..count).filter_map(gpu_name).collect()
+}
+
+/// The name of a device, if it is a GPU.
+fn gpu_name(index: usize) -> Option<String> {
+    // SAFETY: the index is below the count, and devices live as long as the process.
+    let device = unsafe { sys::ggml_backend_dev_get(index) };
+    // SAFETY: as above.
+    let kind = unsafe { sys::ggml_backend_dev_type(device) };
+    let is_gpu = matches!(
+        kind,
+        sys::ggml_backend_dev_type_GGML_BACKEND_DEVICE_TYPE_GPU
+            | sys::ggml_backend_dev_type_GGML_BACKEND_DEVICE_TYPE_IGPU
+    );
+    if !is_gpu {
+        return None;
+    }
+    // SAFETY: as above; the description ends with a zero byte and lives as long as its device.
+    let name = unsafe { std::ffi::CStr::from_ptr(sys::ggml_backend_dev_description(device)) };
+    Some(name.to_string_lossy().into_owned())
+}
+
 /// Rows of `row` numbers each, in ggml's form of `precision`.
 pub(super) fn quantise(precision: Precision, numbers: &[f32], row: usize) -> Vec<u8> {
     let kind = precision.tensor_type() as sys::ggml_type;

@@ -9,7 +9,7 @@ use whisper_rs::{WhisperContext, WhisperContextParameters, WhisperState};
 use super::{alignment, ggml};
 use crate::audio::SAMPLE_RATE;
 use crate::engine::text::Window;
-use crate::engine::{EngineError, LoadError};
+use crate::engine::{Device, EngineError, LoadError};
 
 /// Encoder frames of a second of audio.
 const FRAMES_PER_SECOND: usize = 50;
@@ -39,7 +39,7 @@ pub struct Whisper {
 /// How the matrices of the weights are kept in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum ComputeType {
-    /// `bf16` where build and processor multiply it, else what the file has.
+    /// `bf16` where build and processor multiply it, else what the file has, as on a GPU.
     Auto,
     /// What the file has: half precision in the published files.
     File,
@@ -56,6 +56,7 @@ impl Whisper {
     pub fn load(
         weights: &Verified,
         compute_type: ComputeType,
+        device: Device,
         align_as: Option<&str>,
     ) -> Result<Self, LoadError> {
         let missing = ggml::missing_extensions();
@@ -63,12 +64,19 @@ impl Whisper {
             return Err(EngineError::Processor(missing).into());
         }
         let mut parameters = WhisperContextParameters::default();
-        // Measured on a CPU: flash attention makes both encoder and decoder slower.
-        parameters.use_gpu(false).flash_attn(false);
+        match device {
+            // Measured on a CPU: flash attention makes both encoder and decoder slower.
+            Device::Cpu => parameters.use_gpu(false).flash_attn(false),
+            // The alignment reads attention that flash attention does not compute.
+            Device::Gpu(number) => parameters
+                .use_gpu(true)
+                .gpu_device(number as i32)
+                .flash_attn(align_as.is_none()),
+        };
         if let Some(name) = align_as {
             parameters.dtw_parameters(alignment::parameters(name, weights.path())?);
         }
-        let wanted = compute_type.precision();
+        let wanted = compute_type.precision(device);
         let rewritten = match wanted {
             Some(precision) => requantised(weights, precision, &ggml::quantise)?,
             None => None,
@@ -153,8 +161,9 @@ impl Whisper {
 
 impl ComputeType {
     /// What the weights are turned into; `None` leaves them alone.
-    fn precision(self) -> Option<Precision> {
+    fn precision(self, device: Device) -> Option<Precision> {
         match self {
+            Self::Auto if device != Device::Cpu => None,
             Self::Auto => ggml::multiplies_bf16().then_some(Precision::Bf16),
             Self::File => None,
             Self::Bf16 => Some(Precision::Bf16),
