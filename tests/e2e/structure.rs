@@ -54,3 +54,94 @@ fn dependencies_point_one_way() {
     assert_eq!(own("steno-silero"), Vec::<&str>::new());
     assert_eq!(own("steno-store"), ["steno-models"]);
     assert_eq!(own("steno-courier"), ["steno-models"]);
+    assert_eq!(own("steno-runner"), ["steno-store"]);
+    assert_eq!(
+        own("steno-api"),
+        [
+            "steno-models",
+            "steno-runner",
+            "steno-settings",
+            "steno-store"
+        ]
+    );
+    assert_eq!(
+        own("steno-worker"),
+        [
+            "steno-models",
+            "steno-runner",
+            "steno-settings",
+            "steno-silero",
+            "steno-store",
+            "steno-weights"
+        ]
+    );
+    assert_eq!(
+        own("steno-cli"),
+        [
+            "steno-models",
+            "steno-settings",
+            "steno-store",
+            "steno-weights"
+        ]
+    );
+    let foreign = |name: &str, part: &str| {
+        dependencies[name]
+            .iter()
+            .any(|needed| needed.contains(part))
+    };
+    for name in ["steno-api", "steno-store", "steno-cli"] {
+        assert!(
+            !foreign(name, "whisper") && !foreign(name, "symphonia"),
+            "{name} must not decode or infer"
+        );
+    }
+    assert!(
+        !foreign("steno-worker", "actix"),
+        "the worker must not serve"
+    );
+}
+
+#[test]
+fn audio_and_engine_never_see_the_store() {
+    let mut folders = vec![
+        root().join("crates/worker/src/audio"),
+        root().join("crates/worker/src/engine"),
+    ];
+    let mut files = vec![
+        root().join("crates/worker/src/audio.rs"),
+        root().join("crates/worker/src/engine.rs"),
+    ];
+    while let Some(folder) = folders.pop() {
+        let entries = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        let (inner, found): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+        folders.extend(inner);
+        files.extend(found);
+    }
+    assert!(files.len() > 6);
+    for file in files {
+        assert!(
+            !fs::read_to_string(&file).unwrap().contains("steno_store"),
+            "{}",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn every_setting_is_in_the_example_and_in_the_docs() {
+    let example = fs::read_to_string(root().join("deploy/example.env")).unwrap();
+    let operations = fs::read_to_string(root().join("docs/OPERATIONS.md")).unwrap();
+    for setting in steno_settings::ALL {
+        let name = format!("STENO_{}", setting.to_uppercase());
+        assert!(
+            example.contains(&format!("{name}=")),
+            "{name} is not in deploy/example.env"
+        );
+        assert!(
+            operations.contains(&format!("`{name}`")),
+            "{name} is not in docs/OPERATIONS.md"
+        );
+    }
+}

@@ -12,7 +12,7 @@ use crate::{file, unknown};
 
 /// Every setting of every process: names in the file, and in upper case after `STENO_` in the environment. A file is shared,
 /// so each process accepts the keys of the others.
-pub const ALL: [&str; 38] = [
+pub const ALL: [&str; 39] = [
     "allow_public",
     "allowed_hosts",
     "api_key",
@@ -22,6 +22,7 @@ pub const ALL: [&str; 38] = [
     "cors_origins",
     "data",
     "decode_memory_bytes",
+    "device",
     "disk_reserve_bytes",
     "drain_timeout",
     "ffmpeg",
