@@ -1,15 +1,20 @@
 #!/usr/bin/env bash
-# Starts the whole service, transcribes one recording with it, and keeps serving until Ctrl-C. Called by `make run`.
-# Usage: run.sh AUDIO. Settings: STENO_* in the environment.
+# Starts the service, transcribes one recording with it, and keeps serving until Ctrl-C. Called by `make run`.
+# The service logs to a file, so that the text stands alone on the screen.
+# Usage: run.sh AUDIO [FOLDER_OF_THE_PROGRAMS [LOG]]. Settings: STENO_* in the environment.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 audio=$1
-bin=target/release
+bin=${2:-target/release}
+log=${3:-target/run.log}
 export STENO_BIND=${STENO_BIND:-127.0.0.1:8080}
 url="http://$STENO_BIND"
-[ -r "$audio" ] || { echo "run: cannot read $audio; name a recording with AUDIO=file" >&2; exit 1; }
 
-# Ready when /readyz says so; given up when the service ends or after two minutes.
+say() { echo "run: $*" >&2; }
+fail() { say "$*"; exit 1; }
+[ -r "$audio" ] || fail "cannot read $audio; name a recording with AUDIO=file"
+
+# Ready when /readyz says so.
 ready() { python3 - "$url/readyz" <<'PYTHON'
 import sys, urllib.request
 try:
@@ -19,44 +24,68 @@ except OSError:
 PYTHON
 }
 if ready; then
-  echo "run: something serves at $url already; choose another port: make run BIND=127.0.0.1:9090" >&2
-  exit 1
+  fail "a program serves at $url already; choose another port: make run BIND=127.0.0.1:9090"
 fi
 
-# A process group of its own: Ctrl-C reaches this script alone, which then asks the service to stop, once.
+# Transcripts are not in it, but the names of API keys are.
+umask 077
+mkdir -p "$(dirname "$log")"
+echo "Starting the service; its log goes to $log."
+
+# A process group of its own: Ctrl-C reaches only this script, which then asks the service to stop, once.
 set -m
-"$bin/steno" up &
+"$bin/steno" up >"$log" 2>&1 &
 up=$!
 set +m
-stop() { trap '' INT TERM; kill -TERM "$up" 2>/dev/null || true; }
+stopped=
+stop() {
+  stopped=yes
+  trap '' INT TERM
+  kill -TERM "$up" 2>/dev/null || true
+}
 trap stop INT TERM
+
+# The last lines of the log, for an error.
+show_log() { tail -n 5 "$log" >&2; }
 
 deadline=$((SECONDS + 120))
 until ready; do
   if ! kill -0 "$up" 2>/dev/null; then
     status=0; wait "$up" || status=$?
-    echo "run: the service did not start; its log above says why (another port: make run BIND=127.0.0.1:9090)" >&2
+    show_log
+    say "the service did not start (another port: make run BIND=127.0.0.1:9090)"
     exit "$((status == 0 ? 1 : status))"
   fi
-  [ "$SECONDS" -lt "$deadline" ] || { stop; echo "run: the service is not ready after two minutes" >&2; exit 1; }
+  [ "$SECONDS" -lt "$deadline" ] || { stop; show_log; fail "the service is not ready after two minutes"; }
   sleep 0.2
 done
 
-if "$bin/steno" transcribe --url "$url" "$audio"; then
+echo "Transcribing $audio:"
+echo
+said=0
+"$bin/steno" transcribe --url "$url" "$audio" 2>"$log.client" || said=$?
+if [ "$said" -eq 0 ]; then
   cat <<TEXT
 
-Steno is serving at $url. In another terminal:
+Steno is serving at $url. Ctrl-C stops it. To try in another terminal:
 
-  curl -F file=@$audio $url/transcribe
+  $bin/steno transcribe --url $url -f srt $audio  # subtitles
+  curl -F file=@$audio $url/transcribe  # submit a job and get its id
+  curl $url/transcribe  # list the jobs
 
-Ctrl-C stops it.
+$url/docs describes the api in a browser.
 TEXT
 else
-  echo "run: the recording could not be transcribed (see above); the service keeps running at $url" >&2
+  cat "$log.client" >&2
+  say "the recording could not be transcribed; the service keeps running at $url (log: $log)"
 fi
+rm -f "$log.client"
 
-# The first wait ends when a signal comes, the second when the service has ended.
+# A signal ends the first wait. The second one returns how the service ended.
 status=0
 wait "$up" || status=$?
-while kill -0 "$up" 2>/dev/null; do status=0; wait "$up" || status=$?; done
+if [ -n "$stopped" ]; then
+  status=0
+  wait "$up" || status=$?
+fi
 exit "$status"

@@ -1,8 +1,8 @@
-//! The command line against a running service, and the supervisor.
+//! The command line against a running service.
 
 use std::fs;
 
-use steno_e2e::{Client, Process, Settings, eventually, fixture, same_words};
+use steno_e2e::{Process, Settings, eventually, fixture, same_words};
 
 #[test]
 fn transcribe_writes_the_result_and_acknowledges_it() {
@@ -345,108 +345,4 @@ fn a_log_that_cannot_be_written_ends_nothing() {
         command.unwrap().code()
     };
     assert_eq!(jobs(full()), Some(1));
-}
-
-#[test]
-fn up_restarts_a_child_that_dies_and_takes_its_children_with_it() {
-    assert!(
-        Settings::with_workers(1).start().workers[0]
-            .log()
-            .contains("working with"),
-        "the weights are there"
-    );
-    let mut service = Settings::with_workers(0).set("STENO_WORKERS", "1").start();
-    assert!(service.api.take().unwrap().terminate().success());
-    let log = service.scratch().join("up.log");
-    let mut environment = service.environment().clone();
-    environment.insert("STENO_SLOTS".to_owned(), "1".to_owned());
-    let up = Process::start("steno", &["up"], &environment, &log);
-    up.wait_for_log("working with");
-    up.wait_for_log("listening on");
-    let children = children_of(up.pid());
-    assert_eq!(children.len(), 2, "{children:?}");
-    let worker = children
-        .iter()
-        .find(|pid| name_of(**pid).as_deref() == Some("steno-worker"))
-        .unwrap();
-    let pid = rustix::process::Pid::from_raw(*worker as i32).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    eventually("the worker is back", || {
-        (up.log().matches("working with").count() == 2).then_some(())
-    });
-    let client = Client::new(&format!("http://{}", environment["STENO_BIND"]));
-    let job = client.submit(&fixture("clip.flac"), "language=en");
-    client.wait_for_text(job);
-    // Killed itself, it leaves nobody behind.
-    let children = children_of(up.pid());
-    assert_eq!(children.len(), 2);
-    up.kill();
-    eventually("its children are gone", || {
-        children
-            .iter()
-            .all(|pid| name_of(*pid).is_none())
-            .then_some(())
-    });
-}
-
-#[test]
-fn up_passes_a_hang_up_on_and_ends_nobody() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("api-keys");
-    let add = |name: &str| {
-        let mut command = std::process::Command::new(steno_e2e::binary_path("steno"));
-        let output = command
-            .args(["keys", "add", name, "--api-keys-file"])
-            .arg(&file)
-            .output()
-            .unwrap();
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    };
-    add("alice");
-    let service = Settings::with_workers(1)
-        .set("STENO_API_KEYS_FILE", file.to_str().unwrap())
-        .start_nothing();
-    let mut up = Process::start(
-        "steno",
-        &["up"],
-        service.environment(),
-        &service.scratch().join("up.log"),
-    );
-    up.wait_for_log("working with");
-    let line = up.wait_for_log("listening on http://");
-    let children = children_of(up.pid());
-
-    let bob = Client::new(&line[line.find("http://").unwrap()..]).with_key(&add("bob"));
-    up.signal(rustix::process::Signal::HUP);
-    eventually("the new key is known", || {
-        (bob.get("/transcribe").status == 200).then_some(())
-    });
-    assert_eq!(children_of(up.pid()), children, "{}", up.log());
-    assert!(!up.log().contains("starting it again"), "{}", up.log());
-    assert!(up.terminate().success());
-}
-
-fn children_of(pid: u32) -> Vec<u32> {
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-    children
-        .split_whitespace()
-        .map(|child| child.parse().unwrap())
-        .collect()
-}
-
-/// The name of a process that runs; a zombie does not.
-fn name_of(pid: u32) -> Option<String> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let field = |name: &str| {
-        Some(
-            status
-                .lines()
-                .find(|line| line.starts_with(name))?
-                .split_once('\t')?
-                .1
-                .to_owned(),
-        )
-    };
-    field("State:").filter(|state| !state.starts_with('Z'))?;
-    field("Name:")
 }

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use client::{Answer, Client, Event, Events, form};
-pub use process::{Process, binary_path};
+pub use process::{Process, binary_path, children_of, descendants_of, name_of};
 pub use service::{Service, Settings};
 pub use words::{same_words, word_error_rate};
 

@@ -149,6 +149,44 @@ impl Drop for Process {
     }
 }
 
+/// Processes that a process started and that have not been reaped.
+pub fn children_of(pid: u32) -> Vec<u32> {
+    // Threads start children too.
+    let threads = fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten();
+    let lists =
+        threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("children")).ok());
+    lists
+        .flat_map(|list| {
+            let pids = list.split_whitespace().map(|pid| pid.parse().unwrap());
+            pids.collect::<Vec<u32>>()
+        })
+        .collect()
+}
+
+/// The same with their children, and so on.
+pub fn descendants_of(pid: u32) -> Vec<u32> {
+    let mut found = children_of(pid);
+    let mut next = 0;
+    while let Some(pid) = found.get(next) {
+        found.extend(children_of(*pid));
+        next += 1;
+    }
+    found
+}
+
+/// The name of a process that runs. A zombie does not run.
+pub fn name_of(pid: u32) -> Option<String> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let field = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name))?;
+        Some(line.split_once('\t')?.1.to_owned())
+    };
+    field("State:").filter(|state| !state.starts_with('Z'))?;
+    field("Name:")
+}
+
 /// The binaries are beside the running one, where cargo puts them.
 pub fn binary_path(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();

@@ -300,7 +300,7 @@ impl Client {
             let answered = is_from_server || self.answered.load(Ordering::Relaxed);
             match outcome {
                 Err(_) if is_passing && answered && began.elapsed() < PATIENCE => {
-                    thread::sleep(PAUSE)
+                    thread::sleep(PAUSE);
                 }
                 outcome => {
                     self.answered

@@ -3,7 +3,7 @@
 use clap::Args;
 use steno_models::JobId;
 
-use crate::ServerArguments;
+use crate::server::ServerArguments;
 
 /// Arguments of `steno delete`.
 #[derive(Args, Debug)]

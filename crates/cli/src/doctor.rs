@@ -10,7 +10,8 @@ use serde::Serialize;
 use steno_weights::{Cache, Verdict};
 
 use crate::client::CallError;
-use crate::{ServerArguments, print, weights};
+use crate::server::ServerArguments;
+use crate::{print, weights};
 
 /// Free space below which the api refuses uploads with its usual settings.
 const RESERVE_BYTES: u64 = 256 << 20;
@@ -321,7 +322,7 @@ fn foreign_or_open(folder: &Path) -> Option<Finding> {
 
 fn server(arguments: &DoctorArguments) -> Finding {
     let client = arguments.server.client();
-    let url = &arguments.server.url;
+    let url = arguments.server.url();
     match client.check_ready().and_then(|()| client.models()) {
         Ok(models) => Finding::ok(
             "server",

@@ -3,9 +3,10 @@
 use clap::Args;
 use steno_models::{JobId, JobProgress, JobStatus, Segment};
 
+use crate::print;
 use crate::progress::duration;
+use crate::server::ServerArguments;
 use crate::sse::Message;
-use crate::{ServerArguments, print};
 
 /// Arguments of `steno events`.
 #[derive(Args, Debug)]

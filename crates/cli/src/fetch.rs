@@ -10,8 +10,9 @@ use steno_models::{JobId, Status, Warning};
 
 use crate::client::Client;
 use crate::formats::{FormatArguments, Target, refuse_taken};
+use crate::print;
 use crate::progress::{Board, Progress};
-use crate::{ServerArguments, print};
+use crate::server::ServerArguments;
 
 /// Pause between two questions whether a worker is running, while a job waits.
 const WORKERS_PAUSE: Duration = Duration::from_secs(10);
@@ -51,7 +52,7 @@ pub(crate) fn fetch(arguments: &FetchArguments) -> anyhow::Result<()> {
         client: &arguments.server.client(),
         board: &board,
         targets: &targets,
-        again: &arguments.server.fetch_command(&arguments.id, &again),
+        again: Some(&arguments.server.fetch_command(&arguments.id, &again)),
     };
     let warnings = delivery.deliver(&arguments.id, &board.add(""))?;
 
@@ -101,8 +102,9 @@ pub(crate) struct Delivery<'a> {
     pub(crate) client: &'a Client,
     pub(crate) board: &'a Board,
     pub(crate) targets: &'a [Target],
-    /// The command that does the same again.
-    pub(crate) again: &'a str,
+    /// The command that does the same again. `None` if the server is a local one, which ends with
+    /// this program.
+    pub(crate) again: Option<&'a str>,
 }
 
 impl Delivery<'_> {
@@ -113,7 +115,8 @@ impl Delivery<'_> {
         let ended = self.client.wait(job, self.board.is_watched(), |status| {
             progress.show_status(status);
             let is_due = asked_at.is_none_or(|at| at.elapsed() >= WORKERS_PAUSE);
-            if status.status == Status::Pending && is_due {
+            let has_own_worker = self.again.is_none();
+            if status.status == Status::Pending && is_due && !has_own_worker {
                 asked_at = Some(Instant::now());
                 self.warn_without_workers();
             }
@@ -132,11 +135,11 @@ impl Delivery<'_> {
 
         for (format, output) in self.targets {
             let result = self.client.result(job, *format)?;
-            let failed = || {
-                format!(
-                    "cannot write the transcript to {output}; fetch it again: {}",
-                    self.again
-                )
+            let failed = || match self.again {
+                Some(again) => {
+                    format!("cannot write the transcript to {output}; fetch it again: {again}")
+                }
+                None => format!("cannot write the transcript to {output}"),
             };
             output.write(&result).with_context(failed)?;
         }

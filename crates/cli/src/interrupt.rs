@@ -1,36 +1,41 @@
-//! Ctrl-C: jobs go on without their client, which says how to get their results.
+//! Ctrl-C in a client. Jobs go on at the server, and the client prints how to get their results.
+//! A local server ends with its jobs.
 
 use std::collections::BTreeMap;
 use std::process;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use steno_models::JobId;
 
+use crate::local::LocalServer;
 use crate::print;
 
-/// Exit code of a program that was interrupted: 128 and SIGINT, as a shell reports it.
-const EXIT_INTERRUPTED: i32 = 130;
+/// Exit code of a program that a signal ended is this and the signal, as a shell reports it.
+const EXIT_SIGNALLED: i32 = 128;
 
-/// Jobs whose results have not been written yet, with the names of their recordings and the commands that fetch them.
+/// Jobs whose results have not been written yet, with the names of their recordings and the
+/// commands that fetch them.
 #[derive(Clone, Default)]
 pub(crate) struct Unfinished(Arc<Mutex<BTreeMap<JobId, (String, String)>>>);
 
 impl Unfinished {
-    /// Ends the program at Ctrl-C with a word on every unfinished job.
+    /// Ends the program at Ctrl-C with a line for every unfinished job.
     pub(crate) fn watch() -> anyhow::Result<Self> {
         let unfinished = Self::default();
-        let mut signals = Signals::new([SIGINT])?;
         let known = unfinished.clone();
-        thread::spawn(move || {
-            if signals.forever().next().is_some() {
-                known.explain();
-                process::exit(EXIT_INTERRUPTED);
-            }
-        });
+        let signals = Signals::new([SIGINT])?;
+        end_at(signals, move || known.explain());
         Ok(unfinished)
+    }
+
+    /// Ends the program and a local server at Ctrl-C, SIGTERM or SIGHUP.
+    pub(crate) fn watch_local(server: Arc<LocalServer>) -> anyhow::Result<Self> {
+        let signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+        end_at(signals, move || server.stop());
+        Ok(Self::default())
     }
 
     /// Notes a job; `fetch` is the command that fetches its transcript.
@@ -46,13 +51,22 @@ impl Unfinished {
     fn explain(&self) {
         for (recording, fetch) in self.lock().values() {
             print::note(&format!(
-                "\n{recording}: goes on without you; fetch its transcript with: {fetch}"
+                "\n{recording}: the job goes on; fetch its transcript with: {fetch}"
             ));
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<JobId, (String, String)>> {
-        // The map is whole after every statement.
+        // A panic leaves the map consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn end_at(mut signals: Signals, before: impl FnOnce() + Send + 'static) {
+    thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            before();
+            process::exit(EXIT_SIGNALLED + signal);
+        }
+    });
 }

@@ -4,9 +4,10 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use steno_models::{JobStatus, Status};
 
+use crate::print;
 use crate::progress::duration;
+use crate::server::ServerArguments;
 use crate::values::Completed;
-use crate::{ServerArguments, print};
 
 /// Arguments of `steno jobs`.
 #[derive(Args, Debug)]

@@ -93,7 +93,7 @@ fn lock_folder_of(path: &Path) -> anyhow::Result<File> {
 }
 
 /// The text with a new key, and the key: 244 random bits.
-fn add(text: &str, name: &str) -> anyhow::Result<(String, String)> {
+pub(crate) fn add(text: &str, name: &str) -> anyhow::Result<(String, String)> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '@');
     if name.is_empty() || name.len() > 64 || !name.chars().all(is_plain) {
         bail!("a name has 1 to 64 letters, digits, dots, dashes, underscores and at signs");

@@ -1,6 +1,6 @@
 //! The binary steno: client of a running server, supervisor of one machine, keeper of weights.
 //!
-//! What it wants of jobs it asks the api; only `steno admin` opens the queue.
+//! Commands about jobs call the api; only `steno admin` opens the queue.
 
 mod admin;
 mod client;
@@ -13,10 +13,12 @@ mod init;
 mod interrupt;
 mod jobs;
 mod keys;
+mod local;
 mod output;
 mod print;
 mod progress;
 mod recordings;
+mod server;
 mod shell;
 mod sse;
 mod status;
@@ -28,10 +30,9 @@ mod written;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueHint};
-use steno_models::JobId;
+use clap::{Parser, Subcommand};
 
-use crate::client::{CallError, Client};
+use crate::client::CallError;
 
 /// Speech transcription that you run yourself.
 ///
@@ -77,58 +78,13 @@ enum Command {
 }
 
 impl Command {
-    /// Whether it makes files that belong to the service. Transcripts that a client writes are its
-    /// user's own, and get the permissions that their umask says.
+    /// Whether it makes files of the service, which are private. Transcripts get the permissions of
+    /// the user's umask.
     fn writes_files_of_the_service(&self) -> bool {
         matches!(
             self,
             Self::Up(_) | Self::Init(_) | Self::Keys(_) | Self::Admin(_)
         )
-    }
-}
-
-/// The server that is called where none is named.
-const DEFAULT_URL: &str = "http://127.0.0.1:8080";
-
-/// Which server to speak to.
-#[derive(Args, Debug)]
-struct ServerArguments {
-    /// The server; http:// may be left out.
-    #[arg(long, env = "STENO_URL", default_value = DEFAULT_URL, value_hint = ValueHint::Url)]
-    url: String,
-    /// The API key, if the server asks for one. Better in the environment: others see arguments.
-    #[arg(long, env = "STENO_API_KEY", hide_env_values = true)]
-    api_key: Option<String>,
-}
-
-impl ServerArguments {
-    fn client(&self) -> Client {
-        // Read from a file, it ends with a line break.
-        let api_key = self
-            .api_key
-            .as_deref()
-            .map(str::trim)
-            .filter(|key| !key.is_empty());
-        Client::new(&self.url, api_key)
-    }
-
-    /// The command that fetches a job's transcript from the same server. The key is not repeated: others may see it.
-    fn fetch_command(&self, job: &JobId, arguments: &str) -> String {
-        let variable = std::env::var("STENO_URL")
-            .ok()
-            .filter(|url| !url.is_empty());
-        let usual = variable.unwrap_or_else(|| DEFAULT_URL.to_owned());
-        let url = if self.url == usual {
-            String::new()
-        } else {
-            format!("--url {}", self.url)
-        };
-        let words = ["steno fetch", &url, arguments, &job.to_string()].map(ToOwned::to_owned);
-        words
-            .into_iter()
-            .filter(|word| !word.is_empty())
-            .collect::<Vec<_>>()
-            .join(" ")
     }
 }
 

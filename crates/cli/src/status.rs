@@ -3,8 +3,9 @@
 use clap::Args;
 use steno_models::{JobId, JobStatus};
 
+use crate::print;
 use crate::progress::duration;
-use crate::{ServerArguments, print};
+use crate::server::ServerArguments;
 
 /// Arguments of `steno status`.
 #[derive(Args, Debug)]

@@ -1,4 +1,4 @@
-//! `steno transcribe`: from recordings to transcripts through a running server.
+//! `steno transcribe`: from recordings to transcripts, through a running server or a local one.
 
 mod options;
 mod watch;
@@ -6,8 +6,7 @@ mod whole_file;
 
 use std::cell::RefCell;
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use anyhow::bail;
@@ -21,9 +20,11 @@ use crate::client::{CallError, Client};
 use crate::fetch::{Delivery, describe, written};
 use crate::formats::{FormatArguments, Target, refuse_taken};
 use crate::interrupt::Unfinished;
+use crate::local::LocalServer;
+use crate::print;
 use crate::progress::Board;
 use crate::recordings::{self, Recording};
-use crate::{ServerArguments, print};
+use crate::server::ServerArguments;
 
 /// Arguments of `steno transcribe`.
 #[derive(Args, Debug)]
@@ -47,6 +48,10 @@ pub(crate) struct TranscribeArguments {
     /// Print a line of JSON for each recording, for programs; transcripts go to files.
     #[arg(long)]
     json: bool,
+    /// Transcribe on this machine without a server, also if one is running. It is the default if no
+    /// server is named and none listens at <http://127.0.0.1:8080>.
+    #[arg(long)]
+    local: bool,
     #[command(flatten)]
     server: ServerArguments,
 }
@@ -68,19 +73,54 @@ fn options(arguments: &TranscribeArguments) -> Vec<(&'static str, String)> {
 /// Transcribes recordings, several at a time. One that fails does not stop the others.
 pub(crate) fn transcribe(arguments: &TranscribeArguments) -> anyhow::Result<()> {
     arguments.options.check();
+    let board = Board::new();
+    let work = match arguments.watch {
+        Some(_) => None,
+        None => Some(find_work(arguments, &board)?),
+    };
+    if work.as_ref().is_some_and(Vec::is_empty) {
+        return Ok(());
+    }
+
+    let local = if arguments.local || arguments.server.is_absent() {
+        Some(Arc::new(LocalServer::start(arguments.options.model())?))
+    } else {
+        None
+    };
     let runner = Runner {
-        client: arguments.server.client(),
+        client: match &local {
+            Some(local) => local.client(),
+            None => arguments.server.client(),
+        },
+        unfinished: match &local {
+            Some(local) => Unfinished::watch_local(Arc::clone(local))?,
+            None => Unfinished::watch()?,
+        },
+        is_local: local.is_some(),
         options: options(arguments),
-        board: Board::new(),
-        unfinished: Unfinished::watch()?,
+        board,
         json: arguments.json,
         format: &arguments.format,
         server: &arguments.server,
         at_a_time: usize::from(arguments.jobs),
     };
-    if let Some(folder) = &arguments.watch {
-        return watch::watch(&runner, folder);
+    let outcome = match (&arguments.watch, work) {
+        (Some(folder), _) => watch::watch(&runner, folder),
+        (None, work) => runner.run_all(work.unwrap_or_default()),
+    };
+
+    if let Some(local) = local {
+        local.stop();
     }
+    outcome
+}
+
+/// The recordings of a command with the places of their transcripts. Empty if every transcript is
+/// there already.
+fn find_work(
+    arguments: &TranscribeArguments,
+    board: &Board,
+) -> anyhow::Result<Vec<(Recording, Vec<Target>)>> {
     let recordings = recordings::find(&arguments.recordings)?;
     let paths: Vec<_> = recordings
         .iter()
@@ -89,19 +129,37 @@ pub(crate) fn transcribe(arguments: &TranscribeArguments) -> anyhow::Result<()> 
     let targets = arguments.format.targets(&paths, arguments.json)?;
     let mut work: Vec<_> = recordings.into_iter().zip(targets).collect();
     if arguments.skip_existing {
-        work.retain_mut(|(recording, targets)| runner.has_work(recording, targets));
+        work.retain_mut(|(recording, targets)| {
+            leave_existing(recording, targets, board, arguments.json)
+        });
     }
-    refuse_taken(work.iter().flat_map(|(_, targets)| targets))?;
 
-    let count = work.len();
-    let mut failures = runner.run(work);
-    match failures.len() {
-        0 => Ok(()),
-        // The only one, or one that tells why all failed.
-        1 if count == 1 => Err(failures.remove(0)),
-        _ if failures.iter().all(concerns_all) => Err(failures.remove(0)),
-        failed => bail!("{failed} of {count} recordings were not transcribed"),
+    refuse_taken(work.iter().flat_map(|(_, targets)| targets))?;
+    Ok(work)
+}
+
+/// Leaves out the transcripts that exist. Returns whether any is left to write, and reports a
+/// recording without any.
+fn leave_existing(
+    recording: &Recording,
+    targets: &mut Vec<Target>,
+    board: &Board,
+    json: bool,
+) -> bool {
+    let shown = written(targets).unwrap_or_default();
+    targets.retain(|(_, output)| output.path().is_none_or(|path| !path.exists()));
+    if !targets.is_empty() {
+        return true;
     }
+
+    board.say(&format!(
+        "{}: skipped, there is {shown}",
+        print::name(&recording.path)
+    ));
+    if json {
+        print_outcome(recording, None, "skipped", &[], &Ok(Vec::new()));
+    }
+    false
 }
 
 /// What is the same for all recordings of a command.
@@ -110,6 +168,8 @@ struct Runner<'a> {
     options: Vec<(&'static str, String)>,
     board: Board,
     unfinished: Unfinished,
+    /// Whether the server is one of this process, whose jobs end with it.
+    is_local: bool,
     json: bool,
     format: &'a FormatArguments,
     server: &'a ServerArguments,
@@ -117,22 +177,17 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    /// Leaves out the transcripts that are there already. Whether any is left to write; that none is, is said.
-    fn has_work(&self, recording: &Recording, targets: &mut Vec<Target>) -> bool {
-        let shown = written(targets).unwrap_or_default();
-        targets.retain(|(_, output)| output.path().is_none_or(|path| !path.exists()));
-        if !targets.is_empty() {
-            return true;
+    /// Transcribes recordings and sums up what went wrong.
+    fn run_all(&self, work: Vec<(Recording, Vec<Target>)>) -> anyhow::Result<()> {
+        let count = work.len();
+        let mut failures = self.run(work);
+        match failures.len() {
+            0 => Ok(()),
+            1 if count == 1 => Err(failures.remove(0)),
+            // All failed for the same reason.
+            _ if failures.iter().all(concerns_all) => Err(failures.remove(0)),
+            failed => bail!("{failed} of {count} recordings were not transcribed"),
         }
-
-        self.board.say(&format!(
-            "{}: skipped, there is {shown}",
-            print::name(&recording.path)
-        ));
-        if self.json {
-            print_outcome(recording, None, "skipped", &[], &Ok(Vec::new()));
-        }
-        false
     }
 
     /// Transcribes recordings; yields what went wrong, which has been told if there was more than one.
@@ -234,7 +289,7 @@ impl Runner<'_> {
             client: &self.client,
             board: &self.board,
             targets,
-            again: &again,
+            again: (!self.is_local).then_some(again.as_str()),
         };
         let delivered = delivery.deliver(&id, &progress);
         progress.finish();

@@ -1,30 +1,37 @@
-//! `steno up`: the api and the workers of one machine, supervised.
+//! `steno up`: runs the api and the workers of one machine and restarts them when they end.
+//!
+//! Also started by [`crate::local`] as the private server of `steno transcribe`.
 
 mod child;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
-use clap::Args;
+use anyhow::Context as _;
+use clap::{Args, Parser};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use steno_settings::{LogFormat, LogSettings, PARENT_VARIABLE, parse_duration};
 use steno_store::Store;
 
+use crate::local::Scratch;
 use crate::up::child::{Child, Health};
 use crate::weights;
 
-/// Pause between two looks at the children.
+/// Pause between two checks of the children.
 const TICK: Duration = Duration::from_millis(50);
 /// Time beyond the workers' own drain timeout before children are killed.
 const STOP_MARGIN: Duration = Duration::from_secs(20);
+/// Programs that run as children.
+const PROGRAMS: [&str; 2] = ["steno-api", "steno-worker"];
 
-/// Arguments of `steno up`. What is not here, the children take from the environment and the settings file.
+/// Arguments of `steno up`. The children read all other settings from the environment and the
+/// settings file.
 #[derive(Args, Debug)]
 pub(crate) struct UpArguments {
     /// Worker processes.
@@ -33,18 +40,21 @@ pub(crate) struct UpArguments {
     /// Folder of the queue and the audio.
     #[arg(long, env = "STENO_DATA", default_value = "data")]
     data: PathBuf,
+    /// A folder of `steno transcribe`, deleted at the end. Ends with the process that started this.
+    #[arg(long, hide = true)]
+    scratch: Option<PathBuf>,
     /// Address and port to listen on.
     #[arg(long, env = "STENO_BIND", default_value = "127.0.0.1:8080")]
     bind: String,
     /// Name of the weights.
     #[arg(long, env = "STENO_MODEL", default_value = "base")]
-    model: String,
+    pub(crate) model: String,
     /// Folder of the weights [default: ~/.cache/steno/weights].
     #[arg(long, env = "STENO_WEIGHTS_DIR")]
-    weights_dir: Option<PathBuf>,
+    pub(crate) weights_dir: Option<PathBuf>,
     /// Whether to download weights that are missing.
     #[arg(long, env = "STENO_WEIGHTS_PULL", default_value_t = true, action = clap::ArgAction::Set)]
-    weights_pull: bool,
+    pub(crate) weights_pull: bool,
     /// Tasks each worker works on at a time [default: the number of cores, divided among the workers].
     #[arg(long, env = "STENO_SLOTS", value_parser = clap::value_parser!(u32).range(1..=256))]
     slots: Option<u32>,
@@ -55,8 +65,23 @@ pub(crate) struct UpArguments {
     pub(crate) log: LogSettings,
 }
 
+/// The settings of `steno up` as a command of their own.
+#[derive(Parser)]
+struct Settings {
+    #[command(flatten)]
+    up: UpArguments,
+}
+
 impl UpArguments {
-    /// The settings as the children take them.
+    /// What the environment and the settings file say.
+    pub(crate) fn from_settings() -> anyhow::Result<Self> {
+        let no_flags = [OsString::from("steno")];
+        let config = steno_settings::config_file();
+        let settings: Settings = steno_settings::try_parse_from(no_flags, config.as_deref())?;
+        Ok(settings.up)
+    }
+
+    /// The settings in the form that the children read.
     fn environment(&self) -> BTreeMap<&'static str, String> {
         let cores = thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
         let slots = self.slots.unwrap_or_else(|| (cores / self.workers).max(1));
@@ -92,50 +117,90 @@ impl UpArguments {
     }
 }
 
+/// Programs of Steno that are neither beside this one nor on the PATH.
+pub(crate) fn missing_programs() -> Vec<&'static str> {
+    PROGRAMS
+        .into_iter()
+        .filter(|name| !child::is_installed(name))
+        .collect()
+}
+
 /// Runs until SIGTERM or SIGINT, or until a child cannot be started.
 pub(crate) fn up(arguments: &UpArguments) -> anyhow::Result<ExitCode> {
-    let cache = weights::cache(arguments.weights_dir.as_ref())?;
-    // Weights of one's own are in no catalogue, and cannot be pulled.
-    if !weights::is_installed(&cache, &arguments.model)? {
-        if !arguments.weights_pull {
-            // The workers would ask to be started again for ever.
-            bail!(
-                "the weights {0} are not in {1}: run `steno weights pull {0}`, or allow it with STENO_WEIGHTS_PULL=true",
-                arguments.model,
-                cache.folder().display()
-            );
+    let signals = Signals::register(arguments.scratch.is_none())?;
+    let scratch = match &arguments.scratch {
+        Some(folder) => {
+            steno_settings::die_with_parent();
+            Some(Scratch::open(folder).context("cannot lock the temporary folder")?)
         }
-        weights::pull(&cache, &arguments.model)?;
+        None => None,
+    };
+    let ended = run(arguments, &signals);
+
+    if let Some(scratch) = scratch {
+        scratch.remove();
     }
+    ended
+}
+
+fn run(arguments: &UpArguments, signals: &Signals) -> anyhow::Result<ExitCode> {
+    // Without weights the workers would end and be restarted for ever.
+    let cache = weights::cache(arguments.weights_dir.as_ref())?;
+    weights::provide(&cache, &arguments.model, arguments.weights_pull)?;
+
     let data = arguments.data.display();
-    if Store::init(&arguments.data)
-        .with_context(|| format!("cannot make a queue in {data} (STENO_DATA)"))?
-    {
+    let is_new = Store::init(&arguments.data)
+        .with_context(|| format!("cannot make a queue in {data} (STENO_DATA)"))?;
+    if is_new {
         tracing::warn!("there was no queue in {data}: made a new, empty one");
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT] {
-        // A second signal ends this process at once, and the kernel tells the children.
-        signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
-    // The api reads its keys again, workers ignore it.
-    let hang_up = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(SIGHUP, Arc::clone(&hang_up))?;
-    let environment = arguments.environment();
-    let mut children = vec![Child::new("steno-api", &environment)?];
-    for _ in 0..arguments.workers {
-        children.push(Child::new("steno-worker", &environment)?);
-    }
-    let ended = watch(&mut children, &stop, &hang_up);
+
+    let mut children = start(arguments)?;
+    let ended = watch(&mut children, signals);
     stop_all(&mut children, arguments.drain_timeout + STOP_MARGIN);
     Ok(ended)
 }
 
-/// Restarts what dies. The exit code of a child that will never run becomes ours.
-fn watch(children: &mut [Child], stop: &AtomicBool, hang_up: &AtomicBool) -> ExitCode {
-    while !stop.load(Ordering::SeqCst) {
-        if hang_up.swap(false, Ordering::SeqCst) {
+fn start(arguments: &UpArguments) -> anyhow::Result<Vec<Child>> {
+    let environment = arguments.environment();
+    let [api, worker] = PROGRAMS;
+    // It may be the socket to listen on.
+    let mut children = vec![Child::new(api, &environment, Stdio::inherit())?];
+    for _ in 0..arguments.workers {
+        children.push(Child::new(worker, &environment, Stdio::null())?);
+    }
+    Ok(children)
+}
+
+/// The signals that this process reacts to.
+struct Signals {
+    stop: Arc<AtomicBool>,
+    hang_up: Arc<AtomicBool>,
+}
+
+impl Signals {
+    /// With `second_ends`, a second signal ends this process at once, and the kernel signals the
+    /// children. Not for a local server: the kernel sends the death signal once for each thread of
+    /// the parent.
+    fn register(second_ends: bool) -> anyhow::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        for signal in [SIGTERM, SIGINT] {
+            if second_ends {
+                signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))?;
+            }
+            signal_hook::flag::register(signal, Arc::clone(&stop))?;
+        }
+        // The api reads its keys again, workers ignore it.
+        let hang_up = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(SIGHUP, Arc::clone(&hang_up))?;
+        Ok(Self { stop, hang_up })
+    }
+}
+
+/// Restarts children that end. Returns the exit code of a child that cannot run.
+fn watch(children: &mut [Child], signals: &Signals) -> ExitCode {
+    while !signals.stop.load(Ordering::SeqCst) {
+        if signals.hang_up.swap(false, Ordering::SeqCst) {
             children.iter().for_each(Child::hang_up);
         }
         for child in &mut *children {

@@ -75,8 +75,24 @@ pub(crate) fn cache(folder: Option<&PathBuf>) -> anyhow::Result<Cache> {
 }
 
 /// Whether weights of that name are in the cache.
-pub(crate) fn is_installed(cache: &Cache, name: &str) -> anyhow::Result<bool> {
+fn is_installed(cache: &Cache, name: &str) -> anyhow::Result<bool> {
     Ok(cache.lookup(name)?.is_some())
+}
+
+/// Makes sure that weights are in the cache. Pulls missing ones if `may_pull`.
+pub(crate) fn provide(cache: &Cache, name: &str, may_pull: bool) -> anyhow::Result<()> {
+    // Imported weights are in no catalogue and cannot be pulled.
+    if is_installed(cache, name)? {
+        return Ok(());
+    }
+    if !may_pull {
+        bail!(
+            "the weights {name} are not in {}: run `steno weights pull {name}`, or allow it with STENO_WEIGHTS_PULL=true",
+            cache.folder().display()
+        );
+    }
+    pull(cache, name)?;
+    Ok(())
 }
 
 /// Installs weights unless they are in order, with a bar.
@@ -162,7 +178,7 @@ fn verify(cache: &Cache, name: Option<&str>) -> anyhow::Result<()> {
     for name in names {
         match cache.verify(&name)? {
             Verdict::Official { sha256 } => {
-                print::line(&format!("{name}: the official file (sha256 {sha256})"))
+                print::line(&format!("{name}: the official file (sha256 {sha256})"));
             }
             Verdict::Recorded { sha256, source } => {
                 print::line(&format!("{name}: as installed, {source} (sha256 {sha256})"));

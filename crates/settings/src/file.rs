@@ -27,7 +27,7 @@ pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, String>, String> {
     for (key, value) in table {
         match value {
             _ if !ALL.contains(&key.as_str()) => {
-                problems.push(format!("unknown setting `{key}`{}", hint(&key)))
+                problems.push(format!("unknown setting `{key}`{}", hint(&key)));
             }
             Value::String(text) => drop(settings.insert(key, text)),
             Value::Integer(number) => drop(settings.insert(key, number.to_string())),

@@ -22,7 +22,7 @@ pub fn die_with_parent() {
             std::process::exit(1);
         }
         Err(error) => {
-            tracing::warn!(%error, "cannot follow the supervisor: this process may outlive it")
+            tracing::warn!(%error, "cannot follow the supervisor: this process may outlive it");
         }
     }
 }

@@ -61,6 +61,11 @@ enum TaskArgument {
 }
 
 impl OptionArguments {
+    /// The weights to use, if they were named.
+    pub(super) fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
     /// The options that were given, as the server takes them.
     pub(super) fn pairs(&self) -> Vec<(&'static str, String)> {
         let task = match self.task {

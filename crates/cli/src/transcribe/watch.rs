@@ -91,7 +91,7 @@ pub(super) fn watch(runner: &Runner<'_>, folder: &Path) -> anyhow::Result<()> {
                     }
                 }
                 Err(error) if seen.is_ready(&path, look, &[None]) => {
-                    runner.board.say(&format!("steno: {error:#}"))
+                    runner.board.say(&format!("steno: {error:#}"));
                 }
                 Err(_) => {}
             }

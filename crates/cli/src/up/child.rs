@@ -1,9 +1,9 @@
-//! One child of `steno up`: starting it, noticing its end, starting it again after a pause.
+//! One child of `steno up`: starts it, notices its end, restarts it after a pause.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 /// Longest pause before a restart.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
-/// A child that lived this long starts afresh.
+/// A child that ran this long has its pauses begin again with the first.
 const PROVEN: Duration = Duration::from_secs(30);
 /// Exit codes that mean wrong settings: of clap, and `EX_CONFIG` of sysexits.h.
 const SETTINGS_CODES: [i32; 2] = [2, 78];
@@ -21,16 +21,16 @@ const SETTINGS_CODES: [i32; 2] = [2, 78];
 /// Exit code by which a worker asks to be started again (`EX_TEMPFAIL` of sysexits.h).
 const EXIT_RESTART: i32 = 75;
 
-/// How a child does.
+/// Whether a child can go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Health {
-    /// It runs, or will be started again.
+    /// It runs, or is started again.
     Fine,
-    /// It will never run: its settings are wrong, or it failed at its very first start.
+    /// It cannot run: its settings are wrong, or its first start failed.
     Hopeless(u8),
 }
 
-/// A process that is to run all the time.
+/// A process that is restarted whenever it ends.
 pub(super) struct Child {
     name: &'static str,
     command: Command,
@@ -42,18 +42,19 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Starts a program of ours with settings in its environment.
+    /// Starts a program of Steno with settings in its environment. `stdin` is its standard input.
     pub(super) fn new(
         name: &'static str,
         environment: &BTreeMap<&'static str, String>,
+        stdin: Stdio,
     ) -> anyhow::Result<Self> {
         let mut command = Command::new(executable(name));
-        command.envs(environment);
+        command.envs(environment).stdin(stdin);
         Self::start(name, command)
     }
 
     fn start(name: &'static str, mut command: Command) -> anyhow::Result<Self> {
-        // A group of its own: Ctrl-C reaches the supervisor alone, which then stops its children in order.
+        // A group of its own: Ctrl-C reaches only the supervisor, which then stops its children in order.
         command.process_group(0);
         let now = Instant::now();
         let mut child = Self {
@@ -78,7 +79,7 @@ impl Child {
         Ok(())
     }
 
-    /// Notices if it has ended, and starts it again when its pause is over.
+    /// Checks whether it has ended, and starts it again after its pause.
     pub(super) fn look_after(&mut self, now: Instant) -> Health {
         if let Some(status) = self
             .process
@@ -88,7 +89,7 @@ impl Child {
             self.process = None;
             if let Some(code) = self.hopeless_code(status) {
                 tracing::error!(
-                    "{} ended with {status} and cannot run as it is set up",
+                    "{} ended with {status} and cannot run with these settings",
                     self.name
                 );
                 return Health::Hopeless(code);
@@ -147,7 +148,7 @@ impl Child {
 
     fn signal(&self, signal: Signal) {
         if let Some(process) = &self.process {
-            // It may have ended in this moment.
+            // It may just have ended.
             let _ = kill_process(Pid::from_child(process), signal);
         }
     }
@@ -166,14 +167,21 @@ impl Drop for Child {
     }
 }
 
-/// The program beside our own, else by its name on the PATH.
+/// The program beside this one, else by its name on the PATH.
 fn executable(name: &str) -> PathBuf {
-    let beside = std::env::current_exe()
-        .ok()
-        .and_then(|own| Some(own.parent()?.join(name)));
-    beside
-        .filter(|path| path.is_file())
-        .unwrap_or_else(|| PathBuf::from(name))
+    beside(name).unwrap_or_else(|| PathBuf::from(name))
+}
+
+/// Whether a program is beside this one or on the PATH.
+pub(super) fn is_installed(name: &str) -> bool {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    beside(name).is_some()
+        || std::env::split_paths(&folders).any(|folder| folder.join(name).is_file())
+}
+
+fn beside(name: &str) -> Option<PathBuf> {
+    let own = std::env::current_exe().ok()?;
+    Some(own.parent()?.join(name)).filter(|path| path.is_file())
 }
 
 #[cfg(test)]
@@ -186,7 +194,7 @@ mod tests {
         Child::start("test", command).unwrap()
     }
 
-    /// Waits until the process has ended, without noticing it.
+    /// Waits until the process has ended, without reaping it.
     fn await_end(child: &Child) {
         let pid = child.process.as_ref().unwrap().id();
         let began = Instant::now();
@@ -219,7 +227,7 @@ mod tests {
         assert_eq!(
             child.restart_at - now,
             FIRST_BACKOFF,
-            "a child that proved itself starts afresh"
+            "its pauses begin again"
         );
     }
 
@@ -241,15 +249,15 @@ mod tests {
                 ready.path().display()
             )
         };
-        let mut polite = child(&script("polite", "exit 0"));
+        let mut obedient = child(&script("obedient", "exit 0"));
         let mut stubborn = child(&script("stubborn", ""));
-        // Only then have they set their traps.
+        // Then both have set their traps.
         while std::fs::read_dir(ready.path()).unwrap().count() < 2 {
             std::thread::yield_now();
         }
-        polite.terminate();
+        obedient.terminate();
         stubborn.terminate();
-        while polite.is_running() {
+        while obedient.is_running() {
             std::thread::yield_now();
         }
         assert!(stubborn.is_running());
