@@ -45,6 +45,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             config.queue.data.display()
         )
     })?;
+    store.compare_settings()?;
     let server = steno_api::bind(config, Arc::new(store), Arc::new(SystemClock))?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

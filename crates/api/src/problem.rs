@@ -119,8 +119,13 @@ impl ApiError {
                     "this API key may have {limit} unfinished jobs (STENO_KEY_MAX_JOBS); wait until some have ended"
                 )
             }
+            QuotaExceeded::StoredJobs(limit) => format!(
+                "this API key may have {limit} jobs, ended ones included (100 times STENO_KEY_MAX_JOBS); \
+                 fetch or delete some"
+            ),
             QuotaExceeded::StoredBytes(limit) => format!(
-                "the recordings of this API key's unfinished jobs may have {limit} bytes together (STENO_KEY_MAX_BYTES); \
+                "uploads, recordings and decoded recordings of this API key's unfinished jobs may have {limit} bytes together \
+                 (STENO_KEY_MAX_BYTES); \
                  wait until some have ended"
             ),
         };

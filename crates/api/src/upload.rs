@@ -231,7 +231,9 @@ pub(crate) async fn check_room(
         })
         .await?;
     if !may_be_there {
-        within_quota.map_err(ApiError::quota_exceeded)?;
+        within_quota
+            .into_result()
+            .map_err(ApiError::quota_exceeded)?;
     }
     if !may_be_there && pending >= state.config.max_pending_jobs {
         return Err(queue_full(pending));

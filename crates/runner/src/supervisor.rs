@@ -62,6 +62,7 @@ impl Supervisor {
         let run = WorkerRun::begin(store.data())?;
         let socket = WakeSocket::bind_worker(store.data(), run.id())?;
 
+        store.compare_settings()?;
         store.reclaim_tasks(clock.now(), Some(run.id()))?;
         store.sweep(clock.now())?;
         store.register_run(clock.now(), &run, &settings.run)?;

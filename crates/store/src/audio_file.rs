@@ -1,6 +1,6 @@
 //! A recording on its way to disk. The api writes one for each upload; what is not stored vanishes with it.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -52,6 +52,11 @@ impl AudioUpload {
         })
     }
 
+    /// The id that the job of this recording will have.
+    pub fn job_id(&self) -> JobId {
+        self.job_id
+    }
+
     /// Appends a chunk.
     pub fn write(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
         self.file.write_all(chunk).map_err(StoreError::file(
@@ -94,6 +99,24 @@ impl AudioUpload {
         sync_folder(&self.folder)?;
         Ok(stored)
     }
+}
+
+/// Whether a process is writing the recording of a job, or has just stored it and is about to submit it.
+pub(crate) fn is_being_written(data: &DataDir, job_id: JobId) -> Result<bool, StoreError> {
+    for name in [part_name(job_id), audio_name(job_id)] {
+        let path = data.audio().join(name);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(StoreError::file("open", path)(error)),
+        };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(true),
+            Err(TryLockError::Error(error)) => return Err(StoreError::file("lock", path)(error)),
+        }
+    }
+    Ok(false)
 }
 
 impl Drop for AudioUpload {

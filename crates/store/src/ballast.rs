@@ -50,10 +50,10 @@ pub(crate) fn give_up_piece(data: &DataDir) -> bool {
     length > 0 && file.set_len(length.saturating_sub(PIECE_BYTES)).is_ok()
 }
 
-/// Fails as a full disk does where the ballast would be needed: for work that can wait for room.
-pub(crate) fn require_room(data: &DataDir) -> Result<(), StoreError> {
-    if data.free_bytes()? < BALLAST_BYTES {
-        return Err(StoreError::file("make room in", data.root())(
+/// Fails like a write to a full disk where less than `bytes` are free, or less than the ballast: for work that can wait.
+pub(crate) fn require_free_space(data: &DataDir, bytes: u64) -> Result<(), StoreError> {
+    if data.free_bytes()? < bytes.max(BALLAST_BYTES) {
+        return Err(StoreError::file("write to", data.root())(
             ErrorKind::StorageFull.into(),
         ));
     }

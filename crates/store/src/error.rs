@@ -32,6 +32,18 @@ pub enum StoreError {
         /// Latest version this program knows.
         known: i64,
     },
+    /// A migration was applied to the database in another form than this program has.
+    #[error(
+        "{} has another form of the schema {name} than this program knows: \
+         run the program that wrote it, or restore a backup",
+        path.display()
+    )]
+    MigrationChanged {
+        /// The database file.
+        path: PathBuf,
+        /// Name of the migration.
+        name: &'static str,
+    },
     /// The file is an SQLite database of something else.
     #[error("{} is not a Steno database (application id {found:#x}): point STENO_DATA elsewhere", path.display())]
     NotOurs {
@@ -160,6 +172,7 @@ impl StoreError {
     pub fn needs_operator(&self) -> bool {
         match self {
             Self::SchemaTooNew { .. }
+            | Self::MigrationChanged { .. }
             | Self::NotOurs { .. }
             | Self::Damaged { .. }
             | Self::NetworkFileSystem { .. }

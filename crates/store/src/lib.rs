@@ -7,12 +7,11 @@
 mod audio_file;
 mod ballast;
 mod clock;
-mod connection;
 mod data_dir;
 mod error;
-mod migrate;
 mod run;
 mod spool_file;
+mod sqlite;
 mod store;
 mod wake;
 
@@ -21,12 +20,12 @@ pub use clock::{Clock, ManualClock, Now, SystemClock};
 pub use data_dir::DataDir;
 pub use error::StoreError;
 pub use run::WorkerRun;
-pub use spool_file::SpoolFile;
+pub use spool_file::{SpoolFile, SpoolRoom};
 pub use store::{
     Accepted, Backup, Certainty, Claim, ClaimId, EarlierJob, Failure, Finished, Followed,
     InspectedJob, InspectedTask, JobFilter, JobLookup, NewJob, Page, PlannedSpan, Postponement,
-    Prepared, Quota, QuotaExceeded, Reclaimed, RegisteredWorker, RunSettings, Settled, SpanOutput,
-    SpanTask, Statistics, Store, StoreSettings, Submission, Sweep, TaskInput, TaskKind, TaskOutput,
-    TaskStatus, Told,
+    Prepared, Quota, QuotaCheck, QuotaExceeded, Reclaimed, RegisteredWorker, RunSettings,
+    SettingDifference, Settled, SpanOutput, SpanTask, Statistics, Store, StoreSettings, Submission,
+    Sweep, TaskInput, TaskKind, TaskOutput, TaskStatus, Told,
 };
 pub use wake::{WakeMessage, WakeSocket};

@@ -4,7 +4,19 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::data_dir::{create_locked, spool_name, sync_folder, unlink};
-use crate::{Claim, DataDir, StoreError, ballast};
+use crate::{Claim, DataDir, StoreError, TaskInput, ballast};
+
+/// How many times larger than the recording its decoded audio probably is at most: speech in Opus at 8 kbit/s grows 32 times.
+const EXPANSION: u64 = 32;
+
+/// What a spool may take of the disk.
+#[derive(Clone, Copy, Debug)]
+pub struct SpoolRoom {
+    /// Free space that has to be left.
+    pub reserve_bytes: u64,
+    /// The largest spool that the limits on recordings allow.
+    pub most_bytes: u64,
+}
 
 /// A spool file of one claim, empty at first. Locked (flock) while this lives, so that the orphan scan leaves it alone
 /// until a row names it. Unlinked when dropped, unless [`SpoolFile::keep`] was called.
@@ -20,10 +32,14 @@ pub struct SpoolFile {
 }
 
 impl SpoolFile {
-    /// Creates the file for a `prepare` claim. Fails as a full disk does where it is nearly full: the room that is left is for
-    /// jobs to end in.
-    pub fn create(data: &DataDir, claim: &Claim) -> Result<Self, StoreError> {
-        ballast::require_room(data)?;
+    /// Creates the file for a `prepare` claim.
+    ///
+    /// Fails like a write to a full disk where the decoded recording would probably leave too little free space: jobs need
+    /// it to end.
+    pub fn create(data: &DataDir, claim: &Claim, room: SpoolRoom) -> Result<Self, StoreError> {
+        let expected_bytes = expected_bytes(data, claim)?.min(room.most_bytes);
+        let needed_bytes = room.reserve_bytes.saturating_add(expected_bytes);
+        ballast::require_free_space(data, needed_bytes)?;
         let name = spool_name(claim.job_id, claim.id);
         let path = data.spool().join(&name);
         let file = create_locked(&path)?;
@@ -57,6 +73,16 @@ impl SpoolFile {
     pub fn keep(mut self) {
         self.kept = true;
     }
+}
+
+/// The size that the decoded recording of a claim probably has at most.
+fn expected_bytes(data: &DataDir, claim: &Claim) -> Result<u64, StoreError> {
+    let TaskInput::Prepare { audio } = &claim.task else {
+        return Ok(0);
+    };
+    let path = data.audio().join(audio);
+    let recording = std::fs::metadata(&path).map_err(StoreError::file("inspect", path))?;
+    Ok(recording.len().saturating_mul(EXPANSION))
 }
 
 impl Drop for SpoolFile {

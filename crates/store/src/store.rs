@@ -26,6 +26,7 @@ mod reclaim;
 mod release;
 mod retrieve;
 mod runs;
+mod settings;
 mod submit;
 mod sweep;
 mod types;
@@ -47,10 +48,11 @@ pub use follow::{Followed, Told};
 pub use get::JobLookup;
 pub use inspect::{InspectedJob, InspectedTask, JobFilter};
 pub use list::Page;
-pub use quota::{Quota, QuotaExceeded};
+pub use quota::{Quota, QuotaCheck, QuotaExceeded};
 pub use reclaim::Reclaimed;
 pub use release::Postponement;
 pub use runs::{RegisteredWorker, RunSettings};
+pub use settings::SettingDifference;
 pub use submit::{Accepted, EarlierJob, NewJob, Submission};
 pub use sweep::Sweep;
 pub use types::{
@@ -58,7 +60,8 @@ pub use types::{
     SpanTask, TaskInput, TaskKind, TaskOutput, TaskStatus,
 };
 
-use crate::{DataDir, StoreError, WakeMessage, ballast, connection, data_dir, migrate, wake};
+use crate::sqlite::{connection, migrate};
+use crate::{DataDir, StoreError, WakeMessage, ballast, data_dir, wake};
 
 /// Times a task may fail, and times a worker may die on it, before its job fails.
 const BUDGET: u32 = 3;

@@ -25,6 +25,10 @@ pub struct Config {
     #[command(flatten)]
     pub queue: QueueSettings,
 
+    /// Free space on the disk that decoded recordings leave.
+    #[arg(long, env = "STENO_DISK_RESERVE_BYTES", default_value = "256MiB", value_parser = parse_bytes)]
+    pub disk_reserve_bytes: u64,
+
     /// Name of the weights for jobs that name none.
     #[arg(long, env = "STENO_MODEL", default_value = "base")]
     pub model: String,
@@ -105,6 +109,7 @@ impl Config {
             ffmpeg: self.ffmpeg.program(),
             memory_bytes: self.decode_memory_bytes,
             stall_timeout: self.stall_timeout,
+            disk_reserve_bytes: self.disk_reserve_bytes,
         }
     }
 

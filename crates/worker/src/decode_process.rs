@@ -37,6 +37,8 @@ pub(crate) struct DecodeSettings {
     pub(crate) memory_bytes: u64,
     /// Longest time without a sign of life.
     pub(crate) stall_timeout: Duration,
+    /// Free space on the disk that the decoded recording has to leave.
+    pub(crate) disk_reserve_bytes: u64,
 }
 
 /// Why there is no recording.

@@ -1,5 +1,7 @@
 -- The best task of the owner that was served least. Every part walks an index, so that the cost does not depend on the
 -- backlog: owners that have unfinished jobs but no ready task have claimed or waiting ones, and those are few.
+-- Of an owner with many prepared jobs, spans come before the preparation of more jobs of the same priority: each prepared job
+-- holds its decoded audio.
 -- Queues of an owner (0007_open_tasks.sql): its name; with U+001F, for jobs that require something; with U+001F and the
 -- kind, for later kinds. Jobs that require what this release does not know are left to others.
 SELECT tasks.id AS id, tasks.job AS job, tasks.kind AS kind, tasks.is_suspect AS is_suspect, owners.owner AS owner,
@@ -7,18 +9,24 @@ SELECT tasks.id AS id, tasks.job AS job, tasks.kind AS kind, tasks.is_suspect AS
 FROM owners JOIN tasks ON tasks.id = (
   SELECT id FROM (
     SELECT * FROM (
-      SELECT id, priority, due_at FROM tasks
+      SELECT id, priority, 0 AS rank, due_at FROM tasks
+      WHERE status = 'ready' AND kind = 'transcribe' AND owner = owners.owner AND owners.prepared_jobs >= :max_prepared
+        AND 'transcribe' IN (SELECT value FROM json_each(:kinds))
+      ORDER BY priority DESC, due_at, id LIMIT 1)
+    UNION ALL
+    SELECT * FROM (
+      SELECT id, priority, 1 AS rank, due_at FROM tasks
       WHERE status = 'ready' AND owner = owners.owner AND kind IN (SELECT value FROM json_each(:kinds))
       ORDER BY priority DESC, due_at, id LIMIT 1)
     UNION ALL
     SELECT * FROM (
-      SELECT id, priority, due_at FROM tasks
+      SELECT id, priority, 1 AS rank, due_at FROM tasks
       WHERE status = 'ready' AND owner = owners.owner || char(31) AND kind IN (SELECT value FROM json_each(:kinds))
         AND NOT EXISTS (SELECT 1 FROM inputs, json_each(inputs.requires) AS required
           WHERE inputs.job = tasks.job AND required.value NOT IN (SELECT value FROM json_each(:known)))
       ORDER BY priority DESC, due_at, id LIMIT 1)
     UNION ALL
-    SELECT id, priority, due_at FROM tasks WHERE id IN (
+    SELECT id, priority, 1 AS rank, due_at FROM tasks WHERE id IN (
       SELECT (
         SELECT id FROM tasks
         WHERE status = 'ready' AND owner = owners.owner || char(31) || kinds.value
@@ -26,6 +34,6 @@ FROM owners JOIN tasks ON tasks.id = (
             WHERE inputs.job = tasks.job AND required.value NOT IN (SELECT value FROM json_each(:known)))
         ORDER BY priority DESC, due_at, id LIMIT 1)
       FROM json_each(:later_kinds) AS kinds))
-  ORDER BY priority DESC, due_at, id LIMIT 1)
+  ORDER BY priority DESC, rank, due_at, id LIMIT 1)
 WHERE owners.unfinished_jobs > 0
 ORDER BY owners.served_ms LIMIT 1

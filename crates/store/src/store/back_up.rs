@@ -11,7 +11,8 @@ use rusqlite::Connection;
 use super::Store;
 use super::check::needed_files;
 use crate::data_dir::{sync_folder, unlink};
-use crate::{DataDir, StoreError, connection};
+use crate::sqlite::connection;
+use crate::{DataDir, StoreError};
 
 /// A job that ends while its files are copied makes the copy of the database older than that of the files: it is taken again.
 const ROUNDS: u32 = 10;

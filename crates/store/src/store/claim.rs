@@ -16,6 +16,10 @@ use crate::{Now, StoreError, WorkerRun};
 /// Compute time expected of a `prepare` task, whose recording nobody has looked at.
 const PREPARE_COST_MS: i64 = 2000;
 
+/// Unfinished jobs of an owner with decoded audio, from which on spans come before the preparation of further jobs. An hour of
+/// audio is 115 MB.
+const MAX_PREPARED_JOBS: u32 = 32;
+
 impl Store {
     /// Takes the next task for a worker's run, or `None`. Owners take turns by the work they were given; of an owner's tasks,
     /// by priority, then due time, then order in the recording.
@@ -182,6 +186,7 @@ fn next_task(tx: &Transaction<'_>, kinds: &[TaskKind]) -> Result<Option<NextTask
         ":known": known_requirements(),
         ":kinds": words(kinds.iter().copied()),
         ":later_kinds": words(later_kinds),
+        ":max_prepared": MAX_PREPARED_JOBS,
     };
     let next = tx
         .prepare_cached(include_str!("../sql/next_task.sql"))?

@@ -18,10 +18,11 @@ impl Store {
         output: &TaskOutput,
         claim_more: &[TaskKind],
     ) -> Result<Finished, StoreError> {
+        let spool_bytes = self.spool_bytes(output)?;
         self.write(|tx, effects| {
             let settled = match (&claim.task, output) {
                 (TaskInput::Prepare { .. }, TaskOutput::Plan(prepared)) => {
-                    finish_prepare(tx, effects, now, claim, prepared)?
+                    finish_prepare(tx, effects, now, claim, prepared, spool_bytes)?
                 }
                 (TaskInput::Transcribe(task), TaskOutput::Span { output, model }) => {
                     finish_span(tx, effects, now, claim, task, output, model)?
@@ -36,5 +37,22 @@ impl Store {
             let next = claim_next(tx, effects, now, &claim.run_id, claim_more)?;
             Ok(Finished { settled, next })
         })
+    }
+
+    /// The size of the decoded recording that a plan names; 0 where no job will need it.
+    fn spool_bytes(&self, output: &TaskOutput) -> Result<u64, StoreError> {
+        let TaskOutput::Plan(prepared) = output else {
+            return Ok(0);
+        };
+        if prepared.outputs.is_some() {
+            return Ok(0);
+        }
+        let path = self.data.spool().join(&prepared.spool);
+        match std::fs::metadata(&path) {
+            Ok(spool) => Ok(spool.len()),
+            // The job was deleted meanwhile.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(StoreError::file("inspect", path)(error)),
+        }
     }
 }

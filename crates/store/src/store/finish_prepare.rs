@@ -17,6 +17,7 @@ pub(super) fn finish_prepare(
     now: Now,
     claim: &Claim,
     prepared: &Prepared,
+    spool_bytes: u64,
 ) -> Result<Settled, StoreError> {
     if remove_claimed_task(tx, effects, now, claim)? == Settled::ClaimLost {
         return Ok(Settled::ClaimLost);
@@ -24,7 +25,7 @@ pub(super) fn finish_prepare(
 
     let seconds = prepared.duration_ms as f64 / 1000.0;
     count(tx, Counter::AudioSeconds, seconds)?;
-    store_plan(tx, claim, prepared)?;
+    store_plan(tx, claim, prepared, spool_bytes)?;
 
     match &prepared.outputs {
         Some(outputs) => complete_at_once(tx, effects, now, claim, prepared, outputs)?,
@@ -33,7 +34,12 @@ pub(super) fn finish_prepare(
     Ok(Settled::Stored)
 }
 
-fn store_plan(tx: &Transaction<'_>, claim: &Claim, prepared: &Prepared) -> Result<(), StoreError> {
+fn store_plan(
+    tx: &Transaction<'_>,
+    claim: &Claim,
+    prepared: &Prepared,
+    spool_bytes: u64,
+) -> Result<(), StoreError> {
     let speech_ms: u64 = prepared
         .spans
         .iter()
@@ -54,6 +60,7 @@ fn store_plan(tx: &Transaction<'_>, claim: &Claim, prepared: &Prepared) -> Resul
             ":language": prepared.language,
             ":language_probability": prepared.language_probability,
             ":spool": prepared.spool,
+            ":spool_bytes": spool_bytes as i64,
             ":warnings": warnings,
         })?;
     require_row(planned, "store the plan of a job")

@@ -6,7 +6,7 @@ use steno_models::{JobId, Status, Timestamp, TranscribeRequest};
 
 use super::counters::{Counter, count};
 use super::get::word;
-use super::quota::{Quota, QuotaExceeded, usage};
+use super::quota::{Quota, QuotaCheck, QuotaExceeded, remove_upload, usage};
 use crate::{Now, Store, StoreError, StoreSettings, StoredAudio};
 
 /// A job that is deleted sooner is not attached to.
@@ -124,6 +124,10 @@ impl Store {
         // A job that is accepted into a folder that was moved is lost.
         self.check_in_place()?;
         let outcome = self.write_in_free_space(|tx, effects| {
+            if !new.job.quota.is_unlimited() {
+                // From here on the job counts, not its upload.
+                remove_upload(tx, new.job.audio.job_id)?;
+            }
             if let Some(earlier) = find_earlier(tx, now, &new)? {
                 let is_equal = earlier.fingerprint == Some(new.fingerprint);
                 let accepted = Submission::Accepted(earlier.accepted);
@@ -136,10 +140,8 @@ impl Store {
                     },
                 ));
             }
-            if let Err(exceeded) = new
-                .job
-                .quota
-                .check(usage(tx, &new.job.owner)?, new.job.audio.bytes)
+            let usage = usage(tx, &new.job.owner, None)?;
+            if let QuotaCheck::Exceeded(exceeded) = new.job.quota.check(usage, new.job.audio.bytes)
             {
                 return Ok((0, Submission::Refused(exceeded)));
             }

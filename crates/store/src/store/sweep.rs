@@ -70,6 +70,10 @@ impl Store {
             self.bury_due(now, TombstoneReason::Retrieved, &mut sweep.retrieved),
         )?;
         failures.note("forget tombstones", self.forget_tombstones(now))?;
+        failures.note(
+            "release abandoned uploads",
+            self.release_abandoned_uploads(),
+        )?;
         // Before anything is done to files: whatever is wrong with those, no text stays in the log.
         failures.note("empty the write-ahead log", self.empty_write_ahead_log())?;
         failures.note("delete files", self.delete_files())?;
@@ -150,7 +154,7 @@ impl Store {
         let outcome = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
             row.get::<_, bool>(0)
         });
-        crate::connection::configure(&connection)?;
+        crate::sqlite::connection::configure(&connection)?;
         match outcome {
             Ok(_) => Ok(()),
             Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::{Fixture, settings};
 use steno_models::{JobId, Status, TombstoneReason, TranscribeRequest};
-use steno_store::{AudioUpload, JobLookup, SpoolFile, StoreSettings, Sweep};
+use steno_store::{AudioUpload, JobLookup, SpoolFile, SpoolRoom, StoreSettings, Sweep};
 
 fn tombstone_reason(f: &Fixture, job: JobId) -> Option<TombstoneReason> {
     match f.store.get_job(f.now(), None, job).unwrap() {
@@ -177,7 +177,7 @@ fn files_without_a_row_or_a_living_writer_are_swept() {
     let job = f.submit();
     let run = f.worker();
     let claim = f.claim(&run);
-    let spool = SpoolFile::create(f.data(), &claim).unwrap();
+    let spool = SpoolFile::create(f.data(), &claim, room(0)).unwrap();
     let upload = AudioUpload::create(f.data(), JobId::random()).unwrap();
     let kept = f.files();
     for orphan in [
@@ -333,4 +333,23 @@ fn small_corrections_of_the_clock_move_nothing() {
         .jobs
         .remove(0);
     assert_eq!(job.ttl_deadline, deadline);
+}
+
+fn room(reserve_bytes: u64) -> SpoolRoom {
+    SpoolRoom {
+        reserve_bytes,
+        most_bytes: 32_000,
+    }
+}
+
+#[test]
+fn decoded_audio_leaves_the_disk_reserve() {
+    let f = Fixture::new();
+    f.submit();
+    let claim = f.claim(&f.worker());
+    let free = f.data().free_bytes().unwrap();
+    let refused = SpoolFile::create(f.data(), &claim, room(free * 2)).unwrap_err();
+    assert!(refused.is_disk_full(), "{refused}");
+    assert_eq!(f.files().len(), 1, "the recording alone");
+    SpoolFile::create(f.data(), &claim, room(0)).unwrap();
 }

@@ -13,3 +13,4 @@ mod owners;
 mod queue;
 mod releases;
 mod support;
+mod upgrades;

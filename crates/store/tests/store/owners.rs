@@ -2,7 +2,7 @@
 //! right on every way out of it, and bounded.
 
 use steno_models::{JobId, TombstoneReason, TranscribeRequest};
-use steno_store::{Quota, QuotaExceeded, Submission};
+use steno_store::{AudioUpload, Quota, QuotaCheck, QuotaExceeded, Submission};
 
 use crate::support::Fixture;
 
@@ -102,7 +102,7 @@ fn a_key_has_at_most_as_much_in_the_queue_as_it_may() {
     assert_eq!(f.files().len(), 2, "a refused recording leaves no file");
     // Others are not concerned, and what has ended does not count.
     accepted(f.submit_as("b", 50, quota));
-    while f.store.check_quota("a", quota, 1).unwrap().is_err() {
+    while f.store.check_quota("a", quota, 1).unwrap() != QuotaCheck::Within {
         let claim = f.claim(&run);
         f.complete(&claim, "text");
     }
@@ -155,4 +155,172 @@ fn every_way_out_of_the_queue_is_counted() {
             stored_bytes: None,
         },
     ));
+}
+
+fn jobs(limit: u64) -> Quota {
+    Quota {
+        jobs: Some(limit),
+        ..Quota::default()
+    }
+}
+
+fn bytes(limit: u64) -> Quota {
+    Quota {
+        stored_bytes: Some(limit),
+        ..Quota::default()
+    }
+}
+
+/// An upload that has begun, and whether its owner may have it.
+fn begin(f: &Fixture, owner: &str, quota: Quota, announced: u64) -> (AudioUpload, QuotaCheck) {
+    let upload = AudioUpload::create(f.data(), JobId::random()).unwrap();
+    let check = f
+        .store
+        .reserve_upload(owner, quota, upload.job_id(), announced);
+    (upload, check.unwrap())
+}
+
+#[test]
+fn uploads_in_progress_count_from_their_beginning() {
+    let f = Fixture::new();
+    let quota = Quota {
+        jobs: Some(2),
+        stored_bytes: Some(100),
+    };
+    let (first, check) = begin(&f, "a", quota, 60);
+    assert_eq!(check, QuotaCheck::Within);
+    let (_, check) = begin(&f, "a", quota, 41);
+    assert_eq!(check, QuotaCheck::Exceeded(QuotaExceeded::StoredBytes(100)));
+    let (second, check) = begin(&f, "a", quota, 30);
+    assert_eq!(check, QuotaCheck::Within);
+    let (_, check) = begin(&f, "a", quota, 1);
+    assert_eq!(check, QuotaCheck::Exceeded(QuotaExceeded::Jobs(2)));
+    let (_, check) = begin(&f, "b", quota, 100);
+    assert_eq!(check, QuotaCheck::Within, "another key has its own");
+
+    // More arrives than was announced.
+    let grown = |bytes| {
+        f.store
+            .reserve_upload("a", quota, second.job_id(), bytes)
+            .unwrap()
+    };
+    assert_eq!(grown(40), QuotaCheck::Within);
+    assert_eq!(
+        grown(41),
+        QuotaCheck::Exceeded(QuotaExceeded::StoredBytes(100))
+    );
+
+    f.store.release_upload(first.job_id()).unwrap();
+    assert_eq!(grown(41), QuotaCheck::Within);
+}
+
+#[test]
+fn an_upload_that_becomes_a_job_is_not_counted_twice() {
+    let f = Fixture::new();
+    let quota = bytes(100);
+    let (mut upload, _) = begin(&f, "a", quota, 90);
+    upload.write(&[1; 90]).unwrap();
+    let job = steno_store::NewJob {
+        audio: upload.store().unwrap(),
+        owner: "a".to_owned(),
+        quota,
+        ..f.new_job(b"unused")
+    };
+    accepted(f.submit_job(job));
+    assert_eq!(begin(&f, "a", quota, 10).1, QuotaCheck::Within);
+    assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn a_sweep_releases_uploads_of_processes_that_died() {
+    let f = Fixture::new();
+    let quota = bytes(100);
+    let (alive, _) = begin(&f, "a", quota, 50);
+    let (dead, _) = begin(&f, "a", quota, 50);
+    f.store.sweep(f.now()).unwrap();
+    assert_ne!(
+        begin(&f, "a", quota, 1).1,
+        QuotaCheck::Within,
+        "both are being written"
+    );
+
+    // As after a kill: the file stays for the orphan scan, and nothing holds its lock.
+    drop(dead);
+    f.store.sweep(f.now()).unwrap();
+    assert_eq!(begin(&f, "a", quota, 50).1, QuotaCheck::Within);
+    drop(alive);
+}
+
+#[test]
+fn decoded_audio_counts_until_its_job_ends() {
+    let f = Fixture::new();
+    let quota = bytes(100);
+    let run = f.worker();
+    accepted(f.submit_as("a", 60, quota));
+    f.plan(&f.claim(&run), 1);
+    let spool: u64 = 3;
+    let within = |bytes| f.store.check_quota("a", quota, bytes).unwrap();
+    assert_eq!(within(40 - spool), QuotaCheck::Within);
+    assert_ne!(within(41 - spool), QuotaCheck::Within);
+    assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
+
+    f.finish_span(&f.claim(&run), "text");
+    assert_eq!(within(100), QuotaCheck::Within);
+    assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn ended_jobs_are_bounded_too() {
+    let f = Fixture::new();
+    let quota = jobs(1);
+    let run = f.worker();
+    for _ in 0..100 {
+        accepted(f.submit_as("a", 1, quota));
+        f.complete(&f.claim(&run), "text");
+    }
+    let Submission::Refused(exceeded) = f.submit_as("a", 1, quota) else {
+        panic!("the hundred and first is refused")
+    };
+    assert_eq!(exceeded, QuotaExceeded::StoredJobs(100));
+
+    f.clock.advance_ms(25 * 3_600_000);
+    f.store.sweep(f.now()).unwrap();
+    accepted(f.submit_as("a", 1, quota));
+    assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn a_key_transcribes_what_is_prepared_before_it_prepares_more() {
+    let f = Fixture::new();
+    let run = f.worker();
+    let is_prepare =
+        |claim: &steno_store::Claim| claim.task.kind() == steno_store::TaskKind::Prepare;
+    for _ in 0..40 {
+        submit(&f, "a");
+    }
+    // Every span is due later than every submission.
+    let mut prepared = 0;
+    loop {
+        let claim = f.claim(&run);
+        if !is_prepare(&claim) {
+            break;
+        }
+        f.plan(&claim, 3600);
+        prepared += 1;
+    }
+    assert_eq!(prepared, 32);
+
+    // A more urgent job is not held up, and neither is another key.
+    let urgent = steno_models::TranscribeRequest {
+        priority: 5,
+        ..Default::default()
+    };
+    f.submit_job(steno_store::NewJob {
+        owner: "a".to_owned(),
+        options: urgent,
+        ..f.new_job(b"urgent")
+    });
+    submit(&f, "b");
+    let next = [f.claim(&run), f.claim(&run)];
+    assert!(next.iter().all(is_prepare));
 }

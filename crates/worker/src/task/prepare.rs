@@ -4,13 +4,15 @@ use std::path::Path;
 
 use steno_models::{Warning, WarningCode};
 use steno_runner::Done;
-use steno_store::{Certainty, Claim, PlannedSpan, Prepared, SpanOutput, SpoolFile, TaskOutput};
+use steno_store::{
+    Certainty, Claim, PlannedSpan, Prepared, SpanOutput, SpoolFile, SpoolRoom, TaskOutput,
+};
 
 use super::language::{self, Scores, Spoken};
 use super::transcribe::{SpanJob, transcribe_span};
 use super::{TaskContext, TaskError};
-use crate::audio::{Recording, TrackChoice};
-use crate::decode_process;
+use crate::audio::{Recording, SAMPLE_RATE, TrackChoice};
+use crate::decode_process::{self, DecodeSettings};
 use crate::engine::Session;
 
 pub(super) fn prepare(
@@ -19,7 +21,7 @@ pub(super) fn prepare(
     context: &TaskContext<'_>,
     session: &mut dyn Session,
 ) -> Result<Done, TaskError> {
-    let spool = SpoolFile::create(context.data, claim)?;
+    let spool = SpoolFile::create(context.data, claim, spool_room(context.decode))?;
     let audio = context.data.audio().join(audio);
     let recording = decode_process::prepare(
         &audio,
@@ -75,6 +77,15 @@ pub(super) fn prepare(
     } else {
         Done::new(output)
     })
+}
+
+/// What the decoded recording may take of the disk.
+fn spool_room(settings: &DecodeSettings) -> SpoolRoom {
+    let bytes_per_second = u64::from(SAMPLE_RATE) * 2;
+    SpoolRoom {
+        reserve_bytes: settings.disk_reserve_bytes,
+        most_bytes: settings.limits.max_seconds * bytes_per_second,
+    }
 }
 
 /// A plan whose languages are known.

@@ -117,6 +117,7 @@ fn check_among(
             limits,
             memory_bytes: 1,
             stall_timeout: Duration::ZERO,
+            disk_reserve_bytes: 0,
         },
         model: "base",
         control: &NeverStop,

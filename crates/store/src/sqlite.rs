@@ -1,0 +1,4 @@
+//! The database behind the store: connections and migrations of SQLite.
+
+pub(crate) mod connection;
+pub(crate) mod migrate;
