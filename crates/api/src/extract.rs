@@ -4,6 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::Query;
 use steno_models::{Format, JobId, ProblemCode, Status, parse_bool};
+use steno_store::Cursor;
 
 use crate::problem::ApiError;
 
@@ -130,7 +131,7 @@ pub(crate) struct PageQuery {
     /// Only jobs that stand there.
     pub(crate) status: Option<Status>,
     /// Where an earlier page ended.
-    pub(crate) cursor: Option<i64>,
+    pub(crate) cursor: Option<Cursor>,
     /// Jobs on the page.
     pub(crate) limit: u32,
 }

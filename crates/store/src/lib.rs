@@ -22,10 +22,10 @@ pub use error::StoreError;
 pub use run::WorkerRun;
 pub use spool_file::{SpoolFile, SpoolRoom};
 pub use store::{
-    Accepted, Backup, Certainty, Claim, ClaimId, EarlierJob, Failure, Finished, Followed,
-    InspectedJob, InspectedTask, JobFilter, JobLookup, NewJob, Page, PlannedSpan, Postponement,
-    Prepared, Quota, QuotaCheck, QuotaExceeded, Reclaimed, RegisteredWorker, RunSettings,
-    SettingDifference, Settled, SpanOutput, SpanTask, Statistics, Store, StoreSettings, Submission,
-    Sweep, TaskInput, TaskKind, TaskOutput, TaskStatus, Told,
+    Accepted, Backup, Certainty, Claim, ClaimId, Cursor, EarlierJob, Failure, Finished, Followed,
+    InspectedJob, InspectedTask, JobFilter, JobLookup, NewJob, NoCursor, Page, PlannedSpan,
+    Postponement, Prepared, Quota, QuotaCheck, QuotaExceeded, Reclaimed, RegisteredWorker,
+    RunSettings, SettingDifference, Settled, SpanOutput, SpanTask, Statistics, Store,
+    StoreSettings, Submission, Sweep, TaskInput, TaskKind, TaskOutput, TaskStatus, Told,
 };
 pub use wake::{WakeMessage, WakeSocket};

@@ -47,7 +47,7 @@ pub use counters::Statistics;
 pub use follow::{Followed, Told};
 pub use get::JobLookup;
 pub use inspect::{InspectedJob, InspectedTask, JobFilter};
-pub use list::Page;
+pub use list::{Cursor, NoCursor, Page};
 pub use quota::{Quota, QuotaCheck, QuotaExceeded};
 pub use reclaim::Reclaimed;
 pub use release::Postponement;
@@ -99,6 +99,8 @@ pub struct Store {
     boot_id: String,
     /// Leases that have run out, as run and end, with the time since boot when that was seen first.
     overdue: Mutex<HashMap<(String, i64), i64>>,
+    /// Failures of sweeps that are in the log already.
+    logged_failures: sweep::LoggedFailures,
     writer: Pool<SqliteConnectionManager>,
     readers: Pool<SqliteConnectionManager>,
 }
@@ -138,6 +140,7 @@ impl Store {
         Ok(Self {
             boot_id: runs::boot_id(),
             overdue: Mutex::default(),
+            logged_failures: sweep::LoggedFailures::default(),
             data,
             database,
             settings,

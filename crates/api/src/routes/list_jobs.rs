@@ -32,13 +32,7 @@ pub(crate) async fn list_jobs(
     let (now, owner) = (state.now(), Owner::of(&request));
     let page = state
         .call_store(move |store| {
-            store.list_jobs(
-                now,
-                Some(owner.mark()),
-                query.status,
-                query.cursor,
-                query.limit,
-            )
+            store.list_jobs(now, owner.mark(), query.status, query.cursor, query.limit)
         })
         .await?;
     Ok(HttpResponse::Ok().json(JobList {

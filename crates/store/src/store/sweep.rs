@@ -1,5 +1,8 @@
 //! Sweeping: what is due is deleted, whatever happened to the process that should have done it.
 
+use std::collections::HashMap;
+use std::error::Error as _;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, named_params};
@@ -28,24 +31,52 @@ pub struct Sweep {
     pub failed_steps: u32,
 }
 
-/// Steps of a sweep that failed.
+/// Pause after which a failure that goes on is logged again.
+const LOG_AGAIN_MS: i64 = 3_600_000;
+
+/// Failed steps that are in the log, with the time since boot of their last line, in milliseconds.
 #[derive(Default)]
-struct Failures {
-    count: u32,
+pub(super) struct LoggedFailures(Mutex<HashMap<String, i64>>);
+
+impl LoggedFailures {
+    /// Whether a failure has to be logged: it is new, or was logged an hour ago.
+    fn is_due(&self, failure: String, now: Now) -> bool {
+        let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        logged.retain(|_, at| now.boot_ms - *at < LOG_AGAIN_MS);
+        if logged.contains_key(&failure) {
+            return false;
+        }
+        logged.insert(failure, now.boot_ms);
+        true
+    }
 }
 
-impl Failures {
+/// Steps of a sweep that failed.
+struct Failures<'a> {
+    count: u32,
+    now: Now,
+    logged: &'a LoggedFailures,
+}
+
+impl Failures<'_> {
     /// Logs a failed step, so that the sweep goes on. Returns an error after which the process has to end.
     fn note(&mut self, step: &str, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
         let Err(error) = outcome else { return Ok(()) };
         if error.is_fatal() && !error.is_disk_full() {
             return Err(error);
         }
+        self.count += 1;
+        let source = error.source().map(ToString::to_string).unwrap_or_default();
+        if !self
+            .logged
+            .is_due(format!("{step}: {error}: {source}"), self.now)
+        {
+            return Ok(());
+        }
         tracing::error!(
             error = &error as &dyn std::error::Error,
             "sweep: cannot {step}"
         );
-        self.count += 1;
         Ok(())
     }
 }
@@ -54,11 +85,15 @@ impl Store {
     /// Deletes every job that is due, forgets old tombstones, empties the write-ahead log, in which
     /// deleted text would survive, and deletes listed and orphaned files.
     ///
-    /// The steps do not depend on each other: one that fails is logged and the others are done. Only
+    /// The steps do not depend on each other: one that fails is logged, once an hour, and the others are done. Only
     /// an error after which the process has to end is returned.
     pub fn sweep(&self, now: Now) -> Result<Sweep, StoreError> {
         let mut sweep = Sweep::default();
-        let mut failures = Failures::default();
+        let mut failures = Failures {
+            count: 0,
+            now,
+            logged: &self.logged_failures,
+        };
 
         failures.note("follow the clock", self.follow_clock(now).map(drop))?;
         failures.note(
@@ -172,4 +207,25 @@ fn select_due(connection: &Connection, now: Now, select: &str) -> Result<Vec<i64
         |row| row.get(0),
     )?;
     Ok(jobs.collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Clock as _, ManualClock};
+
+    #[test]
+    fn a_failure_that_goes_on_is_logged_once_an_hour() {
+        let clock = ManualClock::at_ms(0);
+        let logged = LoggedFailures::default();
+        let is_due = |failure: &str| logged.is_due(failure.to_owned(), clock.now());
+        assert!(is_due("cannot unlink a"));
+        assert!(!is_due("cannot unlink a"));
+        assert!(is_due("cannot unlink b"));
+
+        clock.advance_ms(LOG_AGAIN_MS - 1);
+        assert!(!is_due("cannot unlink a"));
+        clock.advance_ms(1);
+        assert!(is_due("cannot unlink a"));
+    }
 }

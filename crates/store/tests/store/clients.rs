@@ -107,12 +107,12 @@ fn equal_shared_submissions_are_one_job_until_it_fails_or_goes() {
 #[test]
 fn a_list_has_every_job_once_newest_first() {
     let f = Fixture::new();
-    let jobs: Vec<_> = (0..5).map(|_| f.submit()).collect();
-    let page = |status, from, limit| {
-        f.store
-            .list_jobs(f.now(), None, status, from, limit)
-            .unwrap()
+    let submit_later = |_| {
+        f.clock.advance_ms(1);
+        f.submit()
     };
+    let jobs: Vec<_> = (0..5).map(submit_later).collect();
+    let page = |status, from, limit| f.store.list_jobs(f.now(), "", status, from, limit).unwrap();
     let mut found = Vec::new();
     let mut from = None;
     loop {
@@ -123,7 +123,8 @@ fn a_list_has_every_job_once_newest_first() {
             .delete_job(f.now(), None, found[0], TombstoneReason::Deleted)
             .unwrap();
         let Some(next) = page.next else { break };
-        from = Some(next);
+        // It is passed as text over the wire.
+        from = Some(next.to_string().parse().unwrap());
     }
     assert_eq!(found, jobs.iter().rev().copied().collect::<Vec<_>>());
     let run = f.worker();
@@ -281,15 +282,7 @@ fn the_jobs_of_another_key_are_not_there() {
             .jobs
             .len()
     };
-    assert_eq!(
-        (
-            list(Some("alice")),
-            list(Some("bob")),
-            list(None),
-            list(Some(""))
-        ),
-        (1, 1, 2, 0)
-    );
+    assert_eq!([list("alice"), list("bob"), list("")], [1, 1, 0]);
     let delete = |owner| {
         f.store
             .delete_job(f.now(), owner, alice.job_id, TombstoneReason::Deleted)

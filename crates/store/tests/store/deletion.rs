@@ -328,7 +328,7 @@ fn small_corrections_of_the_clock_move_nothing() {
     }
     let job = f
         .store
-        .list_jobs(f.now(), None, None, None, 1)
+        .list_jobs(f.now(), "", None, None, 1)
         .unwrap()
         .jobs
         .remove(0);

@@ -270,7 +270,7 @@ fn a_job_that_cannot_be_read_fails_and_stands_before_nobody() {
     assert_eq!(changed, 1);
     assert_eq!(
         f.store
-            .list_jobs(f.now(), None, None, None, 10)
+            .list_jobs(f.now(), "", None, None, 10)
             .unwrap()
             .jobs
             .len(),
