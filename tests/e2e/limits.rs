@@ -222,7 +222,7 @@ fn options_are_checked_before_the_recording_is_received() {
             "422",
         ),
         (
-            "/transcribe?max_line_count=2",
+            "/transcribe?max_line_width=0&max_line_count=2",
             "audio/wav",
             String::new(),
             "422",

@@ -21,6 +21,7 @@ mod models;
 mod monitoring;
 mod openai;
 mod operators;
+mod options;
 mod overload;
 mod problems;
 mod proxies;

@@ -62,7 +62,7 @@ fn options_that_cannot_be_are_named() {
         ("word_timestamps=perhaps", "/word_timestamps"),
         ("max_line_width=7", "/max_line_width"),
         ("max_line_width=20&max_line_count=11", "/max_line_count"),
-        ("max_line_count=2", "/max_line_count"),
+        ("max_line_width=0&max_line_count=2", "/max_line_count"),
         ("beam_size=1.5", "/beam_size"),
         ("track=0", "/track"),
         ("temperature=", "/temperature"),

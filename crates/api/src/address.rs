@@ -4,21 +4,16 @@ use std::net::IpAddr;
 
 use actix_web::HttpRequest;
 use actix_web::dev::ServiceRequest;
-use actix_web::http::{Method, Uri};
+use actix_web::http::Uri;
 
 /// Longest prefix of a proxy that is believed.
 const MAX_PREFIX_BYTES: usize = 200;
 
-/// Merges doubled slashes, drops those at the end, and lets `HEAD` be answered wherever `GET` is.
+/// Merges doubled slashes, and drops those at the end.
 pub(crate) fn normalise(request: &mut ServiceRequest) {
     if let Some(uri) = without_extra_slashes(request.uri()) {
         request.match_info_mut().get_mut().update(&uri);
         request.head_mut().uri = uri;
-    }
-    // The server leaves out the body by itself. Calls of a job tell the two apart: HEAD is no retrieval.
-    let tells_them_apart = request.path().starts_with("/transcribe/");
-    if request.method() == Method::HEAD && !tells_them_apart {
-        request.head_mut().method = Method::GET;
     }
 }
 

@@ -4,12 +4,15 @@
 
 mod file;
 
+use std::convert::Infallible;
 use std::fs;
+use std::future::{Ready, ready};
 use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock};
 
+use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderMap};
-use actix_web::{HttpMessage as _, HttpRequest};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use anyhow::Context;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, RateLimiter};
@@ -38,15 +41,17 @@ struct ApiKey {
     limiter: Option<DefaultDirectRateLimiter>,
 }
 
-/// Whose jobs a call is about: those of a key, or those without an owner where no keys are asked for.
+/// Who makes a call: the owner of an API key, or, where no keys are configured, the one owner without a name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Owner {
-    name: Option<String>,
+    /// The key's name, with which its jobs are marked. Empty without keys, as in the store: a server that lost its keys
+    /// file must not show jobs that were submitted with a key.
+    name: String,
     quota: Quota,
 }
 
 impl Owner {
-    /// Of a call that came through the middleware.
+    /// Of a call that was admitted.
     pub(crate) fn of(request: &HttpRequest) -> Self {
         request
             .extensions()
@@ -55,20 +60,28 @@ impl Owner {
             .unwrap_or_default()
     }
 
-    /// What its jobs are marked with, and the store looks for; empty without keys. Then jobs that were
-    /// submitted with a key stay hidden: a server that lost its keys file must not show everybody's.
-    pub(crate) fn mark(&self) -> &str {
-        self.name.as_deref().unwrap_or_default()
+    /// The key's name; empty where no keys are configured.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
-    /// The key's name; `None` where no keys are asked for.
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+    /// Whether the call came with an API key.
+    pub(crate) fn has_key(&self) -> bool {
+        !self.name.is_empty()
     }
 
     /// What it may have in the queue.
     pub(crate) fn quota(&self) -> Quota {
         self.quota
+    }
+}
+
+impl FromRequest for Owner {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self::of(request)))
     }
 }
 
@@ -95,7 +108,7 @@ impl ApiKeys {
                 );
             }
             (Some(path), count) => {
-                tracing::info!("API keys are asked for: {count} in {}", path.display())
+                tracing::info!("API keys are asked for: {count} in {}", path.display());
             }
             (None, _) => tracing::warn!(
                 "API keys are off: every client that reaches this server can read and delete all jobs (set STENO_API_KEYS_FILE)"
@@ -158,7 +171,7 @@ impl ApiKeys {
             return Err(ApiError::new(ProblemCode::Unauthorized, detail));
         };
         Ok(Owner {
-            name: Some(key.name.clone()),
+            name: key.name.clone(),
             quota: key.quota,
         })
     }
@@ -168,9 +181,7 @@ impl ApiKeys {
     /// Counts a call of an owner, and refuses it if there were too many.
     pub(crate) fn check_rate(&self, owner: &Owner) -> Result<(), ApiError> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let key = known
-            .iter()
-            .find(|key| Some(key.name.as_str()) == owner.name());
+        let key = known.iter().find(|key| key.name == owner.name());
         key.map_or(Ok(()), ApiKey::check_rate)
     }
 }
@@ -232,7 +243,7 @@ mod tests {
     fn a_key_names_its_owner() {
         let file = format!("# people\n\nalice sha256:{SECRET}\n");
         let alice = Owner {
-            name: Some("alice".to_owned()),
+            name: "alice".to_owned(),
             ..Owner::default()
         };
         assert_eq!(check(&file, Some("Bearer secret")), Ok(alice.clone()));

@@ -68,7 +68,7 @@ impl Follower {
         let owner = self.owner.clone();
         match self
             .state
-            .call_store(move |store| store.follow_job(now, Some(owner.mark()), job_id, told))
+            .call_store(move |store| store.follow_job(now, Some(owner.name()), job_id, told))
             .await?
         {
             None => Err(ApiError::no_such_job()),

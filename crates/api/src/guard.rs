@@ -12,6 +12,7 @@ use actix_web::http::{Method, Uri};
 use steno_models::ProblemCode;
 
 use crate::Config;
+use crate::group::Access;
 use crate::problem::ApiError;
 
 /// Schemes of the pages of desktop and mobile apps (Obsidian, Tauri, Capacitor, Ionic). No page of the web has one.
@@ -33,10 +34,13 @@ const FORWARDED: [&str; 9] = [
 ];
 
 /// Refuses calls that a page of another site has made, and, without API keys, calls that a proxy passes on.
-pub(crate) fn check(request: &ServiceRequest, config: &Config) -> Result<(), ApiError> {
+pub(crate) fn check(
+    request: &ServiceRequest,
+    access: Access,
+    config: &Config,
+) -> Result<(), ApiError> {
     let has_keys = config.api_keys_file.is_some();
-    let is_about_server = matches!(request.path(), "/health" | "/healthz" | "/readyz");
-    if !has_keys && !config.allow_public && !is_about_server {
+    if !has_keys && !config.allow_public && access != Access::Probe {
         refuse_forwarded(request.headers())?;
     }
     // Where callers need an API key, which no such page has, any name is allowed.

@@ -9,9 +9,9 @@ use steno_store::StoreError;
 use tokio::sync::watch;
 
 use crate::metrics::Metrics;
-use crate::problem::report;
 use crate::pulse::Pulse;
 use crate::refusal_log::RefusalLog;
+use crate::state::report;
 
 /// Pause between two ticks of the upkeep, and between two signs of life.
 const TICK: Duration = Duration::from_secs(1);

@@ -13,7 +13,7 @@ use steno_store::{Store, StoreError, WakeMessage, WakeSocket};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::problem::report;
+use crate::state::report;
 
 /// Pause between two looks at the database.
 const BACKSTOP: Duration = Duration::from_secs(1);

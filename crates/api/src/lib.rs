@@ -4,12 +4,14 @@
 //! reaches the queue through `ApiState`, and workers do the work.
 
 mod address;
+mod admission;
 mod auth;
 mod config;
 mod connection;
 mod cors;
 mod extract;
 mod follow;
+mod group;
 mod guard;
 mod janitor;
 mod job_watch;
@@ -27,6 +29,8 @@ mod routes;
 mod server;
 mod sse;
 mod state;
+mod static_files;
+mod submission;
 mod tcp;
 mod upload;
 mod wait;

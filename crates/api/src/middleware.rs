@@ -1,22 +1,20 @@
 //! What happens around every call: its log line, its request id, the headers all answers share, and the body of errors.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{ConnectionType, StatusCode, Version};
+use actix_web::http::{ConnectionType, Method, StatusCode, Version};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage as _, HttpRequest, ResponseError as _, web};
+use actix_web::{Error, HttpMessage as _, HttpRequest, web};
 use steno_models::ProblemCode;
-use tracing::Instrument;
+use tracing::{Instrument, Level};
 use uuid::Uuid;
 
 use crate::address;
 use crate::auth::Owner;
-use crate::connection::Call;
-use crate::guard;
-use crate::key_calls::KeyCall;
+use crate::group::{ErrorShape, Group};
 use crate::problem::ApiError;
 use crate::state::ApiState;
 
@@ -25,13 +23,8 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest request id of a proxy that is kept.
 const MAX_ID_BYTES: usize = 128;
 
-/// Seconds after which a client may come again when there were too many.
-const RETRY_CONNECTION_S: u32 = 5;
-
-/// What answers may load if a browser shows them: nothing.
-const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
-/// What the pages that describe the api may load: what this server has. Swagger UI styles its elements itself.
-const DOCS_POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'";
+/// Marks a call to an address where nothing is.
+pub(crate) struct UnknownAddress;
 
 /// The `x-request-id` of a call.
 #[derive(Clone)]
@@ -47,7 +40,7 @@ impl RequestId {
     }
 }
 
-/// Wraps a call. Nothing a client sent is logged but the method: paths and queries may carry prompts.
+/// Wraps a call. The log names no path and no query: they may carry prompts.
 pub(crate) async fn around(
     mut request: ServiceRequest,
     next: Next<BoxBody>,
@@ -59,41 +52,40 @@ pub(crate) async fn around(
     address::normalise(&mut request);
     let instance = request.path().to_owned();
     request.extensions_mut().insert(RequestId(id.clone()));
-    let mut call = Call::begin(&request);
-    let mut response = match admit(&request) {
-        Ok(of_key) => {
-            call.count_for_key(of_key);
-            next.call(request).instrument(span.clone()).await?
-        }
-        Err(error) => {
-            let mut response = error.error_response();
-            // Nothing more of a body that is not wanted is read.
-            response
-                .head_mut()
-                .set_connection_type(ConnectionType::Close);
-            request.into_response(response)
-        }
-    };
-    let route = response
-        .request()
-        .match_pattern()
-        .unwrap_or_else(|| "unknown address".to_owned());
+
+    let mut response = next.call(request).instrument(span.clone()).await?;
+
+    let group = Group::of(response.request());
     if let Some(problem) = problem_of(&mut response) {
-        let is_openai = instance == "/v1" || instance.starts_with("/v1/");
-        let body = if is_openai {
-            problem.into_openai_response()
-        } else {
-            problem.into_response(&instance, &id)
+        let body = match group.errors {
+            ErrorShape::OpenAi => problem.into_openai_response(),
+            ErrorShape::Problem => problem.into_response(&instance, &id),
         };
         response = response.into_response(body);
     }
-    // That of the answer: OpenAI's clients are told other ones than ours.
-    let status = response.status();
+    set_headers(&mut response, group, &id);
+    let call = Finished {
+        method: &method,
+        route: &route_of(response.request()),
+        // Read after the error was written: /v1 answers 400 where native calls answer 422.
+        status: response.status(),
+        elapsed: began.elapsed(),
+    };
+    span.in_scope(|| call.note(response.request(), group));
+    Ok(response)
+}
+
+/// Sets the headers that all answers have.
+fn set_headers(response: &mut ServiceResponse, group: &Group, id: &str) {
     let headers = response.headers_mut();
-    if let Ok(id) = HeaderValue::from_str(&id) {
+    if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(X_REQUEST_ID, id);
     }
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::CACHE_CONTROL, group.caching.clone());
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        group.content_policy.clone(),
+    );
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
@@ -102,39 +94,53 @@ pub(crate) async fn around(
         header::REFERRER_POLICY,
         HeaderValue::from_static("no-referrer"),
     );
-    let policy = if route.starts_with("/docs") {
-        DOCS_POLICY
-    } else {
-        POLICY
-    };
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(policy),
-    );
+
     if response.request().version() <= Version::HTTP_10 {
-        // It knows no chunks: a body of unknown length ends with the connection.
+        // HTTP/1.0 has no chunks: a body of unknown length ends with the connection.
         let head = response.response_mut().head_mut();
         head.no_chunking(true);
         head.set_connection_type(ConnectionType::Close);
     }
-    let elapsed = began.elapsed();
-    let elapsed_ms = elapsed.as_millis() as u64;
-    let owner = Owner::of(response.request());
-    let key = owner.name();
-    let mut has_line = true;
-    if let Some(state) = response.request().app_data::<web::Data<ApiState>>() {
-        state
-            .metrics
-            .note_call(method.as_str(), &route, status.as_u16(), elapsed);
-        if is_refusal(status) {
-            has_line = state
-                .refusals
-                .note(Instant::now(), owner.mark(), status.as_u16());
-        }
+}
+
+/// The pattern of the address, for logs and metrics.
+fn route_of(request: &HttpRequest) -> String {
+    if request.extensions().contains::<UnknownAddress>() {
+        return "unknown address".to_owned();
     }
-    span.in_scope(|| {
-        let status = status.as_u16();
-        if !has_line || matches!(route.as_str(), "/health" | "/healthz" | "/readyz") {
+    request
+        .match_pattern()
+        .unwrap_or_else(|| "unknown address".to_owned())
+}
+
+/// A call that was answered.
+struct Finished<'a> {
+    method: &'a Method,
+    route: &'a str,
+    status: StatusCode,
+    elapsed: Duration,
+}
+
+impl Finished<'_> {
+    /// Counts the call and logs its line.
+    fn note(&self, request: &HttpRequest, group: &Group) {
+        let owner = Owner::of(request);
+        let status = self.status.as_u16();
+        let mut level = group.log;
+
+        if let Some(state) = request.app_data::<web::Data<ApiState>>() {
+            let metrics = &state.metrics;
+            metrics.note_call(self.method.as_str(), self.route, status, self.elapsed);
+            if is_refusal(self.status) && !state.refusals.note(Instant::now(), owner.name(), status)
+            {
+                level = Level::DEBUG;
+            }
+        }
+
+        let elapsed_ms = self.elapsed.as_millis() as u64;
+        let key = Some(owner.name()).filter(|_| owner.has_key());
+        let (method, route) = (self.method, self.route);
+        if level == Level::DEBUG {
             tracing::debug!(
                 key.name = key,
                 http.status = status,
@@ -149,61 +155,10 @@ pub(crate) async fn around(
                 "{method} {route} answered {status}"
             );
         }
-    });
-    Ok(response.map_body(|_, body| call.with_body(body)))
+    }
 }
 
-/// Keeps strangers out, and notes whose call it is. What is about the server itself, everybody may ask.
-fn admit(request: &ServiceRequest) -> Result<Option<KeyCall>, ApiError> {
-    let state = request
-        .app_data::<web::Data<ApiState>>()
-        .ok_or_else(ApiError::stopping)?;
-    if request.headers().get_all(header::UPGRADE).any(|protocol| {
-        protocol
-            .as_bytes()
-            .trim_ascii()
-            .eq_ignore_ascii_case(b"websocket")
-    }) {
-        // actix takes whatever follows for that protocol, whatever the body's length is said to be. Other offers (`h2c`, which some
-        // clients always make) it leaves alone.
-        return Err(ApiError::new(
-            ProblemCode::Malformed,
-            "this server speaks no WebSocket: send no Upgrade header",
-        ));
-    }
-    guard::check(request, &state.config)?;
-    let path = request.path();
-    // Whoever watches over the server is answered also when it is full.
-    if state.connections.count() > state.config.max_connections
-        && !matches!(path, "/health" | "/healthz" | "/readyz")
-    {
-        let detail = "the server has as many connections as it serves (STENO_MAX_CONNECTIONS); try again in a moment";
-        return Err(
-            ApiError::new(ProblemCode::TooManyConnections, detail).retry_after(RETRY_CONNECTION_S)
-        );
-    }
-    if matches!(
-        path,
-        "/health" | "/healthz" | "/readyz" | "/openapi.json" | "/docs"
-    ) || path.starts_with("/docs/")
-    {
-        return Ok(None);
-    }
-    let owner = state.keys.authenticate(request.headers())?;
-    let key = owner.name().map(ToOwned::to_owned);
-    // First of all: a call that is refused is logged with its key, too.
-    request.extensions_mut().insert(owner.clone());
-    state.keys.check_rate(&owner)?;
-    let Some(key) = key else { return Ok(None) };
-    let of_key = state.key_calls.begin(&key, state.config.max_connections);
-    of_key.map(Some).ok_or_else(|| {
-        let detail = "this API key has as many calls in progress as one key may have (a quarter of \
-                      STENO_MAX_CONNECTIONS); end some of its streams and long polls";
-        ApiError::new(ProblemCode::RateLimited, detail).retry_after(RETRY_CONNECTION_S)
-    })
-}
-
-/// Whether a status says that nothing was done, as any client may make the server say without end.
+/// Whether the call was refused. Any client can cause such answers without end, so their log lines are bounded.
 fn is_refusal(status: StatusCode) -> bool {
     status.is_client_error()
         || matches!(
@@ -221,7 +176,7 @@ fn own_id(headers: &HeaderMap) -> Option<String> {
     (is_plain && (8..=MAX_ID_BYTES).contains(&id.len())).then(|| id.to_owned())
 }
 
-/// The error of an answer: ours, or made of the status of one that actix gave by itself.
+/// The error of an answer: ours, or one made of the status that actix answered by itself.
 fn problem_of(response: &mut ServiceResponse) -> Option<ApiError> {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {

@@ -1,25 +1,25 @@
-//! The description of the api (`OpenAPI` 3.1), put together from the handlers, and the pages that show it.
+//! The description of the api (`OpenAPI` 3.1), put together from the handlers of each subject.
 
+mod answers;
 mod inputs;
+mod options;
 
-use actix_web::web;
 use serde::Serialize;
 use steno_models::openai::{StreamEvent, Transcription, VerboseTranscription};
 use steno_models::{JobEvent, JobStatus, Problem, Tombstone};
+use utoipa::openapi::OpenApi as OpenApiDocument;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi as OpenApiDocument, Ref, ResponseBuilder};
-use utoipa::{Modify, OpenApi, ToSchema};
-use utoipa_swagger_ui::{Config, SwaggerUi};
+use utoipa::{OpenApi, ToSchema};
 
-use crate::routes::{
-    asr, delete_job, follow_job, get_job, get_metrics, health, list_jobs, openai, submit_job,
-};
+use crate::group::{NATIVE, PROBE, V1};
+use crate::routes::{asr, jobs, server, v1};
+
 pub(crate) use inputs::{
-    AsrForm, AsrQuery, DetectQuery, ListQuery, Recording, RecordingForm, SubmitQuery,
-    TranscriptionForm, ViewQuery,
+    AsrForm, AsrQuery, DetectQuery, ListQuery, Recording, TranscriptionForm, ViewQuery,
 };
+pub(crate) use options::{RecordingForm, SubmitQuery};
 
-/// Everything that can be called.
+/// The head of the description. `routes.rs` has the calls.
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -28,27 +28,9 @@ pub(crate) use inputs::{
                        the format you want; then audio and text are deleted.",
         license(name = "MIT", identifier = "MIT"),
     ),
-    paths(
-        submit_job::submit_job,
-        list_jobs::list_jobs,
-        get_job::get_job,
-        get_job::head_job,
-        follow_job::follow_job,
-        delete_job::delete_job,
-        openai::create_transcription::create_transcription,
-        openai::create_transcription::create_translation,
-        openai::models::list_models,
-        openai::models::get_model,
-        asr::transcribe,
-        asr::detect_language,
-        health::get_health,
-        get_metrics::get_metrics,
-        health::get_readiness,
-    ),
     // Relative to the description.
     servers((url = ".")),
     components(schemas(JobEvent, StreamEvent)),
-    modifiers(&TranslationAnswers, &Access),
     security((), ("api_key" = [])),
     tags(
         (name = "jobs", description = "Recordings, their status and their transcripts"),
@@ -57,95 +39,29 @@ pub(crate) use inputs::{
         (name = "server", description = "How the server is"),
     ),
 )]
-pub(crate) struct ApiDoc;
+struct Head;
 
-/// A translation is answered as a transcription is.
-struct TranslationAnswers;
-
-impl Modify for TranslationAnswers {
-    fn modify(&self, document: &mut OpenApiDocument) {
-        let post = |path: &str| {
-            document
-                .paths
-                .paths
-                .get(path)
-                .and_then(|item| item.post.as_ref())
-        };
-        let answers = post("/v1/audio/transcriptions").map(|operation| operation.responses.clone());
-        let translations = document.paths.paths.get_mut("/v1/audio/translations");
-        if let (Some(answers), Some(operation)) =
-            (answers, translations.and_then(|item| item.post.as_mut()))
-        {
-            operation.responses = answers;
-        }
+/// The whole description.
+pub(crate) fn document() -> OpenApiDocument {
+    let parts = [
+        (jobs::Described::openapi(), &NATIVE),
+        (v1::Described::openapi(), &V1),
+        (asr::Described::openapi(), &NATIVE),
+        (server::DescribedProbes::openapi(), &PROBE),
+        (server::Described::openapi(), &NATIVE),
+    ];
+    let mut whole = Head::openapi();
+    for (mut part, group) in parts {
+        answers::add_common(&mut part, group);
+        whole.merge(part);
     }
-}
+    answers::copy_to_translations(&mut whole);
 
-/// Where keys are asked for, they are sent as bearer tokens. Every call may be refused for who makes it.
-struct Access;
-
-impl Modify for Access {
-    fn modify(&self, document: &mut OpenApiDocument) {
-        for (path, item) in &mut document.paths.paths {
-            let (schema, kind) = if path.starts_with("/v1/") {
-                ("ErrorBody", "application/json")
-            } else {
-                ("Problem", "application/problem+json")
-            };
-            let answer = |description: &str| {
-                let content = ContentBuilder::new()
-                    .schema(Some(Ref::from_schema_name(schema)))
-                    .build();
-                ResponseBuilder::new()
-                    .description(description)
-                    .content(kind, content)
-                    .build()
-            };
-            let operations = [
-                &mut item.get,
-                &mut item.head,
-                &mut item.post,
-                &mut item.delete,
-            ];
-            for operation in operations.into_iter().flatten() {
-                let answers = &mut operation.responses.responses;
-                answers.insert(
-                    "403".to_owned(),
-                    answer("A page of another origin, or a name that is not the server's").into(),
-                );
-                if !matches!(path.as_str(), "/healthz" | "/readyz") {
-                    answers.insert(
-                        "401".to_owned(),
-                        answer("No API key, or one that is not known").into(),
-                    );
-                    for (status, code) in [
-                        ("429", "`rate_limited`"),
-                        ("503", "`too_many_connections`, `not_ready`"),
-                    ] {
-                        answers
-                            .entry(status.to_owned())
-                            .or_insert_with(|| answer(code).into());
-                    }
-                }
-            }
-        }
-        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
-        if let Some(components) = document.components.as_mut() {
-            components.add_security_scheme("api_key", SecurityScheme::Http(scheme));
-        }
+    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+    if let Some(components) = whole.components.as_mut() {
+        components.add_security_scheme("api_key", SecurityScheme::Http(scheme));
     }
-}
-
-/// Registers `/openapi.json` and `/docs`.
-pub(crate) fn configure(app: &mut web::ServiceConfig) {
-    // The badge of an outside validator would be the one request that leaves the machine.
-    // The description's address is relative: a proxy may have put a prefix before ours.
-    let config = Config::from("../openapi.json").validator_url("none");
-    app.service(
-        SwaggerUi::new("/docs/{_:.*}")
-            .config(config)
-            .url("/openapi.json", ApiDoc::openapi()),
-    );
+    whole
 }
 
 /// The language of a recording.
@@ -258,7 +174,7 @@ mod tests {
 
     #[test]
     fn the_description_is_as_it_was() {
-        let described = ApiDoc::openapi().to_pretty_json().unwrap() + "\n";
+        let described = document().to_pretty_json().unwrap() + "\n";
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
         if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
             std::fs::write(path, &described).unwrap();
@@ -272,7 +188,7 @@ mod tests {
 
     #[test]
     fn every_part_of_the_description_explains_itself() {
-        let document = serde_json::to_value(ApiDoc::openapi()).unwrap();
+        let document = serde_json::to_value(document()).unwrap();
         let mut silent = Vec::new();
         for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
             for (field, property) in schema["properties"].as_object().into_iter().flatten() {

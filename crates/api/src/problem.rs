@@ -1,6 +1,7 @@
 //! Errors as they leave: one enum-free type that carries a [`ProblemCode`] and what to say about it.
 //!
-//! Handlers return it; the middleware adds the path and the request id. HTTP status lives here and nowhere else.
+//! Handlers return it; the middleware adds the path and the request id. `ProblemCode` has the HTTP status of each code; the
+//! ones that OpenAI's clients expect instead are here.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -13,9 +14,6 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use steno_models::openai::{ErrorBody, ErrorDetail};
 use steno_models::{FailureCode, FieldProblem, JobError, Problem, ProblemCode, Tombstone};
 use steno_store::{QuotaExceeded, StoreError};
-
-/// Exit code after a disk or database error that leaves the state unknown (`EX_IOERR` of sysexits.h).
-const EXIT_IO_ERROR: i32 = 74;
 
 /// Seconds after which a client may try again when the queue or the disk is full.
 pub(crate) const RETRY_FULL_S: u32 = 30;
@@ -133,7 +131,14 @@ impl ApiError {
     }
 
     /// The failure of a job that the call waited for.
-    pub(crate) fn of_job(code: ProblemCode, error: JobError) -> Self {
+    pub(crate) fn of_job(error: JobError) -> Self {
+        let code = match error.code {
+            FailureCode::EngineError | FailureCode::WorkerCrashed | FailureCode::Expired => {
+                ProblemCode::Internal
+            }
+            FailureCode::ModelUnavailable => ProblemCode::ModelUnavailable,
+            _ => ProblemCode::InvalidOptions,
+        };
         Self {
             failure: Some(error.code),
             ..Self::new(code, error.message)
@@ -247,15 +252,6 @@ impl ApiError {
     }
 }
 
-/// Logs an error of the store where no client is told, and ends the process if the state on disk is unknown: whatever it did
-/// next might be wrong.
-pub(crate) fn report(error: &StoreError, what: &str) {
-    tracing::error!(error = error as &dyn Error, "{what}");
-    if error.is_fatal() {
-        std::process::exit(EXIT_IO_ERROR);
-    }
-}
-
 /// A code as it is written.
 fn word(code: ProblemCode) -> String {
     let word = serde_json::to_value(code).unwrap_or_default();
@@ -263,23 +259,17 @@ fn word(code: ProblemCode) -> String {
 }
 
 impl From<StoreError> for ApiError {
-    /// Logs the error, where the caller would only pass it on, and ends the process if the state on disk is unknown.
+    /// What a client may know of the error. Its details are in the log alone.
     fn from(error: StoreError) -> Self {
         if error.is_disk_full() {
-            tracing::warn!(error = &error as &dyn Error, "disk full");
-            return Self::new(
-                ProblemCode::DiskReserve,
-                "the server's disk is full; try again later",
-            )
-            .retry_after(60);
+            let detail = "the server's disk is full; try again later";
+            return Self::new(ProblemCode::DiskReserve, detail).retry_after(60);
         }
-        report(&error, "store operation failed");
         match error {
-            StoreError::Database(_) | StoreError::Pool(_) => Self::new(
-                ProblemCode::NotReady,
-                "the database does not answer; try again in a moment",
-            )
-            .retry_after(5),
+            StoreError::Database(_) | StoreError::Pool(_) => {
+                let detail = "the database does not answer; try again in a moment";
+                Self::new(ProblemCode::NotReady, detail).retry_after(5)
+            }
             StoreError::File { .. } => {
                 let detail =
                     "the server cannot work with its files, and its log tells why; try again later";

@@ -4,15 +4,15 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use actix_web::HttpRequest;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::web::{self, Bytes};
-use steno_models::JobId;
+use steno_models::{JobId, JobStatus};
 use steno_store::Now;
 
 use crate::connection::Connection;
-use crate::problem::report;
 use crate::receipt::{Outcome, Receipt};
-use crate::state::ApiState;
+use crate::state::{ApiState, report};
 
 /// Bytes handed over at a time, so that a slow reader is noticed before the end.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -69,21 +69,43 @@ impl<F: FnOnce() + Unpin> MessageBody for RetrievalBody<F> {
 /// The delivery of a job's result.
 pub(crate) struct Delivery {
     pub(crate) state: web::Data<ApiState>,
-    pub(crate) connection: Connection,
     pub(crate) job_id: JobId,
-    /// When it began: what the answer may say of its own retrieval.
-    pub(crate) now: Now,
+    connection: Connection,
+    /// When it began. The grace period is counted from here.
+    began: Now,
 }
 
 impl Delivery {
+    /// Of the answer to `request`, which begins now.
+    pub(crate) fn new(request: &HttpRequest, state: web::Data<ApiState>, job_id: JobId) -> Self {
+        Self {
+            connection: Connection::of(request),
+            job_id,
+            began: state.now(),
+            state,
+        }
+    }
+
+    /// Writes into a status what its own delivery makes of it, so that a repeated call inside the grace period answers
+    /// the same bytes.
+    pub(crate) fn announce(&self, status: &mut JobStatus) {
+        if status.retrieved_at.is_none() {
+            let settings = self.state.store.settings();
+            let grace_end = settings.grace_end(self.began.wall, self.began.wall);
+            status.retrieved_at = Some(self.began.wall);
+            status.delete_after = Some(grace_end.min(status.ttl_deadline));
+        }
+    }
+
     /// The body of an answer, whose receipt is the retrieval.
     pub(crate) fn body(self, body: String) -> BoxBody {
         let receipt = Receipt::new(self.connection.clone());
         BoxBody::new(RetrievalBody::new(body, receipt, move || self.mark()))
     }
 
-    /// Notes the retrieval once what was streamed so far has arrived. For an answer whose end says nothing more.
-    pub(crate) async fn mark_at_arrival(&self) {
+    /// Notes the retrieval once what was streamed so far has arrived. For a stream: its delivery begins where it ends.
+    pub(crate) async fn mark_at_arrival(&mut self) {
+        self.began = self.state.now();
         if Receipt::new(self.connection.clone()).arrival().await == Outcome::Received {
             self.mark();
         }
@@ -91,7 +113,7 @@ impl Delivery {
 
     /// Notes the retrieval. Returns at once: it is called where nothing may block.
     fn mark(&self) {
-        let (state, began, job_id) = (self.state.clone(), self.now.wall, self.job_id);
+        let (state, began, job_id) = (self.state.clone(), self.began.wall, self.job_id);
         drop(actix_web::rt::task::spawn_blocking(move || {
             match state.store.mark_retrieved(state.now(), began, job_id) {
                 Ok(()) => tracing::info!(job.id = %job_id, "delivered the result of job {job_id}"),
@@ -120,7 +142,7 @@ mod tests {
         let delivered = Cell::new(0);
         let body = vec![7; CHUNK_BYTES * 2 + 1];
         let mut body = RetrievalBody::new(body, unknown_receipt(), || {
-            delivered.set(delivered.get() + 1)
+            delivered.set(delivered.get() + 1);
         });
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..3 {
@@ -143,7 +165,7 @@ mod tests {
     fn a_body_that_is_dropped_half_way_was_not_delivered() {
         let delivered = Cell::new(false);
         let mut body = RetrievalBody::new(vec![7; CHUNK_BYTES * 2], unknown_receipt(), || {
-            delivered.set(true)
+            delivered.set(true);
         });
         let _ = Pin::new(&mut body).poll_next(&mut Context::from_waker(Waker::noop()));
         drop(body);

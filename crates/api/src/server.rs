@@ -24,7 +24,7 @@ use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::refusal_log::RefusalLog;
 use crate::state::ApiState;
-use crate::{Config, cors, janitor, middleware, openapi, routes};
+use crate::{Config, cors, janitor, middleware, routes};
 
 /// Time to send a request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -125,7 +125,6 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
             .app_data(state.clone())
             .wrap(from_fn(middleware::around))
             .wrap(cors::allow(cors_origins.clone(), has_keys))
-            .configure(openapi::configure)
             .configure(routes::configure)
     })
     .workers(threads_of_server)

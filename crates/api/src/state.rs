@@ -1,5 +1,6 @@
 //! What every handler shares: the store behind its blocking bridge, the job watch, the limits.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use actix_web::web;
@@ -17,6 +18,8 @@ use crate::model_names;
 use crate::problem::ApiError;
 use crate::refusal_log::RefusalLog;
 
+/// Exit code after a disk or database error that leaves the state unknown (`EX_IOERR` of sysexits.h).
+const EXIT_IO_ERROR: i32 = 74;
 /// Longest name of a model that an error repeats.
 const MAX_QUOTED_CHARS: usize = 64;
 
@@ -95,15 +98,40 @@ impl ApiState {
         Ok(Some(found.clone()).filter(|found| *found != self.config.model))
     }
 
-    /// Runs a store operation on a thread that may block.
+    /// Runs a store operation on a thread that may block. The only place where a handler's store errors are logged, and
+    /// where one that leaves the disk in an unknown state ends the process.
     pub(crate) async fn call_store<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let store = Arc::clone(&self.store);
-        let outcome = web::block(move || operation(&store))
+        self.run_blocking(move || operation(&store)).await
+    }
+
+    /// The same for work on a file, which needs no queue.
+    pub(crate) async fn run_blocking<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let outcome = web::block(operation)
             .await
             .map_err(|_| ApiError::stopping())?;
-        outcome.map_err(ApiError::from)
+        outcome.map_err(|error| {
+            if error.is_disk_full() {
+                tracing::warn!(error = &error as &dyn Error, "disk full");
+            } else {
+                report(&error, "store operation failed");
+            }
+            ApiError::from(error)
+        })
+    }
+}
+
+/// Logs an error of the store, and ends the process if the state on disk is unknown: whatever it did next might be wrong.
+/// Called for handlers by [`ApiState::call_store`], and by the threads that call the store themselves.
+pub(crate) fn report(error: &StoreError, what: &str) {
+    tracing::error!(error = error as &dyn Error, "{what}");
+    if error.is_fatal() {
+        std::process::exit(EXIT_IO_ERROR);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use steno_models::{JobId, JobStatus, TranscribeRequest};
+use steno_models::{JobId, JobResult, JobStatus, TranscribeRequest};
 use steno_store::JobLookup;
 use tokio::time::Instant;
 
@@ -31,7 +31,7 @@ pub(crate) async fn wait_for_end(
         let now = state.now();
         let of = owner.clone();
         let found = state
-            .call_store(move |store| store.get_job(now, Some(of.mark()), job_id))
+            .call_store(move |store| store.get_job(now, Some(of.name()), job_id))
             .await?;
         let (status, options) = match found {
             Some(JobLookup::Job(status, options)) => (status, options),
@@ -57,5 +57,19 @@ pub(crate) async fn wait_for_end(
             },
             _ = stopping.changed() => {}
         }
+    }
+}
+
+/// The result of a job, for a call whose client waits for it however long it takes. A job that failed is an error.
+pub(crate) async fn wait_for_result(
+    state: &ApiState,
+    request: &HttpRequest,
+    job_id: JobId,
+) -> Result<JobResult, ApiError> {
+    let (status, _) = wait_for_end(state, request, job_id, None).await?;
+    match (status.result, status.error) {
+        (Some(result), _) => Ok(result),
+        (None, Some(error)) => Err(ApiError::of_job(error)),
+        (None, None) => Err(ApiError::stopping()),
     }
 }

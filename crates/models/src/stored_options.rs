@@ -10,31 +10,11 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::options::{OptionSpec, Since};
 use crate::{Task, TranscribeRequest};
-
-/// Options of the first release. Every worker knows them.
-const FIRST_OPTIONS: [&str; 11] = [
-    "language",
-    "task",
-    "model",
-    "prompt",
-    "temperature",
-    "beam_size",
-    "word_timestamps",
-    "max_line_width",
-    "max_line_count",
-    "priority",
-    "metadata",
-];
-
-/// Options added since then that workers carry out. A worker claims a job that uses one only if it is listed here.
-const LATER_OPTIONS: [&str; 2] = ["languages", "track"];
 
 /// What a plan may ask of workers besides options: that each span is transcribed in its own language.
 const SPAN_LANGUAGES: &str = "span_languages";
-
-/// Options added since then that only the api reads. Any worker can do such a job.
-const API_OPTIONS: [&str; 0] = [];
 
 /// The options as the first release wrote them: all of them, in this order. Later options follow if they are used.
 #[derive(Serialize)]
@@ -77,16 +57,21 @@ impl TranscribeRequest {
     /// Names of the options in use that a worker must know to do the job.
     pub fn requirements(&self) -> Result<Vec<String>, serde_json::Error> {
         let later = self.later_options()?;
+        let is_for_api = |name: &str| {
+            OptionSpec::find(name).is_some_and(|option| option.since == Since::LaterForApi)
+        };
         Ok(later
             .into_iter()
             .map(|(name, _)| name)
-            .filter(|name| !API_OPTIONS.contains(&name.as_str()))
+            .filter(|name| !is_for_api(name))
             .collect())
     }
 
     /// Every requirement that this release can meet.
     pub fn known_requirements() -> Vec<&'static str> {
-        [&LATER_OPTIONS[..], &[SPAN_LANGUAGES]].concat()
+        OptionSpec::names(Since::LaterForWorkers)
+            .chain([SPAN_LANGUAGES])
+            .collect()
     }
 
     /// The options in use that the first release did not have.
@@ -94,16 +79,22 @@ impl TranscribeRequest {
         let Value::Object(mut options) = serde_json::to_value(self)? else {
             return Ok(Map::new());
         };
-        options.retain(|name, _| !FIRST_OPTIONS.contains(&name.as_str()));
+        let is_first = |name: &str| {
+            OptionSpec::find(name).is_some_and(|option| option.since == Since::FirstRelease)
+        };
+        options.retain(|name, _| !is_first(name));
         Ok(options)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde::Deserialize;
 
     use super::*;
+    use crate::OPTIONS;
 
     /// The struct of release 0.1.0 to the letter: what its workers read, and what its fingerprints are made of.
     #[derive(Default, Serialize, Deserialize)]
@@ -180,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn every_option_is_of_the_first_release_or_listed_as_later() {
+    fn every_stored_option_has_a_row_in_the_table() {
         // Every option is set, and none left to `default()`: a new one does not compile until it is added here.
         let options = TranscribeRequest {
             language: Some("fr".into()),
@@ -201,13 +192,11 @@ mod tests {
         let Value::Object(stored) = serde_json::to_value(&options).unwrap() else {
             panic!("no object")
         };
-        let known = [&FIRST_OPTIONS[..], &LATER_OPTIONS[..], &API_OPTIONS[..]].concat();
-        assert_eq!(stored.len(), known.len(), "{stored:?}");
-        for name in stored.keys() {
-            assert!(
-                known.contains(&name.as_str()),
-                "{name}: list it, so that old workers leave its jobs alone"
-            );
-        }
+        let stored: BTreeSet<_> = stored.keys().map(String::as_str).collect();
+        let listed: BTreeSet<_> = OPTIONS.iter().map(|option| option.name).collect();
+        assert_eq!(
+            stored, listed,
+            "each option needs a row, so that old workers leave its jobs alone"
+        );
     }
 }

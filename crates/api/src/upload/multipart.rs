@@ -24,6 +24,19 @@ pub(crate) struct Form {
     pub(crate) fields: Vec<(String, FieldValue)>,
     /// How many recordings there were; only the first was kept.
     pub(crate) files: usize,
+    /// Bytes of the recording that was kept.
+    pub(crate) received: u64,
+}
+
+impl Form {
+    /// A form with nothing but a recording of so many bytes.
+    pub(crate) fn of_recording(received: u64) -> Self {
+        Self {
+            files: 1,
+            received,
+            ..Self::default()
+        }
+    }
 }
 
 /// The value of a form field.
@@ -67,7 +80,7 @@ pub(crate) async fn receive_multipart(
             return Err(ApiError::new(ProblemCode::Malformed, detail));
         }
         let name = part.name().unwrap_or_default().to_owned();
-        if upload.form.fields.contains(&name.as_str()) {
+        if upload.expected.fields.contains(&name.as_str()) {
             if form.files == 0 {
                 check(&form).await?;
             }
@@ -89,6 +102,7 @@ pub(crate) async fn receive_multipart(
             form.fields.push((name, value));
         }
     }
+    form.received = upload.received;
     Ok(form)
 }
 

@@ -2,18 +2,18 @@
 
 use actix_web::web;
 
-use super::{Upload, cut_short};
+use super::{Form, Upload, cut_short};
 use crate::problem::ApiError;
 
-/// Streams the body to disk.
+/// Streams the body to disk. It is a form without fields.
 pub(crate) async fn receive_raw(
     mut payload: web::Payload,
     upload: &mut Upload<'_>,
-) -> Result<(), ApiError> {
+) -> Result<Form, ApiError> {
     while let Some(chunk) = upload.pace.next(&mut payload).await? {
         let chunk = chunk.map_err(|_| cut_short())?;
         upload.note(chunk.len())?;
         upload.take(&chunk).await?;
     }
-    Ok(())
+    Ok(Form::of_recording(upload.received))
 }

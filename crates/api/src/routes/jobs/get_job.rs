@@ -1,20 +1,22 @@
 //! `GET /transcribe/{job_id}`: the status, and the result once there is one.
 
+mod view;
+
 use std::time::Duration;
 
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
-use sha2::{Digest, Sha256};
 use steno_models::{Format, JobStatus, Problem, Status, TranscribeRequest, render};
 
-use crate::connection::Connection;
-use crate::extract;
+use crate::extract::JobPath;
 use crate::openapi::{GoneProblem, JobAnswer, ViewQuery};
 use crate::problem::ApiError;
 use crate::retrieval::Delivery;
 use crate::state::ApiState;
+use crate::static_files::{entity_tag, is_known};
 use crate::wait::wait_for_end;
+use view::View;
 
 /// Seconds after which a client should ask again for a job that has not ended.
 const RETRY_AFTER_S: u32 = 1;
@@ -54,18 +56,13 @@ const RETRY_AFTER_S: u32 = 1;
     ),
 )]
 pub(crate) async fn get_job(
+    job: JobPath,
+    view: View,
     request: HttpRequest,
     state: web::Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
-    let job_id = extract::job_id(&request)?;
-    let view = extract::view(&request)?;
-    let (mut status, options) = wait_for_end(
-        &state,
-        &request,
-        job_id,
-        Some(Duration::from_secs(view.wait_s)),
-    )
-    .await?;
+    let limit = Duration::from_secs(view.wait_s);
+    let (mut status, options) = wait_for_end(&state, &request, job.0, Some(limit)).await?;
     if status.status != Status::Completed {
         let mut response = HttpResponse::Ok();
         if !status.status.is_terminal() {
@@ -73,35 +70,23 @@ pub(crate) async fn get_job(
         }
         return Ok(response.json(status));
     }
-    let now = state.now();
+
+    let delivery = Delivery::new(&request, state, job.0);
     let counts =
         !view.keep && request.method() == Method::GET && !is_partial_or_prefetch(request.headers());
-    if counts && status.retrieved_at.is_none() {
-        // Said now, so that a repeated call inside the grace period answers the same bytes.
-        let grace_ms = state.config.queue.retrieval_grace.as_millis() as i64;
-        status.retrieved_at = Some(now.wall);
-        status.delete_after = Some(now.wall.plus_ms(grace_ms).min(status.ttl_deadline));
+    if counts {
+        delivery.announce(&mut status);
     }
     let format = view.format.unwrap_or(Format::Json);
     let body = body_of(&status, &options, format);
-    let tag = entity_tag(&body);
-    if is_known(request.headers(), &tag) {
+
+    let tag = entity_tag(body.as_bytes());
+    if is_known(&request, &tag) {
         return Ok(HttpResponse::NotModified()
-            .insert_header((header::ETAG, tag.clone()))
+            .insert_header((header::ETAG, tag))
             .finish());
     }
-    let connection = Connection::of(&request);
-    Ok(deliver(
-        Delivery {
-            state,
-            connection,
-            job_id,
-            now,
-        },
-        format,
-        body,
-        counts,
-    ))
+    Ok(deliver(delivery, format, body, counts))
 }
 
 fn body_of(status: &JobStatus, options: &TranscribeRequest, format: Format) -> String {
@@ -133,10 +118,12 @@ fn body_of(status: &JobStatus, options: &TranscribeRequest, format: Format) -> S
     ),
 )]
 pub(crate) async fn head_job(
+    job: JobPath,
+    view: View,
     request: HttpRequest,
     state: web::Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
-    get_job(request, state).await
+    get_job(job, view, request, state).await
 }
 
 /// Answers with the result; the delivery of its last byte is its retrieval, if it `counts`.
@@ -144,7 +131,7 @@ fn deliver(delivery: Delivery, format: Format, body: String, counts: bool) -> Ht
     let mut response = HttpResponse::Ok();
     response
         .content_type(format.media_type())
-        .insert_header((header::ETAG, entity_tag(&body)));
+        .insert_header((header::ETAG, entity_tag(body.as_bytes())));
     if !matches!(format, Format::Json | Format::VerboseJson) {
         let name = format!("{}.{}", delivery.job_id, format.extension());
         let disposition = format!("attachment; filename=\"{name}\"; filename*=UTF-8''{name}");
@@ -162,22 +149,4 @@ fn is_partial_or_prefetch(headers: &HeaderMap) -> bool {
     [header::RANGE.as_str(), "sec-purpose", "purpose"]
         .into_iter()
         .any(|name| headers.contains_key(name))
-}
-
-/// A strong entity tag (RFC 9110, 8.8.3): the first half of the body's SHA-256.
-fn entity_tag(body: &str) -> String {
-    let digest = Sha256::digest(body.as_bytes());
-    let half = digest
-        .first_chunk::<16>()
-        .map_or(0, |half| u128::from_be_bytes(*half));
-    format!("\"{half:032x}\"")
-}
-
-/// Whether the client has these bytes already.
-fn is_known(headers: &HeaderMap, tag: &str) -> bool {
-    headers
-        .get_all(header::IF_NONE_MATCH)
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|known| matches!(known.trim().trim_start_matches("W/"), known if known == tag || known == "*"))
 }

@@ -9,7 +9,6 @@ use steno_models::openai::{StreamEvent, Usage, languages_of};
 use steno_models::separator;
 use steno_store::{Followed, Told};
 
-use super::create_transcription::failure;
 use crate::auth::Owner;
 use crate::follow::{Follower, Step};
 use crate::problem::ApiError;
@@ -91,7 +90,7 @@ impl Streamer {
             self.push(&StreamEvent::Delta { delta });
         }
         if let Some(error) = news.status.error {
-            return Err(failure(error));
+            return Err(ApiError::of_job(error));
         }
         if let Some(result) = &news.status.result {
             self.push(&StreamEvent::Done {
@@ -101,8 +100,6 @@ impl Streamer {
             });
             self.unsent.push_back(sse::DONE);
             self.end = Some(End::Whole);
-            // The grace period begins now, not when the call came.
-            self.delivery.now = self.delivery.state.now();
         }
         Ok(())
     }

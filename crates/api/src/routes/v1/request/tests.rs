@@ -8,7 +8,11 @@ fn form(fields: &[(&str, &str)]) -> Form {
         .iter()
         .map(|(name, value)| ((*name).to_owned(), text(value)))
         .collect();
-    Form { fields, files: 1 }
+    Form {
+        fields,
+        files: 1,
+        received: 1,
+    }
 }
 
 fn check(fields: &[(&str, &str)]) -> Result<Request, String> {

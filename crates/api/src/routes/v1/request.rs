@@ -114,7 +114,7 @@ impl Reading {
             "temperature" => self.options.set("temperature", value),
             "stream" => self.stream = parse_bool(value).ok_or("neither true nor false")?,
             "timestamp_granularities" => {
-                self.granularities.push(known(value, &["word", "segment"])?)
+                self.granularities.push(known(value, &["word", "segment"])?);
             }
             "languages" => {
                 check_language(value)?;

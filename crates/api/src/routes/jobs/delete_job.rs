@@ -1,10 +1,10 @@
 //! `DELETE /transcribe/{job_id}`: cancels, acknowledges or deletes, whatever the status.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use steno_models::{Problem, TombstoneReason};
 
 use crate::auth::Owner;
-use crate::extract;
+use crate::extract::JobPath;
 use crate::problem::ApiError;
 use crate::state::ApiState;
 
@@ -24,14 +24,15 @@ use crate::state::ApiState;
     ),
 )]
 pub(crate) async fn delete_job(
-    request: HttpRequest,
+    job: JobPath,
+    owner: Owner,
     state: web::Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
-    let job_id = extract::job_id(&request)?;
-    let (now, owner) = (state.now(), Owner::of(&request));
+    let JobPath(job_id) = job;
+    let now = state.now();
     let known = state
         .call_store(move |store| {
-            store.delete_job(now, Some(owner.mark()), job_id, TombstoneReason::Deleted)
+            store.delete_job(now, Some(owner.name()), job_id, TombstoneReason::Deleted)
         })
         .await?;
     if !known {

@@ -13,11 +13,12 @@ use steno_models::{JobEvent, JobProgress, Problem, Status};
 use steno_store::{Followed, Told};
 
 use crate::auth::Owner;
+use crate::extract::JobPath;
 use crate::follow::{Follower, Step};
 use crate::openapi::{GoneProblem, JobMessage};
 use crate::problem::ApiError;
+use crate::sse;
 use crate::state::ApiState;
-use crate::{extract, sse};
 
 /// How long a stream lasts at most: no client keeps its connection for ever.
 const STREAM_LIFE: Duration = Duration::from_secs(1800);
@@ -45,11 +46,12 @@ const STREAM_LIFE: Duration = Duration::from_secs(1800);
     ),
 )]
 pub(crate) async fn follow_job(
+    job: JobPath,
     request: HttpRequest,
     state: web::Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
-    let job_id = extract::job_id(&request)?;
-    let mut view = ClientView::after(extract::last_event_id(&request)?);
+    let JobPath(job_id) = job;
+    let mut view = ClientView::after(last_event_id(&request)?);
     if view.stage == 3 {
         // Clients that reconnect by themselves stop at this (HTML, 9.2.3).
         return Ok(HttpResponse::NoContent().finish());
@@ -92,15 +94,32 @@ pub(crate) async fn follow_job(
 
 /// Answers `HEAD`: whether the job is there. No event is waited for.
 pub(crate) async fn head_events(
-    request: HttpRequest,
+    job: JobPath,
+    owner: Owner,
     state: web::Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
-    let job_id = extract::job_id(&request)?;
-    let mut changes = Follower::new(state, Owner::of(&request), job_id, Told::default());
+    let mut changes = Follower::new(state, owner, job.0, Told::default());
     match changes.next().await? {
         Step::Gone(tombstone) => Err(ApiError::gone(*tombstone)),
         _ => Ok(sse::response().finish()),
     }
+}
+
+/// Reads the id of the last event that the client has: the stage of the job (0 to 3), and the number of segments sent.
+fn last_event_id(request: &HttpRequest) -> Result<(u8, usize), ApiError> {
+    let Some(value) = request.headers().get("last-event-id") else {
+        return Ok((0, 0));
+    };
+    let parse = || {
+        let (stage, segments) = value.to_str().ok()?.split_once('-')?;
+        Some((
+            stage.parse().ok().filter(|stage| *stage <= 3)?,
+            segments.parse().ok()?,
+        ))
+    };
+    parse().ok_or_else(|| {
+        ApiError::invalid_option("Last-Event-ID", "not the id of an event of this stream")
+    })
 }
 
 /// What a client has been told, and what it is to be told next.

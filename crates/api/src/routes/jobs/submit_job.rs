@@ -2,17 +2,19 @@
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use steno_models::{JobAccepted, OptionFields, Problem};
-use steno_store::{EarlierJob, NewJob};
+use steno_models::{JobAccepted, OptionFields, Problem, TranscribeRequest};
+use steno_store::EarlierJob;
 
 use crate::address;
-use crate::auth::Owner;
-use crate::extract;
-use crate::middleware::RequestId;
+use crate::extract::QueryPairs;
 use crate::openapi::{RecordingForm, SubmitQuery};
 use crate::problem::ApiError;
 use crate::state::ApiState;
-use crate::upload::{self, Body, Form, Upload};
+use crate::submission::{Door, submit};
+use crate::upload::{Expected, Form};
+
+/// Longest idempotency key.
+const MAX_KEY_BYTES: usize = 255;
 
 /// Submit a recording.
 ///
@@ -54,79 +56,83 @@ use crate::upload::{self, Body, Form, Upload};
 )]
 pub(crate) async fn submit_job(
     request: HttpRequest,
+    query: QueryPairs,
     payload: web::Payload,
     state: web::Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
-    let body = upload::body_of(&request, state.config.max_upload_bytes)?;
-    let idempotency_key = extract::idempotency_key(&request)?;
-    let query = extract::query_pairs(&request)?;
-    let owner = Owner::of(&request);
-
-    // What is wrong with the query is said before the recording is received.
-    check(&state, &read_options(&query, &Form::default())).await?;
-    let earlier = idempotency_key
-        .clone()
-        .map_or(EarlierJob::None, EarlierJob::OfKey);
-    upload::check_room(&state, &owner, earlier).await?;
-
-    let mut upload = Upload::begin(&state).await?;
-    let form = match body {
-        Body::Multipart => {
-            let check_fields = async |form: &Form| check(&state, &read_options(&query, form)).await;
-            upload::receive_multipart(&request, payload, &mut upload, check_fields).await?
-        }
-        Body::Raw => {
-            let options = read_options(&query, &Form::default());
-            options.finish().map_err(ApiError::invalid_options)?;
-            upload::receive_raw(payload, &mut upload).await?;
-            Form::default()
-        }
+    let door = Native {
+        idempotency_key: idempotency_key(&request)?,
+        query,
+        state: &state,
     };
+    let job = submit(&door, &request, payload, &state).await?.job;
 
-    let mut options = read_options(&query, &form);
-    if form.files > 1 {
-        options.refuse(
-            "file",
-            "given more than once; submit one recording at a time",
-        );
-    }
-    if upload.is_empty() {
-        options.refuse(
-            "file",
-            "there is no recording: it is missing or has no bytes",
-        );
-    }
-    let mut options = options.finish().map_err(ApiError::invalid_options)?;
-    options.model = state.resolve_model(options.model).await?;
-    let audio = upload.finish().await?;
-    let (quota, owner) = (owner.quota(), owner.mark().to_owned());
-    let request_id = RequestId::of(&request);
-    let max_pending_jobs = state.config.max_pending_jobs;
-    let job = NewJob {
-        audio,
-        options,
-        owner,
-        idempotency_key,
-        shared: false,
-        quota,
-        max_pending_jobs,
-        request_id,
-    };
-    let accepted = upload::submit(&state, job).await?;
-    let job_id = accepted.job_id;
+    let location = format!("{}/transcribe/{}", address::prefix(&request), job.job_id);
     Ok(HttpResponse::Accepted()
-        .insert_header((
-            header::LOCATION,
-            format!("{}/transcribe/{job_id}", address::prefix(&request)),
-        ))
+        .insert_header((header::LOCATION, location))
         .insert_header((header::RETRY_AFTER, 1))
         .json(JobAccepted {
-            job_id,
-            status: accepted.status,
-            created_at: accepted.created_at,
-            ttl_deadline: accepted.ttl_deadline,
-            position: accepted.position,
+            job_id: job.job_id,
+            status: job.status,
+            created_at: job.created_at,
+            ttl_deadline: job.ttl_deadline,
+            position: job.position,
         }))
+}
+
+/// Takes a form, or a recording as the body; options in the query and in the form. Unknown options are refused.
+struct Native<'a> {
+    state: &'a ApiState,
+    query: QueryPairs,
+    idempotency_key: Option<String>,
+}
+
+impl Door for Native<'_> {
+    type Wanted = ();
+
+    fn expected(&self) -> Expected {
+        Expected {
+            fields: &["file"],
+            takes_raw: true,
+            advice: "send multipart/form-data with a field file (curl -F file=@recording.wav), or the recording as the body \
+                     with Content-Type audio/*, video/* or application/octet-stream",
+            is_bare: false,
+            kept_bytes: u64::MAX,
+        }
+    }
+
+    fn earlier(&self) -> EarlierJob {
+        let key = self.idempotency_key.clone();
+        key.map_or(EarlierJob::None, EarlierJob::OfKey)
+    }
+
+    async fn check(&self, fields: &Form) -> Result<(), ApiError> {
+        let options = read_options(&self.query, fields);
+        let options = options
+            .so_far()
+            .map_err(|problems| ApiError::invalid_options(problems.to_vec()))?;
+        self.state.resolve_model(options.model.clone()).await?;
+        Ok(())
+    }
+
+    async fn read(&self, form: &Form) -> Result<(TranscribeRequest, ()), ApiError> {
+        let mut options = read_options(&self.query, form);
+        if form.files > 1 {
+            options.refuse(
+                "file",
+                "given more than once; submit one recording at a time",
+            );
+        }
+        if form.received == 0 {
+            options.refuse(
+                "file",
+                "there is no recording: it is missing or has no bytes",
+            );
+        }
+        let mut options = options.finish().map_err(ApiError::invalid_options)?;
+        options.model = self.state.resolve_model(options.model).await?;
+        Ok((options, ()))
+    }
 }
 
 /// The options of the query, then those of a form.
@@ -146,11 +152,21 @@ fn read_options(query: &[(String, String)], form: &Form) -> OptionFields {
     options
 }
 
-/// Checks the options that are known before the recording comes.
-async fn check(state: &ApiState, options: &OptionFields) -> Result<(), ApiError> {
-    let options = options
-        .so_far()
-        .map_err(|problems| ApiError::invalid_options(problems.to_vec()))?;
-    state.resolve_model(options.model.clone()).await?;
-    Ok(())
+/// The name a client gave to its submission.
+fn idempotency_key(request: &HttpRequest) -> Result<Option<String>, ApiError> {
+    let Some(value) = request.headers().get("idempotency-key") else {
+        return Ok(None);
+    };
+    match value.to_str() {
+        Ok(key)
+            if (1..=MAX_KEY_BYTES).contains(&key.len())
+                && key.bytes().all(|byte| byte.is_ascii_graphic()) =>
+        {
+            Ok(Some(key.to_owned()))
+        }
+        _ => Err(ApiError::invalid_option(
+            "Idempotency-Key",
+            format!("not 1 to {MAX_KEY_BYTES} visible ASCII characters without spaces"),
+        )),
+    }
 }

@@ -6,20 +6,19 @@ use actix_web::http::header::HeaderName;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use steno_models::openai::{ErrorBody, Transcription, VerboseTranscription};
-use steno_models::{FailureCode, Format, JobError, JobId, JobResult, ProblemCode, Task, render};
-use steno_store::{EarlierJob, NewJob};
+use steno_models::{Format, JobResult, Task, TranscribeRequest, render};
+use steno_store::EarlierJob;
 
-use super::request::{self, Request, ResponseFormat};
+use super::request::{self, ResponseFormat};
 use super::stream;
 use crate::auth::Owner;
-use crate::connection::Connection;
-use crate::middleware::RequestId;
 use crate::openapi::{StreamMessage, TranscriptionAnswer, TranscriptionForm};
 use crate::problem::ApiError;
 use crate::retrieval::Delivery;
 use crate::state::ApiState;
-use crate::upload::{self, Body, Form, Upload};
-use crate::wait::wait_for_end;
+use crate::submission::{Door, Submitted, submit};
+use crate::upload::{Expected, Form};
+use crate::wait::wait_for_result;
 
 /// Names the job behind an answer.
 const X_JOB_ID: HeaderName = HeaderName::from_static("x-job-id");
@@ -80,93 +79,77 @@ async fn create(
     state: web::Data<ApiState>,
     task: Task,
 ) -> Result<HttpResponse, ApiError> {
-    let (job_id, wanted) = submit(request, payload, &state, task).await?;
-    let connection = Connection::of(request);
-    if wanted.format == ResponseFormat::Stream {
-        let delivery = Delivery {
-            connection,
-            job_id,
-            now: state.now(),
-            state,
-        };
+    let door = OpenAi {
+        state: &state,
+        task,
+    };
+    let submitted = submit(&door, request, payload, &state).await?;
+    let job_id = submitted.job.job_id;
+
+    if submitted.wanted == ResponseFormat::Stream {
+        let delivery = Delivery::new(request, state, job_id);
         return stream::answer(delivery, Owner::of(request)).await;
     }
-    let (status, _) = wait_for_end(&state, request, job_id, None).await?;
-    match (status.result, status.error) {
-        (Some(result), _) => {
-            let delivery = Delivery {
-                connection,
-                job_id,
-                now: state.now(),
-                state,
-            };
-            Ok(answer(delivery, &wanted, &result))
-        }
-        (None, Some(error)) => Err(failure(error)),
-        (None, None) => Err(ApiError::stopping()),
-    }
+    let result = wait_for_result(&state, request, job_id).await?;
+    let delivery = Delivery::new(request, state, job_id);
+    Ok(answer(delivery, &submitted, &result))
 }
 
-/// Makes the upload a job, or finds the job it is already.
-async fn submit(
-    request: &HttpRequest,
-    payload: web::Payload,
-    state: &web::Data<ApiState>,
+/// Takes a form as OpenAI's server does: unknown fields have no effect. An equal submission is the same job.
+struct OpenAi<'a> {
+    state: &'a ApiState,
     task: Task,
-) -> Result<(JobId, Request), ApiError> {
-    if upload::body_of(request, state.config.max_upload_bytes)? != Body::Multipart {
-        let detail = "send multipart/form-data with the recording in the field file";
-        return Err(ApiError::new(ProblemCode::UnsupportedMediaType, detail));
-    }
-    let owner = Owner::of(request);
-    upload::check_room(state, &owner, EarlierJob::Shared).await?;
-    let mut upload = Upload::begin(state).await?;
-    let check_fields = async |form: &Form| {
-        let model = request::check_first_fields(form)?;
-        state
-            .resolve_openai_model(&model.unwrap_or_default())
-            .await
-            .map(drop)
-    };
-    let form = upload::receive_multipart(request, payload, &mut upload, check_fields).await?;
-    let mut wanted = request::read(&form, task)?;
-    if upload.is_empty() {
-        return Err(ApiError::invalid_option(
-            "file",
-            "there is no recording in the field file: it is missing or has no bytes",
-        ));
-    }
-    wanted.options.model = state.resolve_openai_model(&wanted.model).await?;
-    let audio = upload.finish().await?;
-    let (options, quota, owner) = (
-        wanted.options.clone(),
-        owner.quota(),
-        owner.mark().to_owned(),
-    );
-    let request_id = RequestId::of(request);
-    let (max_pending_jobs, idempotency_key) = (state.config.max_pending_jobs, None);
-    let job = NewJob {
-        audio,
-        options,
-        owner,
-        idempotency_key,
-        shared: true,
-        quota,
-        max_pending_jobs,
-        request_id,
-    };
-    Ok((upload::submit(state, job).await?.job_id, wanted))
 }
 
-fn answer(delivery: Delivery, wanted: &Request, result: &JobResult) -> HttpResponse {
-    let task = wanted.options.task;
+impl Door for OpenAi<'_> {
+    type Wanted = ResponseFormat;
+
+    fn expected(&self) -> Expected {
+        Expected {
+            fields: &["file"],
+            takes_raw: false,
+            advice: "send multipart/form-data with the recording in the field file",
+            is_bare: false,
+            kept_bytes: u64::MAX,
+        }
+    }
+
+    fn earlier(&self) -> EarlierJob {
+        EarlierJob::Shared
+    }
+
+    async fn check(&self, fields: &Form) -> Result<(), ApiError> {
+        let model = request::check_first_fields(fields)?.unwrap_or_default();
+        self.state.resolve_openai_model(&model).await?;
+        Ok(())
+    }
+
+    async fn read(&self, form: &Form) -> Result<(TranscribeRequest, ResponseFormat), ApiError> {
+        let mut read = request::read(form, self.task)?;
+        if form.received == 0 {
+            return Err(ApiError::invalid_option(
+                "file",
+                "there is no recording in the field file: it is missing or has no bytes",
+            ));
+        }
+        read.options.model = self.state.resolve_openai_model(&read.model).await?;
+        Ok((read.options, read.format))
+    }
+}
+
+fn answer(
+    delivery: Delivery,
+    submitted: &Submitted<ResponseFormat>,
+    result: &JobResult,
+) -> HttpResponse {
+    let task = submitted.options.task;
     let text = |format: Format| {
         (
             format.media_type(),
-            render(result, task, format, wanted.options.layout()),
+            render(result, task, format, submitted.options.layout()),
         )
     };
-    let (media_type, body) = match wanted.format {
+    let (media_type, body) = match submitted.wanted {
         ResponseFormat::Json | ResponseFormat::Stream => (
             Format::Json.media_type(),
             to_json(&Transcription::new(result)),
@@ -189,16 +172,4 @@ fn answer(delivery: Delivery, wanted: &Request, result: &JobResult) -> HttpRespo
 
 fn to_json(body: &impl Serialize) -> String {
     serde_json::to_string(body).unwrap_or_default()
-}
-
-/// A job that failed, as the answer to the call that waited for it.
-pub(crate) fn failure(error: JobError) -> ApiError {
-    let code = match error.code {
-        FailureCode::EngineError | FailureCode::WorkerCrashed | FailureCode::Expired => {
-            ProblemCode::Internal
-        }
-        FailureCode::ModelUnavailable => ProblemCode::ModelUnavailable,
-        _ => ProblemCode::InvalidOptions,
-    };
-    ApiError::of_job(code, error)
 }

@@ -1,0 +1,156 @@
+//! The one path of every submission: refuse early, receive, read the options, store, submit.
+//!
+//! Called by the handlers of `/transcribe`, `/v1` and `/asr`. What differs between them is a [`Door`]: which body it
+//! takes, how it reads options, and which earlier job may answer. To accept recordings in another way, write a `Door`; to
+//! add an option, see `steno_models::OPTIONS`: every door reads it from there.
+
+use actix_web::{HttpRequest, web};
+use steno_models::{ProblemCode, TranscribeRequest};
+use steno_store::{Accepted, EarlierJob, NewJob, Submission};
+
+use crate::auth::Owner;
+use crate::middleware::RequestId;
+use crate::problem::{ApiError, RETRY_FULL_S};
+use crate::state::ApiState;
+use crate::upload::{self, Body, Expected, Form, Upload};
+
+/// How one api takes recordings.
+pub(crate) trait Door {
+    /// What the client wants of its answer, besides the options of the job.
+    type Wanted;
+
+    /// Which body it takes.
+    fn expected(&self) -> Expected;
+
+    /// Which earlier job may be the answer.
+    fn earlier(&self) -> EarlierJob;
+
+    /// Checks the fields that are known so far: those of the query, then those before the recording. An error ends the
+    /// submission before the client has sent the recording.
+    async fn check(&self, fields: &Form) -> Result<(), ApiError>;
+
+    /// Reads all fields, once the whole body has arrived.
+    async fn read(&self, form: &Form) -> Result<(TranscribeRequest, Self::Wanted), ApiError>;
+}
+
+/// A submission that is a job.
+pub(crate) struct Submitted<W> {
+    pub(crate) job: Accepted,
+    pub(crate) options: TranscribeRequest,
+    pub(crate) wanted: W,
+}
+
+/// Takes a submission from the head of its request to a durable job.
+pub(crate) async fn submit<D: Door>(
+    door: &D,
+    request: &HttpRequest,
+    payload: web::Payload,
+    state: &ApiState,
+) -> Result<Submitted<D::Wanted>, ApiError> {
+    // 1. Refuse what can be refused before the body is read.
+    let owner = Owner::of(request);
+    let expected = door.expected();
+    let body = upload::body_of(request, &expected, state.config.max_upload_bytes)?;
+    door.check(&Form::default()).await?;
+    check_room(state, &owner, door.earlier()).await?;
+
+    // 2. Receive the recording into a file.
+    let mut upload = Upload::begin(state, expected).await?;
+    let form = match body {
+        Body::Raw => {
+            // No field can follow: options that depend on each other are checked before the recording arrives, too.
+            door.read(&Form::of_recording(1)).await?;
+            upload::receive_raw(payload, &mut upload).await?
+        }
+        Body::Multipart => {
+            let check = async |fields: &Form| door.check(fields).await;
+            upload::receive_multipart(request, payload, &mut upload, check).await?
+        }
+    };
+
+    // 3. Read the options.
+    let (options, wanted) = door.read(&form).await?;
+
+    // 4. Make the recording durable, then the job.
+    let (idempotency_key, shared) = match door.earlier() {
+        EarlierJob::None => (None, false),
+        EarlierJob::OfKey(key) => (Some(key), false),
+        EarlierJob::Shared => (None, true),
+    };
+    let job = NewJob {
+        audio: upload.finish().await?,
+        options: options.clone(),
+        owner: owner.name().to_owned(),
+        idempotency_key,
+        shared,
+        quota: owner.quota(),
+        max_pending_jobs: state.config.max_pending_jobs,
+        request_id: RequestId::of(request),
+    };
+    Ok(Submitted {
+        job: admit(state, job).await?,
+        options,
+        wanted,
+    })
+}
+
+/// Refuses a submission that could not be kept. A possible repeat of an earlier one is checked against free disk only, not
+/// against quotas.
+async fn check_room(state: &ApiState, owner: &Owner, earlier: EarlierJob) -> Result<(), ApiError> {
+    let (name, quota) = (owner.name().to_owned(), owner.quota());
+    let (may_be_there, within_quota, pending, free) = state
+        .call_store(move |store| {
+            let may_be_there = store.may_have_earlier(&name, &earlier)?;
+            let within_quota = store.check_quota(&name, quota, 1)?;
+            let pending = store.count_pending_jobs()?;
+            Ok((
+                may_be_there,
+                within_quota,
+                pending,
+                store.data().free_bytes()?,
+            ))
+        })
+        .await?;
+
+    if !may_be_there {
+        within_quota
+            .into_result()
+            .map_err(ApiError::quota_exceeded)?;
+        if pending >= state.config.max_pending_jobs {
+            return Err(queue_full(pending));
+        }
+    }
+    if free < state.config.disk_reserve_bytes {
+        let detail = "the server's disk is nearly full; try again later";
+        return Err(ApiError::new(ProblemCode::DiskReserve, detail).retry_after(RETRY_FULL_S));
+    }
+    Ok(())
+}
+
+/// Makes a stored recording a job, or finds its earlier job.
+async fn admit(state: &ApiState, job: NewJob) -> Result<Accepted, ApiError> {
+    let now = state.now();
+    let submission = state
+        .call_store(move |store| store.submit_job(now, job))
+        .await?;
+
+    match submission {
+        Submission::Accepted(accepted) => {
+            let job_id = accepted.job_id;
+            let verb = if accepted.is_new { "accepted" } else { "found" };
+            tracing::info!(job.id = %job_id, "{verb} job {job_id}");
+            Ok(accepted)
+        }
+        Submission::KeyInUse => {
+            let detail = "this Idempotency-Key belongs to another recording or to other options; send a new key";
+            Err(ApiError::new(ProblemCode::IdempotencyKeyInUse, detail))
+        }
+        Submission::Refused(exceeded) => Err(ApiError::quota_exceeded(exceeded)),
+        Submission::QueueFull => Err(queue_full(state.config.max_pending_jobs)),
+    }
+}
+
+fn queue_full(pending: u64) -> ApiError {
+    let detail = format!("{pending} jobs are waiting, and no more are taken; try again later");
+    ApiError::new(ProblemCode::QueueFull, detail).retry_after(RETRY_FULL_S)
+}

@@ -1,0 +1,94 @@
+//! Collects the options of a submission field by field, with every problem in them.
+
+use std::collections::BTreeSet;
+
+use super::{OPTIONS, OptionSpec};
+use crate::{FieldProblem, TranscribeRequest};
+
+/// Longest name of a field that an error repeats.
+const MAX_QUOTED_CHARS: usize = 40;
+
+/// Collects option fields one by one, in any order, and every problem with them.
+///
+/// ```
+/// let mut fields = steno_models::OptionFields::default();
+/// fields.set("language", "fr");
+/// assert_eq!(fields.finish().unwrap().language.as_deref(), Some("fr"));
+/// ```
+#[derive(Debug, Default)]
+pub struct OptionFields {
+    request: TranscribeRequest,
+    seen: BTreeSet<String>,
+    problems: Vec<FieldProblem>,
+}
+
+impl OptionFields {
+    /// Reads one field. A problem with it is kept for [`OptionFields::finish`].
+    pub fn set(&mut self, name: &str, value: &str) {
+        if !self.seen.insert(name.to_owned()) {
+            self.refuse(name, "given more than once");
+        } else if value.contains('\0') {
+            self.refuse(name, "contains a NUL character");
+        } else if let Err(detail) = assign(&mut self.request, name, value) {
+            self.refuse(name, detail);
+        }
+    }
+
+    /// Adds a problem with a field that is not an option, such as a second file.
+    pub fn refuse(&mut self, name: &str, detail: impl Into<String>) {
+        let name: String = name.chars().take(MAX_QUOTED_CHARS).collect();
+        let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+        self.problems.push(FieldProblem {
+            pointer,
+            detail: detail.into(),
+        });
+    }
+
+    /// The options so far, or every problem with them. [`OptionFields::finish`] checks options that depend on each other.
+    pub fn so_far(&self) -> Result<&TranscribeRequest, &[FieldProblem]> {
+        if self.problems.is_empty() {
+            Ok(&self.request)
+        } else {
+            Err(&self.problems)
+        }
+    }
+
+    /// The checked options, or every problem with them.
+    pub fn finish(mut self) -> Result<TranscribeRequest, Vec<FieldProblem>> {
+        self.check_together();
+        if self.problems.is_empty() {
+            Ok(self.request)
+        } else {
+            Err(self.problems)
+        }
+    }
+
+    /// Checks options that depend on each other.
+    fn check_together(&mut self) {
+        if self.request.max_line_count.is_some() && self.request.max_line_width == Some(0) {
+            self.refuse("max_line_count", "has no effect with max_line_width 0");
+        }
+        if self.request.language.is_some() && !self.request.languages.is_empty() {
+            self.refuse(
+                "languages",
+                "needs language left out, or auto: it says among which languages to detect",
+            );
+        }
+    }
+}
+
+fn assign(request: &mut TranscribeRequest, name: &str, value: &str) -> Result<(), String> {
+    if let Some(option) = OptionSpec::find(name) {
+        option.kind.check(value)?;
+        return (option.set)(request, value);
+    }
+    if matches!(name, "audio_file" | "audio") {
+        return Err("unknown field; send the recording in the field file".to_owned());
+    }
+
+    let known: Vec<_> = OPTIONS.iter().map(|option| option.name).collect();
+    Err(format!(
+        "unknown field; known are file, {}",
+        known.join(", ")
+    ))
+}
