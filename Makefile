@@ -8,7 +8,7 @@ BIND ?= 127.0.0.1:8080
 WORKERS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help tools build run check test bench bench-full words faults build-tests fuzz deb deb-test fixtures fmt
+.PHONY: help tools build run check test bench bench-full speakers-bench words faults build-tests fuzz deb deb-test fixtures fmt
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ bench: build ## measure speed and memory in some minutes, as ratios to whisper-r
 bench-full: build ## measure everything, also against faster-whisper; SPEECH=folder with manifest.tsv adds word error rates
 	target/release/steno weights pull base
 	@cargo run --quiet --release --locked -p steno-e2e --example bench -- full
+
+speakers-bench: ## measure diarization over folders of recordings with .rttm: SPEAKERS="FOLDER FILE.wav"
+	cargo run --quiet --release --locked -p steno-speakers --example bench -- $(SPEAKERS)
 
 words: tools ## measure word errors and missed speech, against whisper-rs alone and faster-whisper (OPTIONS=--help)
 	tests/words/run.sh $(OPTIONS)

@@ -1,0 +1,227 @@
+//! From embeddings to voices: which pieces belong to one speaker, and how many speakers there are.
+
+use crate::{
+    Bounds,
+    embedding::DIMENSIONS,
+    linkage::{Group, cluster, dot, link},
+};
+
+/// Mean cosine distance at which two clusters are two speakers.
+const STOP: f32 = 0.64;
+/// Pieces shorter than this do not found a speaker.
+const FOUNDING_SECONDS: f32 = 1.0;
+/// A speaker speaks at least so long …
+const LEAST_SECONDS: f32 = 3.5;
+/// … and at least this share of all speech.
+const LEAST_SHARE: f32 = 0.005;
+/// Times that pieces are given to the nearest speaker.
+const ROUNDS: usize = 2;
+/// Steps by which the distance is lowered until there are enough speakers.
+const FINER: f32 = 0.04;
+
+/// One embedded piece.
+pub(crate) struct Voice {
+    /// Of length 1.
+    pub(crate) vector: Vec<f32>,
+    /// Length of the sound that was embedded.
+    pub(crate) embedded_seconds: f32,
+    /// Length of the speech that it stands for.
+    pub(crate) seconds: f32,
+}
+
+/// The speaker of each piece, within the bounds, which are not forced where voices do not allow it.
+pub(crate) fn speakers(voices: &[Voice], bounds: Bounds) -> Vec<usize> {
+    let long: Vec<usize> = (0..voices.len())
+        .filter(|index| voices[*index].embedded_seconds >= FOUNDING_SECONDS)
+        .collect();
+    // A recording of short answers has no other pieces.
+    let founding = if long.is_empty() {
+        (0..voices.len()).collect()
+    } else {
+        long
+    };
+    let vectors: Vec<&[f32]> = founding
+        .iter()
+        .map(|index| voices[*index].vector.as_slice())
+        .collect();
+
+    let least = bounds.min.unwrap_or(1);
+    let mut stop = STOP;
+    let mut groups = large_enough(cluster(&vectors, stop), &founding, voices);
+    while groups.len() < least && stop > FINER {
+        stop -= FINER;
+        groups = large_enough(cluster(&vectors, stop), &founding, voices);
+    }
+    if let Some(most) = bounds.max {
+        groups = merge_down(groups, most.max(1));
+    }
+
+    let mut centroids: Vec<Vec<f32>> = groups.iter().map(|group| unit(&group.sum)).collect();
+    let mut labels = assign(voices, &centroids);
+    for _ in 1..ROUNDS {
+        centroids = means(voices, &labels, &centroids);
+        labels = assign(voices, &centroids);
+    }
+    labels
+}
+
+/// The groups that speak long enough; the largest if none does.
+fn large_enough(groups: Vec<Group>, founding: &[usize], voices: &[Voice]) -> Vec<Group> {
+    let seconds = |group: &Group| -> f32 {
+        let members = group.members.iter();
+        members
+            .map(|member| voices[founding[*member]].seconds)
+            .sum()
+    };
+    let total: f32 = groups.iter().map(seconds).sum();
+    let least = LEAST_SECONDS.max(total * LEAST_SHARE);
+
+    let longest = groups.iter().map(seconds).fold(0.0, f32::max);
+    let least = least.min(longest);
+    groups
+        .into_iter()
+        .filter(|group| seconds(group) >= least)
+        .collect()
+}
+
+/// Merges the nearest groups until there are at most `most`.
+fn merge_down(mut groups: Vec<Group>, most: usize) -> Vec<Group> {
+    while groups.len() > most {
+        let mut best = (f32::INFINITY, 0, 1);
+        for left in 0..groups.len() {
+            for right in left + 1..groups.len() {
+                let distance = groups[left].distance(&groups[right]);
+                if distance < best.0 {
+                    best = (distance, left, right);
+                }
+            }
+        }
+        let (_, left, right) = best;
+        let taken = groups.remove(right);
+        groups[left].merge(taken);
+    }
+    link(groups, f32::NEG_INFINITY)
+}
+
+/// The nearest speaker of each piece; of equally near ones the first.
+fn assign(voices: &[Voice], centroids: &[Vec<f32>]) -> Vec<usize> {
+    let nearest = |voice: &Voice| {
+        let mut best = (0, f32::NEG_INFINITY);
+        for (label, centroid) in centroids.iter().enumerate() {
+            let likeness = dot(centroid, &voice.vector);
+            if likeness > best.1 {
+                best = (label, likeness);
+            }
+        }
+        best.0
+    };
+    voices.iter().map(nearest).collect()
+}
+
+/// The mean vector of each speaker, weighed by seconds; the old one where nothing is left of it.
+fn means(voices: &[Voice], labels: &[usize], old: &[Vec<f32>]) -> Vec<Vec<f32>> {
+    let mut sums = vec![vec![0.0; DIMENSIONS]; old.len()];
+    for (voice, label) in voices.iter().zip(labels) {
+        for (sum, value) in sums[*label].iter_mut().zip(&voice.vector) {
+            *sum += value * voice.seconds;
+        }
+    }
+    let known = sums.iter().zip(old);
+    known
+        .map(|(sum, old)| {
+            if sum.iter().any(|value| *value != 0.0) {
+                unit(sum)
+            } else {
+                old.clone()
+            }
+        })
+        .collect()
+}
+
+fn unit(sum: &[f32]) -> Vec<f32> {
+    let length = sum.iter().map(|value| value * value).sum::<f32>().sqrt();
+    let scale = 1.0 / length.max(f32::EPSILON);
+    sum.iter().map(|value| value * scale).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A voice of 2 s, near the axis of its speaker; `seed` moves it a little.
+    fn voice(speaker: usize, seed: usize) -> Voice {
+        let mut vector = vec![0.0; DIMENSIONS];
+        vector[speaker] = 1.0;
+        vector[20 + (speaker * 7 + seed * 13) % 150] += 0.5;
+        Voice {
+            vector: unit(&vector),
+            embedded_seconds: 2.0,
+            seconds: 2.0,
+        }
+    }
+
+    fn dialogue(speakers: usize, turns: usize) -> Vec<Voice> {
+        (0..turns)
+            .map(|turn| voice(turn % speakers, turn))
+            .collect()
+    }
+
+    fn count(labels: &[usize]) -> usize {
+        let mut labels = labels.to_vec();
+        labels.sort_unstable();
+        labels.dedup();
+        labels.len()
+    }
+
+    #[test]
+    fn as_many_speakers_are_found_as_there_are_voices() {
+        for speakers_there in 1..8 {
+            let labels = speakers(&dialogue(speakers_there, 100), Bounds::default());
+            assert_eq!(count(&labels), speakers_there);
+            for turn in speakers_there..100 {
+                assert_eq!(labels[turn], labels[turn - speakers_there]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_bound_that_holds_changes_nothing() {
+        let voices = dialogue(3, 60);
+        let free = speakers(&voices, Bounds::default());
+        let bounds = Bounds {
+            min: Some(2),
+            max: Some(5),
+        };
+        assert_eq!(speakers(&voices, bounds), free);
+    }
+
+    #[test]
+    fn more_speakers_than_the_most_are_merged() {
+        let bounds = Bounds {
+            min: None,
+            max: Some(2),
+        };
+        assert_eq!(count(&speakers(&dialogue(5, 60), bounds)), 2);
+    }
+
+    #[test]
+    fn the_least_number_invents_no_speaker() {
+        let bounds = Bounds {
+            min: Some(4),
+            max: None,
+        };
+        let same: Vec<Voice> = (0..30).map(|_| voice(0, 1)).collect();
+        assert_eq!(count(&speakers(&same, bounds)), 1);
+    }
+
+    #[test]
+    fn a_long_recording_is_clustered_in_blocks_with_the_same_speakers() {
+        let labels = speakers(&dialogue(5, 7001), Bounds::default());
+        assert_eq!(count(&labels), 5);
+    }
+
+    #[test]
+    fn no_voice_is_no_speaker() {
+        assert!(speakers(&[], Bounds::default()).is_empty());
+    }
+}

@@ -1,0 +1,24 @@
+//! The one error of this crate.
+
+/// Why speakers cannot be told apart.
+#[derive(Debug, thiserror::Error)]
+pub enum SpeakersError {
+    /// The weights are not a file of tensors.
+    #[error("cannot read the speaker networks")]
+    Format(#[from] safetensors::SafeTensorError),
+
+    /// A tensor is missing, or has another type or shape than the network needs.
+    #[error("cannot use the speaker networks: the tensor {name} is missing or has another shape")]
+    Tensor {
+        /// Name of the tensor.
+        name: String,
+    },
+
+    /// The caller asked to stop.
+    #[error("stopped before the speakers were known")]
+    Cancelled,
+
+    /// The recording could not be read.
+    #[error("cannot read the recording")]
+    Read(#[source] std::io::Error),
+}

@@ -1,0 +1,28 @@
+//! Tells speakers apart: which voice speaks when in a recording. Called by the worker; knows nothing
+//! of jobs, files or Whisper, and keeps nothing between recordings.
+//!
+//! The steps, each a module: [`Segmentation`] finds up to three local speakers in windows of 10 s,
+//! [`Embedder`] turns 2 s of one voice into 192 numbers, and [`Diarizer`] clusters those numbers and
+//! returns [`Turn`]s. Voice embeddings are biometric data: they never leave this crate.
+
+mod cluster;
+mod diarizer;
+mod embedding;
+mod error;
+mod fbank;
+mod layers;
+mod linkage;
+mod runs;
+mod score;
+mod segmentation;
+mod tensors;
+mod timeline;
+mod turns;
+
+pub use diarizer::{Bounds, Diarizer, Networks};
+pub use embedding::Embedder;
+pub use error::SpeakersError;
+pub use fbank::{BANDS, Fbank};
+pub use score::{DiarizationErrors, score};
+pub use segmentation::{CLASSES, Segmentation, WINDOW_SAMPLES};
+pub use turns::Turn;
