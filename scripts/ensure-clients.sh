@@ -1,29 +1,50 @@
 #!/usr/bin/env bash
-# Installs the foreign clients that the end-to-end tests call the api with, below target/clients, and the proxies
-# of the distribution that they go through. Called by scripts/test.sh.
+# Installs the clients by other authors that the end-to-end tests call the api with, below target/clients, and the
+# proxies of the distribution that they go through. Called by scripts/test.sh.
+# If a registry cannot be reached, the tests with its clients are skipped: a file *.unreachable tells them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=target/clients
 mkdir -p "$folder"
+rm -f "$folder"/*.unreachable
 
 # A registry may not answer once.
 try() { "$@" || "$@" || "$@"; }
 
-if ! cmp -s tests/clients/requirements.txt "$folder/requirements.txt"; then
+# failed NAME COMMAND…: fails if a registry answers COMMAND. Then the pinned versions are at fault.
+failed() {
+  local name=$1; shift
+  if "$@" >/dev/null 2>&1; then
+    echo "ensure-clients: the clients from $name cannot be installed" >&2
+    exit 1
+  fi
+  echo "ensure-clients: $name cannot be reached; the tests with its clients are skipped" >&2
+  : >"$folder/$name.unreachable"
+}
+
+install_python() {
   rm -rf "$folder/python"
-  python3 -m venv "$folder/python"
-  try "$folder/python/bin/pip" install --quiet --disable-pip-version-check --requirement tests/clients/requirements.txt
-  cp tests/clients/requirements.txt "$folder/requirements.txt"
-fi
-if ! cmp -s tests/clients/package.json "$folder/installed.json"; then
-  rm -rf "$folder/node_modules"
-  cp tests/clients/package.json "$folder/package.json"
-  (cd "$folder" && try npm install --silent --no-audit --no-fund --no-package-lock)
-  cp tests/clients/package.json "$folder/installed.json"
+  python3 -m venv "$folder/python" || exit 1
+  try "$folder/python/bin/pip" install --quiet --disable-pip-version-check --requirement tests/clients/requirements.txt &&
+    cp tests/clients/requirements.txt "$folder/requirements.txt"
+}
+if ! cmp -s tests/clients/requirements.txt "$folder/requirements.txt"; then
+  install_python || failed pypi "$folder/python/bin/pip" download --quiet --no-deps --dest "$folder/probe" requests
+  rm -rf "$folder/probe"
 fi
 
-# The same that scripts/ensure-browser.sh names to the tests.
-scripts/ensure-browser.sh >/dev/null
+install_npm() {
+  rm -rf "$folder/node_modules"
+  cp tests/clients/package.json "$folder/package.json"
+  (cd "$folder" && try npm install --silent --no-audit --no-fund --no-package-lock) &&
+    cp tests/clients/package.json "$folder/installed.json"
+}
+if ! cmp -s tests/clients/package.json "$folder/installed.json"; then
+  install_npm || failed npm npm view openai version
+fi
+
+# The tests call the script again, and skip those in a browser if it fails.
+scripts/ensure-browser.sh >/dev/null || true
 
 missing=()
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)

@@ -1,147 +1,142 @@
-//! Programs that are not ours against a running server: OpenAI's clients, a fuzzer of the api's description, and the examples
-//! of docs/API.md.
+//! Clients of OpenAI's API by other authors against a running server. Each is a program of
+//! tests/clients that prints a line `ok: …` for each call that it checked.
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
-use steno_e2e::{Service, Settings, fixture, foreign_client};
+use steno_e2e::{Service, Settings, binary_path, fixture, foreign_client, node_program};
 
 fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap();
+    let output = command.env("NO_PROXY", "*").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}\n{text}");
     text.into_owned()
 }
 
-fn url(service: &Service) -> String {
-    format!("http://{}", service.address())
+/// Runs a client against a service with a clip and its text. It has to check `checks` calls.
+fn check(mut client: Command, service: &Service, more: &[&str], checks: usize) {
+    client
+        .arg(format!("http://{}", service.address()))
+        .args([fixture("clip.wav"), fixture("clip.txt")])
+        .args(more);
+    let answers = run(&mut client);
+    assert_eq!(answers.matches("ok: ").count(), checks, "{answers}");
 }
 
-fn clients() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("clients")
+/// A program of tests/clients in Python.
+fn python(name: &str) -> Option<Command> {
+    let mut command = Command::new(foreign_client("python/bin/python")?);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
+    command.arg(folder.join(name));
+    // LiteLLM asks the internet for prices otherwise.
+    command.envs([
+        ("LITELLM_LOCAL_MODEL_COST_MAP", "True"),
+        ("LITELLM_TELEMETRY", "False"),
+    ]);
+    Some(command)
+}
+
+/// A program of tests/clients in JavaScript.
+fn node(name: &str) -> Option<Command> {
+    let mut command = Command::new("node");
+    command.arg(node_program(name)?);
+    Some(command)
 }
 
 #[test]
 fn openai_s_python_client_understands_every_answer() {
+    let Some(client) = python("openai_sdk.py") else {
+        return;
+    };
     let service = Settings::with_workers(1).start();
-    let answers = run(Command::new(foreign_client("python/bin/python"))
-        .arg(clients().join("openai_sdk.py"))
-        .arg(url(&service))
-        .args([
-            fixture("clip.wav"),
-            fixture("clip.txt"),
-            fixture("manifest.tsv"),
-        ])
-        .env("NO_PROXY", "*"));
-    assert_eq!(answers.matches("ok: ").count(), 16, "{answers}");
+    let not_audio = fixture("manifest.tsv");
+    check(client, &service, &[not_audio.to_str().unwrap()], 16);
 }
 
 #[test]
 fn openai_s_javascript_client_understands_every_answer() {
+    let Some(client) = node("openai_sdk.mjs") else {
+        return;
+    };
     let service = Settings::with_workers(1).start();
-    // Node looks for packages beside the program.
-    let program = foreign_client("node_modules").with_file_name("openai_sdk.mjs");
-    std::fs::copy(clients().join("openai_sdk.mjs"), &program).unwrap();
-    let answers = run(Command::new("node")
-        .arg(&program)
-        .arg(url(&service))
-        .args([
-            fixture("clip.wav"),
-            fixture("clip.txt"),
-            fixture("manifest.tsv"),
-        ])
-        .env("NO_PROXY", "*"));
-    assert_eq!(answers.matches("ok: ").count(), 9, "{answers}");
+    let not_audio = fixture("manifest.tsv");
+    check(client, &service, &[not_audio.to_str().unwrap()], 9);
 }
 
 #[test]
 fn litellm_and_langchain_understand_the_answers() {
+    let Some(client) = python("others.py") else {
+        return;
+    };
     let service = Settings::with_workers(1).start();
-    let answers = run(Command::new(foreign_client("python/bin/python"))
-        .arg(clients().join("others.py"))
-        .arg(url(&service))
-        .args([fixture("clip.wav"), fixture("clip.txt")])
-        .envs([("NO_PROXY", "*"), ("LITELLM_LOCAL_MODEL_COST_MAP", "True")]));
-    assert_eq!(answers.matches("ok: ").count(), 4, "{answers}");
+    check(client, &service, &[], 4);
+}
+
+#[test]
+fn litellm_s_proxy_passes_every_call_on() {
+    let Some(client) = python("litellm_proxy.py") else {
+        return;
+    };
+    let service = Settings::with_workers(1).start();
+    let folder = service.scratch();
+    check(client, &service, &[folder.to_str().unwrap()], 4);
 }
 
 #[test]
 fn vercel_s_ai_sdk_understands_the_answers() {
+    let Some(client) = node("ai_sdk.mjs") else {
+        return;
+    };
     let service = Settings::with_workers(1).start();
-    // Node looks for packages beside the program.
-    let program = foreign_client("node_modules").with_file_name("ai_sdk.mjs");
-    std::fs::copy(clients().join("ai_sdk.mjs"), &program).unwrap();
-    let answers = run(Command::new("node")
-        .arg(&program)
-        .arg(url(&service))
-        .args([fixture("clip.wav"), fixture("clip.txt")])
-        .env("NO_PROXY", "*"));
-    assert_eq!(answers.matches("ok: ").count(), 3, "{answers}");
+    check(client, &service, &[], 3);
 }
 
-#[test]
-fn a_fuzzer_finds_nothing_that_the_description_does_not_say() {
-    let service = Settings::with_workers(1).start();
-    // The description cannot say that a field has to be JSON and a file a recording: only that check is left out.
-    run(Command::new(foreign_client("python/bin/schemathesis"))
-        .args([
-            "run",
-            &format!("{}/openapi.json", url(&service)),
-            "--max-examples",
-            "30",
-            "--seed",
-            "1",
-        ])
-        .args([
-            "--exclude-checks",
-            "positive_data_acceptance",
-            "--request-timeout",
-            "60",
-        ])
-        .current_dir(service.scratch())
-        .env("NO_PROXY", "*"));
+/// Two ports that are free now.
+fn free_ports() -> [String; 2] {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port().to_string())
 }
 
-/// The fenced blocks of a page in a language.
-fn examples(page: &str, language: &str) -> Vec<String> {
-    let fence = format!("```{language}\n");
-    let blocks = page
-        .split(&fence)
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap().to_owned());
-    blocks.collect()
-}
-
-#[test]
-fn every_example_of_the_api_s_page_runs() {
-    let service = Settings::with_workers(1).start();
-    let page = std::fs::read_to_string(clients().join("../../docs/API.md")).unwrap();
-    let page = page.replace("http://127.0.0.1:8080", &url(&service));
-    let folder = foreign_client("node_modules").with_file_name("examples");
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::copy(fixture("clip.mp3"), folder.join("talk.mp3")).unwrap();
-    let mut ran = 0;
-    for (language, program, name) in [
-        ("sh", std::path::PathBuf::from("bash"), "example.sh"),
-        ("python", foreign_client("python/bin/python"), "example.py"),
-        ("js", std::path::PathBuf::from("node"), "example.mjs"),
-    ] {
-        for example in examples(&page, language) {
-            // A line that fails ends a script of the shell, too.
-            let example = if language == "sh" {
-                format!("set -euo pipefail\n{example}")
-            } else {
-                example
-            };
-            std::fs::write(folder.join(name), example).unwrap();
-            let said = run(Command::new(&program)
-                .arg(name)
-                .current_dir(&folder)
-                .env("NO_PROXY", "*")
-                .env("no_proxy", "*"));
-            assert!(language == "sh" || said.contains("weather"), "{said}");
-            ran += 1;
-        }
+/// OpenAI's client in the Chromium that scripts/ensure-browser.sh finds or installs.
+fn browser() -> Option<(Command, String)> {
+    let client = node("browser.mjs")?;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/ensure-browser.sh");
+    let output = Command::new(script).output().unwrap();
+    if !output.status.success() {
+        eprintln!("skipped: {}", String::from_utf8_lossy(&output.stderr));
+        return None;
     }
-    assert!(ran >= 10, "only {ran} examples");
+    let path = String::from_utf8(output.stdout).unwrap();
+    Some((client, path.trim().to_owned()))
+}
+
+#[test]
+fn openai_s_client_in_chromium_works_from_an_invited_page_and_is_refused_from_others() {
+    let Some((client, chromium)) = browser() else {
+        return;
+    };
+    let [invited, other] = free_ports();
+    let service = Settings::with_workers(1)
+        .set("STENO_CORS_ORIGINS", &format!("http://localhost:{invited}"))
+        .start();
+    check(client, &service, &[&chromium, &invited, &other], 4);
+}
+
+#[test]
+fn openai_s_client_in_chromium_works_from_any_page_that_has_a_key() {
+    let Some((client, chromium)) = browser() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("api-keys");
+    let added = run(Command::new(binary_path("steno"))
+        .args(["keys", "add", "alice", "--api-keys-file"])
+        .arg(&file));
+    let key = added.lines().next().unwrap();
+    let service = Settings::with_workers(1)
+        .set("STENO_API_KEYS_FILE", file.to_str().unwrap())
+        .start();
+    let [one, two] = free_ports();
+    check(client, &service, &[&chromium, &one, &two, key], 7);
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod asr;
+mod async_openai;
 mod bad_audio;
 mod cases;
 mod cli;
@@ -9,6 +10,7 @@ mod coverage;
 mod crashes;
 mod data_folder;
 mod deletion;
+mod description;
 mod events;
 mod fairness;
 mod foreign_clients;

@@ -36,17 +36,38 @@ pub fn repeated(name: &str, times: usize, folder: &Path) -> PathBuf {
     path
 }
 
-/// A program installed by `scripts/ensure-clients.sh`, such as `python/bin/python`.
-pub fn foreign_client(name: &str) -> PathBuf {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../target/clients")
-        .join(name);
+/// A program installed by `scripts/ensure-clients.sh`, such as `python/bin/python`. `None`, with a
+/// message, if the registry that has it could not be reached.
+pub fn foreign_client(name: &str) -> Option<PathBuf> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/clients");
+    let registry = if name.starts_with("python") {
+        "pypi"
+    } else {
+        "npm"
+    };
+    if folder.join(registry).with_extension("unreachable").exists() {
+        eprintln!("skipped: {registry} could not be reached when {name} was to be installed");
+        return None;
+    }
+
+    let path = folder.join(name);
     assert!(
         path.exists(),
         "no {}: run scripts/ensure-clients.sh first",
         path.display()
     );
-    path
+    Some(path)
+}
+
+/// A program of tests/clients, copied to where Node finds its packages: it looks for them beside
+/// the program.
+pub fn node_program(name: &str) -> Option<PathBuf> {
+    let program = foreign_client("node_modules")?.with_file_name(name);
+    let source = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("clients")
+        .join(name);
+    std::fs::copy(source, &program).unwrap();
+    Some(program)
 }
 
 /// Waits until `condition` returns a value, and fails the test after [`PATIENCE`].
