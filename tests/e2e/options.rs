@@ -5,7 +5,7 @@ use std::path::Path;
 
 use steno_models::OPTIONS;
 
-/// The places of an option besides its row in `steno_models::OPTIONS` and its field in `TranscribeRequest`. The OpenAPI
+/// The places of an option besides its row in `steno_models::OPTIONS` and its field in `TranscribeRequest`. The `OpenAPI`
 /// document has it by itself: `UPDATE_SNAPSHOTS=1 cargo test -p steno-api` writes it.
 #[test]
 fn every_option_is_in_every_place() {
