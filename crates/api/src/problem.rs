@@ -266,7 +266,7 @@ impl From<StoreError> for ApiError {
             return Self::new(ProblemCode::DiskReserve, detail).retry_after(60);
         }
         match error {
-            StoreError::Database(_) | StoreError::Pool(_) => {
+            StoreError::Database(_) => {
                 let detail = "the database does not answer; try again in a moment";
                 Self::new(ProblemCode::NotReady, detail).retry_after(5)
             }

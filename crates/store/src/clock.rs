@@ -1,4 +1,4 @@
-//! Time as the store is told it. Binaries own a [`SystemClock`]; tests turn a [`ManualClock`] by hand.
+//! Time as the store gets it. Binaries own a [`SystemClock`]; tests turn a [`ManualClock`] by hand.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -37,6 +37,15 @@ impl Clock for SystemClock {
             boot_ms: boot.tv_sec * 1000 + boot.tv_nsec / 1_000_000,
         }
     }
+}
+
+/// Stands for a boot whose name cannot be read.
+pub(crate) const UNKNOWN_BOOT: &str = "unknown";
+
+/// The kernel's name for this boot. Where it cannot be read (`ProcSubset=pid`), only leases tell which runs are dead.
+pub(crate) fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map_or_else(|_| UNKNOWN_BOOT.to_owned(), |id| id.trim().to_owned())
 }
 
 /// A clock that stands still until a test moves it.

@@ -3,15 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::DatabaseError;
+
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// A statement or a commit failed.
+    /// A statement or a commit failed, or no connection was available.
     #[error("database operation failed")]
-    Database(#[from] rusqlite::Error),
-    /// No connection could be had from the pool.
-    #[error("no database connection available")]
-    Pool(#[from] r2d2::Error),
+    Database(#[source] DatabaseError),
     /// A file operation failed.
     #[error("cannot {action} {}", path.display())]
     File {
@@ -155,9 +154,7 @@ impl StoreError {
     /// Whether the disk is full: the caller may try again once there is room.
     pub fn is_disk_full(&self) -> bool {
         match self {
-            Self::Database(error) => {
-                error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
-            }
+            Self::Database(error) => error.is_disk_full(),
             Self::File { source, .. } => {
                 matches!(
                     source.kind(),
@@ -193,14 +190,7 @@ impl StoreError {
     /// after a failed fsync the same handle can report success for bytes that are lost.
     pub fn is_fatal(&self) -> bool {
         match self {
-            Self::Database(error) => matches!(
-                error.sqlite_error_code(),
-                Some(
-                    rusqlite::ErrorCode::SystemIoFailure
-                        | rusqlite::ErrorCode::DatabaseCorrupt
-                        | rusqlite::ErrorCode::NotADatabase
-                )
-            ),
+            Self::Database(error) => error.is_fatal(),
             Self::File { action, .. } => action.starts_with("sync"),
             Self::Damaged { .. } | Self::RunLost | Self::Moved { .. } => true,
             _ => false,

@@ -1,31 +1,51 @@
 //! The queue of Steno and its audio files: SQLite for rows, a folder for bytes.
 //!
 //! Called by the api (submit, read, delete), the workers (claim, finish, release) and both (sweep, reclaim).
-//! Blocking throughout. Never decodes audio, never speaks HTTP, never reads a clock by itself: each call is
-//! told the time.
+//! Blocking throughout. Never decodes audio, never speaks HTTP, never reads a clock by itself: each call gets the time.
+//!
+//! An operation is a file in a room: `jobs/`, `tasks/`, `runs/`, `upkeep/`. It is a method of [`Store`], written against one
+//! transaction (`sqlite::Tx`). SQL is in `sqlite/` alone.
 
-mod audio_file;
-mod ballast;
+#![expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "a path to a method of `Tx` has one lifetime, and a transaction needs any"
+)]
+
 mod clock;
-mod data_dir;
+mod effects;
 mod error;
-mod run;
-mod spool_file;
+mod files;
+mod jobs;
+mod runs;
+mod signal;
 mod sqlite;
 mod store;
-mod wake;
+mod tasks;
+mod upkeep;
 
-pub use audio_file::{AudioUpload, StoredAudio};
 pub use clock::{Clock, ManualClock, Now, SystemClock};
-pub use data_dir::DataDir;
 pub use error::StoreError;
-pub use run::WorkerRun;
-pub use spool_file::{SpoolFile, SpoolRoom};
-pub use store::{
-    Accepted, Backup, Certainty, Claim, ClaimId, Cursor, EarlierJob, Failure, Finished, Followed,
-    InspectedJob, InspectedTask, JobFilter, JobLookup, NewJob, NoCursor, Page, PlannedSpan,
-    Postponement, Prepared, Quota, QuotaCheck, QuotaExceeded, Reclaimed, RegisteredWorker,
-    RunSettings, SettingDifference, Settled, SpanOutput, SpanTask, Statistics, Store,
-    StoreSettings, Submission, Sweep, TaskInput, TaskKind, TaskOutput, TaskStatus, Told,
+pub use files::audio_file::{AudioUpload, StoredAudio};
+pub use files::data_dir::DataDir;
+pub use files::spool_file::{SpoolFile, SpoolRoom};
+pub use jobs::follow::{Followed, Told};
+pub use jobs::get::JobLookup;
+pub use jobs::list::{Cursor, NoCursor, Page};
+pub use jobs::quota::{Quota, QuotaCheck, QuotaExceeded};
+pub use jobs::submit::{Accepted, EarlierJob, NewJob, Submission};
+pub use runs::lock::WorkerRun;
+pub use runs::reclaim::Reclaimed;
+pub use runs::registry::{RegisteredWorker, RunSettings};
+pub use signal::wake::{WakeMessage, WakeSocket};
+pub use sqlite::DatabaseError;
+pub use store::{Store, StoreSettings};
+pub use tasks::release::Postponement;
+pub use tasks::types::{
+    Certainty, Claim, ClaimId, Failure, Finished, PlannedSpan, Prepared, Settled, SpanOutput,
+    SpanTask, TaskInput, TaskKind, TaskOutput, TaskStatus,
 };
-pub use wake::{WakeMessage, WakeSocket};
+pub use upkeep::back_up::Backup;
+pub use upkeep::counters::Statistics;
+pub use upkeep::inspect::{InspectedJob, InspectedTask, JobFilter};
+pub use upkeep::settings::SettingDifference;
+pub use upkeep::sweep::Sweep;

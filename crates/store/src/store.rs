@@ -1,76 +1,25 @@
-//! [`Store`]: every operation on the queue, one file each in `store/`.
+//! [`Store`]: the queue of one data folder. Its operations are in the rooms.
 //!
-//! Writes go through one connection, in BEGIN IMMEDIATE transactions whose COMMIT is checked; no transaction is open
-//! while work runs. Messages to other processes are sent after the commit, never before.
+//! Writes go through one connection, in transactions whose COMMIT is checked; no transaction is open while work runs.
+//! Messages to other processes are sent after the commit, never before.
 
-mod assemble;
-mod back_up;
-mod check;
-mod claim;
-mod clock_jump;
-mod complete;
-mod counters;
-mod delete;
-mod fail;
-mod fence;
-mod files;
-mod finish;
-mod finish_prepare;
-mod finish_span;
-mod follow;
-mod get;
-mod inspect;
-mod list;
-mod quota;
-mod reclaim;
-mod release;
-mod retrieve;
-mod runs;
-mod settings;
-mod submit;
-mod sweep;
-mod types;
-
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use r2d2::Pool;
-use r2d2_sqlite::SqliteConnectionManager;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
-use steno_models::JobId;
-
-pub use back_up::Backup;
-pub use counters::Statistics;
-pub use follow::{Followed, Told};
-pub use get::JobLookup;
-pub use inspect::{InspectedJob, InspectedTask, JobFilter};
-pub use list::{Cursor, NoCursor, Page};
-pub use quota::{Quota, QuotaCheck, QuotaExceeded};
-pub use reclaim::Reclaimed;
-pub use release::Postponement;
-pub use runs::{RegisteredWorker, RunSettings};
-pub use settings::SettingDifference;
-pub use submit::{Accepted, EarlierJob, NewJob, Submission};
-pub use sweep::Sweep;
-pub use types::{
-    Certainty, Claim, ClaimId, Failure, Finished, PlannedSpan, Prepared, Settled, SpanOutput,
-    SpanTask, TaskInput, TaskKind, TaskOutput, TaskStatus,
-};
-
-use crate::sqlite::{connection, migrate};
-use crate::{DataDir, StoreError, WakeMessage, ballast, data_dir, wake};
+use crate::effects::Effects;
+use crate::files::{ballast, data_dir};
+use crate::sqlite::{self, Database, Tx};
+use crate::upkeep::sweep::LoggedFailures;
+use crate::{DataDir, StoreError, clock};
 
 /// Times a task may fail, and times a worker may die on it, before its job fails.
-const BUDGET: u32 = 3;
+pub(crate) const BUDGET: u32 = 3;
 
 /// Compute seconds expected for a second of speech; only orders claims, so that short jobs pass long ones.
-const EXPECTED_REAL_TIME_FACTOR: f64 = 0.2;
-
-/// Connections for reading in each process.
-const READERS: u32 = 4;
+pub(crate) const EXPECTED_REAL_TIME_FACTOR: f64 = 0.2;
 
 /// How long the store keeps things.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +28,7 @@ pub struct StoreSettings {
     pub ttl: Duration,
     /// What is left of it after its first retrieval; zero deletes as the last byte leaves.
     pub retrieval_grace: Duration,
-    /// How long a worker's claims stand without a heartbeat.
+    /// How long a worker's claims are valid without a heartbeat.
     pub lease: Duration,
 }
 
@@ -92,17 +41,16 @@ impl StoreSettings {
 
 /// The queue and its files. Cheap to share by reference; one for each process.
 pub struct Store {
-    data: DataDir,
+    pub(crate) data: DataDir,
     /// Device and inode of the database file.
-    database: (u64, u64),
-    settings: StoreSettings,
-    boot_id: String,
-    /// Leases that have run out, as run and end, with the time since boot when that was seen first.
-    overdue: Mutex<HashMap<(String, i64), i64>>,
+    database_identity: (u64, u64),
+    pub(crate) settings: StoreSettings,
+    pub(crate) boot_id: String,
+    /// Expired leases, as run and end, with the time since boot when that was seen first.
+    pub(crate) overdue: Mutex<HashMap<(String, i64), i64>>,
     /// Failures of sweeps that are in the log already.
-    logged_failures: sweep::LoggedFailures,
-    writer: Pool<SqliteConnectionManager>,
-    readers: Pool<SqliteConnectionManager>,
+    pub(crate) logged_failures: LoggedFailures,
+    pub(crate) database: Database,
 }
 
 impl Store {
@@ -113,7 +61,7 @@ impl Store {
             return Ok(false);
         }
         let data = DataDir::create(root)?;
-        migrate::migrate(&data)?;
+        sqlite::migrate(&data)?;
         data_dir::sync_folder(data.root())?;
         Ok(true)
     }
@@ -122,7 +70,7 @@ impl Store {
     /// there is none: [`Store::init`] makes one.
     pub fn open(root: &Path, settings: StoreSettings) -> Result<Self, StoreError> {
         let data = DataDir::open(root)?;
-        migrate::migrate(&data)?;
+        sqlite::migrate(&data)?;
         if let Err(error) = ballast::keep(&data) {
             if error.is_fatal() {
                 return Err(error);
@@ -132,30 +80,28 @@ impl Store {
                 "cannot reserve the ballast"
             );
         }
-        let writer = connection::pool(&data.database(), 1, false)?;
-        let readers = connection::pool(&data.database(), READERS, true)?;
+
+        let database = Database::open(data.database())?;
         // SQLite ignores a failed directory sync for the WAL, so sync it here.
         data_dir::sync_folder(data.root())?;
-        let database = identity(&data.database())?;
         Ok(Self {
-            boot_id: runs::boot_id(),
+            boot_id: clock::boot_id(),
             overdue: Mutex::default(),
-            logged_failures: sweep::LoggedFailures::default(),
+            logged_failures: LoggedFailures::default(),
+            database_identity: identity(database.path())?,
             data,
-            database,
             settings,
-            writer,
-            readers,
+            database,
         })
     }
 
     /// Fails if folder or database are no longer those that were opened: moved, replaced or
-    /// unmounted. The process has to end then, for what it writes is not where it is looked for.
+    /// unmounted. The process has to end then, because what it writes is lost.
     pub fn check_in_place(&self) -> Result<(), StoreError> {
         self.data.check_in_place()?;
         let path = self.data.database();
         match identity(&path) {
-            Ok(found) if found == self.database => Ok(()),
+            Ok(found) if found == self.database_identity => Ok(()),
             Err(StoreError::File { source, .. })
                 if source.kind() != std::io::ErrorKind::NotFound =>
             {
@@ -177,27 +123,21 @@ impl Store {
 
     /// A number that changes whenever another process, or this one, has committed. Costs microseconds.
     ///
-    /// The backstop for lost datagrams: compare it about once a second.
+    /// The fallback for lost datagrams: compare it about once a second.
     pub fn version(&self) -> Result<i64, StoreError> {
-        // The pragma answers for one connection and counts the commits of the others: it must be the same one each
-        // time, and only the writer's pool has just one. Its own commits change `total_changes`.
-        let connection = self.writer.get()?;
-        let others: i64 = connection.pragma_query_value(None, "data_version", |row| row.get(0))?;
-        Ok(others.wrapping_add(connection.total_changes() as i64))
+        self.database.version()
     }
 
-    /// Whether the database takes writes: begins a transaction and gives it up.
+    /// Whether the database takes writes.
     pub fn check_writable(&self) -> Result<(), StoreError> {
-        let connection = self.writer.get()?;
-        connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
-        Ok(())
+        self.database.check_writable()
     }
 
-    /// Runs `operation` in one durable write transaction, then tells the processes concerned. On a full disk, again in the room
-    /// that the ballast has kept: what ends or deletes jobs makes room itself.
-    fn write<T>(
+    /// Runs `operation` in one durable write transaction, then sends its messages. On a full disk, again in the space
+    /// that the ballast has kept: operations that end or delete jobs free space themselves.
+    pub(crate) fn write<T>(
         &self,
-        mut operation: impl FnMut(&Transaction<'_>, &mut Effects) -> Result<T, StoreError>,
+        mut operation: impl FnMut(&Tx<'_>, &mut Effects) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         loop {
             match self.write_in_free_space(&mut operation) {
@@ -211,29 +151,23 @@ impl Store {
         }
     }
 
-    /// The same without the ballast: for what only makes the disk fuller.
-    fn write_in_free_space<T>(
+    /// The same without the ballast: for operations that only use space.
+    pub(crate) fn write_in_free_space<T>(
         &self,
-        operation: impl FnOnce(&Transaction<'_>, &mut Effects) -> Result<T, StoreError>,
+        operation: impl FnOnce(&Tx<'_>, &mut Effects) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut connection = self.writer.get()?;
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut effects = Effects::default();
-        let value = operation(&transaction, &mut effects)?;
-        transaction.commit()?;
-        drop(connection);
+        let value = self.database.write(|tx| operation(tx, &mut effects))?;
         effects.apply(self)?;
         Ok(value)
     }
 
     /// Runs `operation` on one consistent snapshot.
-    fn read<T>(
+    pub(crate) fn read<T>(
         &self,
-        operation: impl FnOnce(&Connection) -> Result<T, StoreError>,
+        operation: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut connection = self.readers.get()?;
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
-        operation(&transaction)
+        self.database.read(operation)
     }
 }
 
@@ -241,41 +175,4 @@ impl Store {
 fn identity(path: &Path) -> Result<(u64, u64), StoreError> {
     let metadata = std::fs::metadata(path).map_err(StoreError::file("inspect", path))?;
     Ok((metadata.dev(), metadata.ino()))
-}
-
-/// What follows a commit.
-#[derive(Default)]
-struct Effects {
-    work: bool,
-    changed: BTreeSet<JobId>,
-    cancelled: Vec<ClaimId>,
-    files_to_delete: bool,
-}
-
-impl Effects {
-    /// An error is one after which the process has to end; what was committed stays.
-    fn apply(self, store: &Store) -> Result<(), StoreError> {
-        if self.work {
-            wake::send(&store.data, WakeMessage::Work);
-        }
-        for job in self.changed {
-            wake::send(&store.data, WakeMessage::Changed(job));
-        }
-        for claim in self.cancelled {
-            wake::send(&store.data, WakeMessage::Cancel(claim));
-        }
-        if self.files_to_delete
-            && let Err(error) = store.delete_files()
-        {
-            if error.is_fatal() && !error.is_disk_full() {
-                return Err(error);
-            }
-            // They stay on the list, and the next sweep tries again.
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "files of a deleted job are left for the sweep"
-            );
-        }
-        Ok(())
-    }
 }

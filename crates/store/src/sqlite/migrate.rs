@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, named_params};
 use sha2::{Digest, Sha256};
 
-use super::connection;
+use super::{connection, sql};
 use crate::{DataDir, StoreError};
 
 /// A file of `migrations/sqlite`.
@@ -80,7 +80,7 @@ fn apply(tx: &Transaction<'_>, data: &DataDir) -> Result<(), StoreError> {
         return Err(StoreError::SchemaTooNew { found, known });
     }
 
-    tx.execute_batch(include_str!("sql/create_migrations.sql"))?;
+    tx.execute_batch(sql!("create_migrations"))?;
     if found == CHANGED && is_first_edition(tx)? {
         tracing::warn!("the database has the first edition of migration 0004_trust; repairing it");
         tx.execute_batch(REPAIR)?;
@@ -115,7 +115,7 @@ fn check_applied(
     data: &DataDir,
 ) -> Result<(), StoreError> {
     let recorded: Option<[u8; 32]> = tx
-        .prepare("SELECT sha256 FROM migrations WHERE number = :number")?
+        .prepare(sql!("recorded_migration"))?
         .query_row(named_params! {":number": number}, |row| row.get(0))
         .optional()?;
     match recorded {
@@ -129,7 +129,7 @@ fn check_applied(
 }
 
 fn record(tx: &Transaction<'_>, number: i64, migration: &Migration) -> Result<(), StoreError> {
-    tx.prepare(include_str!("sql/record_migration.sql"))?
+    tx.prepare(sql!("record_migration"))?
         .execute(named_params! {
             ":number": number,
             ":name": migration.name,

@@ -12,5 +12,6 @@ mod operators;
 mod owners;
 mod queue;
 mod releases;
+mod rooms;
 mod support;
 mod upgrades;

@@ -1,0 +1,50 @@
+//! What follows a commit: messages to other processes, and files to delete.
+
+use std::collections::BTreeSet;
+
+use steno_models::JobId;
+
+use crate::signal::wake;
+use crate::{ClaimId, Store, StoreError, WakeMessage};
+
+/// What an operation leaves to do after its commit.
+#[derive(Default)]
+pub(crate) struct Effects {
+    /// There are tasks to claim.
+    pub(crate) work: bool,
+    /// Jobs whose clients may wait for the change.
+    pub(crate) changed: BTreeSet<JobId>,
+    /// Claims whose work has to stop.
+    pub(crate) cancelled: Vec<ClaimId>,
+    /// There are files on the `gc` list.
+    pub(crate) files_to_delete: bool,
+}
+
+impl Effects {
+    /// Sends and deletes. An error is one after which the process has to end; what was committed stays.
+    pub(crate) fn apply(self, store: &Store) -> Result<(), StoreError> {
+        if self.work {
+            wake::send(&store.data, WakeMessage::Work);
+        }
+        for job in self.changed {
+            wake::send(&store.data, WakeMessage::Changed(job));
+        }
+        for claim in self.cancelled {
+            wake::send(&store.data, WakeMessage::Cancel(claim));
+        }
+
+        if self.files_to_delete
+            && let Err(error) = store.delete_files()
+        {
+            if error.is_fatal() && !error.is_disk_full() {
+                return Err(error);
+            }
+            // They stay on the list, and the next sweep tries again.
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "files of a deleted job are left for the sweep"
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,145 @@
+//! A recording on its way to disk. The api writes one for each upload; what is not stored vanishes with it.
+
+use std::fs::{File, TryLockError};
+use std::io::Write;
+use std::path::PathBuf;
+
+use sha2::{Digest, Sha256};
+use steno_models::JobId;
+
+use crate::files::data_dir::{create_locked, sync_folder, unlink};
+use crate::files::names::{audio_name, part_name};
+use crate::{DataDir, StoreError};
+
+/// An upload that is being written to `audio/<job_id>.part`. Dropped before [`AudioUpload::store`], it leaves
+/// no file. The file is locked (flock) for as long as this or its [`StoredAudio`] lives, so that the orphan scan of
+/// another process can tell an upload in progress from one whose process died.
+#[derive(Debug)]
+pub struct AudioUpload {
+    job_id: JobId,
+    file: File,
+    folder: PathBuf,
+    hash: Sha256,
+    bytes: u64,
+    stored: bool,
+}
+
+/// A recording at rest under its final name, not yet named by any row. Dropped before it is submitted, it is unlinked.
+#[derive(Debug)]
+pub struct StoredAudio {
+    pub(crate) job_id: JobId,
+    pub(crate) name: String,
+    pub(crate) bytes: u64,
+    pub(crate) sha256: [u8; 32],
+    path: PathBuf,
+    /// Keeps the lock until the row is committed.
+    _file: File,
+    kept: bool,
+}
+
+impl AudioUpload {
+    /// Opens the file for a new job.
+    pub fn create(data: &DataDir, job_id: JobId) -> Result<Self, StoreError> {
+        let folder = data.audio();
+        let path = folder.join(part_name(job_id));
+        let file = create_locked(&path)?;
+        Ok(Self {
+            job_id,
+            file,
+            folder,
+            hash: Sha256::new(),
+            bytes: 0,
+            stored: false,
+        })
+    }
+
+    /// The id that the job of this recording will have.
+    pub fn job_id(&self) -> JobId {
+        self.job_id
+    }
+
+    /// Appends a chunk.
+    pub fn write(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
+        self.file.write_all(chunk).map_err(StoreError::file(
+            "write",
+            self.folder.join(part_name(self.job_id)),
+        ))?;
+        self.hash.update(chunk);
+        self.bytes += chunk.len() as u64;
+        Ok(())
+    }
+
+    /// Bytes written so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Makes the recording durable under its final name: fsync, rename, fsync of the folder.
+    pub fn store(mut self) -> Result<StoredAudio, StoreError> {
+        let part = self.folder.join(part_name(self.job_id));
+        let name = audio_name(self.job_id);
+        let path = self.folder.join(&name);
+        self.file
+            .sync_all()
+            .map_err(StoreError::file("sync", &part))?;
+        std::fs::rename(&part, &path).map_err(StoreError::file("rename", &part))?;
+        self.stored = true;
+        let file = self
+            .file
+            .try_clone()
+            .map_err(StoreError::file("duplicate handle of", &path))?;
+        let stored = StoredAudio {
+            job_id: self.job_id,
+            name,
+            bytes: self.bytes,
+            sha256: self.hash.clone().finalize().into(),
+            path,
+            _file: file,
+            kept: false,
+        };
+        sync_folder(&self.folder)?;
+        Ok(stored)
+    }
+}
+
+/// Whether a process is writing the recording of a job, or has just stored it and is about to submit it.
+pub(crate) fn is_being_written(data: &DataDir, job_id: JobId) -> Result<bool, StoreError> {
+    for name in [part_name(job_id), audio_name(job_id)] {
+        let path = data.audio().join(name);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(StoreError::file("open", path)(error)),
+        };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(true),
+            Err(TryLockError::Error(error)) => return Err(StoreError::file("lock", path)(error)),
+        }
+    }
+    Ok(false)
+}
+
+impl Drop for AudioUpload {
+    fn drop(&mut self) {
+        if !self.stored {
+            // What cannot be unlinked now is found by the orphan scan.
+            let _ = unlink(&self.folder.join(part_name(self.job_id)));
+        }
+    }
+}
+
+impl StoredAudio {
+    /// A row names the file now, or may do so: it belongs to its job, and the orphan scan looks whether there is one.
+    pub(crate) fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for StoredAudio {
+    fn drop(&mut self) {
+        if !self.kept {
+            let _ = unlink(&self.path);
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Retrieval: the first complete delivery of a result starts the clock of its deletion.
+
+use steno_models::{JobId, Timestamp, TombstoneReason};
+
+use crate::{Now, Store, StoreError, StoreSettings};
+
+impl StoreSettings {
+    /// When a result is deleted whose delivery began then and ended `now`, unless its deadline comes first. However long the
+    /// delivery took, half of the grace period is left.
+    pub fn grace_end(&self, began: Timestamp, now: Timestamp) -> Timestamp {
+        let grace_ms = self.retrieval_grace.as_millis() as i64;
+        began.plus_ms(grace_ms).max(now.plus_ms(grace_ms / 2))
+    }
+}
+
+impl Store {
+    /// Records that a result was delivered in full, by a response that `began` at that time and announced it. Only the first
+    /// time counts. Without a grace period the job is deleted at once.
+    pub fn mark_retrieved(
+        &self,
+        now: Now,
+        began: Timestamp,
+        job_id: JobId,
+    ) -> Result<(), StoreError> {
+        self.follow_clock(now)?;
+        let grace_end = self.settings.grace_end(began, now.wall);
+
+        let first = self.write(|tx, effects| {
+            let marked = tx.mark_retrieved(job_id, began, grace_end)?;
+            effects.changed.insert(job_id);
+            Ok(marked > 0)
+        })?;
+        if first && self.settings.retrieval_grace.is_zero() {
+            self.delete_job(now, None, job_id, TombstoneReason::Retrieved)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,5 @@
+//! Runs: the processes that claim tasks, and what becomes of their tasks when they die.
+
+pub(crate) mod lock;
+pub(crate) mod reclaim;
+pub(crate) mod registry;

@@ -1,0 +1,181 @@
+//! Reclaiming: the tasks of a dead worker go back to the queue.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::ops::AddAssign;
+use std::sync::PoisonError;
+
+use steno_models::FailureCode;
+
+use crate::effects::Effects;
+use crate::jobs::end::{Ending, fail};
+use crate::runs::lock;
+use crate::sqlite::{Registered, TaskInHand, Tx};
+use crate::store::BUDGET;
+use crate::tasks::types::{ClaimId, Failure};
+use crate::upkeep::counters::{Counter, count};
+use crate::{Now, Store, StoreError, WorkerRun};
+
+/// What a reclaim found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reclaimed {
+    /// Runs that were dead.
+    pub runs: u32,
+    /// Tasks that went back to the queue.
+    pub tasks: u32,
+    /// Jobs that failed because workers died on them too often.
+    pub failed_jobs: u32,
+}
+
+impl AddAssign for Reclaimed {
+    fn add_assign(&mut self, other: Self) {
+        self.runs += other.runs;
+        self.tasks += other.tasks;
+        self.failed_jobs += other.failed_jobs;
+    }
+}
+
+impl Store {
+    /// Finds runs that are dead — their lock can be taken, their boot is over, or their lease has run out for a while — and
+    /// returns their tasks. `own_run` is the caller's, which is alive by definition.
+    pub fn reclaim_tasks(&self, now: Now, own_run: Option<&str>) -> Result<Reclaimed, StoreError> {
+        let mut reclaimed = Reclaimed::default();
+        let mut overdue = HashMap::new();
+        for registered in self.read(|tx| tx.registered_runs())? {
+            if own_run == Some(&registered.run_id) {
+                continue;
+            }
+            if registered.boot_id != self.boot_id
+                || self.has_no_process(&registered)
+                || self.is_long_overdue(now, &registered, &mut overdue)?
+            {
+                reclaimed +=
+                    self.write(|tx, effects| reclaim_run(tx, effects, now, &registered))?;
+            }
+        }
+        *self.overdue.lock().unwrap_or_else(PoisonError::into_inner) = overdue;
+        Ok(reclaimed)
+    }
+
+    /// Whether the process of a run is known to be gone. Where its lock file cannot be read, the lease decides.
+    fn has_no_process(&self, registered: &Registered) -> bool {
+        lock::is_dead(&self.data, &registered.run_id).unwrap_or_else(|error| {
+            tracing::warn!(
+                error = &error as &dyn Error,
+                "cannot tell whether a worker lives; its lease decides"
+            );
+            false
+        })
+    }
+
+    /// Ends a run that has to end itself: only the claims at fault are charged, the others go back without charge.
+    pub fn abandon_run(
+        &self,
+        now: Now,
+        run: &WorkerRun,
+        at_fault: &[ClaimId],
+    ) -> Result<Reclaimed, StoreError> {
+        self.write(|tx, effects| give_tasks_back(tx, effects, now, run.id(), &Fault::Of(at_fault)))
+    }
+
+    /// Whether the lease of a run ran out, and the run has not extended it since somebody could have. A run whose process is
+    /// there may have been kept from it by a locked database, or slept with its machine: it gets the time of one more
+    /// heartbeat, counted from when the database could be written to.
+    fn is_long_overdue(
+        &self,
+        now: Now,
+        registered: &Registered,
+        overdue: &mut HashMap<(String, i64), i64>,
+    ) -> Result<bool, StoreError> {
+        if registered.lease_until >= now.boot_ms {
+            return Ok(false);
+        }
+        let lease = (registered.run_id.clone(), registered.lease_until);
+        let known = self
+            .overdue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&lease)
+            .copied();
+        let since = if let Some(since) = known {
+            since
+        } else {
+            self.check_writable()?;
+            now.boot_ms
+        };
+        overdue.insert(lease, since);
+        Ok(now.boot_ms - since >= self.settings.heartbeat_interval().as_millis() as i64)
+    }
+}
+
+/// Whose fault a worker's end was.
+enum Fault<'a> {
+    /// Unknown: it is charged to each task that it had claimed.
+    Unknown,
+    /// Of these claims, as the worker itself has seen.
+    Of(&'a [ClaimId]),
+}
+
+fn reclaim_run(
+    tx: &Tx<'_>,
+    effects: &mut Effects,
+    now: Now,
+    dead: &Registered,
+) -> Result<Reclaimed, StoreError> {
+    // The lease may have been extended, or another process may have been faster, since the check from outside.
+    if !tx.is_same_lease(dead)? {
+        return Ok(Reclaimed::default());
+    }
+    give_tasks_back(tx, effects, now, &dead.run_id, &Fault::Unknown)
+}
+
+fn give_tasks_back(
+    tx: &Tx<'_>,
+    effects: &mut Effects,
+    now: Now,
+    run_id: &str,
+    fault: &Fault<'_>,
+) -> Result<Reclaimed, StoreError> {
+    let mut reclaimed = Reclaimed {
+        runs: 1,
+        ..Reclaimed::default()
+    };
+    for task in tx.tasks_of_run(run_id)? {
+        let is_charged = match fault {
+            Fault::Unknown => true,
+            Fault::Of(claims) => claims.contains(&ClaimId::from_bytes(task.claim_id)),
+        };
+        if is_charged {
+            count(tx, Counter::Crashes, 1.0)?;
+        }
+        if is_charged && task.crashes + 1 >= BUDGET {
+            let failure = Failure {
+                code: FailureCode::WorkerCrashed,
+                message: format!("workers died {BUDGET} times while working on this recording"),
+                retryable: false,
+            };
+            fail(
+                tx,
+                effects,
+                &Ending {
+                    job_seq: task.job_seq,
+                    job_id: task.job_id,
+                    now,
+                },
+                &failure,
+            )?;
+            reclaimed.failed_jobs += 1;
+        } else {
+            // No row changes if an earlier task of this loop has failed their job.
+            let back = TaskInHand {
+                id: task.id,
+                crashes: u32::from(is_charged),
+                is_suspect: matches!(fault, Fault::Unknown),
+            };
+            reclaimed.tasks += tx.reclaim_task(&back)? as u32;
+        }
+    }
+    tx.delete_run(run_id)?;
+    effects.work = true;
+    Ok(reclaimed)
+}

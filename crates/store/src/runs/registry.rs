@@ -1,0 +1,93 @@
+//! Worker runs: who may claim, and until when without a heartbeat.
+
+use crate::sqlite::NewRun;
+use crate::{Now, Store, StoreError, WorkerRun};
+
+/// What a worker registers.
+#[derive(Clone, Debug)]
+pub struct RunSettings {
+    /// Tasks it works on at a time.
+    pub slots: u32,
+    /// Name of its weights for jobs that name none.
+    pub model: String,
+    /// Which program it is.
+    pub version: String,
+}
+
+/// A worker that is registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisteredWorker {
+    /// Tasks it works on at a time.
+    pub slots: u32,
+    /// Name of its weights for jobs that name none.
+    pub model: String,
+    /// Which program it is.
+    pub version: String,
+}
+
+impl Store {
+    /// Registers a worker's run, so that it may claim.
+    pub fn register_run(
+        &self,
+        now: Now,
+        run: &WorkerRun,
+        settings: &RunSettings,
+    ) -> Result<(), StoreError> {
+        let new = NewRun {
+            run_id: run.id(),
+            boot_id: &self.boot_id,
+            lease_until: self.lease_end(now),
+            slots: settings.slots,
+            model: &settings.model,
+            version: &settings.version,
+            now: now.wall,
+        };
+        self.write(|tx, _| tx.register_run(&new))
+    }
+
+    /// The workers that are registered, the first started first.
+    pub fn registered_workers(&self) -> Result<Vec<RegisteredWorker>, StoreError> {
+        self.read(|tx| tx.registered_workers())
+    }
+
+    /// Announces which weights jobs may ask for. It replaces what another worker announced: the workers of one data folder
+    /// share their weights.
+    pub fn announce_models(&self, names: &[String]) -> Result<(), StoreError> {
+        self.write(|tx, _| {
+            tx.delete_models()?;
+            for name in names {
+                tx.insert_model(name)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Names of the weights jobs may ask for, in alphabetical order. Empty before the first worker has started.
+    pub fn announced_models(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|tx| tx.list_models())
+    }
+
+    /// Extends the lease of every claim of a run. An error [`StoreError::RunLost`] means that they were given to others.
+    pub fn heartbeat(&self, now: Now, run: &WorkerRun) -> Result<(), StoreError> {
+        self.write(
+            |tx, _| match tx.extend_lease(run.id(), self.lease_end(now))? {
+                0 => Err(StoreError::RunLost),
+                _ => Ok(()),
+            },
+        )
+    }
+
+    /// Ends a run that has released its claims.
+    pub fn end_run(&self, run: &WorkerRun) -> Result<(), StoreError> {
+        self.write(|tx, effects| {
+            // There should be none left; those that are cost no budget.
+            let released = tx.release_tasks_of_run(run.id())?;
+            effects.work = released > 0;
+            tx.delete_run(run.id())
+        })
+    }
+
+    fn lease_end(&self, now: Now) -> i64 {
+        now.boot_ms + self.settings.lease.as_millis() as i64
+    }
+}

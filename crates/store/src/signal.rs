@@ -1,0 +1,3 @@
+//! Signals between the processes of a queue.
+
+pub(crate) mod wake;

@@ -1,0 +1,246 @@
+//! Rows as Rust values, and how a column becomes one.
+
+use rusqlite::Row;
+use rusqlite::types::ValueRef;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use steno_models::{JobId, JobResult, Status, Timestamp};
+
+use crate::StoreError;
+
+/// A job with what its client may see. Times are milliseconds.
+pub(crate) struct JobRow {
+    pub(crate) id: JobId,
+    pub(crate) seq: i64,
+    pub(crate) status: Status,
+    pub(crate) language: Option<String>,
+    pub(crate) attempts: u32,
+    pub(crate) duration_ms: Option<i64>,
+    pub(crate) speech_ms: Option<i64>,
+    pub(crate) done_ms: i64,
+    pub(crate) created_at: Timestamp,
+    pub(crate) started_at: Option<Timestamp>,
+    pub(crate) finished_at: Option<Timestamp>,
+    pub(crate) retrieved_at: Option<Timestamp>,
+    pub(crate) delete_after: Option<Timestamp>,
+    pub(crate) ttl_deadline: Timestamp,
+    pub(crate) error_code: Option<String>,
+    pub(crate) error_message: Option<String>,
+    /// As JSON.
+    pub(crate) options: String,
+    pub(crate) result: Option<JobResult>,
+}
+
+impl JobRow {
+    /// From a row of `get_job.sql` or `list_jobs.sql`.
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        let time = |column: &str| -> rusqlite::Result<Option<Timestamp>> {
+            Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_ms))
+        };
+        Ok(Self {
+            id: JobId::from_bytes(row.get("id")?),
+            seq: row.get("seq")?,
+            status: word(row, "status")?,
+            language: row.get("language")?,
+            attempts: row.get("attempts")?,
+            duration_ms: row.get("duration_ms")?,
+            speech_ms: row.get("speech_ms")?,
+            done_ms: row.get("done_ms")?,
+            created_at: Timestamp::from_ms(row.get("created_at")?),
+            started_at: time("started_at")?,
+            finished_at: time("finished_at")?,
+            retrieved_at: time("retrieved_at")?,
+            delete_after: time("delete_after")?,
+            ttl_deadline: Timestamp::from_ms(row.get("ttl_deadline")?),
+            error_code: row.get("error_code")?,
+            error_message: row.get("error_message")?,
+            options: row.get("options")?,
+            result: optional_json(row, "body")?,
+        })
+    }
+}
+
+/// A job to insert.
+pub(crate) struct NewJobRow<'a> {
+    pub(crate) id: JobId,
+    pub(crate) owner: &'a str,
+    pub(crate) priority: i64,
+    pub(crate) created_at: Timestamp,
+    pub(crate) ttl_deadline: Timestamp,
+    pub(crate) language: Option<&'a str>,
+}
+
+/// The input of a job to insert.
+pub(crate) struct NewInput<'a> {
+    /// As JSON.
+    pub(crate) options: &'a str,
+    /// A JSON array of names.
+    pub(crate) requires: &'a str,
+    pub(crate) audio: &'a str,
+    pub(crate) audio_bytes: u64,
+    pub(crate) audio_sha256: [u8; 32],
+    pub(crate) fingerprint: [u8; 32],
+    pub(crate) shared: bool,
+    pub(crate) request_id: &'a str,
+}
+
+/// A job that a submission may repeat.
+pub(crate) struct EarlierJob {
+    pub(crate) seq: i64,
+    pub(crate) id: JobId,
+    pub(crate) status: Status,
+    pub(crate) created_at: Timestamp,
+    pub(crate) ttl_deadline: Timestamp,
+    pub(crate) fingerprint: Option<[u8; 32]>,
+}
+
+impl EarlierJob {
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            seq: row.get("seq")?,
+            id: JobId::from_bytes(row.get("id")?),
+            status: word(row, "status")?,
+            created_at: Timestamp::from_ms(row.get("created_at")?),
+            ttl_deadline: Timestamp::from_ms(row.get("ttl_deadline")?),
+            fingerprint: row.get("fingerprint")?,
+        })
+    }
+}
+
+/// What `prepare` found, for the row of the job.
+pub(crate) struct PlanRow<'a> {
+    pub(crate) duration_ms: u64,
+    pub(crate) speech_ms: u64,
+    /// Compute time that is expected; the job is due so long after its submission.
+    pub(crate) compute_ms: i64,
+    pub(crate) language: Option<&'a str>,
+    pub(crate) language_probability: Option<f32>,
+    pub(crate) spool: &'a str,
+    pub(crate) spool_bytes: u64,
+    /// As JSON.
+    pub(crate) warnings: &'a str,
+}
+
+/// The task that is claimed next.
+pub(crate) struct NextTask {
+    pub(crate) id: i64,
+    pub(crate) job_seq: i64,
+    pub(crate) kind: String,
+    pub(crate) is_suspect: bool,
+    pub(crate) owner: String,
+    pub(crate) served_ms: i64,
+    pub(crate) span_ms: i64,
+}
+
+/// What a claimed task works on.
+pub(crate) struct ClaimRow {
+    pub(crate) job_id: JobId,
+    pub(crate) kind: String,
+    /// Of the span, or else of the job.
+    pub(crate) language: Option<String>,
+    pub(crate) spool: Option<String>,
+    pub(crate) audio: String,
+    /// As JSON.
+    pub(crate) options: String,
+    pub(crate) request_id: String,
+    pub(crate) is_suspect: bool,
+    pub(crate) certainty: Option<String>,
+    pub(crate) span_index: Option<u32>,
+    /// As JSON, for a span.
+    pub(crate) stretches: Option<String>,
+    pub(crate) failures: u32,
+    pub(crate) crashes: u32,
+}
+
+/// A claim that a statement has ended.
+pub(crate) struct EndedClaim {
+    /// `None` for a claim of the first release.
+    pub(crate) claimed_at: Option<Timestamp>,
+}
+
+impl EndedClaim {
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        let claimed_at: Option<i64> = row.get("claimed_at")?;
+        Ok(Self {
+            claimed_at: claimed_at.map(Timestamp::from_ms),
+        })
+    }
+}
+
+/// A claimed task of a run that ends.
+pub(crate) struct TaskOfRun {
+    pub(crate) id: i64,
+    pub(crate) job_seq: i64,
+    pub(crate) job_id: JobId,
+    pub(crate) crashes: u32,
+    pub(crate) claim_id: [u8; 16],
+}
+
+/// A task as it goes back from a run that died.
+pub(crate) struct TaskInHand {
+    pub(crate) id: i64,
+    pub(crate) crashes: u32,
+    pub(crate) is_suspect: bool,
+}
+
+/// A run to register.
+pub(crate) struct NewRun<'a> {
+    pub(crate) run_id: &'a str,
+    pub(crate) boot_id: &'a str,
+    pub(crate) lease_until: i64,
+    pub(crate) slots: u32,
+    pub(crate) model: &'a str,
+    pub(crate) version: &'a str,
+    pub(crate) now: Timestamp,
+}
+
+/// A run that is registered.
+pub(crate) struct Registered {
+    pub(crate) run_id: String,
+    pub(crate) boot_id: String,
+    pub(crate) lease_until: i64,
+}
+
+/// A column that holds one of a type's words.
+pub(super) fn word<T: DeserializeOwned>(
+    row: &Row<'_>,
+    column: &'static str,
+) -> Result<T, StoreError> {
+    let text: String = row.get(column)?;
+    serde_json::from_value(text.into()).map_err(|source| StoreError::Content {
+        what: column,
+        source,
+    })
+}
+
+/// A column that holds JSON.
+pub(super) fn json<T: DeserializeOwned>(
+    row: &Row<'_>,
+    column: &'static str,
+) -> Result<T, StoreError> {
+    let text = row
+        .get_ref(column)?
+        .as_str()
+        .map_err(rusqlite::Error::from)?;
+    serde_json::from_str(text).map_err(|source| StoreError::Content {
+        what: column,
+        source,
+    })
+}
+
+/// A column that holds JSON or NULL.
+pub(super) fn optional_json<T: DeserializeOwned>(
+    row: &Row<'_>,
+    column: &'static str,
+) -> Result<Option<T>, StoreError> {
+    if row.get_ref(column)? == ValueRef::Null {
+        Ok(None)
+    } else {
+        json(row, column).map(Some)
+    }
+}
+
+/// A value as JSON, for a column.
+pub(crate) fn to_json(what: &'static str, value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|source| StoreError::Content { what, source })
+}

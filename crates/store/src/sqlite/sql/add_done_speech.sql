@@ -1,0 +1,1 @@
+UPDATE jobs SET done_ms = done_ms + :ms WHERE seq = :job

@@ -1,0 +1,1 @@
+UPDATE owners SET served_ms = served_ms + :cost_ms WHERE owner = :owner

@@ -1,0 +1,1 @@
+SELECT claim_id FROM tasks WHERE job = :job AND status = 'claimed'

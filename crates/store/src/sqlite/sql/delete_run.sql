@@ -1,0 +1,1 @@
+DELETE FROM workers WHERE run_id = :run_id

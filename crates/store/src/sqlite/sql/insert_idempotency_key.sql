@@ -1,0 +1,1 @@
+INSERT INTO idempotency_keys (owner, key, job) VALUES (:owner, :key, :job)

@@ -1,0 +1,1 @@
+INSERT OR IGNORE INTO models (name) VALUES (:name)

@@ -1,0 +1,1 @@
+INSERT INTO results (job, body) VALUES (:job, :body)

@@ -1,0 +1,1 @@
+UPDATE tasks SET due_at = due_at + :ms, run_at = run_at + :ms

@@ -1,0 +1,1 @@
+SELECT run_id, boot_id, lease_until FROM workers

@@ -1,0 +1,1 @@
+SELECT slots, model, version FROM workers ORDER BY started_at, run_id

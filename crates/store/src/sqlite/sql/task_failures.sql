@@ -1,0 +1,1 @@
+SELECT failures FROM tasks WHERE id = :task

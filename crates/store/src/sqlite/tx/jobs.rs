@@ -1,0 +1,323 @@
+//! Statements about jobs, their inputs, results and tombstones.
+
+use rusqlite::named_params;
+use steno_models::{JobId, Status, Timestamp, Tombstone};
+
+use crate::StoreError;
+use crate::sqlite::rows::{json, word};
+use crate::sqlite::{EarlierJob, JobRow, NewInput, NewJobRow, PlanRow, Tx, sql};
+use crate::tasks::assemble::RecordingFacts;
+use crate::upkeep::inspect::{InspectedJob, JobFilter};
+
+impl Tx<'_> {
+    pub(crate) fn insert_job(&self, job: &NewJobRow<'_>) -> Result<i64, StoreError> {
+        let parameters = named_params! {
+            ":id": job.id.as_bytes(),
+            ":owner": job.owner,
+            ":priority": job.priority,
+            ":created_at": job.created_at.ms(),
+            ":ttl_deadline": job.ttl_deadline.ms(),
+            ":language": job.language,
+        };
+        self.one(sql!("insert_job"), parameters, |row| Ok(row.get(0)?))
+    }
+
+    pub(crate) fn insert_input(&self, job: i64, input: &NewInput<'_>) -> Result<(), StoreError> {
+        let parameters = named_params! {
+            ":job": job,
+            ":options": input.options,
+            ":requires": input.requires,
+            ":audio": input.audio,
+            ":audio_bytes": input.audio_bytes as i64,
+            ":audio_sha256": input.audio_sha256,
+            ":fingerprint": input.fingerprint,
+            ":shared": input.shared,
+            ":request_id": input.request_id,
+        };
+        self.execute(sql!("insert_input"), parameters).map(drop)
+    }
+
+    pub(crate) fn insert_idempotency_key(
+        &self,
+        owner: &str,
+        key: &str,
+        job: i64,
+    ) -> Result<(), StoreError> {
+        let parameters = named_params! {":owner": owner, ":key": key, ":job": job};
+        self.execute(sql!("insert_idempotency_key"), parameters)
+            .map(drop)
+    }
+
+    pub(crate) fn find_job_of_key(
+        &self,
+        owner: &str,
+        key: &str,
+    ) -> Result<Option<EarlierJob>, StoreError> {
+        let parameters = named_params! {":owner": owner, ":key": key};
+        self.first(sql!("find_job_of_key"), parameters, EarlierJob::read)
+    }
+
+    pub(crate) fn find_shared_job(
+        &self,
+        owner: &str,
+        fingerprint: [u8; 32],
+        still_there_at: Timestamp,
+    ) -> Result<Option<EarlierJob>, StoreError> {
+        let parameters = named_params! {
+            ":owner": owner,
+            ":fingerprint": fingerprint,
+            ":still_there_at": still_there_at.ms(),
+        };
+        self.first(sql!("find_shared_job"), parameters, EarlierJob::read)
+    }
+
+    pub(crate) fn any_shared_job(&self, owner: &str) -> Result<bool, StoreError> {
+        self.exists(sql!("any_shared_job"), named_params! {":owner": owner})
+    }
+
+    pub(crate) fn count_pending_jobs(&self) -> Result<u64, StoreError> {
+        self.one(sql!("count_pending_jobs"), &[], |row| {
+            Ok(row.get::<_, i64>(0)? as u64)
+        })
+    }
+
+    /// `None` for a job that is not there.
+    pub(crate) fn count_jobs_ahead(&self, seq: i64) -> Result<Option<u64>, StoreError> {
+        self.first(
+            sql!("count_jobs_ahead"),
+            named_params! {":seq": seq},
+            |row| Ok(row.get::<_, i64>(0)? as u64),
+        )
+    }
+
+    pub(crate) fn get_job(
+        &self,
+        owner: Option<&str>,
+        job: JobId,
+    ) -> Result<Option<JobRow>, StoreError> {
+        let parameters = named_params! {":id": job.as_bytes(), ":owner": owner};
+        self.first(sql!("get_job"), parameters, JobRow::read)
+    }
+
+    pub(crate) fn list_jobs(
+        &self,
+        now: Timestamp,
+        owner: &str,
+        status: Option<Status>,
+        before: (Timestamp, JobId),
+        limit: u32,
+    ) -> Result<Vec<JobRow>, StoreError> {
+        let (created_at, id) = before;
+        let parameters = named_params! {
+            ":owner": owner,
+            ":created_at": created_at.ms(),
+            ":id": id.as_bytes(),
+            ":status": status.map(Status::as_str),
+            ":now": now.ms(),
+            ":limit": limit,
+        };
+        self.all(sql!("list_jobs"), parameters, JobRow::read)
+    }
+
+    pub(crate) fn job_has_ended(&self, job: JobId) -> Result<bool, StoreError> {
+        let parameters = named_params! {":id": job.as_bytes()};
+        self.one(sql!("job_has_ended"), parameters, |row| Ok(row.get(0)?))
+    }
+
+    pub(crate) fn job_seq(
+        &self,
+        owner: Option<&str>,
+        job: JobId,
+    ) -> Result<Option<i64>, StoreError> {
+        let parameters = named_params! {":id": job.as_bytes(), ":owner": owner};
+        self.first(sql!("job_seq"), parameters, |row| Ok(row.get(0)?))
+    }
+
+    pub(crate) fn job_id(&self, seq: i64) -> Result<JobId, StoreError> {
+        self.one(sql!("job_id"), named_params! {":job": seq}, |row| {
+            Ok(JobId::from_bytes(row.get(0)?))
+        })
+    }
+
+    /// Marks the job of a claimed task as begun.
+    pub(crate) fn start_job(
+        &self,
+        seq: i64,
+        task: i64,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let parameters = named_params! {":job": seq, ":task": task, ":now": now.ms()};
+        self.execute(sql!("start_job"), parameters)
+    }
+
+    pub(crate) fn store_plan(&self, seq: i64, plan: &PlanRow<'_>) -> Result<usize, StoreError> {
+        let parameters = named_params! {
+            ":job": seq,
+            ":duration_ms": plan.duration_ms as i64,
+            ":speech_ms": plan.speech_ms as i64,
+            ":compute_ms": plan.compute_ms,
+            ":language": plan.language,
+            ":language_probability": plan.language_probability,
+            ":spool": plan.spool,
+            ":spool_bytes": plan.spool_bytes as i64,
+            ":warnings": plan.warnings,
+        };
+        self.execute(sql!("store_plan"), parameters)
+    }
+
+    pub(crate) fn require_span_languages(&self, seq: i64) -> Result<(), StoreError> {
+        self.execute(sql!("require_span_languages"), named_params! {":job": seq})
+            .map(drop)
+    }
+
+    pub(crate) fn add_done_speech(&self, seq: i64, ms: u64) -> Result<usize, StoreError> {
+        let parameters = named_params! {":job": seq, ":ms": ms as i64};
+        self.execute(sql!("add_done_speech"), parameters)
+    }
+
+    /// What is known of a job's recording; the name of the weights is left empty.
+    pub(crate) fn recording_facts(&self, seq: i64) -> Result<RecordingFacts, StoreError> {
+        self.one(
+            sql!("select_recording"),
+            named_params! {":job": seq},
+            |row| {
+                Ok(RecordingFacts {
+                    language: row.get("language")?,
+                    language_probability: row.get("language_probability")?,
+                    duration_ms: row.get::<_, i64>("duration_ms")?.max(0) as u64,
+                    model: String::new(),
+                    warnings: json(row, "warnings")?,
+                })
+            },
+        )
+    }
+
+    pub(crate) fn insert_result(&self, seq: i64, body: &str) -> Result<(), StoreError> {
+        let parameters = named_params! {":job": seq, ":body": body};
+        self.execute(sql!("insert_result"), parameters).map(drop)
+    }
+
+    pub(crate) fn complete_job(
+        &self,
+        seq: i64,
+        now: Timestamp,
+        language: Option<&str>,
+    ) -> Result<usize, StoreError> {
+        let parameters = named_params! {":job": seq, ":now": now.ms(), ":language": language};
+        self.execute(sql!("complete_job"), parameters)
+    }
+
+    pub(crate) fn fail_job(
+        &self,
+        seq: i64,
+        now: Timestamp,
+        code: &str,
+        message: &str,
+    ) -> Result<usize, StoreError> {
+        let parameters =
+            named_params! {":job": seq, ":now": now.ms(), ":code": code, ":message": message};
+        self.execute(sql!("fail_job"), parameters)
+    }
+
+    pub(crate) fn mark_retrieved(
+        &self,
+        job: JobId,
+        began: Timestamp,
+        grace_end: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let parameters = named_params! {
+            ":id": job.as_bytes(),
+            ":began": began.ms(),
+            ":grace_end": grace_end.ms(),
+        };
+        self.execute(sql!("mark_retrieved"), parameters)
+    }
+
+    pub(crate) fn due_expired(&self, now: Timestamp, batch: u32) -> Result<Vec<i64>, StoreError> {
+        let parameters = named_params! {":now": now.ms(), ":batch": batch};
+        self.all(sql!("select_expired"), parameters, |row| Ok(row.get(0)?))
+    }
+
+    pub(crate) fn due_retrieved(&self, now: Timestamp, batch: u32) -> Result<Vec<i64>, StoreError> {
+        let parameters = named_params! {":now": now.ms(), ":batch": batch};
+        self.all(sql!("select_retrieved"), parameters, |row| Ok(row.get(0)?))
+    }
+
+    pub(crate) fn delete_job(&self, seq: i64) -> Result<(), StoreError> {
+        self.execute(sql!("delete_job"), named_params! {":job": seq})
+            .map(drop)
+    }
+
+    /// Returns the id of the job.
+    pub(crate) fn insert_tombstone(
+        &self,
+        seq: i64,
+        reason: &str,
+        now: Timestamp,
+        longer_ms: i64,
+    ) -> Result<JobId, StoreError> {
+        let parameters = named_params! {
+            ":job": seq,
+            ":reason": reason,
+            ":now": now.ms(),
+            ":longer_ms": longer_ms,
+        };
+        self.one(sql!("insert_tombstone"), parameters, |row| {
+            Ok(JobId::from_bytes(row.get(0)?))
+        })
+    }
+
+    pub(crate) fn get_tombstone(
+        &self,
+        owner: Option<&str>,
+        job: JobId,
+        now: Timestamp,
+    ) -> Result<Option<Tombstone>, StoreError> {
+        let parameters = named_params! {":id": job.as_bytes(), ":owner": owner, ":now": now.ms()};
+        self.first(sql!("get_tombstone"), parameters, |row| {
+            Ok(Tombstone {
+                job_id: job,
+                status: word(row, "status")?,
+                reason: word(row, "reason")?,
+                created_at: Timestamp::from_ms(row.get("created_at")?),
+                deleted_at: Timestamp::from_ms(row.get("deleted_at")?),
+                ttl_deadline: Timestamp::from_ms(row.get("ttl_deadline")?),
+            })
+        })
+    }
+
+    pub(crate) fn any_forgettable_tombstone(&self, now: Timestamp) -> Result<bool, StoreError> {
+        self.exists(
+            sql!("any_forgettable_tombstone"),
+            named_params! {":now": now.ms()},
+        )
+    }
+
+    pub(crate) fn forget_tombstones(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.execute(sql!("forget_tombstones"), named_params! {":now": now.ms()})
+            .map(drop)
+    }
+
+    pub(crate) fn inspect_jobs(&self, filter: &JobFilter) -> Result<Vec<InspectedJob>, StoreError> {
+        let parameters = named_params! {
+            ":id": filter.job_id.as_ref().map(JobId::as_bytes),
+            ":owner": filter.owner,
+            ":status": filter.status.map(Status::as_str),
+            ":before": filter.created_by.map_or(i64::MAX, Timestamp::ms),
+        };
+        self.all(sql!("inspect_jobs"), parameters, |row| {
+            Ok(InspectedJob {
+                job_id: JobId::from_bytes(row.get("id")?),
+                owner: row.get("owner")?,
+                status: word(row, "status")?,
+                attempts: row.get("attempts")?,
+                created_at: Timestamp::from_ms(row.get("created_at")?),
+                error_code: row.get("error_code")?,
+                audio_bytes: row.get::<_, i64>("audio_bytes")? as u64,
+                tasks_waiting: row.get("tasks_waiting")?,
+                tasks_claimed: row.get("tasks_claimed")?,
+                tasks_done: row.get("tasks_done")?,
+            })
+        })
+    }
+}

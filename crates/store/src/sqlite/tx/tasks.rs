@@ -1,0 +1,310 @@
+//! Statements about tasks and claims.
+//!
+//! Those that end a claim name it in their condition: they change no row, and return that, when the claim was lost.
+
+use rusqlite::named_params;
+use steno_models::{JobId, Segment, Timestamp};
+
+use crate::StoreError;
+use crate::sqlite::rows::{json, optional_json, to_json};
+use crate::sqlite::{ClaimRow, EndedClaim, NextTask, TaskInHand, TaskOfRun, Tx, sql};
+use crate::tasks::assemble::DoneSpan;
+use crate::tasks::types::{
+    Certainty, Claim, ClaimId, PlannedSpan, SpanOutcome, SpanOutput, TaskStatus,
+};
+use crate::upkeep::inspect::InspectedTask;
+
+/// Which tasks a claim may take; each list is a JSON array of words.
+pub(crate) struct Claimable {
+    pub(crate) kinds: String,
+    /// Of the kinds, those with queues of their own.
+    pub(crate) later_kinds: String,
+    /// Names of what a job may require.
+    pub(crate) known: String,
+    /// Prepared jobs of an owner from which on its spans come first.
+    pub(crate) max_prepared: u32,
+}
+
+impl Tx<'_> {
+    pub(crate) fn insert_prepare_task(&self, job: i64) -> Result<(), StoreError> {
+        self.execute(sql!("insert_prepare_task"), named_params! {":job": job})
+            .map(drop)
+    }
+
+    pub(crate) fn insert_span_task(
+        &self,
+        job: i64,
+        index: usize,
+        span: &PlannedSpan,
+    ) -> Result<(), StoreError> {
+        let stretches = to_json("stretches", &span.stretches)?;
+        let parameters = named_params! {
+            ":job": job,
+            ":span_index": index as i64,
+            ":start_sample": span.stretches.first().map_or(0, |(start, _)| *start as i64),
+            ":end_sample": span.stretches.last().map_or(0, |(_, end)| *end as i64),
+            ":stretches": stretches,
+            ":certainty": span.certainty.as_str(),
+            ":language": span.language,
+        };
+        self.execute(sql!("insert_span_task"), parameters).map(drop)
+    }
+
+    pub(crate) fn any_claimable(
+        &self,
+        now: Timestamp,
+        claimable: &Claimable,
+    ) -> Result<bool, StoreError> {
+        let parameters = named_params! {
+            ":now": now.ms(),
+            ":known": claimable.known,
+            ":kinds": claimable.kinds,
+        };
+        self.exists(sql!("any_claimable"), parameters)
+    }
+
+    pub(crate) fn promote_waiting_tasks(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.execute(
+            sql!("promote_waiting_tasks"),
+            named_params! {":now": now.ms()},
+        )
+        .map(drop)
+    }
+
+    pub(crate) fn next_task(&self, claimable: &Claimable) -> Result<Option<NextTask>, StoreError> {
+        let parameters = named_params! {
+            ":known": claimable.known,
+            ":kinds": claimable.kinds,
+            ":later_kinds": claimable.later_kinds,
+            ":max_prepared": claimable.max_prepared,
+        };
+        self.first(sql!("next_task"), parameters, |row| {
+            Ok(NextTask {
+                id: row.get("id")?,
+                job_seq: row.get("job")?,
+                kind: row.get("kind")?,
+                is_suspect: row.get("is_suspect")?,
+                owner: row.get("owner")?,
+                served_ms: row.get("served_ms")?,
+                span_ms: row.get("span_ms")?,
+            })
+        })
+    }
+
+    /// Whether one of a run's claims is suspect; `None` where it has no claims.
+    pub(crate) fn has_suspect_claim(&self, run_id: &str) -> Result<Option<bool>, StoreError> {
+        let parameters = named_params! {":run_id": run_id};
+        self.one(sql!("suspect_claims"), parameters, |row| Ok(row.get(0)?))
+    }
+
+    pub(crate) fn claim_task(
+        &self,
+        task: i64,
+        claim: ClaimId,
+        run_id: &str,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let parameters = named_params! {
+            ":task": task,
+            ":claim_id": claim.as_bytes(),
+            ":run_id": run_id,
+            ":now": now.ms(),
+        };
+        self.execute(sql!("claim_task"), parameters)
+    }
+
+    pub(crate) fn load_claim(&self, task: i64) -> Result<ClaimRow, StoreError> {
+        self.one(sql!("load_claim"), named_params! {":task": task}, |row| {
+            Ok(ClaimRow {
+                job_id: JobId::from_bytes(row.get("id")?),
+                kind: row.get("kind")?,
+                language: row.get("language")?,
+                spool: row.get("spool")?,
+                audio: row.get("audio")?,
+                options: row.get("options")?,
+                request_id: row.get("request_id")?,
+                is_suspect: row.get("is_suspect")?,
+                certainty: row.get("certainty")?,
+                span_index: row.get("span_index")?,
+                stretches: row.get("stretches")?,
+                failures: row.get("failures")?,
+                crashes: row.get("crashes")?,
+            })
+        })
+    }
+
+    pub(crate) fn task_failures(&self, task: i64) -> Result<Option<u32>, StoreError> {
+        let parameters = named_params! {":task": task};
+        self.first(sql!("task_failures"), parameters, |row| Ok(row.get(0)?))
+    }
+
+    /// Ends a claim with the output of its span. `None` if the claim was lost.
+    pub(crate) fn finish_span(
+        &self,
+        claim: &Claim,
+        segments: &str,
+        outcome: &str,
+    ) -> Result<Option<EndedClaim>, StoreError> {
+        let parameters = named_params! {
+            ":task": claim.task_id,
+            ":claim_id": claim.id.as_bytes(),
+            ":segments": segments,
+            ":outcome": outcome,
+        };
+        self.first(sql!("finish_span"), parameters, EndedClaim::read)
+    }
+
+    /// Ends a claim and deletes its task. `None` if the claim was lost.
+    pub(crate) fn remove_claimed_task(
+        &self,
+        claim: &Claim,
+    ) -> Result<Option<EndedClaim>, StoreError> {
+        let parameters = named_params! {":task": claim.task_id, ":claim_id": claim.id.as_bytes()};
+        self.first(sql!("remove_claimed_task"), parameters, EndedClaim::read)
+    }
+
+    /// Ends a claim; its task waits until `run_at`.
+    pub(crate) fn postpone_task(
+        &self,
+        claim: &Claim,
+        run_at: Timestamp,
+        failures: u32,
+    ) -> Result<usize, StoreError> {
+        let parameters = named_params! {
+            ":task": claim.task_id,
+            ":claim_id": claim.id.as_bytes(),
+            ":run_at": run_at.ms(),
+            ":failures": failures,
+        };
+        self.execute(sql!("postpone_task"), parameters)
+    }
+
+    /// Ends a claim; its task is ready again.
+    pub(crate) fn release_task(&self, claim: &Claim) -> Result<usize, StoreError> {
+        let parameters = named_params! {":task": claim.task_id, ":claim_id": claim.id.as_bytes()};
+        self.execute(sql!("release_task"), parameters)
+    }
+
+    pub(crate) fn release_tasks_of_run(&self, run_id: &str) -> Result<usize, StoreError> {
+        self.execute(
+            sql!("release_tasks_of_run"),
+            named_params! {":run_id": run_id},
+        )
+    }
+
+    pub(crate) fn tasks_of_run(&self, run_id: &str) -> Result<Vec<TaskOfRun>, StoreError> {
+        self.all(
+            sql!("tasks_of_run"),
+            named_params! {":run_id": run_id},
+            |row| {
+                Ok(TaskOfRun {
+                    id: row.get(0)?,
+                    job_seq: row.get(1)?,
+                    job_id: JobId::from_bytes(row.get(2)?),
+                    crashes: row.get(3)?,
+                    claim_id: row.get(4)?,
+                })
+            },
+        )
+    }
+
+    /// Makes a task of a dead run ready. Changes no row where its job has ended meanwhile.
+    pub(crate) fn reclaim_task(&self, task: &TaskInHand) -> Result<usize, StoreError> {
+        let parameters = named_params! {
+            ":task": task.id,
+            ":crashes": task.crashes,
+            ":is_suspect": task.is_suspect,
+        };
+        self.execute(sql!("reclaim_task"), parameters)
+    }
+
+    pub(crate) fn claims_of_job(&self, job: i64) -> Result<Vec<ClaimId>, StoreError> {
+        self.all(sql!("claims_of_job"), named_params! {":job": job}, |row| {
+            Ok(ClaimId::from_bytes(row.get(0)?))
+        })
+    }
+
+    pub(crate) fn claims_of_run(&self, run_id: &str) -> Result<Vec<ClaimId>, StoreError> {
+        let parameters = named_params! {":run_id": run_id};
+        self.all(sql!("claims_of_run"), parameters, |row| {
+            Ok(ClaimId::from_bytes(row.get(0)?))
+        })
+    }
+
+    pub(crate) fn delete_tasks(&self, job: i64) -> Result<(), StoreError> {
+        self.execute(sql!("delete_tasks"), named_params! {":job": job})
+            .map(drop)
+    }
+
+    pub(crate) fn any_unfinished_task(&self, job: i64) -> Result<bool, StoreError> {
+        self.exists(sql!("any_unfinished_task"), named_params! {":job": job})
+    }
+
+    /// The spans of a job whose tasks are all done, in the order of the recording.
+    pub(crate) fn done_spans(&self, job: i64) -> Result<Vec<DoneSpan>, StoreError> {
+        self.all(
+            sql!("select_done_spans"),
+            named_params! {":job": job},
+            |row| {
+                let certainty: Option<String> = row.get("certainty")?;
+                let SpanOutcome {
+                    dropped,
+                    sounds_like,
+                } = json(row, "outcome")?;
+                Ok(DoneSpan {
+                    plan: PlannedSpan {
+                        stretches: json(row, "stretches")?,
+                        certainty: Certainty::from_stored(certainty.as_deref()),
+                        language: row.get("language")?,
+                    },
+                    output: SpanOutput {
+                        segments: json(row, "segments")?,
+                        dropped,
+                        sounds_like,
+                    },
+                })
+            },
+        )
+    }
+
+    /// The segments of a job's spans from one on, in order, up to the first that is not done.
+    pub(crate) fn done_segments(
+        &self,
+        job: JobId,
+        from_span: u32,
+    ) -> Result<Vec<Vec<Segment>>, StoreError> {
+        let mut statement = self.statement(sql!("select_segments"))?;
+        let mut rows =
+            statement.query(named_params! {":id": job.as_bytes(), ":from": from_span})?;
+        let mut spans = Vec::new();
+        while let Some(row) = rows.next()? {
+            let Some(segments) = optional_json(row, "segments")? else {
+                break;
+            };
+            spans.push(segments);
+        }
+        Ok(spans)
+    }
+
+    pub(crate) fn inspect_tasks(&self, job: JobId) -> Result<Vec<InspectedTask>, StoreError> {
+        let parameters = named_params! {":id": job.as_bytes()};
+        self.all(sql!("inspect_tasks"), parameters, |row| {
+            let status: String = row.get("status")?;
+            let status = TaskStatus::from_stored(&status).ok_or(StoreError::Contradiction {
+                action: "read the status of a task",
+            })?;
+            Ok(InspectedTask {
+                kind: row.get("kind")?,
+                span: row.get("span_index")?,
+                status,
+                failures: row.get("failures")?,
+                crashes: row.get("crashes")?,
+            })
+        })
+    }
+
+    pub(crate) fn retry_tasks(&self, job: Option<JobId>) -> Result<usize, StoreError> {
+        let parameters = named_params! {":id": job.as_ref().map(JobId::as_bytes)};
+        self.execute(sql!("retry_tasks"), parameters)
+    }
+}

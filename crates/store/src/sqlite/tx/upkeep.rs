@@ -1,0 +1,155 @@
+//! Statements of the upkeep: counters, the clock, settings, files, and checks.
+
+use std::collections::HashSet;
+
+use rusqlite::named_params;
+use steno_models::{Status, Timestamp};
+
+use crate::StoreError;
+use crate::sqlite::rows::word;
+use crate::sqlite::{Tx, sql};
+
+/// Whose files are needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JobFiles {
+    /// Recordings as they came.
+    Audio,
+    /// Decoded recordings.
+    Spool,
+}
+
+impl JobFiles {
+    /// Name of their folder, as in the `gc` list.
+    pub(crate) fn folder(self) -> &'static str {
+        match self {
+            Self::Audio => "audio",
+            Self::Spool => "spool",
+        }
+    }
+}
+
+impl Tx<'_> {
+    pub(crate) fn count(&self, name: &str, label: &str, value: f64) -> Result<(), StoreError> {
+        let parameters = named_params! {":name": name, ":label": label, ":value": value};
+        self.execute(sql!("count"), parameters).map(drop)
+    }
+
+    /// Name, label and value of each counter.
+    pub(crate) fn list_counters(&self) -> Result<Vec<(String, String, f64)>, StoreError> {
+        self.all(sql!("list_counters"), &[], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+    }
+
+    /// Status, number of jobs, and when the oldest was submitted.
+    pub(crate) fn queue_depth(&self) -> Result<Vec<(Status, u64, Timestamp)>, StoreError> {
+        self.all(sql!("queue_depth"), &[], |row| {
+            let count: i64 = row.get(1)?;
+            Ok((
+                word(row, "status")?,
+                count as u64,
+                Timestamp::from_ms(row.get(2)?),
+            ))
+        })
+    }
+
+    /// The boot, and by how much the wall clock was ahead of the time since boot.
+    pub(crate) fn noted_clock(&self) -> Result<Option<(String, i64)>, StoreError> {
+        self.first(sql!("noted_clock"), &[], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+    }
+
+    pub(crate) fn note_clock(&self, boot_id: &str, offset_ms: i64) -> Result<(), StoreError> {
+        let parameters = named_params! {":boot_id": boot_id, ":offset_ms": offset_ms};
+        self.execute(sql!("note_clock"), parameters).map(drop)
+    }
+
+    pub(crate) fn move_deadlines(&self, ms: i64) -> Result<(), StoreError> {
+        for statement in [
+            sql!("move_deadlines_of_jobs"),
+            sql!("move_deadlines_of_tasks"),
+            sql!("move_deadlines_of_tombstones"),
+        ] {
+            self.execute(statement, named_params! {":ms": ms})?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn get_setting(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.first(sql!("get_setting"), named_params! {":name": name}, |row| {
+            Ok(row.get(0)?)
+        })
+    }
+
+    pub(crate) fn set_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        let parameters = named_params! {":name": name, ":value": value};
+        self.execute(sql!("set_setting"), parameters).map(drop)
+    }
+
+    /// Puts a job's files on the list of what is to be deleted.
+    pub(crate) fn list_job_files(&self, job: i64) -> Result<(), StoreError> {
+        self.execute(sql!("list_job_files"), named_params! {":job": job})
+            .map(drop)
+    }
+
+    /// Files to delete, relative to the data folder.
+    pub(crate) fn list_gc(&self) -> Result<Vec<String>, StoreError> {
+        self.all(sql!("list_gc"), &[], |row| Ok(row.get(0)?))
+    }
+
+    pub(crate) fn delete_gc(&self, path: &str) -> Result<(), StoreError> {
+        self.execute(sql!("delete_gc"), named_params! {":path": path})
+            .map(drop)
+    }
+
+    /// Names of files that unfinished jobs need.
+    pub(crate) fn needed_names(&self, files: JobFiles) -> Result<HashSet<String>, StoreError> {
+        let parameters = named_params! {":name": None::<&str>};
+        let names = self.all(names_of(files), parameters, |row| Ok(row.get(0)?))?;
+        Ok(names.into_iter().collect())
+    }
+
+    /// Whether an unfinished job needs the file of this name.
+    pub(crate) fn is_needed(&self, files: JobFiles, name: &str) -> Result<bool, StoreError> {
+        self.exists(names_of(files), named_params! {":name": name})
+    }
+
+    /// Every file that unfinished jobs need, relative to the data folder.
+    pub(crate) fn needed_files(&self) -> Result<HashSet<String>, StoreError> {
+        let mut needed = HashSet::new();
+        for files in [JobFiles::Audio, JobFiles::Spool] {
+            let names = self.needed_names(files)?;
+            needed.extend(
+                names
+                    .iter()
+                    .map(|name| format!("{}/{name}", files.folder())),
+            );
+        }
+        Ok(needed)
+    }
+
+    /// What is wrong with the database, a line each.
+    pub(crate) fn check(&self) -> Result<Vec<String>, StoreError> {
+        let mut problems = self.all("PRAGMA integrity_check", &[], |row| {
+            Ok(row.get::<_, String>(0)?)
+        })?;
+        problems.retain(|line| line != "ok");
+        problems.extend(self.all("PRAGMA foreign_key_check", &[], |row| {
+            Ok(format!(
+                "a row of {} refers to one of {} that is not there",
+                row.get::<_, String>(0)?,
+                row.get::<_, String>(2)?
+            ))
+        })?);
+        problems.extend(self.all(sql!("check_rows"), &[], |row| Ok(row.get::<_, String>(0)?))?);
+        Ok(problems)
+    }
+}
+
+fn names_of(files: JobFiles) -> &'static str {
+    match files {
+        JobFiles::Audio => sql!("select_audio_names"),
+        JobFiles::Spool => sql!("select_spool_names"),
+    }
+}

@@ -1,0 +1,220 @@
+//! Claiming: a worker takes the next task.
+
+use serde::de::DeserializeOwned;
+use steno_models::{FailureCode, TranscribeRequest};
+
+use crate::effects::Effects;
+use crate::jobs::end::{Ending, fail};
+use crate::sqlite::{ClaimRow, Claimable, NextTask, Tx};
+use crate::store::EXPECTED_REAL_TIME_FACTOR;
+use crate::tasks::fence::require_row;
+use crate::tasks::types::{
+    Certainty, Claim, ClaimId, Failure, PlannedSpan, SpanTask, TaskInput, TaskKind,
+};
+use crate::upkeep::counters::{Counter, count};
+use crate::{Now, Store, StoreError, WorkerRun};
+
+/// Compute time expected of a `prepare` task, whose recording nobody has looked at.
+const PREPARE_COST_MS: i64 = 2000;
+
+/// Unfinished jobs of an owner with decoded audio, from which on spans come before the preparation of further jobs. An hour of
+/// audio is 115 MB.
+const MAX_PREPARED_JOBS: u32 = 32;
+
+impl Store {
+    /// Takes the next task for a worker's run, or `None`. Owners take turns by the work they were given; of an owner's tasks,
+    /// by priority, then due time, then order in the recording.
+    ///
+    /// A task on which a worker died without a word is done alone: if its worker dies again, it is known why, and nobody else is
+    /// charged.
+    ///
+    /// `kinds` are those that the caller can do; tasks of other kinds are left alone.
+    pub fn claim_task(
+        &self,
+        now: Now,
+        run: &WorkerRun,
+        kinds: &[TaskKind],
+    ) -> Result<Option<Claim>, StoreError> {
+        let claimable = claimable(kinds);
+        // A read first: an idle worker must not take the write lock.
+        if !self.read(|tx| tx.any_claimable(now.wall, &claimable))? {
+            return Ok(None);
+        }
+        self.write(|tx, effects| claim_next(tx, effects, now, run.id(), kinds))
+    }
+
+    /// The valid claims of a worker's run. A slot whose claim is not among them works in vain.
+    pub fn standing_claims(&self, run: &WorkerRun) -> Result<Vec<ClaimId>, StoreError> {
+        self.read(|tx| tx.claims_of_run(run.id()))
+    }
+}
+
+/// What a claim of these kinds may take.
+fn claimable(kinds: &[TaskKind]) -> Claimable {
+    let later_kinds = kinds.iter().copied().filter(|kind| kind.has_own_queue());
+    Claimable {
+        kinds: words(kinds.iter().copied()),
+        later_kinds: words(later_kinds),
+        known: serde_json::Value::from(TranscribeRequest::known_requirements()).to_string(),
+        max_prepared: MAX_PREPARED_JOBS,
+    }
+}
+
+/// The words of kinds, as a JSON array.
+fn words(kinds: impl Iterator<Item = TaskKind>) -> String {
+    let words: serde_json::Value = kinds.map(TaskKind::as_str).collect();
+    words.to_string()
+}
+
+/// Takes the next task inside a transaction, so that finishing one task and claiming the next is one commit. `None` without
+/// `kinds`.
+pub(crate) fn claim_next(
+    tx: &Tx<'_>,
+    effects: &mut Effects,
+    now: Now,
+    run_id: &str,
+    kinds: &[TaskKind],
+) -> Result<Option<Claim>, StoreError> {
+    if kinds.is_empty() {
+        return Ok(None);
+    }
+    if !tx.is_registered(run_id)? {
+        return Err(StoreError::RunLost);
+    }
+    tx.promote_waiting_tasks(now.wall)?;
+
+    let claimable = claimable(kinds);
+    loop {
+        let Some(next) = tx.next_task(&claimable)? else {
+            return Ok(None);
+        };
+        if must_wait(tx, run_id, next.is_suspect)? {
+            return Ok(None);
+        }
+        match claim(tx, effects, now, run_id, &next) {
+            Err(error @ StoreError::Content { .. }) => {
+                fail_unreadable(tx, effects, now, &next, &error)?;
+            }
+            outcome => return outcome.map(Some),
+        }
+    }
+}
+
+/// Takes a task. [`StoreError::Content`] if what is stored of it cannot be read.
+fn claim(
+    tx: &Tx<'_>,
+    effects: &mut Effects,
+    now: Now,
+    run_id: &str,
+    next: &NextTask,
+) -> Result<Claim, StoreError> {
+    let claim_id = ClaimId::random();
+    let claimed = tx.claim_task(next.id, claim_id, run_id, now.wall)?;
+    require_row(claimed, "claim a task")?;
+    charge(tx, next)?;
+    count(tx, Counter::Claims(&next.kind), 1.0)?;
+
+    let started = tx.start_job(next.job_seq, next.id, now.wall)?;
+    require_row(started, "start a job")?;
+    let claim = load_claim(tx, claim_id, run_id, next)?;
+    effects.changed.insert(claim.job_id);
+    Ok(claim)
+}
+
+/// Fails a job that cannot be read, so that it does not block the others for ever.
+fn fail_unreadable(
+    tx: &Tx<'_>,
+    effects: &mut Effects,
+    now: Now,
+    next: &NextTask,
+    error: &StoreError,
+) -> Result<(), StoreError> {
+    let job_id = tx.job_id(next.job_seq)?;
+    tracing::error!(error = error as &dyn std::error::Error, job.id = %job_id, "job {job_id} cannot be done");
+    let failure = Failure {
+        code: FailureCode::EngineError,
+        message: "what is stored of this job cannot be read; submit it again".to_owned(),
+        retryable: false,
+    };
+    fail(
+        tx,
+        effects,
+        &Ending {
+            job_seq: next.job_seq,
+            job_id,
+            now,
+        },
+        &failure,
+    )
+}
+
+/// Whether a task may not begin beside what its worker has claimed: one of them is suspect.
+fn must_wait(tx: &Tx<'_>, run_id: &str, is_suspect: bool) -> Result<bool, StoreError> {
+    let has_suspect = tx.has_suspect_claim(run_id)?;
+    Ok(has_suspect.is_some_and(|has_suspect| has_suspect || is_suspect))
+}
+
+/// Puts the work that is expected of a task on its owner's account.
+fn charge(tx: &Tx<'_>, next: &NextTask) -> Result<(), StoreError> {
+    let cost_ms = match TaskKind::from_stored(&next.kind) {
+        Some(TaskKind::Prepare) => PREPARE_COST_MS,
+        Some(TaskKind::Transcribe) => (next.span_ms as f64 * EXPECTED_REAL_TIME_FACTOR) as i64,
+        None => 0,
+    };
+    tx.charge_owner(&next.owner, cost_ms.max(1))?;
+    tx.advance_fairness(next.served_ms)
+}
+
+fn load_claim(
+    tx: &Tx<'_>,
+    id: ClaimId,
+    run_id: &str,
+    next: &NextTask,
+) -> Result<Claim, StoreError> {
+    let row = tx.load_claim(next.id)?;
+    Ok(Claim {
+        id,
+        job_id: row.job_id,
+        task: input(&row)?,
+        options: parse("options", &row.options)?,
+        language: row.language,
+        attempt: row.failures + row.crashes + 1,
+        request_id: row.request_id,
+        is_alone: row.is_suspect,
+        task_id: next.id,
+        job_seq: next.job_seq,
+        run_id: run_id.to_owned(),
+    })
+}
+
+fn input(row: &ClaimRow) -> Result<TaskInput, StoreError> {
+    match TaskKind::from_stored(&row.kind) {
+        Some(TaskKind::Prepare) => Ok(TaskInput::Prepare {
+            audio: row.audio.clone(),
+        }),
+        Some(TaskKind::Transcribe) => {
+            let (Some(spool), Some(index), Some(stretches)) =
+                (&row.spool, row.span_index, &row.stretches)
+            else {
+                return Err(StoreError::Contradiction {
+                    action: "read a span",
+                });
+            };
+            Ok(TaskInput::Transcribe(SpanTask {
+                spool: spool.clone(),
+                index,
+                span: PlannedSpan {
+                    stretches: parse("stretches", stretches)?,
+                    certainty: Certainty::from_stored(row.certainty.as_deref()),
+                    language: row.language.clone(),
+                },
+            }))
+        }
+        // `next_task.sql` leaves the kinds that it does not know to others.
+        None => Err(StoreError::UnknownTaskKind(row.kind.clone())),
+    }
+}
+
+fn parse<T: DeserializeOwned>(what: &'static str, json: &str) -> Result<T, StoreError> {
+    serde_json::from_str(json).map_err(|source| StoreError::Content { what, source })
+}

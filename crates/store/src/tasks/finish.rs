@@ -1,0 +1,62 @@
+//! Finishing a task: its output is stored, and the job moves on.
+
+use crate::tasks::claim::claim_next;
+use crate::tasks::finish_prepare::finish_prepare;
+use crate::tasks::finish_span::{SpanDone, finish_span};
+use crate::tasks::types::{Claim, Finished, TaskInput, TaskKind, TaskOutput};
+use crate::{Now, Store, StoreError};
+
+impl Store {
+    /// Stores what a task yielded and claims the next task of one of the kinds in `claim_more` in the same commit.
+    ///
+    /// A plan without text becomes tasks, one for each span; the last span, or a plan with its text, completes the job.
+    pub fn finish_task(
+        &self,
+        now: Now,
+        claim: &Claim,
+        output: &TaskOutput,
+        claim_more: &[TaskKind],
+    ) -> Result<Finished, StoreError> {
+        let spool_bytes = self.spool_bytes(output)?;
+        self.write(|tx, effects| {
+            let settled = match (&claim.task, output) {
+                (TaskInput::Prepare { .. }, TaskOutput::Plan(prepared)) => {
+                    finish_prepare(tx, effects, now, claim, prepared, spool_bytes)?
+                }
+                (TaskInput::Transcribe(task), TaskOutput::Span { output, model }) => {
+                    let done = SpanDone {
+                        task,
+                        output,
+                        model,
+                    };
+                    finish_span(tx, effects, now, claim, &done)?
+                }
+                _ => {
+                    return Err(StoreError::WrongOutput {
+                        task: claim.task.kind().as_str(),
+                        output: output.kind().as_str(),
+                    });
+                }
+            };
+            let next = claim_next(tx, effects, now, &claim.run_id, claim_more)?;
+            Ok(Finished { settled, next })
+        })
+    }
+
+    /// The size of the decoded recording that a plan names; 0 where no job will need it.
+    fn spool_bytes(&self, output: &TaskOutput) -> Result<u64, StoreError> {
+        let TaskOutput::Plan(prepared) = output else {
+            return Ok(0);
+        };
+        if prepared.outputs.is_some() {
+            return Ok(0);
+        }
+        let path = self.data.spool().join(&prepared.spool);
+        match std::fs::metadata(&path) {
+            Ok(spool) => Ok(spool.len()),
+            // The job was deleted meanwhile.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(StoreError::file("inspect", path)(error)),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Counting what happens, in the transaction in which it happens: no crash makes a number wrong.
+
+use steno_models::{Status, Timestamp};
+
+use crate::sqlite::Tx;
+use crate::{Now, Store, StoreError};
+
+/// What is counted. The label is what varies within a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counter<'a> {
+    /// Jobs that were submitted.
+    Submitted,
+    /// Tasks that were claimed, by kind.
+    Claims(&'a str),
+    /// Seconds from claim to finish, by kind of task.
+    TaskSeconds(&'a str),
+    /// Seconds of speech that were transcribed.
+    SpeechSeconds,
+    /// Seconds of audio that were decoded.
+    AudioSeconds,
+    /// Jobs that ended, by how: `completed`, or the code of the failure.
+    Ended(&'a str),
+    /// Tasks whose worker died.
+    Crashes,
+    /// Jobs that were deleted, by reason.
+    Deletions(&'a str),
+    /// Warnings in results, by code.
+    Warnings(&'a str),
+    /// Tasks that were given back because of the machine, by what was wrong with it.
+    Postponed(&'a str),
+}
+
+impl Counter<'_> {
+    fn name_and_label(&self) -> (&'static str, &str) {
+        match self {
+            Self::Submitted => ("jobs_submitted", ""),
+            Self::Claims(kind) => ("claims", kind),
+            Self::TaskSeconds(kind) => ("task_seconds", kind),
+            Self::SpeechSeconds => ("speech_seconds", ""),
+            Self::AudioSeconds => ("audio_seconds", ""),
+            Self::Ended(how) => ("jobs_ended", how),
+            Self::Crashes => ("crashes", ""),
+            Self::Deletions(reason) => ("deletions", reason),
+            Self::Warnings(code) => ("warnings", code),
+            Self::Postponed(reason) => ("postponed", reason),
+        }
+    }
+}
+
+/// Adds to a counter.
+pub(crate) fn count(tx: &Tx<'_>, counter: Counter<'_>, value: f64) -> Result<(), StoreError> {
+    let (name, label) = counter.name_and_label();
+    tx.count(name, label, value)
+}
+
+/// How the queue is, and what has happened to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statistics {
+    /// Status, number of jobs, and seconds since the oldest of them was submitted.
+    pub jobs: Vec<(Status, u64, f64)>,
+    /// Registered workers.
+    pub workers: u64,
+    /// Name, label (empty for none) and value of each counter.
+    pub counters: Vec<(String, String, f64)>,
+}
+
+impl Store {
+    /// The numbers of `/metrics`. Costs a walk over the index of jobs.
+    pub fn statistics(&self, now: Now) -> Result<Statistics, StoreError> {
+        self.read(|tx| {
+            let age =
+                |submitted: Timestamp| (now.wall.ms() - submitted.ms()).max(0) as f64 / 1000.0;
+            let depth = tx.queue_depth()?.into_iter();
+            Ok(Statistics {
+                jobs: depth
+                    .map(|(status, count, oldest)| (status, count, age(oldest)))
+                    .collect(),
+                workers: tx.count_workers()?,
+                counters: tx.list_counters()?,
+            })
+        })
+    }
+}
