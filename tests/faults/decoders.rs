@@ -154,6 +154,60 @@ fn a_decoder_that_hangs_is_killed_and_retried() {
     );
 }
 
+/// Ten minutes of speech in a format that only ffmpeg reads.
+fn recording_for_ffmpeg(service: &Service) -> PathBuf {
+    let path = service.scratch().join("long.ts");
+    let clip = fs::read(fixture("ffmpeg/clip.ts")).unwrap();
+    fs::write(&path, clip.repeat(60)).unwrap();
+    path
+}
+
+/// The ffmpeg of the job's next attempt.
+fn next_ffmpeg(job: JobId, earlier: &[Pid]) -> Pid {
+    let reads_it = |pid: &Pid| {
+        let of = |name: &str| {
+            let path = format!("/proc/{}/{name}", pid.as_raw_nonzero());
+            fs::read_to_string(path).unwrap_or_default()
+        };
+        of("comm") == "ffmpeg\n" && of("cmdline").contains(&job.to_string())
+    };
+    eventually("ffmpeg reads the recording", || {
+        let processes = fs::read_dir("/proc").unwrap().flatten();
+        processes
+            .filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
+            .find(|pid| !earlier.contains(pid) && reads_it(pid))
+    })
+}
+
+#[test]
+fn an_ffmpeg_that_is_killed_costs_its_own_job_a_try_and_leaves_no_half_result() {
+    let scene = Scene::begin(Settings::with_scripted_workers(1), recording_for_ffmpeg);
+    let mut killed = Vec::new();
+    for _ in 0..3 {
+        let ffmpeg = next_ffmpeg(scene.job, &killed);
+        kill_process(ffmpeg, Signal::KILL).unwrap();
+        killed.push(ffmpeg);
+    }
+    let ended = scene.service.client.wait(scene.job);
+    assert_eq!((ended.status, ended.attempts), (Status::Failed, 3));
+    assert_eq!(ended.error.unwrap().code.as_str(), "worker_crashed");
+    scene.end();
+}
+
+#[test]
+fn an_ffmpeg_that_hangs_is_killed_and_retried() {
+    let settings = Settings::with_scripted_workers(1).set("STENO_STALL_TIMEOUT", "10s");
+    let scene = Scene::begin(settings, recording_for_ffmpeg);
+    let ffmpeg = next_ffmpeg(scene.job, &[]);
+    kill_process(ffmpeg, Signal::STOP).unwrap();
+    next_ffmpeg(scene.job, &[ffmpeg]);
+    let path = format!("/proc/{}", ffmpeg.as_raw_nonzero());
+    assert!(!fs::exists(path).unwrap(), "it is still there");
+    scene.service.client.wait_for_text(scene.job);
+    assert_eq!(scene.service.client.status(scene.job).attempts, 2);
+    scene.end();
+}
+
 #[test]
 fn a_decoder_over_its_memory_limit_fails_alone() {
     // Pictures are read into memory whole: 60 MB are allowed by default and do not fit here.
@@ -253,7 +307,10 @@ fn a_decoder_has_minimal_privileges() {
     let of = |name: &str| {
         fs::read_to_string(format!("/proc/{}/{name}", decoder.as_raw_nonzero())).unwrap()
     };
-    assert!(!of("environ").contains("STENO_"), "{}", of("environ"));
+    assert_eq!(of("environ"), "", "no variable of the worker is passed on");
+    let status = of("status");
+    assert!(status.contains("Seccomp:\t2\n"), "{status}");
+    assert!(status.contains("NoNewPrivs:\t1\n"), "{status}");
     assert_eq!(of("comm"), "steno-decode\n");
     let limits = of("limits");
     let limit = |name: &str| {

@@ -1,15 +1,15 @@
 // Loaded into a Steno process (LD_PRELOAD) to log, count and break its system calls.
 //
-// A point is a call that changes a file below SHIM_ROOT or sends a datagram there. Points are numbered from 1 in the order in which the
+// A point is a call that changes a file below LD_SHIM_ROOT or sends a datagram there. Points are numbered from 1 in the order in which the
 // process or its children reach them. Settings in the environment:
-//   SHIM_ROOT   the data folder
-//   SHIM_LOG    append a line for each point and for each "202" that is sent: <sequence> <call> <path>
-//   SHIM_KILL   "before:N" or "after:N": end the process at point N, like a power cut
-//   SHIM_FAIL   "write:N" or "sync:N": the N-th of these calls fails with EIO
-//   SHIM_LOCK   while this file exists, the disk is read-only: every point fails with EROFS, except datagrams
-//   SHIM_CLOCK  a file with seconds to add to the wall clock
-//   SHIM_HANG   while this file exists, one of the api's event loops hangs
-//   SHIM_DECODER  what a decoder does instead: "leave" (close the pipe and stay), "babble" (write without end), "lie", or
+//   LD_SHIM_ROOT   the data folder
+//   LD_SHIM_LOG    append a line for each point and for each "202" that is sent: <sequence> <call> <path>
+//   LD_SHIM_KILL   "before:N" or "after:N": end the process at point N, like a power cut
+//   LD_SHIM_FAIL   "write:N" or "sync:N": the N-th of these calls fails with EIO
+//   LD_SHIM_LOCK   while this file exists, the disk is read-only: every point fails with EROFS, except datagrams
+//   LD_SHIM_CLOCK  a file with seconds to add to the wall clock
+//   LD_SHIM_HANG   while this file exists, one of the api's event loops hangs
+//   LD_SHIM_DECODER  what a decoder does instead: "leave" (close the pipe and stay), "babble" (write without end), "lie", or
 //               "hang" at its first write to a file
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,12 +45,12 @@ static void *real(const char *name) { return dlsym(RTLD_NEXT, name); }
 
 // Child processes share the count of points through an unnamed file.
 static void share_count(void) {
-  const char *inherited = getenv("SHIM_COUNT");
+  const char *inherited = getenv("LD_SHIM_COUNT");
   int fd = inherited ? atoi(inherited) : memfd_create("points", 0);
   if (!inherited) {
     char number[16];
     snprintf(number, sizeof number, "%d", fd);
-    if (fd < 0 || ftruncate(fd, sizeof *count) || setenv("SHIM_COUNT", number, 1)) abort();
+    if (fd < 0 || ftruncate(fd, sizeof *count) || setenv("LD_SHIM_COUNT", number, 1)) abort();
   }
   count = mmap(NULL, sizeof *count, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (count == MAP_FAILED) abort();
@@ -83,19 +84,19 @@ static void misbehave(const char *how) {
 
 __attribute__((constructor)) static void start(void) {
   const char *value;
-  if ((value = getenv("SHIM_DECODER")) && is_decoder()) misbehave(value);
-  root = getenv("SHIM_ROOT");
+  if ((value = getenv("LD_SHIM_DECODER")) && is_decoder()) misbehave(value);
+  root = getenv("LD_SHIM_ROOT");
   root_length = root ? strlen(root) : 0;
-  clock_path = getenv("SHIM_CLOCK");
-  lock_path = getenv("SHIM_LOCK");
-  hang_path = getenv("SHIM_HANG");
+  clock_path = getenv("LD_SHIM_CLOCK");
+  lock_path = getenv("LD_SHIM_LOCK");
+  hang_path = getenv("LD_SHIM_HANG");
   share_count();
-  if ((value = getenv("SHIM_LOG"))) log_fd = open(value, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  if ((value = getenv("SHIM_KILL"))) {
+  if ((value = getenv("LD_SHIM_LOG"))) log_fd = open(value, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if ((value = getenv("LD_SHIM_KILL"))) {
     kill_after = value[0] == 'a';
     kill_at = atol(strchr(value, ':') + 1);
   }
-  if ((value = getenv("SHIM_FAIL"))) {
+  if ((value = getenv("LD_SHIM_FAIL"))) {
     fail_at = atol(strchr(value, ':') + 1);
     snprintf(fail_call, sizeof fail_call, "%.*s", (int)strcspn(value, ":"), value);
   }
@@ -103,11 +104,20 @@ __attribute__((constructor)) static void start(void) {
 
 static int below_root(const char *path) { return root && path && !strncmp(path, root, root_length); }
 
+// Paths of open files. A sandboxed decoder may not read links.
+static char opened[64][512];
+
+static int remember(int fd, const char *path) {
+  if (fd >= 0 && fd < 64) snprintf(opened[fd], sizeof opened[fd], "%s", path);
+  return fd;
+}
+
 static int path_of(int fd, char *path, size_t size) {
   char link[64];
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
   ssize_t length = readlink(link, path, size - 1);
-  if (length < 0) return 0;
+  if (length < 0 && fd >= 0 && fd < 64) length = snprintf(path, size, "%s", opened[fd]);
+  if (length <= 0) return 0;
   path[length] = 0;
   return below_root(path);
 }
@@ -119,7 +129,8 @@ static void note(long point, const char *call, const char *path) {
 }
 
 static void end_here(void) {
-  kill(getpid(), SIGKILL);
+  // A sandboxed decoder may signal itself only this way.
+  syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), SIGKILL);
   for (;;) pause();
 }
 
@@ -159,6 +170,14 @@ static void look_at(const void *bytes, size_t length) {
   pthread_mutex_lock(&lock);
   note(count->points, "answer", "202");
   pthread_mutex_unlock(&lock);
+}
+
+int open64(const char *path, int flags, ...) {
+  va_list rest;
+  va_start(rest, flags);
+  mode_t mode = va_arg(rest, mode_t);
+  va_end(rest);
+  return remember(REAL(open64)(path, flags, mode), path);
 }
 
 ssize_t write(int fd, const void *bytes, size_t length) {

@@ -34,14 +34,16 @@ pub(crate) enum Fault {
 pub(crate) fn environment(data: &Path, log: &Path, fault: Fault) -> Vec<(&'static str, String)> {
     let mut environment = vec![
         ("LD_PRELOAD", LIBRARY.to_str().unwrap().to_owned()),
-        ("SHIM_ROOT", data.to_str().unwrap().to_owned()),
-        ("SHIM_LOG", log.to_str().unwrap().to_owned()),
+        ("LD_SHIM_ROOT", data.to_str().unwrap().to_owned()),
+        ("LD_SHIM_LOG", log.to_str().unwrap().to_owned()),
     ];
     match fault {
         Fault::None => {}
-        Fault::KillBefore(point) => environment.push(("SHIM_KILL", format!("before:{point}"))),
-        Fault::KillAfter(point) => environment.push(("SHIM_KILL", format!("after:{point}"))),
-        Fault::IoError(call, number) => environment.push(("SHIM_FAIL", format!("{call}:{number}"))),
+        Fault::KillBefore(point) => environment.push(("LD_SHIM_KILL", format!("before:{point}"))),
+        Fault::KillAfter(point) => environment.push(("LD_SHIM_KILL", format!("after:{point}"))),
+        Fault::IoError(call, number) => {
+            environment.push(("LD_SHIM_FAIL", format!("{call}:{number}")));
+        }
     }
     environment
 }
@@ -50,7 +52,7 @@ pub(crate) fn environment(data: &Path, log: &Path, fault: Fault) -> Vec<(&'stati
 pub(crate) fn clock_environment(clock: &Path) -> Vec<(&'static str, String)> {
     vec![
         ("LD_PRELOAD", LIBRARY.to_str().unwrap().to_owned()),
-        ("SHIM_CLOCK", clock.to_str().unwrap().to_owned()),
+        ("LD_SHIM_CLOCK", clock.to_str().unwrap().to_owned()),
     ]
 }
 
@@ -58,8 +60,8 @@ pub(crate) fn clock_environment(clock: &Path) -> Vec<(&'static str, String)> {
 pub(crate) fn lock_environment(data: &Path, lock: &Path) -> Vec<(&'static str, String)> {
     vec![
         ("LD_PRELOAD", LIBRARY.to_str().unwrap().to_owned()),
-        ("SHIM_ROOT", data.to_str().unwrap().to_owned()),
-        ("SHIM_LOCK", lock.to_str().unwrap().to_owned()),
+        ("LD_SHIM_ROOT", data.to_str().unwrap().to_owned()),
+        ("LD_SHIM_LOCK", lock.to_str().unwrap().to_owned()),
     ]
 }
 
@@ -67,7 +69,7 @@ pub(crate) fn lock_environment(data: &Path, lock: &Path) -> Vec<(&'static str, S
 pub(crate) fn hang_environment(hang: &Path) -> Vec<(&'static str, String)> {
     vec![
         ("LD_PRELOAD", LIBRARY.to_str().unwrap().to_owned()),
-        ("SHIM_HANG", hang.to_str().unwrap().to_owned()),
+        ("LD_SHIM_HANG", hang.to_str().unwrap().to_owned()),
     ]
 }
 
@@ -75,7 +77,7 @@ pub(crate) fn hang_environment(hang: &Path) -> Vec<(&'static str, String)> {
 pub(crate) fn decoder_environment(how: &str) -> Vec<(&'static str, String)> {
     vec![
         ("LD_PRELOAD", LIBRARY.to_str().unwrap().to_owned()),
-        ("SHIM_DECODER", how.to_owned()),
+        ("LD_SHIM_DECODER", how.to_owned()),
     ]
 }
 

@@ -19,6 +19,8 @@ mod spool;
 mod tests;
 mod track_choice;
 
+use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -82,13 +84,45 @@ fn milliseconds(samples: u64) -> u64 {
     samples * 1000 / u64::from(SAMPLE_RATE)
 }
 
-/// Decodes the audio file `input` into the file `spool` and finds the spans with speech.
+/// Decodes the audio file at `input` into the file at `spool` and finds the spans with speech.
 ///
 /// `spool` is emptied first and keeps its inode, so the caller may hold a lock on it. Reads one track of any container the decoder
-/// knows; which one, `choice` says. After an error the spool's content means nothing.
+/// knows; `choice` says which. After an error the spool's content means nothing.
 pub fn prepare(
     input: &Path,
     spool: &Path,
+    limits: &Limits,
+    choice: TrackChoice,
+    control: &dyn Control,
+) -> Result<Recording, AudioError> {
+    let input = open_input(input)?;
+    let spool = open_spool(spool)?;
+    prepare_open(&input, &spool, limits, choice, control)
+}
+
+/// Opens a recording for [`prepare_open`].
+pub fn open_input(path: &Path) -> Result<File, AudioError> {
+    let open = || {
+        let file = File::open(path)?;
+        if file.metadata()?.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        Ok(file)
+    };
+    open().map_err(AudioError::Input)
+}
+
+/// Opens a spool for [`prepare_open`], with its content.
+pub fn open_spool(path: &Path) -> Result<File, AudioError> {
+    let mut options = File::options();
+    let opened = options.write(true).create(true).truncate(false).open(path);
+    opened.map_err(AudioError::Spool)
+}
+
+/// [`prepare`] with files that are open already, for a process that may open none.
+pub fn prepare_open(
+    input: &File,
+    spool: &File,
     limits: &Limits,
     choice: TrackChoice,
     control: &dyn Control,
@@ -99,8 +133,8 @@ pub fn prepare(
 /// Stores what ffmpeg decodes, read from `pipe`, in the file `spool` and finds the spans with speech. The limits hold as for
 /// [`prepare`].
 pub fn prepare_piped(
-    pipe: impl std::io::Read,
-    spool: &Path,
+    pipe: impl io::Read,
+    spool: &File,
     limits: &Limits,
     control: &dyn Control,
 ) -> Result<Recording, AudioError> {

@@ -6,6 +6,8 @@
 
 mod child;
 mod ffmpeg;
+mod oom;
+mod sandbox;
 mod wire;
 
 use std::io::{self, PipeReader};
@@ -13,18 +15,25 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Once;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Control;
 use crate::audio::{AudioError, Limits, Recording, TrackChoice, samples_of};
 pub use child::run_if_asked;
 use ffmpeg::Ffmpeg;
+pub(crate) use oom::MemoryKills;
+use oom::OomKills;
 use wire::{Answers, Message, Order, Received, shortened};
 
 /// The first argument of a process that is to decode.
 const ARGUMENT: &str = "--decode";
-/// Lines of last words that are logged.
+/// Lines of its standard error that are logged.
 const MAX_WORDS: usize = 20;
+/// How long a process may take to end once it has closed its pipe.
+const LONGEST_END: Duration = Duration::from_secs(2);
+/// Pause between two checks for its end.
+const END_TICK: Duration = Duration::from_millis(10);
 
 /// What a process that decodes may use.
 #[derive(Clone, Debug)]
@@ -50,9 +59,12 @@ pub(crate) enum DecodeError {
     /// The process could not be started or waited for.
     #[error("cannot run a process to decode in: {0}")]
     Process(#[source] io::Error),
-    /// It ended without an answer: killed, aborted, or out of memory.
+    /// It ended without an answer: killed, aborted, or over its memory limit.
     #[error("the process that decodes ended without an answer ({0})")]
     Died(ExitStatus),
+    /// The kernel killed it because the machine or the unit ran out of memory.
+    #[error("the kernel killed the process that decodes: out of memory")]
+    OutOfMemory(ExitStatus),
     /// It was ended because it gave no sign of life, or no answer for far too long.
     #[error("the process that decodes was ended: no {what} for {} s", .after.as_secs())]
     Silent {
@@ -93,11 +105,20 @@ pub(crate) fn prepare(
     let started =
         Ffmpeg::start(program, formats, input, settings, track).map_err(DecodeError::Process);
     let mut has_run = true;
+    let kills = OomKills::now();
     let second = started.and_then(|(mut ffmpeg, samples)| {
         let process = DecodeProcess::start(input, spool, settings, track, Some(samples));
         let decoded = decode(process, spool, settings, control);
-        if let Err(DecodeError::Audio(AudioError::CorruptAudio(_))) = decoded {
-            // Also what an empty pipe is taken for.
+        // The end of the pipe was reached, which a killed ffmpeg causes too. An empty pipe is taken for a
+        // corrupt recording.
+        let is_at_end = matches!(
+            decoded,
+            Ok(_) | Err(DecodeError::Audio(AudioError::CorruptAudio(_)))
+        );
+        if is_at_end && let Some(status) = ffmpeg.death() {
+            return Err(died(status, &kills));
+        }
+        if decoded.is_err() && is_at_end {
             has_run = ffmpeg.has_run();
         }
         let recording = decoded?;
@@ -132,10 +153,17 @@ fn settled(
             Ok(second)
         }
         (_, Err(DecodeError::Audio(error @ (Stopped | TooLong { .. })))) => Err(error.into()),
-        // The machine is at fault, a full disk for example: what ffmpeg makes of the recording is not known.
+        // It is not known what ffmpeg makes of the recording: the machine is at fault, a full disk for
+        // example, or ffmpeg was killed.
         (
             Err(_),
-            Err(error @ (DecodeError::Process(_) | DecodeError::Audio(Input(_) | Spool(_)))),
+            Err(
+                error @ (DecodeError::Process(_)
+                | DecodeError::OutOfMemory(_)
+                | DecodeError::Died(_)
+                | DecodeError::Silent { .. }
+                | DecodeError::Audio(Input(_) | Spool(_))),
+            ),
         ) => Err(error),
         (Err(DecodeError::Audio(NeedsFfmpeg(format))), Err(_)) => {
             Err(UnsupportedMedia(format!("{format}, which ffmpeg could not read either")).into())
@@ -221,19 +249,16 @@ fn checked(recording: Recording, spool: &Path) -> Result<Recording, DecodeError>
     }
 }
 
-/// This very program, even if another version of it was installed meanwhile, without settings in its environment.
+/// This very program, even if another version of it was installed meanwhile. Its environment is empty
+/// but for what the dynamic loader reads: any other variable may hold a secret.
 fn own_program() -> Command {
+    let for_the_loader = std::env::vars_os()
+        .filter(|(name, _)| name.to_str().is_some_and(|name| name.starts_with("LD_")));
     let mut command = Command::new("/proc/self/exe");
-    command.arg0("steno-worker");
-    // Settings and what the service manager passes are none of its business.
-    let is_ours = |name: &str| {
-        name.starts_with("STENO_") || matches!(name, "NOTIFY_SOCKET" | "WATCHDOG_USEC")
-    };
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(is_ours) {
-            command.env_remove(name);
-        }
-    }
+    command
+        .arg0("steno-worker")
+        .env_clear()
+        .envs(for_the_loader);
     command
 }
 
@@ -241,6 +266,8 @@ fn own_program() -> Command {
 struct DecodeProcess {
     child: Child,
     answers: Answers,
+    /// From before it started.
+    kills: OomKills,
 }
 
 impl DecodeProcess {
@@ -259,6 +286,7 @@ impl DecodeProcess {
             is_piped: piped.is_some(),
             worker: std::process::id(),
         };
+        let kills = OomKills::now();
         let (answers, others_end) = io::pipe()?;
         let mut command = own_program();
         command
@@ -272,6 +300,7 @@ impl DecodeProcess {
         Ok(Self {
             child,
             answers: Answers::new(answers),
+            kills,
         })
     }
 
@@ -287,11 +316,34 @@ impl DecodeProcess {
 
     /// How it ended. It has closed its end of the pipe, which need not be its end.
     fn end(&mut self) -> DecodeError {
-        // One that is ending keeps its status.
+        if let Some(status) = end_within(&mut self.child, LONGEST_END) {
+            return died(status, &self.kills);
+        }
         let _ = self.child.kill();
         self.child
             .wait()
             .map_or_else(DecodeError::Process, DecodeError::Died)
+    }
+}
+
+/// How a process ended that was not killed here.
+fn died(status: ExitStatus, kills: &OomKills) -> DecodeError {
+    if kills.explain(status) {
+        DecodeError::OutOfMemory(status)
+    } else {
+        DecodeError::Died(status)
+    }
+}
+
+/// Waits for a process that is about to end. `None` if it goes on.
+fn end_within(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+    let began = Instant::now();
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if began.elapsed() < limit => thread::sleep(END_TICK),
+            Ok(None) | Err(_) => return None,
+        }
     }
 }
 

@@ -13,13 +13,14 @@ use steno_store::{Claim, DataDir, Failure, Postponement, StoreError, TaskInput, 
 
 use crate::Control;
 use crate::audio::AudioError;
-use crate::decode_process::{DecodeError, DecodeSettings};
+use crate::decode_process::{DecodeError, DecodeSettings, MemoryKills};
 use crate::engine::{EngineError, Session};
 
 /// What a worker needs for any task.
 pub(crate) struct TaskContext<'a> {
     pub(crate) data: &'a DataDir,
     pub(crate) decode: &'a DecodeSettings,
+    pub(crate) memory_kills: &'a MemoryKills,
     /// Name of the weights the job is done with.
     pub(crate) model: &'a str,
     pub(crate) control: &'a dyn Control,
@@ -88,7 +89,7 @@ impl TaskError {
             Self::File(_) | Self::Store(_) if self.is_disk_full() => return Remedy::Postpone(Postponement::DiskFull),
             Self::File(_) => return Remedy::Postpone(Postponement::Files),
             Self::Store(_) => return Remedy::Postpone(Postponement::Store),
-            Self::Decoder(DecodeError::Process(_)) => return Remedy::Postpone(Postponement::Decoder),
+            Self::Decoder(DecodeError::Process(_) | DecodeError::OutOfMemory(_)) => return Remedy::Postpone(Postponement::Decoder),
             Self::Engine(error) if error.is_of_machine() => return Remedy::Postpone(Postponement::Engine),
             Self::Recording(error) => (recording_code(error), error.to_string(), false),
             Self::Decoder(_) => (

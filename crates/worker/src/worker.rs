@@ -10,7 +10,7 @@ use steno_runner::{
 use steno_store::{Clock, RunSettings, Store, StoreError, TaskKind};
 
 use crate::Config;
-use crate::decode_process::DecodeSettings;
+use crate::decode_process::{DecodeSettings, MemoryKills};
 use crate::engine::{Engine, Session, VERSION};
 use crate::task::{self, TaskContext};
 
@@ -41,6 +41,7 @@ impl Worker {
         let transcriber = Transcriber {
             engine,
             decode: config.decode_settings(),
+            memory_kills: MemoryKills::default(),
             announced: Mutex::default(),
         };
         Supervisor::start(settings, store, Arc::new(transcriber), clock).map(Self)
@@ -56,6 +57,7 @@ impl Worker {
 struct Transcriber {
     engine: Arc<dyn Engine>,
     decode: DecodeSettings,
+    memory_kills: MemoryKills,
     /// The weights that jobs may ask for, as last announced.
     announced: Mutex<Vec<String>>,
 }
@@ -99,6 +101,7 @@ impl TaskSlot for TranscriberSlot<'_> {
         let context = TaskContext {
             data: task.store.data(),
             decode: &self.shared.decode,
+            memory_kills: &self.shared.memory_kills,
             model: asked.unwrap_or_else(|| self.shared.engine.model()),
             control: task.control,
         };

@@ -21,9 +21,8 @@ mod wave_format;
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 
 use symphonia::core::errors::Error;
 use symphonia::core::packet::Packet;
@@ -85,13 +84,15 @@ pub(super) struct Decoder {
 impl Decoder {
     /// Finds container, track and codec. No gap is longer than `longest_gap` seconds.
     pub(super) fn open(
-        path: &Path,
+        file: &File,
         access: Access,
         choice: TrackChoice,
         longest_gap: f64,
         cpu: &CpuLimit,
     ) -> Result<Self, AudioError> {
-        let mut file = File::open(path).map_err(AudioError::Input)?;
+        // Its position is shared with the caller's handle, which an earlier attempt may have moved.
+        let mut file = file.try_clone().map_err(AudioError::Input)?;
+        file.rewind().map_err(AudioError::Input)?;
         let (parts, signature) = parts::find(&mut file)?;
         let mut decoder = Self {
             file,

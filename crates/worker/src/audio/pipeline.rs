@@ -1,10 +1,10 @@
 //! One file through decoder, downmix, resampler, spool and speech detection, packet by packet.
 //!
-//! Called by [`prepare`](super::prepare) alone. Holds about a second of audio at a time, whatever the file's length; never
-//! opens a file other than the two it is given.
+//! Called by [`prepare`](super::prepare) alone. Holds about a second of audio at a time, whatever the file's length. Opens no file: it
+//! is given the two that it needs.
 
+use std::fs::File;
 use std::io::Read;
-use std::path::Path;
 use std::time::Duration;
 
 use super::cpu_limit::CpuLimit;
@@ -27,8 +27,8 @@ const MAX_TRACKS: usize = 8;
 
 /// Decodes `input` into `spool` and plans the spans.
 pub(super) fn run(
-    input: &Path,
-    spool: &Path,
+    input: &File,
+    spool: &File,
     limits: &Limits,
     choice: TrackChoice,
     control: &dyn Control,
@@ -66,12 +66,12 @@ pub(super) fn run(
 /// Stores what ffmpeg decodes, from a pipe, into `spool` and plans the spans.
 pub(super) fn run_piped(
     pipe: impl Read,
-    spool: &Path,
+    spool: &File,
     limits: &Limits,
     control: &dyn Control,
 ) -> Result<Recording, AudioError> {
     let mut sink = Sink::new(
-        SpoolWriter::open(spool).map_err(AudioError::Spool)?,
+        SpoolWriter::new(spool).map_err(AudioError::Spool)?,
         limits,
         1.0,
     );
@@ -104,8 +104,8 @@ pub(super) fn run_piped(
 
 /// What stays the same from attempt to attempt at one file.
 struct Files<'a> {
-    input: &'a Path,
-    spool: &'a Path,
+    input: &'a File,
+    spool: &'a File,
     limits: &'a Limits,
     control: &'a dyn Control,
 }
@@ -178,7 +178,7 @@ impl Files<'_> {
             control,
         } = *self;
         let mut sink = Sink::new(
-            SpoolWriter::open(spool).map_err(AudioError::Spool)?,
+            SpoolWriter::new(spool).map_err(AudioError::Spool)?,
             limits,
             attempt.gain,
         );
@@ -246,8 +246,8 @@ impl Files<'_> {
 }
 
 /// Everything after the decoder.
-struct Sink {
-    spool: SpoolWriter,
+struct Sink<'a> {
+    spool: SpoolWriter<'a>,
     listener: Listener,
     stretch: Option<Stretch>,
     mono: Vec<f32>,
@@ -266,8 +266,8 @@ struct Stretch {
     resampler: Resampler,
 }
 
-impl Sink {
-    fn new(spool: SpoolWriter, limits: &Limits, gain: f32) -> Self {
+impl<'a> Sink<'a> {
+    fn new(spool: SpoolWriter<'a>, limits: &Limits, gain: f32) -> Self {
         Self {
             spool,
             listener: Listener::new(),

@@ -3,7 +3,7 @@
 //! Written once by [`prepare`](super::prepare), then read span by span by the task code. Never creates, renames or removes
 //! the file: the caller owns its name and its lock.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
@@ -13,20 +13,17 @@ const BYTES_PER_SAMPLE: u64 = 2;
 const FULL_SCALE: f32 = 32_768.0;
 
 /// Appends samples to the spool file through a buffer.
-pub(super) struct SpoolWriter {
-    file: BufWriter<File>,
+pub(super) struct SpoolWriter<'a> {
+    file: BufWriter<&'a File>,
     bytes: Vec<u8>,
     samples: u64,
 }
 
-impl SpoolWriter {
-    /// Empties the file at `path` in place, so that a lock the caller holds on it stays valid.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(path)?;
+impl<'a> SpoolWriter<'a> {
+    /// Empties the file in place, so that a lock the caller holds on it stays valid.
+    pub(super) fn new(mut file: &'a File) -> io::Result<Self> {
+        file.set_len(0)?;
+        file.rewind()?;
         Ok(Self {
             file: BufWriter::with_capacity(64 * 1024, file),
             bytes: Vec::new(),
@@ -48,7 +45,7 @@ impl SpoolWriter {
         self.samples
     }
 
-    /// Hands everything to the operating system. Who gives the spool to others makes it durable.
+    /// Hands everything to the operating system. The caller makes it durable.
     pub(super) fn finish(mut self) -> io::Result<u64> {
         self.file.flush()?;
         Ok(self.samples)
@@ -110,7 +107,8 @@ mod tests {
     fn a_span_of_two_stretches_leaves_out_what_is_between() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("spool");
-        let mut writer = SpoolWriter::open(&path).unwrap();
+        let file = File::create(&path).unwrap();
+        let mut writer = SpoolWriter::new(&file).unwrap();
         writer.write(&[0, 16_384, -32_768, 8_192]).unwrap();
         writer.finish().unwrap();
 
@@ -135,7 +133,8 @@ mod tests {
     fn a_span_reads_back_what_was_written() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("spool");
-        let mut writer = SpoolWriter::open(&path).unwrap();
+        let file = File::create(&path).unwrap();
+        let mut writer = SpoolWriter::new(&file).unwrap();
         writer.write(&[0, 16_384, -32_768, 8_192]).unwrap();
         assert_eq!(writer.finish().unwrap(), 4);
 
@@ -147,7 +146,7 @@ mod tests {
     fn a_span_outside_the_spool_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("spool");
-        SpoolWriter::open(&path).unwrap().finish().unwrap();
+        File::create(&path).unwrap();
 
         let beyond = read_span(&path, &Span::whole(0, u64::MAX / 4)).unwrap_err();
         assert_eq!(beyond.kind(), io::ErrorKind::UnexpectedEof);
@@ -156,12 +155,12 @@ mod tests {
     }
 
     #[test]
-    fn opening_a_spool_keeps_the_file_and_drops_its_content() {
+    fn a_spool_is_emptied_in_place() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("spool");
         std::fs::write(&path, b"left over").unwrap();
-        let held = File::open(&path).unwrap();
-        SpoolWriter::open(&path).unwrap().finish().unwrap();
+        let held = File::options().write(true).open(&path).unwrap();
+        SpoolWriter::new(&held).unwrap().finish().unwrap();
         assert_eq!(held.metadata().unwrap().len(), 0);
     }
 

@@ -1,23 +1,18 @@
-//! The process that decodes: it puts up its walls, then decodes one file.
+//! The process that decodes: it opens its two files, sandboxes itself, then decodes one recording.
 
 use std::cell::Cell;
 use std::env;
-use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use landlock::{
-    ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
-    RulesetStatus, Scope, path_beneath_rules,
-};
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+use rustix::process::{Resource, Signal};
 
 use super::wire::{Message, Order};
-use super::{ARGUMENT, ffmpeg};
+use super::{ARGUMENT, ffmpeg, sandbox};
 use crate::Control;
-use crate::audio::{self, SAMPLE_RATE};
+use crate::audio::{self, AudioError, Recording, SAMPLE_RATE};
 
 /// Pause between two signs of life.
 const SIGN_INTERVAL: Duration = Duration::from_millis(250);
@@ -25,8 +20,6 @@ const SIGN_INTERVAL: Duration = Duration::from_millis(250);
 const EXIT_USAGE: u8 = 64;
 /// Exit code when nobody takes the answer (`EX_IOERR` of sysexits.h).
 const EXIT_UNHEARD: u8 = 74;
-/// The newest version of Landlock that is asked for; the kernel gives what it has.
-const LANDLOCK: ABI = ABI::V6;
 
 /// Decodes and returns how it ended, if this process was started by a worker for that. Else returns `None` at once.
 ///
@@ -57,7 +50,7 @@ pub fn run_if_asked() -> Option<ExitCode> {
 }
 
 fn run(order: &Order, input: &Path, spool: &Path) -> io::Result<()> {
-    // What a panic says may quote the recording.
+    // The message of a panic may quote the recording.
     std::panic::set_hook(Box::new(|panic| {
         let location = panic
             .location()
@@ -68,31 +61,63 @@ fn run(order: &Order, input: &Path, spool: &Path) -> io::Result<()> {
     if !steno_settings::die_with(order.worker, Signal::KILL)? {
         return Err(io::ErrorKind::BrokenPipe.into());
     }
-    // From here on what happens is the recording's doing: before this, the machine's.
-    tell(&Message::Alive)?;
-    // As `top` and the kernel's log call it.
+
+    // From here on the recording is to blame for what happens; before, the machine.
+    send(&Message::Alive)?;
+    // The name in `top` and in the kernel's log.
     let _ = rustix::thread::set_name(c"steno-decode");
-    let missing = [limit(order), confine(input, spool)]
-        .into_iter()
-        .filter_map(Result::err)
-        .collect::<Vec<_>>();
-    if !missing.is_empty() {
-        tell(&Message::Unprotected(missing.join("; ")))?;
-    }
-    let signs = SignsOfLife::default();
-    let prepared = if order.is_piped {
-        audio::prepare_piped(io::stdin().lock(), spool, &order.limits, &signs)
-    } else {
-        audio::prepare(input, spool, &order.limits, order.track, &signs)
-    };
-    let message = match prepared {
+    let message = match prepare(order, input, spool) {
         Ok(recording) => Message::Prepared(recording),
-        Err(error) => Message::Failed(error.into()),
+        Err(PrepareError::Audio(error)) => Message::Failed(error.into()),
+        Err(PrepareError::Pipe(error)) => return Err(error),
     };
-    tell(&message)
+    send(&message)
 }
 
-fn tell(message: &Message) -> io::Result<()> {
+/// Opens the files, enters the sandbox, decodes.
+fn prepare(order: &Order, input: &Path, spool: &Path) -> Result<Recording, PrepareError> {
+    let spool = audio::open_spool(spool)?;
+    let input = if order.is_piped {
+        None
+    } else {
+        Some(audio::open_input(input)?)
+    };
+
+    let mut missing = limit(order);
+    missing.extend(sandbox::seal().iter().map(ToString::to_string));
+    if !missing.is_empty() {
+        send(&Message::Unprotected(missing.join("; ")))?;
+    }
+
+    let signs = SignsOfLife::default();
+    let recording = match &input {
+        None => audio::prepare_piped(io::stdin().lock(), &spool, &order.limits, &signs)?,
+        Some(input) => audio::prepare_open(input, &spool, &order.limits, order.track, &signs)?,
+    };
+    Ok(recording)
+}
+
+/// Why there is no recording.
+enum PrepareError {
+    /// What the decoder reports.
+    Audio(AudioError),
+    /// The worker does not take the messages.
+    Pipe(io::Error),
+}
+
+impl From<AudioError> for PrepareError {
+    fn from(error: AudioError) -> Self {
+        Self::Audio(error)
+    }
+}
+
+impl From<io::Error> for PrepareError {
+    fn from(error: io::Error) -> Self {
+        Self::Pipe(error)
+    }
+}
+
+fn send(message: &Message) -> io::Result<()> {
     let mut line = serde_json::to_vec(message)?;
     line.push(b'\n');
     let mut answers = io::stdout().lock();
@@ -100,73 +125,24 @@ fn tell(message: &Message) -> io::Result<()> {
     answers.flush()
 }
 
-/// Bounds what this process can take from the others.
-fn limit(order: &Order) -> Result<(), String> {
-    // Where memory runs out all the same, this is whom to kill. The kernel may not let us say so.
-    let _ = fs::write("/proc/self/oom_score_adj", "1000");
+/// Bounds what this process can take from the others. Returns what could not be bounded.
+fn limit(order: &Order) -> Vec<String> {
+    sandbox::be_killed_first();
     let spool_bytes = order
         .limits
         .max_seconds
         .saturating_add(1)
         .saturating_mul(u64::from(SAMPLE_RATE) * 2);
-    let limits = [
+    sandbox::limit(&[
         ("memory", Resource::As, order.memory_bytes),
         ("file sizes", Resource::Fsize, spool_bytes),
-        // A limit of 0 does not hold for dumps through a pipe, one of 1 does (core(5)).
+        // A limit of 0 does not apply to dumps through a pipe, one of 1 does (core(5)).
         ("core dumps", Resource::Core, 1),
         ("processes", Resource::Nproc, 0),
-    ];
-    let failed = limits.into_iter().filter_map(|(name, resource, most)| {
-        // What somebody else has limited further stays so.
-        let most = getrlimit(resource)
-            .maximum
-            .map_or(most, |already| most.min(already));
-        let error = setrlimit(
-            resource,
-            Rlimit {
-                current: Some(most),
-                maximum: Some(most),
-            },
-        )
-        .err()?;
-        Some(format!("cannot limit {name}: {error}"))
-    });
-    let failed: Vec<_> = failed.collect();
-    if failed.is_empty() {
-        Ok(())
-    } else {
-        Err(failed.join("; "))
-    }
+    ])
 }
 
-/// From here on this thread can open nothing but the two files and, where the kernel's Landlock is new enough, neither connect by
-/// TCP nor send signals.
-fn confine(input: &Path, spool: &Path) -> Result<(), String> {
-    let restrict = || -> Result<RulesetStatus, RulesetError> {
-        let status = Ruleset::default()
-            .handle_access(AccessFs::from_all(LANDLOCK))?
-            .handle_access(AccessNet::from_all(LANDLOCK))?
-            .scope(Scope::from_all(LANDLOCK))?
-            .create()?
-            // A file that is not there has no rule and cannot be opened: the decoder tells.
-            .add_rules(path_beneath_rules([input], AccessFs::ReadFile))?
-            .add_rules(path_beneath_rules(
-                [spool],
-                AccessFs::WriteFile | AccessFs::Truncate,
-            ))?
-            .restrict_self()?;
-        Ok(status.ruleset)
-    };
-    match restrict() {
-        Ok(RulesetStatus::NotEnforced) => {
-            Err("the kernel has no Landlock (Linux 5.13 has)".to_owned())
-        }
-        Ok(_) => Ok(()),
-        Err(error) => Err(format!("cannot confine the decoder: {error}")),
-    }
-}
-
-/// Tells the worker now and then that there is life, and notices when the worker has gone.
+/// Sends signs of life to the worker, and notices when the worker has gone.
 #[derive(Default)]
 struct SignsOfLife {
     last: Cell<Option<Instant>>,
@@ -182,47 +158,6 @@ impl Control for SignsOfLife {
             return false;
         }
         self.last.set(Some(Instant::now()));
-        tell(&Message::Alive).is_err()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs::{File, OpenOptions};
-    use std::thread;
-
-    use super::*;
-
-    #[test]
-    fn a_confined_thread_opens_its_two_files_and_no_other() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        for name in ["input", "spool", "other"] {
-            fs::write(path(name), name).unwrap();
-        }
-        let (input, spool, other, made) =
-            (path("input"), path("spool"), path("other"), path("made"));
-        // Landlock holds for the thread that asks for it.
-        let confined = thread::spawn(move || {
-            if let Err(reason) = confine(&input, &spool) {
-                // An old kernel: there is nothing to look at.
-                return eprintln!("{reason}");
-            }
-            assert_eq!(fs::read_to_string(&input).unwrap(), "input");
-            OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .open(&spool)
-                .unwrap();
-            let denied = |result: io::Result<File>| {
-                assert_eq!(result.unwrap_err().kind(), io::ErrorKind::PermissionDenied);
-            };
-            denied(File::open(&other));
-            denied(File::open("/proc/self/environ"));
-            denied(File::create(&made));
-            denied(OpenOptions::new().write(true).open(&input));
-        });
-        confined.join().unwrap();
+        send(&Message::Alive).is_err()
     }
 }

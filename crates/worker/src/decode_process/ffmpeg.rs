@@ -6,26 +6,18 @@
 
 use std::fs;
 use std::io::{self, PipeReader};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use landlock::{
-    ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
-    RulesetStatus, Scope, path_beneath_rules,
-};
-use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use rustix::process::{Resource, Signal};
 use serde::{Deserialize, Serialize};
 
-use super::{DecodeSettings, own_program};
+use super::{DecodeSettings, LONGEST_END, end_within, own_program, sandbox};
 use crate::audio::{AudioError, Recording, TrackChoice};
 
 /// The first argument of a process that is to become ffmpeg. No flag of the worker may have this name.
 pub(super) const ARGUMENT: &str = "--decode-with-ffmpeg";
-/// The newest version of Landlock that is asked for.
-const LANDLOCK: ABI = ABI::V6;
 /// Exit code where ffmpeg cannot be started, as shells have it.
 const EXIT_NOT_FOUND: u8 = 127;
 /// Exit code for arguments that cannot be (`EX_USAGE` of sysexits.h).
@@ -36,17 +28,6 @@ const LIBRARIES: u64 = 512 << 20;
 const THREADS: u64 = 64;
 /// Assumed number of threads on the machine where /proc does not say.
 const UNKNOWN_THREADS: u64 = 4_096;
-/// How long it may take to end once it has closed its pipe.
-const LONGEST_END: Duration = Duration::from_secs(5);
-/// Where programs have their libraries.
-const LIBRARY_FOLDERS: [&str; 6] = [
-    "/lib",
-    "/lib64",
-    "/usr/lib",
-    "/usr/lib64",
-    "/usr/local/lib",
-    "/etc/ld.so.cache",
-];
 /// Formats that are known by their first bytes.
 const FORMATS: &str = "mov,matroska,webm,asf,avi,flv,ogg,wav,w64,aiff,au,caf,amr,mpegts,rm,voc,ape,wv,tta,mpc,mpc8,dsf,iff,\
                        nistsphere,flac,mxf,dts,dtshd,avr";
@@ -143,17 +124,14 @@ impl Ffmpeg {
             .is_none_or(|status| status.code() != Some(i32::from(EXIT_NOT_FOUND)))
     }
 
+    /// The signal that ended it: what it wrote is not all of the recording.
+    pub(super) fn death(&mut self) -> Option<ExitStatus> {
+        self.end().filter(|status| status.signal().is_some())
+    }
+
     /// How it ended; `None` if it goes on.
     fn end(&mut self) -> Option<ExitStatus> {
-        let began = Instant::now();
-        while began.elapsed() < LONGEST_END {
-            match self.0.try_wait() {
-                Ok(Some(status)) => return Some(status),
-                Ok(None) => thread::sleep(Duration::from_millis(10)),
-                Err(_) => return None,
-            }
-        }
-        None
+        end_within(&mut self.0, LONGEST_END)
     }
 }
 
@@ -178,10 +156,10 @@ pub(super) fn run(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> Ex
         return ExitCode::from(EXIT_NOT_FOUND);
     }
 
-    let _ = fs::write("/proc/self/oom_score_adj", "1000");
+    sandbox::be_killed_first();
     limit(&order);
     // ffmpeg reads what untrusted clients send: without a sandbox it is not started.
-    if confine(&order.ffmpeg, &input).is_err() {
+    if sandbox::seal_ffmpeg(&order.ffmpeg, &input).is_err() {
         return ExitCode::from(EXIT_NOT_FOUND);
     }
     let _ = command(&order, &input).exec();
@@ -246,135 +224,20 @@ fn limit(order: &Order) {
             .parse::<u64>()
             .ok()
     });
-    let limits = [
-        (Resource::As, order.memory_bytes),
-        (Resource::Cpu, order.cpu_seconds),
-        (Resource::Fsize, 0),
-        // A limit of 0 does not hold for dumps through a pipe, one of 1 does (core(5)).
-        (Resource::Core, 1),
-        (
-            Resource::Nproc,
-            running.unwrap_or(UNKNOWN_THREADS) + THREADS,
-        ),
-    ];
-    for (resource, most) in limits {
-        let most = rustix::process::getrlimit(resource)
-            .maximum
-            .map_or(most, |already| most.min(already));
-        let _ = setrlimit(
-            resource,
-            Rlimit {
-                current: Some(most),
-                maximum: Some(most),
-            },
-        );
-    }
-}
-
-/// Enters the sandbox: from here on this process can read the recording and libraries and execute ffmpeg. Fails where the
-/// kernel has no Landlock.
-fn confine(ffmpeg: &Path, input: &Path) -> Result<(), SandboxError> {
-    let loaders = LIBRARY_FOLDERS
-        .iter()
-        .flat_map(|folder| loaders_in(Path::new(folder)));
-    let programs = loaders.chain([ffmpeg.to_owned()]);
-    let status = Ruleset::default()
-        .handle_access(AccessFs::from_all(LANDLOCK))?
-        .handle_access(AccessNet::from_all(LANDLOCK))?
-        .scope(Scope::from_all(LANDLOCK))?
-        .create()?
-        .add_rules(path_beneath_rules([input], AccessFs::ReadFile))?
-        .add_rules(path_beneath_rules(
-            programs,
-            AccessFs::ReadFile | AccessFs::Execute,
-        ))?
-        .add_rules(path_beneath_rules(
-            LIBRARY_FOLDERS,
-            AccessFs::ReadFile | AccessFs::ReadDir,
-        ))?
-        .restrict_self()?;
-    match status.ruleset {
-        RulesetStatus::NotEnforced => Err(SandboxError::NoLandlock),
-        RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(()),
-    }
-}
-
-/// Why there is no sandbox.
-#[derive(Debug, thiserror::Error)]
-enum SandboxError {
-    #[error("the kernel has no Landlock (Linux 5.13 has)")]
-    NoLandlock,
-    #[error(transparent)]
-    Rules(#[from] RulesetError),
-}
-
-/// The dynamic loaders in a folder of libraries or one level below. The kernel executes one to start ffmpeg.
-fn loaders_in(folder: &Path) -> Vec<PathBuf> {
-    let entries = |folder: &Path| -> Vec<PathBuf> {
-        fs::read_dir(folder)
-            .into_iter()
-            .flatten()
-            .filter_map(Result::ok)
-            .map(|entry| entry.path())
-            .collect()
-    };
-    let is_loader = |path: &PathBuf| {
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
-        name.starts_with("ld-") && name.contains(".so")
-    };
-    let inner = entries(folder)
-        .into_iter()
-        .filter(|path| path.is_dir())
-        .flat_map(|path| entries(&path));
-    entries(folder)
-        .into_iter()
-        .chain(inner)
-        .filter(is_loader)
-        .collect()
+    let threads = running.unwrap_or(UNKNOWN_THREADS) + THREADS;
+    sandbox::limit(&[
+        ("memory", Resource::As, order.memory_bytes),
+        ("processor time", Resource::Cpu, order.cpu_seconds),
+        ("file sizes", Resource::Fsize, 0),
+        // A limit of 0 does not apply to dumps through a pipe, one of 1 does (core(5)).
+        ("core dumps", Resource::Core, 1),
+        ("threads", Resource::Nproc, threads),
+    ]);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_confined_ffmpeg_reads_the_recording_and_its_libraries_and_starts_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let (input, other) = (folder.path().join("input"), folder.path().join("other"));
-        for path in [&input, &other] {
-            fs::write(path, "words").unwrap();
-        }
-        let program = PathBuf::from("/usr/bin/true").canonicalize().unwrap();
-        // Landlock holds for the thread that asks for it.
-        let confined = thread::spawn(move || {
-            if let Err(reason) = confine(&program, &input) {
-                // An old kernel: there is nothing to look at.
-                return eprintln!("{reason}");
-            }
-            let run = |program: &Path| {
-                let mut command = Command::new(program);
-                command
-                    .stdin(Stdio::inherit())
-                    .stdout(Stdio::inherit())
-                    .stderr(Stdio::inherit())
-                    .status()
-            };
-            assert!(run(&program).unwrap().success());
-            let denied =
-                |error: io::Error| assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
-            denied(run(Path::new("/usr/bin/env")).unwrap_err());
-
-            assert_eq!(fs::read_to_string(&input).unwrap(), "words");
-            denied(fs::read_to_string(&other).unwrap_err());
-            denied(fs::read_to_string("/etc/passwd").unwrap_err());
-            denied(fs::write(&input, "other words").unwrap_err());
-            denied(fs::write(folder.path().join("made"), "").unwrap_err());
-        });
-        confined.join().unwrap();
-    }
 
     #[test]
     fn no_flag_of_the_worker_is_taken_for_an_order_to_decode() {

@@ -12,7 +12,7 @@ use super::language::{self, Scores, Spoken};
 use super::transcribe::{SpanJob, transcribe_span};
 use super::{TaskContext, TaskError};
 use crate::audio::{Recording, SAMPLE_RATE, TrackChoice};
-use crate::decode_process::{self, DecodeSettings};
+use crate::decode_process::{self, DecodeError, DecodeSettings};
 use crate::engine::Session;
 
 pub(super) fn prepare(
@@ -23,13 +23,7 @@ pub(super) fn prepare(
 ) -> Result<Done, TaskError> {
     let spool = SpoolFile::create(context.data, claim, spool_room(context.decode))?;
     let audio = context.data.audio().join(audio);
-    let recording = decode_process::prepare(
-        &audio,
-        spool.path(),
-        context.decode,
-        TrackChoice::asked(claim.options.track),
-        context.control,
-    )?;
+    let recording = decode(claim, &audio, spool.path(), context)?;
     let warnings = warnings(&recording);
     for warning in &warnings {
         tracing::warn!(job.id = %claim.job_id, "job {}: {}", claim.job_id, warning.detail);
@@ -85,6 +79,27 @@ fn spool_room(settings: &DecodeSettings) -> SpoolRoom {
     SpoolRoom {
         reserve_bytes: settings.disk_reserve_bytes,
         most_bytes: settings.limits.max_seconds * bytes_per_second,
+    }
+}
+
+/// Decodes the recording. A decoder that the kernel kills for memory costs no try, but for a job that
+/// this happens to again and again.
+fn decode(
+    claim: &Claim,
+    audio: &Path,
+    spool: &Path,
+    context: &TaskContext<'_>,
+) -> Result<Recording, DecodeError> {
+    let track = TrackChoice::asked(claim.options.track);
+    match decode_process::prepare(audio, spool, context.decode, track, context.control) {
+        Err(DecodeError::OutOfMemory(status)) if !context.memory_kills.note(claim.job_id) => {
+            Err(DecodeError::Died(status))
+        }
+        Err(error) => Err(error),
+        Ok(recording) => {
+            context.memory_kills.forget(claim.job_id);
+            Ok(recording)
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use steno_models::Segment;
 use super::*;
 use crate::Control;
 use crate::audio::Limits;
-use crate::decode_process::DecodeSettings;
+use crate::decode_process::{DecodeSettings, MemoryKills};
 use crate::engine::{DetectedLanguage, EngineError};
 
 /// Detects one language, and has text in some languages: code and mean log probability.
@@ -119,6 +119,7 @@ fn check_among(
             stall_timeout: Duration::ZERO,
             disk_reserve_bytes: 0,
         },
+        memory_kills: &MemoryKills::default(),
         model: "base",
         control: &NeverStop,
     };
