@@ -5,7 +5,7 @@
 //! (`cargo run -p steno-e2e --example subtitles`).
 
 use super::Cue;
-use super::lines::{break_lines, columns, fewest_lines};
+use super::lines::{break_lines, columns};
 use super::pieces::{Pause, Piece};
 
 /// Seconds that a cue is shown at least, where the next one leaves room.
@@ -104,13 +104,17 @@ fn ends(pieces: &[Piece], size: Size) -> Vec<usize> {
 
     for start in 0..pieces.len() {
         let so_far = best[start].0;
-        for end in start + 1..=pieces.len() {
-            if end - start > 1 && !is_allowed(&pieces[start..end], size) {
-                break;
+        let mut cue = Growing::new(pieces, start);
+        for (end, best) in best.iter_mut().enumerate().skip(start + 1) {
+            if end > start + 1 {
+                cue.push(size.columns);
+                if !cue.is_allowed(size) {
+                    break;
+                }
             }
-            let cost = so_far + cost(pieces, start, end);
-            if cost < best[end].0 {
-                best[end] = (cost, start);
+            let cost = so_far + cue.cost();
+            if cost < best.0 {
+                *best = (cost, start);
             }
         }
     }
@@ -125,42 +129,113 @@ fn ends(pieces: &[Piece], size: Size) -> Vec<usize> {
     ends
 }
 
-/// Whether pieces may be one cue.
-fn is_allowed(pieces: &[Piece], size: Size) -> bool {
-    let last = pieces.len() - 1;
-    let silence = pieces[last].start - pieces[last - 1].end;
-    silence < LONG_SILENCE
-        && pieces[last].end - pieces[0].start <= LONGEST
-        && fewest_lines(pieces, size.columns) <= size.lines
+/// A cue that grows piece by piece. What its cost needs is summed up on the way: a cue of many lines has many pieces.
+struct Growing<'a> {
+    pieces: &'a [Piece],
+    start: usize,
+    end: usize,
+    /// Lines if each is filled before the next begins, and columns of the last one.
+    lines: usize,
+    used: usize,
+    columns: usize,
+    /// Words; of scripts without spaces, see [`Growing::word_count`].
+    spaced_words: usize,
+    /// Cost of the silences inside.
+    silences: f64,
+    /// Words after the last end of a sentence inside, if there is one.
+    tail_words: Option<usize>,
 }
 
-/// How bad `pieces[start..end]` would be as a cue.
-fn cost(pieces: &[Piece], start: usize, end: usize) -> f64 {
-    let own = &pieces[start..end];
-    let last = &pieces[end - 1];
-    let next = pieces.get(end);
-    let silence_after = next.map_or(f64::INFINITY, |next| next.start - last.end);
-    let mut cost = CUE + end_cost(last, next.is_none(), silence_after);
-
-    // Time to read it, up to the next cue.
-    let available =
-        (next.map_or(f64::INFINITY, |next| next.start - GAP) - own[0].start).clamp(GAP, LONGEST);
-    let needed = columns(own) as f64 / READING_SPEED;
-    cost += (SHORTEST - available).max(0.0) * TOO_SHORT;
-    cost += (needed / available - 1.0).clamp(0.0, 2.0) * TOO_FAST;
-
-    for pair in own.windows(2) {
-        let silence = pair[1].start - pair[0].end;
-        cost += (silence - SHORT_SILENCE).max(0.0) * SILENCE;
+impl<'a> Growing<'a> {
+    fn new(pieces: &'a [Piece], start: usize) -> Self {
+        let columns = pieces[start].columns;
+        Self {
+            pieces,
+            start,
+            end: start + 1,
+            lines: 1,
+            used: columns,
+            columns,
+            spaced_words: 1,
+            silences: 0.0,
+            tail_words: None,
+        }
     }
 
-    if word_count(own) == 1 && !stands_alone(pieces, start, end, silence_after) {
-        cost += ORPHAN;
+    fn push(&mut self, width: usize) {
+        let before = &self.pieces[self.end - 1];
+        let piece = &self.pieces[self.end];
+        self.end += 1;
+
+        let space = usize::from(piece.is_spaced);
+        if self.used + space + piece.columns > width {
+            self.lines += 1;
+            self.used = piece.columns;
+        } else {
+            self.used += space + piece.columns;
+        }
+        self.columns += space + piece.columns;
+        self.spaced_words += space;
+
+        let silence = piece.start - before.end;
+        self.silences += (silence - SHORT_SILENCE).max(0.0) * SILENCE;
+        if before.pause() == Pause::Sentence {
+            self.tail_words = Some(1);
+        } else if let Some(words) = &mut self.tail_words {
+            *words += space;
+        }
     }
-    if last.pause() != Pause::Sentence && tail_words(own).is_some_and(|words| words <= 2) {
-        cost += TORN;
+
+    /// Whether the pieces may be one cue.
+    fn is_allowed(&self, size: Size) -> bool {
+        let last = &self.pieces[self.end - 1];
+        let silence = last.start - self.pieces[self.end - 2].end;
+        silence < LONG_SILENCE
+            && last.end - self.pieces[self.start].start <= LONGEST
+            && self.lines <= size.lines
     }
-    cost
+
+    /// How bad the pieces would be as a cue.
+    fn cost(&self) -> f64 {
+        let last = &self.pieces[self.end - 1];
+        let next = self.pieces.get(self.end);
+        let silence_after = next.map_or(f64::INFINITY, |next| next.start - last.end);
+        let mut cost = CUE + self.silences + end_cost(last, next.is_none(), silence_after);
+
+        // Time to read it, up to the next cue.
+        let until = next.map_or(f64::INFINITY, |next| next.start - GAP);
+        let available = (until - self.pieces[self.start].start).clamp(GAP, LONGEST);
+        let needed = self.columns as f64 / READING_SPEED;
+        cost += (SHORTEST - available).max(0.0) * TOO_SHORT;
+        cost += (needed / available - 1.0).clamp(0.0, 2.0) * TOO_FAST;
+
+        if self.word_count() == 1 && !self.stands_alone(silence_after) {
+            cost += ORPHAN;
+        }
+        if last.pause() != Pause::Sentence && self.tail_words.is_some_and(|words| words <= 2) {
+            cost += TORN;
+        }
+        cost
+    }
+
+    /// Words; of a text without spaces, pairs of wide characters.
+    fn word_count(&self) -> usize {
+        if self.spaced_words == 1 && self.end - self.start > 1 {
+            return self.columns.div_ceil(4);
+        }
+        self.spaced_words
+    }
+
+    /// Whether it is a sentence of its own, or has a long silence on both sides.
+    fn stands_alone(&self, silence_after: f64) -> bool {
+        let first = &self.pieces[self.start];
+        let before = self.start.checked_sub(1).map(|index| &self.pieces[index]);
+        let begins = before.is_none_or(|before| {
+            before.pause() == Pause::Sentence || first.start - before.end >= LONG_SILENCE
+        });
+        let last = &self.pieces[self.end - 1];
+        begins && (last.pause() == Pause::Sentence || silence_after >= LONG_SILENCE)
+    }
 }
 
 /// Cost of ending a cue after `last`.
@@ -175,32 +250,4 @@ fn end_cost(last: &Piece, is_end: bool, silence_after: f64) -> f64 {
         Pause::None => WORD_END,
     };
     by_text - silence_after.clamp(0.0, 1.0) * SILENCE
-}
-
-/// Words of a text; of scripts without spaces, pairs of wide characters.
-fn word_count(pieces: &[Piece]) -> usize {
-    let spaced = pieces
-        .iter()
-        .skip(1)
-        .filter(|piece| piece.is_spaced)
-        .count();
-    spaced.max(columns(pieces).saturating_sub(1) / 4 * usize::from(spaced == 0 && pieces.len() > 1))
-        + 1
-}
-
-/// Whether a word is a sentence of its own, or has a long silence on both sides.
-fn stands_alone(pieces: &[Piece], start: usize, end: usize, silence_after: f64) -> bool {
-    let before = start.checked_sub(1).map(|index| &pieces[index]);
-    let begins = before.is_none_or(|before| {
-        before.pause() == Pause::Sentence || pieces[start].start - before.end >= LONG_SILENCE
-    });
-    begins && (pieces[end - 1].pause() == Pause::Sentence || silence_after >= LONG_SILENCE)
-}
-
-/// Words after the last end of a sentence, if one ends inside.
-fn tail_words(pieces: &[Piece]) -> Option<usize> {
-    let ended = pieces
-        .iter()
-        .rposition(|piece| piece.pause() == Pause::Sentence)?;
-    Some(word_count(&pieces[ended + 1..])).filter(|_| ended + 1 < pieces.len())
 }

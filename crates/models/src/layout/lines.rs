@@ -19,7 +19,7 @@ pub(super) fn columns(pieces: &[Piece]) -> usize {
 }
 
 /// Lines that the pieces take if each line is filled before the next begins: the fewest possible.
-pub(super) fn fewest_lines(pieces: &[Piece], width: usize) -> usize {
+fn fewest_lines(pieces: &[Piece], width: usize) -> usize {
     let mut lines = 1;
     let mut used = 0;
     for piece in pieces {
@@ -46,8 +46,11 @@ pub(super) fn break_lines(pieces: &[Piece], width: usize) -> Vec<String> {
     best[0][0] = (0, 0);
     for lines in 1..=count {
         for end in 1..=pieces.len() {
+            let mut line = 0;
             for start in (0..end).rev() {
-                let line = columns(&pieces[start..end]);
+                // The space before the piece that began the line until now.
+                line += usize::from(start + 1 < end && pieces[start + 1].is_spaced);
+                line += pieces[start].columns;
                 if line > width && end - start > 1 {
                     break;
                 }
@@ -55,9 +58,8 @@ pub(super) fn break_lines(pieces: &[Piece], width: usize) -> Vec<String> {
                 if before == usize::MAX {
                     continue;
                 }
-                let cost = before
-                    + line.abs_diff(target).pow(2)
-                    + break_cost(&pieces[..end], pieces.len());
+                let imbalance = line.abs_diff(target).pow(2);
+                let cost = before + imbalance + break_cost(&pieces[..end], pieces.len());
                 if cost < best[lines][end].0 {
                     best[lines][end] = (cost, start);
                 }

@@ -266,3 +266,11 @@ fn no_text_begins_a_time_line() {
         "a 2 00:00 -> 00:01 b"
     );
 }
+
+#[test]
+fn a_text_without_pauses_is_laid_out_in_time_that_grows_with_its_length() {
+    // Widest and longest cues, and all words at once: nothing but the size ends a cue.
+    let text = "a ".repeat(20_000);
+    let cues = cues(&[untimed(&text, 10.0)], narrow(200, 10));
+    assert!(cues.len() >= 20_000 / 1000, "{}", cues.len());
+}
