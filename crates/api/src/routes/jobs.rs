@@ -4,6 +4,7 @@ pub(crate) mod delete_job;
 pub(crate) mod follow_job;
 pub(crate) mod get_job;
 pub(crate) mod list_jobs;
+pub(crate) mod render_result;
 pub(crate) mod submit_job;
 
 use actix_web::web::{self, ServiceConfig};
@@ -21,6 +22,7 @@ use crate::group::NATIVE;
     get_job::head_job,
     follow_job::follow_job,
     delete_job::delete_job,
+    render_result::render_result,
 ))]
 pub(crate) struct Described;
 
@@ -41,5 +43,8 @@ pub(crate) fn configure(app: &mut ServiceConfig) {
         resource("/transcribe/{job_id}/events", "GET, HEAD", &NATIVE)
             .route(web::get().to(follow_job::follow_job))
             .route(web::head().to(follow_job::head_events)),
+    )
+    .service(
+        resource("/render", "POST", &NATIVE).route(web::post().to(render_result::render_result)),
     );
 }
