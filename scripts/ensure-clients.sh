@@ -43,6 +43,19 @@ if ! cmp -s tests/clients/package.json "$folder/installed.json"; then
   install_npm || failed npm npm view openai version
 fi
 
+install_page_tools() {
+  rm -rf "$folder/page-tools"
+  mkdir -p "$folder/page-tools"
+  cp web/package.json "$folder/page-tools/"
+  # npm needs the lock file beside it. It gets its own name last, so that a broken installation is made again.
+  cp web/package-lock.json "$folder/page-tools/npm-shrinkwrap.json"
+  (cd "$folder/page-tools" && try npm ci --silent --no-audit --no-fund) &&
+    cp web/package-lock.json "$folder/page-tools/package-lock.json"
+}
+if ! cmp -s web/package-lock.json "$folder/page-tools/package-lock.json"; then
+  install_page_tools || failed npm npm view esbuild version
+fi
+
 # The tests call the script again, and skip those in a browser if it fails.
 scripts/ensure-browser.sh >/dev/null || true
 

@@ -25,6 +25,7 @@ mod openai;
 mod operators;
 mod options;
 mod overload;
+mod page;
 mod problems;
 mod proxies;
 mod run_script;

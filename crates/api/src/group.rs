@@ -6,6 +6,7 @@
 
 use actix_web::HttpMessage as _;
 use actix_web::HttpRequest;
+use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderValue;
 use tracing::Level;
 
@@ -17,6 +18,16 @@ const LOADS_OWN_FILES: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'",
 );
 
+/// What the page at `/` may load: its own script, style and calls, and the recording that a person chose (`blob:`).
+const LOADS_OWN_PAGE: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; media-src blob:; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
+/// Asked for on each visit, and answered with 304 if the browser has it.
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+/// The name changes with the content.
+const FOR_GOOD: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 /// Answers with content stay in no cache.
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
@@ -29,8 +40,8 @@ pub(crate) struct Group {
     pub(crate) errors: ErrorShape,
     /// The value of `Content-Security-Policy`.
     pub(crate) content_policy: HeaderValue,
-    /// The value of `Cache-Control`.
-    pub(crate) caching: HeaderValue,
+    /// The value of `Cache-Control` of answers that are no errors.
+    caching: HeaderValue,
     /// The level of the line that is logged for each call.
     pub(crate) log: Level,
 }
@@ -100,7 +111,33 @@ pub(crate) static PAGES: Group = Group {
     log: Level::INFO,
 };
 
+/// The page for people.
+pub(crate) static PAGE: Group = Group {
+    access: Access::Open,
+    errors: ErrorShape::Problem,
+    content_policy: LOADS_OWN_PAGE,
+    caching: NO_CACHE,
+    log: Level::INFO,
+};
+
+/// The files of the page for people.
+pub(crate) static PAGE_FILES: Group = Group {
+    access: Access::Open,
+    errors: ErrorShape::Problem,
+    content_policy: LOADS_NOTHING,
+    caching: FOR_GOOD,
+    log: Level::DEBUG,
+};
+
 impl Group {
+    /// The value of `Cache-Control` of an answer with this status. Errors stay in no cache.
+    pub(crate) fn caching(&self, status: StatusCode) -> HeaderValue {
+        if status.is_client_error() || status.is_server_error() {
+            return NO_STORE;
+        }
+        self.caching.clone()
+    }
+
     /// The group of the address that a call was routed to.
     pub(crate) fn of(request: &HttpRequest) -> &'static Self {
         let group = request.extensions().get::<&'static Self>().copied();

@@ -77,11 +77,12 @@ pub(crate) async fn around(
 
 /// Sets the headers that all answers have.
 fn set_headers(response: &mut ServiceResponse, group: &Group, id: &str) {
+    let status = response.status();
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(X_REQUEST_ID, id);
     }
-    headers.insert(header::CACHE_CONTROL, group.caching.clone());
+    headers.insert(header::CACHE_CONTROL, group.caching(status));
     headers.insert(
         header::CONTENT_SECURITY_POLICY,
         group.content_policy.clone(),

@@ -8,6 +8,7 @@
 pub(crate) mod asr;
 pub(crate) mod docs;
 pub(crate) mod jobs;
+pub(crate) mod page;
 pub(crate) mod server;
 pub(crate) mod v1;
 
@@ -29,6 +30,7 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
         .configure(asr::configure)
         .configure(server::configure)
         .configure(docs::configure)
+        .configure(page::configure)
         .default_service(web::to(no_such_address).wrap(from_fn(|request, next| {
             admission::admit(&NATIVE, request, next)
         })));

@@ -1,0 +1,304 @@
+// The jobs of this browser: their way from a file to a text. The views draw them and are told when they change.
+
+import { CallError, deleteJob, getJob, upload } from "./api";
+import * as db from "./db";
+import { follow } from "./follow";
+import type { Job, JobStatus, Options, Segment } from "./types";
+
+/** Recordings that are uploaded at a time. */
+const UPLOADS = 3;
+const TRIES = 4;
+
+/** Jobs, the newest first. */
+export let jobs: Job[] = [];
+
+const recordings = new Map<string, Blob>();
+const stops = new Map<string, AbortController>();
+const unsaved = new Set<Job>();
+const listeners = new Set<(job: Job | null) => void>();
+let uploading = 0;
+/** Whether the server can be reached. */
+export let isReached = true;
+
+/** Calls `listener` with each job that changes, and with null when the list does. */
+export function onChange(listener: (job: Job | null) => void): void {
+  listeners.add(listener);
+}
+
+export function offChange(listener: (job: Job | null) => void): void {
+  listeners.delete(listener);
+}
+
+export function jobOf(id: string): Job | null {
+  return jobs.find((job) => job.id === id) ?? null;
+}
+
+/** The recording of a job, if this browser has it. */
+export async function recordingOf(id: string): Promise<Blob | null> {
+  return recordings.get(id) ?? db.loadRecording(id);
+}
+
+/** Brings back the jobs of earlier visits, and goes on with those that have not ended. */
+export async function restore(): Promise<void> {
+  jobs = await db.loadJobs();
+  tell(null);
+  for (const job of jobs) {
+    if (job.stage === "uploading") job.stage = "waiting";
+    if (job.stage === "pending" || job.stage === "processing") void watch(job);
+    else if (job.stage === "completed" && job.isOnServer) void refresh(job);
+  }
+  uploadNext();
+}
+
+/** Takes recordings in. */
+export function add(files: File[], options: Options): Job[] {
+  const added = files.map((file): Job => {
+    const job: Job = {
+      id: crypto.randomUUID ? crypto.randomUUID() : randomId(),
+      name: file.name || "recording",
+      type: file.type,
+      size: file.size,
+      addedAt: Date.now(),
+      options: { ...options },
+      stage: "waiting",
+      sent: 0,
+      jobId: null,
+      lastEventId: null,
+      progress: 0,
+      position: null,
+      etaSeconds: null,
+      deadline: null,
+      problem: null,
+      live: [],
+      result: null,
+      isEdited: false,
+      isOnServer: false,
+    };
+    recordings.set(job.id, file);
+    void db.saveRecording(job.id, file);
+    return job;
+  });
+  jobs = [...added, ...jobs];
+  added.forEach(save);
+  tell(null);
+  uploadNext();
+  return added;
+}
+
+/** `crypto.randomUUID` is there on secure origins alone. */
+function randomId(): string {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Uploads again what was refused or cut off. */
+export function retry(job: Job): void {
+  change(job, { stage: "waiting", problem: null, sent: 0 });
+  uploadNext();
+}
+
+/** Saves what a person changed in the text. */
+export function edited(job: Job): void {
+  job.isEdited = true;
+  save(job);
+  tell(job);
+}
+
+/** Deletes a job on the server at once. The text stays in this browser. */
+export async function deleteOnServer(job: Job): Promise<void> {
+  stop(job);
+  if (job.jobId) await deleteJob(job.jobId);
+  const isDone = job.stage === "completed";
+  change(job, { isOnServer: false, deadline: null, stage: isDone ? "completed" : "gone" });
+}
+
+/** Forgets a job here, and deletes it on the server. */
+export async function remove(job: Job): Promise<void> {
+  stop(job);
+  if (job.jobId && job.isOnServer) await deleteJob(job.jobId);
+  jobs = jobs.filter((other) => other !== job);
+  recordings.delete(job.id);
+  await db.dropJob(job.id);
+  tell(null);
+  uploadNext();
+}
+
+/** Forgets every job here. */
+export async function forgetAll(): Promise<void> {
+  jobs.forEach(stop);
+  jobs = [];
+  recordings.clear();
+  await db.forget();
+  tell(null);
+}
+
+/** Writes all jobs down, when keeping is turned on. */
+export async function keepAll(): Promise<void> {
+  for (const job of jobs) {
+    const recording = recordings.get(job.id);
+    if (recording) await db.saveRecording(job.id, recording);
+    await db.saveJob(job);
+  }
+}
+
+/** Holds recordings in memory before the database is deleted. */
+export async function holdAll(): Promise<void> {
+  for (const job of jobs) {
+    const recording = await recordingOf(job.id);
+    if (recording) recordings.set(job.id, recording);
+  }
+}
+
+function stop(job: Job): void {
+  stops.get(job.id)?.abort();
+  stops.delete(job.id);
+}
+
+function start(job: Job): AbortSignal {
+  const controller = new AbortController();
+  stops.set(job.id, controller);
+  return controller.signal;
+}
+
+function uploadNext(): void {
+  while (uploading < UPLOADS) {
+    // The oldest first.
+    const next = [...jobs].reverse().find((job) => job.stage === "waiting");
+    if (!next) return;
+    uploading += 1;
+    void send(next).finally(() => {
+      uploading -= 1;
+      uploadNext();
+    });
+  }
+}
+
+async function send(job: Job): Promise<void> {
+  change(job, { stage: "uploading", sent: 0, problem: null });
+  const recording = await recordingOf(job.id);
+  if (!recording) {
+    change(job, { stage: "refused", problem: "This browser no longer has the recording. Choose it again." });
+    return;
+  }
+
+  const signal = start(job);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const accepted = await upload(job.id, recording, job.name, job.options, (sent) => change(job, { sent }, false), signal);
+      change(job, {
+        stage: "pending",
+        sent: 1,
+        jobId: accepted.job_id,
+        position: accepted.position,
+        deadline: accepted.ttl_deadline,
+        isOnServer: true,
+      });
+      setReached(true);
+      void watch(job);
+      return;
+    } catch (error) {
+      if (signal.aborted) return;
+      const failure = error instanceof CallError ? error : new CallError(1, String(error));
+      if (!failure.isPassing || attempt === TRIES) {
+        change(job, { stage: "refused", problem: failure.message });
+        return;
+      }
+      change(job, { problem: `${failure.message} Trying again.` });
+      await new Promise((resolve) => setTimeout(resolve, (failure.retryAfter ?? 2 ** attempt) * 1000));
+      if (signal.aborted) return;
+    }
+  }
+}
+
+/** Follows a job on the server to its end. */
+async function watch(job: Job): Promise<void> {
+  const signal = start(job);
+  try {
+    await follow(
+      job.jobId ?? "",
+      job.lastEventId,
+      {
+        onStatus: (status) => apply(job, status),
+        onSegment: (segment) => takeSegment(job, segment),
+        onProgress: (progress, etaSeconds) => change(job, { progress, etaSeconds }),
+        onEventId: (id) => (job.lastEventId = id),
+        onReach: setReached,
+      },
+      signal,
+    );
+    await refresh(job);
+  } catch (error) {
+    if (!signal.aborted) fail(job, error);
+  }
+}
+
+/** Asks for the job as it is, with its result. */
+async function refresh(job: Job): Promise<void> {
+  try {
+    const status = await getJob(job.jobId ?? "");
+    apply(job, status);
+    if (status.result && !job.result) change(job, { result: status.result, live: [], progress: 1 });
+  } catch (error) {
+    fail(job, error);
+  }
+}
+
+function fail(job: Job, error: unknown): void {
+  const failure = error instanceof CallError ? error : new CallError(0, String(error));
+  if (failure.status === 404 || failure.status === 410) {
+    const isDone = job.result !== null;
+    change(job, {
+      stage: isDone ? "completed" : "gone",
+      isOnServer: false,
+      deadline: null,
+      problem: isDone ? null : failure.message,
+    });
+  } else {
+    change(job, { problem: failure.message });
+  }
+}
+
+function apply(job: Job, status: JobStatus): void {
+  change(job, {
+    stage: status.status,
+    position: status.position,
+    etaSeconds: status.eta_seconds,
+    progress: status.progress,
+    deadline: status.delete_after ?? status.ttl_deadline,
+    problem: status.error ? status.error.message : null,
+  });
+}
+
+function takeSegment(job: Job, segment: Segment): void {
+  // After a reconnect an event may come twice.
+  const last = job.live.at(-1);
+  if (last && segment.id <= last.id) return;
+  job.live.push(segment);
+  change(job, {});
+}
+
+function setReached(value: boolean): void {
+  if (isReached === value) return;
+  isReached = value;
+  tell(null);
+}
+
+function change(job: Job, changes: Partial<Job>, isSaved = true): void {
+  Object.assign(job, changes);
+  if (!jobs.includes(job)) return;
+  if (isSaved) save(job);
+  tell(job);
+}
+
+/** Writes a job down soon: segments may come fast, and each write is of the whole job. */
+function save(job: Job): void {
+  if (unsaved.has(job)) return;
+  unsaved.add(job);
+  setTimeout(() => {
+    unsaved.delete(job);
+    if (jobs.includes(job)) void db.saveJob(job);
+  }, 200);
+}
+
+function tell(job: Job | null): void {
+  for (const listener of listeners) listener(job);
+}

@@ -1,0 +1,87 @@
+// What goes over the wire, as docs/API.md has it, and what this browser keeps of a job.
+
+export interface Word {
+  word: string;
+  start: number;
+  end: number;
+  probability: number;
+}
+
+export interface Segment {
+  id: number;
+  start: number;
+  end: number;
+  text: string;
+  language?: string;
+  words?: Word[];
+}
+
+export interface Result {
+  text: string;
+  language: string | null;
+  duration_seconds: number;
+  model: string;
+  warnings: { code: string; detail: string; start?: number; end?: number }[];
+  segments: Segment[];
+}
+
+export type ServerStatus = "pending" | "processing" | "completed" | "failed";
+
+export interface JobStatus {
+  job_id: string;
+  status: ServerStatus;
+  language: string | null;
+  progress: number;
+  position: number | null;
+  eta_seconds: number | null;
+  ttl_deadline: string;
+  delete_after: string | null;
+  duration_seconds: number | null;
+  error: { code: string; message: string } | null;
+  result: Result | null;
+}
+
+export interface Options {
+  language: string;
+  task: "transcribe" | "translate";
+  model: string;
+  prompt: string;
+  words: boolean;
+}
+
+/** Where a recording stands, as this page sees it. */
+export type Stage =
+  | "waiting" // for its turn to be uploaded
+  | "uploading"
+  | "refused" // the upload failed, or the server refused it
+  | ServerStatus
+  | "gone"; // the server has deleted it
+
+export interface Job {
+  /** Made here. The server gets it as Idempotency-Key, so that an upload that is tried again makes no second job. */
+  id: string;
+  name: string;
+  type: string;
+  size: number;
+  addedAt: number;
+  options: Options;
+  stage: Stage;
+  /** Bytes sent over all bytes, 0 to 1. */
+  sent: number;
+  /** The server's id, once it has accepted the recording. */
+  jobId: string | null;
+  lastEventId: string | null;
+  progress: number;
+  position: number | null;
+  etaSeconds: number | null;
+  /** When the server deletes the job at the latest. */
+  deadline: string | null;
+  /** What went wrong, for a person. */
+  problem: string | null;
+  /** Segments as they come in, until the result is here. */
+  live: Segment[];
+  result: Result | null;
+  isEdited: boolean;
+  /** Whether the server still has it. */
+  isOnServer: boolean;
+}
