@@ -97,12 +97,14 @@ struct TranscriberSlot<'a> {
 
 impl TaskSlot for TranscriberSlot<'_> {
     fn run(&mut self, task: &ClaimedTask<'_>) -> Result<Done, Undone> {
-        let asked = task.claim.options.model.as_deref();
+        // Spans use the weights of their plan, also when the default has changed since: one text, one model.
+        let claim = task.claim;
+        let chosen = claim.options.model.as_deref().or(claim.model.as_deref());
         let context = TaskContext {
             data: task.store.data(),
             decode: &self.shared.decode,
             memory_kills: &self.shared.memory_kills,
-            model: asked.unwrap_or_else(|| self.shared.engine.model()),
+            model: chosen.unwrap_or_else(|| self.shared.engine.model()),
             control: task.control,
         };
         task::run(task.claim, &context, self.session.as_mut()).map_err(Undone::from)

@@ -119,6 +119,8 @@ pub(crate) struct PlanRow<'a> {
     pub(crate) spool_bytes: u64,
     /// As JSON.
     pub(crate) warnings: &'a str,
+    /// Name of the weights.
+    pub(crate) model: &'a str,
 }
 
 /// The task that is claimed next.
@@ -139,6 +141,8 @@ pub(crate) struct ClaimRow {
     /// Of the span, or else of the job.
     pub(crate) language: Option<String>,
     pub(crate) spool: Option<String>,
+    /// Name of the weights of the plan.
+    pub(crate) model: Option<String>,
     pub(crate) audio: String,
     /// As JSON.
     pub(crate) options: String,

@@ -178,6 +178,7 @@ fn load_claim(
         task: input(&row)?,
         options: parse("options", &row.options)?,
         language: row.language,
+        model: row.model,
         attempt: row.failures + row.crashes + 1,
         request_id: row.request_id,
         is_alone: row.is_suspect,

@@ -50,6 +50,7 @@ fn store_plan(
         spool: &prepared.spool,
         spool_bytes,
         warnings: &to_json("warnings", &prepared.warnings)?,
+        model: &prepared.model,
     };
     let planned = tx.store_plan(claim.job_seq, &plan)?;
     require_row(planned, "store the plan of a job")

@@ -53,6 +53,8 @@ pub struct Claim {
     pub options: TranscribeRequest,
     /// The language to transcribe in: as asked for, or as detected by `prepare` for the span or the recording.
     pub language: Option<String>,
+    /// Name of the weights that the job's plan was made with; `None` before it has a plan.
+    pub model: Option<String>,
     /// 1 at the first try.
     pub attempt: u32,
     /// The call that submitted the job; empty where it is not known.

@@ -285,3 +285,15 @@ fn a_job_that_cannot_be_read_fails_and_stands_before_nobody() {
     );
     assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
 }
+
+#[test]
+fn spans_are_transcribed_with_the_weights_of_their_plan() {
+    let f = Fixture::new();
+    f.submit();
+    let run = f.worker();
+    let prepare = f.claim(&run);
+    assert_eq!(prepare.model, None);
+    f.plan(&prepare, 2);
+    // The operator changes STENO_MODEL here; the workers that come later have another default.
+    assert_eq!(f.claim(&run).model.as_deref(), Some("base"));
+}

@@ -1,7 +1,7 @@
 SELECT jobs.id AS id,
   -- A recording in several languages has one for each span.
   coalesce(tasks.language, jobs.language) AS language,
-  jobs.spool AS spool, inputs.options AS options, inputs.audio AS audio,
+  jobs.spool AS spool, jobs.model AS model, inputs.options AS options, inputs.audio AS audio,
   inputs.request_id AS request_id, tasks.is_suspect AS is_suspect,
   tasks.certainty AS certainty, tasks.kind AS kind, tasks.span_index AS span_index,
   tasks.failures AS failures, tasks.crashes AS crashes,

@@ -161,6 +161,7 @@ impl Tx<'_> {
             ":spool": plan.spool,
             ":spool_bytes": plan.spool_bytes as i64,
             ":warnings": plan.warnings,
+            ":model": plan.model,
         };
         self.execute(sql!("store_plan"), parameters)
     }

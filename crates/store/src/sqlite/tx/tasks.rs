@@ -120,6 +120,7 @@ impl Tx<'_> {
                 kind: row.get("kind")?,
                 language: row.get("language")?,
                 spool: row.get("spool")?,
+                model: row.get("model")?,
                 audio: row.get("audio")?,
                 options: row.get("options")?,
                 request_id: row.get("request_id")?,
