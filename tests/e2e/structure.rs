@@ -53,6 +53,7 @@ fn dependencies_point_one_way() {
     assert_eq!(own("steno-weights"), Vec::<&str>::new());
     assert_eq!(own("steno-silero"), Vec::<&str>::new());
     assert_eq!(own("steno-speakers"), Vec::<&str>::new());
+    assert_eq!(own("steno-engine"), Vec::<&str>::new());
     assert_eq!(own("steno-store"), ["steno-models"]);
     assert_eq!(own("steno-courier"), ["steno-models"]);
     assert_eq!(own("steno-runner"), ["steno-store"]);
@@ -68,6 +69,7 @@ fn dependencies_point_one_way() {
     assert_eq!(
         own("steno-worker"),
         [
+            "steno-engine",
             "steno-models",
             "steno-runner",
             "steno-settings",

@@ -53,7 +53,7 @@ impl Default for Limits {
         Self {
             max_seconds: 4 * 60 * 60,
             max_decoded_bytes: u64::MAX,
-            max_cpu: Duration::from_secs(60),
+            max_cpu: Duration::from_mins(1),
         }
     }
 }

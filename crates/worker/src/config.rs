@@ -10,7 +10,7 @@ use steno_store::StoreSettings;
 
 use crate::audio::Limits;
 use crate::decode_process::DecodeSettings;
-use crate::engine::{ComputeType, Device, DeviceChoice, VERSION};
+use crate::engine::{ComputeType, Device, DeviceChoice, EngineChoice, VERSION};
 
 /// The program itself and an ordinary recording need a third of it.
 const MIN_DECODE_MEMORY: u64 = 128 << 20;
@@ -52,6 +52,10 @@ pub struct Config {
     /// Where the engine computes: `auto` takes the first GPU if this build supports one, `cpu` none, `gpu` or `gpu:N` that GPU.
     #[arg(long, env = "STENO_DEVICE", default_value = "auto", value_parser = DeviceChoice::parse)]
     pub device: DeviceChoice,
+
+    /// Which engine computes: `whisper-cpp`, or `native`, our own for CPUs; `auto` takes whisper-cpp.
+    #[arg(long, env = "STENO_ENGINE", value_enum, default_value_t = EngineChoice::Auto)]
+    pub engine: EngineChoice,
 
     /// Tasks to work on at a time, one engine thread each [default: the number of cores; 1 on a GPU].
     #[arg(long, env = "STENO_SLOTS", value_parser = clap::value_parser!(u32).range(1..=256))]

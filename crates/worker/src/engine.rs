@@ -2,12 +2,14 @@
 //! tested from files alone.
 //!
 //! The tasks see [`Engine`] and [`Session`]. [`WeightsPool`] implements them over any [`Backend`], which
-//! loads weights, and [`Model`], which runs over audio; `whisper_cpp` is one. `text` makes the text of a
+//! loads weights, and [`Model`], which runs over audio: `whisper_cpp` and `native`. `text` makes the text of a
 //! span from single runs, whatever the engine.
 
+mod choice;
 mod device;
 mod error;
 mod model;
+mod native;
 mod pool;
 mod text;
 mod whisper_cpp;
@@ -15,9 +17,11 @@ mod whisper_cpp;
 use steno_models::{Gap, Segment, Task, TranscribeRequest};
 
 use crate::Control;
+pub use choice::{ChosenEngine, EngineChoice};
 pub use device::{Device, DeviceChoice};
 pub use error::{EngineError, LoadError};
 pub use model::{Backend, Model};
+pub use native::NativeEngine;
 pub use pool::{PoolSettings, WeightsPool};
 pub(crate) use text::avg_logprob;
 pub(crate) use whisper_cpp::VERSION;

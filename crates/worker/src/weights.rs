@@ -4,7 +4,9 @@ use anyhow::{Context, Result};
 use steno_weights::{Cache, Stage, Verified, WeightsError};
 
 use crate::Config;
-use crate::engine::{Backend, Device, PoolSettings, WeightsPool, Whisper, WhisperCpp};
+use crate::engine::{
+    Backend, Device, NativeEngine, PoolSettings, WeightsPool, Whisper, WhisperCpp,
+};
 
 /// Share of a download after which another line is logged.
 const LOG_EVERY_PERCENT: u64 = 10;
@@ -23,12 +25,23 @@ pub fn load_engine(config: &Config) -> Result<WeightsPool> {
         model: config.model.clone(),
         budget_bytes: config.model_memory_bytes,
     };
-    WeightsPool::open(settings, backend(config, device), &weights)
+    WeightsPool::open(settings, backend(config, device)?, &weights)
         .with_context(|| format!("cannot load the weights {}", config.model))
 }
 
 /// The engine that the settings name.
-fn backend(config: &Config, device: Device) -> Box<dyn Backend> {
+fn backend(config: &Config, device: Device) -> Result<Box<dyn Backend>> {
+    let chosen = config.engine.resolve(device)?;
+    let name = if chosen.is_native {
+        "native"
+    } else {
+        "whisper-cpp"
+    };
+    tracing::info!(engine = name, "the engine is {name}: {}", chosen.reason);
+    if chosen.is_native {
+        return Ok(Box::new(NativeEngine::new()));
+    }
+
     tracing::info!(
         whisper = whisper_rs::print_system_info(),
         "whisper.cpp as it was built"
@@ -39,7 +52,7 @@ fn backend(config: &Config, device: Device) -> Box<dyn Backend> {
              whose .cargo/config.toml sets it, after `cargo clean -p whisper-rs-sys`"
         );
     }
-    Box::new(WhisperCpp::new(config.compute_type, device))
+    Ok(Box::new(WhisperCpp::new(config.compute_type, device)))
 }
 
 /// Weights whose hash is the recorded one.

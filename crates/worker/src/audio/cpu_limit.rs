@@ -56,7 +56,7 @@ mod tests {
             turns += 1;
         }
         assert!(turns > 100, "it asked the clock {turns} times");
-        limit.note_decoded(Duration::from_secs(3600));
+        limit.note_decoded(Duration::from_hours(1));
         assert!(!limit.is_exceeded());
     }
 }

@@ -1,0 +1,57 @@
+//! Arithmetic over slices that `rten-gemm` and `rten-vecmath` do not have: 8-bit rows, layer norm, attention of one query.
+//! Written in the portable vectors of `rten-simd`, which chooses the instructions at run time; no unsafe code.
+//!
+//! Every function works on one row, in an order that depends on nothing else: a row's result is the same in any batch.
+
+mod attend;
+mod quantise;
+
+pub(crate) use attend::{
+    HEAD, PANEL, Rows, pack_keys, score_panels, score_rows, weigh_halves, weigh_rows,
+};
+pub(crate) use quantise::{Then, dequantise, quantise};
+
+use rten_simd::{SimdOp as _, SimdUnaryOp as _};
+use rten_vecmath::{Gelu, Normalize, NormalizeOptions, Softmax, Sum, SumSquareSub};
+
+/// What keeps the variance of a layer norm from zero.
+const EPSILON: f32 = 1e-5;
+
+/// Weights of a layer norm.
+pub(crate) struct Norm {
+    pub(crate) scale: Vec<f32>,
+    pub(crate) bias: Vec<f32>,
+}
+
+impl Norm {
+    /// Normalises each row of `input` into `output`.
+    pub(crate) fn apply(&self, input: &[f32], output: &mut [f32]) {
+        let width = self.scale.len();
+        for (row, out) in input
+            .chunks_exact(width)
+            .zip(output.chunks_exact_mut(width))
+        {
+            let mean = Sum::new(row).dispatch() / width as f32;
+            let variance = SumSquareSub::new(row, mean).dispatch() / width as f32;
+            out.copy_from_slice(row);
+            let options = NormalizeOptions {
+                pre_scale_bias: mean,
+                scale: 1.0 / (variance + EPSILON).sqrt(),
+                element_scale: Some(&self.scale),
+                bias: 0.0,
+                element_bias: Some(&self.bias),
+            };
+            Normalize::new_mut(out, options).dispatch();
+        }
+    }
+}
+
+/// Turns a row of scores into weights that add up to 1.
+pub(crate) fn softmax(row: &mut [f32]) {
+    Softmax::new_mut(row).dispatch();
+}
+
+/// Puts each value through GELU.
+pub(crate) fn gelu(values: &mut [f32]) {
+    Gelu {}.map_mut(values);
+}

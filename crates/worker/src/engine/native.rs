@@ -1,0 +1,83 @@
+//! Our own engine for CPUs (`crates/engine`), behind the same seam as whisper.cpp.
+
+mod run;
+
+use std::num::NonZero;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::available_parallelism;
+
+use steno_engine::{Engine, Precision, alignment_heads};
+use steno_weights::Verified;
+
+use super::{Backend, EngineError, LoadError, Model};
+use run::Native;
+
+/// Loads weights into our own engine.
+pub struct NativeEngine {
+    threads: usize,
+    /// Weights that are in memory. Those that are also asked for the times of words are the same.
+    loaded: Mutex<Vec<Loaded>>,
+}
+
+struct Loaded {
+    sha256: String,
+    engine: Weak<Engine>,
+}
+
+impl NativeEngine {
+    /// Computes on all cores: slots only wait.
+    pub fn new() -> Self {
+        Self {
+            threads: available_parallelism().map_or(1, NonZero::get),
+            loaded: Mutex::default(),
+        }
+    }
+
+    /// Why the engine cannot be used on this processor, or the name of the instructions that it uses.
+    pub fn fast_path() -> Result<String, String> {
+        let (kernel, is_fast) = steno_engine::fast_path();
+        if is_fast {
+            Ok(kernel)
+        } else {
+            Err("this processor has no fast 8-bit products".to_owned())
+        }
+    }
+
+    fn engine(&self, weights: &Verified) -> Result<Arc<Engine>, LoadError> {
+        // Held while weights are loaded, so that two slots do not load the same.
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        loaded.retain(|loaded| loaded.engine.strong_count() > 0);
+        let found = loaded
+            .iter()
+            .find(|loaded| loaded.sha256 == weights.sha256());
+        if let Some(engine) = found.and_then(|loaded| loaded.engine.upgrade()) {
+            return Ok(engine);
+        }
+
+        let engine = Engine::open(weights.path(), Precision::Int8, self.threads);
+        let engine = Arc::new(engine.map_err(EngineError::failed("load the weights"))?);
+        loaded.push(Loaded {
+            sha256: weights.sha256().to_owned(),
+            engine: Arc::downgrade(&engine),
+        });
+        Ok(engine)
+    }
+}
+
+impl Default for NativeEngine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Backend for NativeEngine {
+    fn load(
+        &self,
+        weights: &Verified,
+        align_as: Option<&str>,
+    ) -> Result<Box<dyn Model>, LoadError> {
+        let engine = self.engine(weights)?;
+        let heads = align_as.map(|name| alignment_heads(name, engine.model().dimensions()));
+        Ok(Box::new(Native::new(engine, heads.map(Arc::from))))
+    }
+}
