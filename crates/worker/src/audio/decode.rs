@@ -271,7 +271,7 @@ impl Decoder {
     }
 
     fn choose_track(&mut self) -> Result<(), AudioError> {
-        self.timeline = Timeline::new(self.longest_gap);
+        self.timeline = self.timeline.following(self.longest_gap);
         let Some(Reader::Packets(reader)) = &self.reader else {
             return self.choice.check_single();
         };

@@ -28,6 +28,8 @@ const BLOCK_GROUP: u32 = 0xa0;
 const BLOCK: u32 = 0xa1;
 /// Most bytes of an element that is read whole. Blocks of video are skipped.
 const MAX_ELEMENT: u64 = 16 << 20;
+/// Most bytes that the frames of one block may unpack to together; further ones are lost.
+const MAX_UNPACKED: usize = 16 << 20;
 /// Nanoseconds of a tick where the file does not say.
 const DEFAULT_TICK: u64 = 1_000_000;
 /// Bytes searched at a time for where to go on.
@@ -177,10 +179,17 @@ impl MkvReader {
         };
         let after_damage = std::mem::take(&mut self.damaged);
         let frames = block::frames(&content[head.length..], head.lacing);
+        let mut room = MAX_UNPACKED;
         for (index, frame) in frames.into_iter().enumerate() {
-            let packet = encodings.decode(frame).map(|data| {
-                let (pts, dur) = (Timestamp::new(0), Duration::new(0));
-                Packet::new(id, pts, dur, data)
+            // A block has up to 256 frames, and each may unpack to a thousand times its size.
+            let unpacked = if room > 0 {
+                encodings.decode(frame)
+            } else {
+                None
+            };
+            let packet = unpacked.map(|data| {
+                room = room.saturating_sub(data.len());
+                Packet::new(id, Timestamp::new(0), Duration::new(0), data)
             });
             let at = (index == 0).then_some(seconds);
             self.queue.push_back(match packet {

@@ -14,6 +14,8 @@ const WRONG_CLOCK: f64 = 0.03;
 
 /// A file whose clock begins later than this, in seconds, was cut out of a longer one, and its first packet is its beginning.
 const LATEST_START: f64 = 60.0;
+/// A recording whose first packet is this near to the end of the one before it, in seconds, has the same clock.
+const MAX_SEAM: f64 = 1.0;
 
 /// Follows one track.
 #[derive(Debug, Default)]
@@ -24,6 +26,8 @@ pub(super) struct Timeline {
     given: f64,
     /// When the last packet was due to end.
     due: Option<f64>,
+    /// When the recording before this one in the file ended, on its own clock.
+    previous_end: Option<f64>,
     longest: f64,
 }
 
@@ -36,17 +40,27 @@ impl Timeline {
         }
     }
 
+    /// For the recording that follows this one in the file. Programs that split a recording often let
+    /// its clock run on.
+    pub(super) fn following(&self, longest: f64) -> Self {
+        Self {
+            previous_end: self.due,
+            ..Self::new(longest)
+        }
+    }
+
     /// A packet of another track.
     pub(super) fn note_other(&mut self, at: f64) {
         if self.due.is_none() {
             let origin = self.origin.unwrap_or(f64::INFINITY);
-            self.origin = Some(origin.min(beginning(at)));
+            self.origin = Some(origin.min(self.beginning(at)));
         }
     }
 
     /// A packet of this track begins at `at`. Returns the seconds of silence to put before it.
     pub(super) fn begin(&mut self, at: f64) -> f64 {
-        let origin = *self.origin.get_or_insert_with(|| beginning(at));
+        let origin = self.origin.unwrap_or_else(|| self.beginning(at));
+        self.origin = Some(origin);
         let missing = at - origin - self.given;
         let step = self.due.map_or(missing, |due| at - due);
         self.due = Some(at);
@@ -72,11 +86,18 @@ impl Timeline {
             *due += seconds;
         }
     }
-}
 
-/// When a file begins whose first packet is at `at`.
-fn beginning(at: f64) -> f64 {
-    if at <= LATEST_START { at.min(0.0) } else { at }
+    /// When a recording begins whose first packet is at `at`.
+    fn beginning(&self, at: f64) -> f64 {
+        let runs_on = self
+            .previous_end
+            .is_some_and(|end| end > 0.0 && (at - end).abs() < MAX_SEAM);
+        if runs_on || at > LATEST_START {
+            at
+        } else {
+            at.min(0.0)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -107,6 +128,22 @@ mod tests {
         check(&[4.9, 4.92], None, &[4.9, 0.0]);
         check(&[1_000.0, 1_000.02], None, &[0.0, 0.0]);
         check(&[1_000.5, 1_000.52], Some(1_000.0), &[0.5, 0.0]);
+    }
+
+    #[test]
+    fn a_clock_that_runs_on_in_the_next_recording_adds_nothing() {
+        let begin_after = |end: f64, at: f64| {
+            let mut first = Timeline::new(3_600.0);
+            first.begin(0.0);
+            first.give(end);
+            first.following(3_600.0).begin(at)
+        };
+        assert!(begin_after(30.0, 30.02) < 1e-9);
+        assert!(
+            (begin_after(30.0, 4.9) - 4.9).abs() < 1e-9,
+            "it starts late"
+        );
+        assert!(begin_after(30.0, 0.0) < 1e-9);
     }
 
     #[test]

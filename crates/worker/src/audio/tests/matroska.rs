@@ -58,6 +58,20 @@ impl Mkv {
         self
     }
 
+    /// A cluster with one block of track 1, which holds a frame `count` times: fixed lacing.
+    fn laced(mut self, frame: &[u8], count: u8) -> Self {
+        let head = [0x81, 0, 0, 0x84, count - 1];
+        let block = [&head[..], &frame.repeat(usize::from(count))].concat();
+        let cluster = [
+            element(&[0xe7], &0_u32.to_be_bytes()),
+            element(&[0xa3], &block),
+        ]
+        .concat();
+        self.clusters
+            .extend(element(&[0x1f, 0x43, 0xb6, 0x75], &cluster));
+        self
+    }
+
     /// Blocks of a track with tone, from `ms` on.
     fn tone(mut self, ms: u32, track: u8, blocks: u32) -> Self {
         let samples = tone(16_000, blocks * BLOCK as u32, &[1.0]);
@@ -188,7 +202,28 @@ fn joined_files_are_heard_to_their_end() {
     .bytes();
     let second = Mkv::new().tone(0, 1, 2).bytes();
     check_sound(&[first.clone(), second.clone()].concat(), "#####");
-    check_sound(&[second, first].concat(), "#####");
+    check_sound(&[second, first.clone()].concat(), "#####");
+
+    // The clock of the second one runs on.
+    let later = Mkv::new().tone(300, 1, 2).bytes();
+    check_sound(&[first, later].concat(), "#####");
+}
+
+#[test]
+fn frames_of_one_block_unpack_to_a_bounded_size() {
+    let compression = [element(&[0x42, 0x54], &[0]), element(&[0x42, 0x55], b"")].concat();
+    let encoding = element(&[0x62, 0x40], &element(&[0x50, 0x34], &compression));
+    // A block of 8 frames, each of which unpacks to two minutes of silence: 31 MB in all.
+    let mut zlib = ZlibEncoder::new(Vec::new(), Compression::best());
+    zlib.write_all(&vec![0; 120 * 32_000]).unwrap();
+    let frame = zlib.finish().unwrap();
+    let file = Mkv {
+        encodings: element(&[0x6d, 0x80], &encoding),
+        ..Mkv::new()
+    };
+    let (recording, _) = check(&file.laced(&frame, 8).bytes());
+    let whole = recording.duration_ms - recording.damaged_ms;
+    assert_eq!((whole, recording.damaged_ms), (600_000, 360_000));
 }
 
 #[test]
