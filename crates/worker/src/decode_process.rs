@@ -1,6 +1,6 @@
 //! Decoding in a process of its own: whatever a recording does to a decoder, it does to that process alone.
 //!
-//! [`prepare`] is [`audio::prepare`](crate::audio::prepare) in a process of its own. It starts this program again, which finds
+//! [`decode_apart`] is [`audio::prepare`](crate::audio::prepare) in a process of its own. It starts this program again, which finds
 //! out in [`run_if_asked`] what it is for, sandboxes itself, and answers over a pipe. The answer is checked: the process may be
 //! compromised. What it cannot decode goes to ffmpeg, where there is one. Called by the task code. Never sees the store.
 
@@ -81,7 +81,7 @@ pub(crate) enum DecodeError {
 /// Decodes the audio file `input` into the file `spool`, which exists, and finds the spans with speech.
 ///
 /// Blocks, and shows `control` about ten times a second that the caller is alive; the process has limits of its own for that.
-pub(crate) fn prepare(
+pub(crate) fn decode_apart(
     input: &Path,
     spool: &Path,
     settings: &DecodeSettings,

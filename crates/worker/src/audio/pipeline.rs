@@ -249,7 +249,7 @@ impl Files<'_> {
 struct Sink<'a> {
     spool: SpoolWriter<'a>,
     listener: Listener,
-    stretch: Option<Stretch>,
+    filters: Option<Filters>,
     mono: Vec<f32>,
     resampled: Vec<f32>,
     quantised: Vec<i16>,
@@ -259,8 +259,8 @@ struct Sink<'a> {
     peak: f32,
 }
 
-/// The filters for a stretch of constant shape.
-struct Stretch {
+/// The filters for sound of one shape.
+struct Filters {
     shape: Shape,
     downmix: Downmix,
     resampler: Resampler,
@@ -271,7 +271,7 @@ impl<'a> Sink<'a> {
         Self {
             spool,
             listener: Listener::new(),
-            stretch: None,
+            filters: None,
             mono: Vec::new(),
             resampled: Vec::new(),
             quantised: Vec::new(),
@@ -282,31 +282,29 @@ impl<'a> Sink<'a> {
     }
 
     fn push(&mut self, shape: Shape, block: &[f32]) -> Result<(), AudioError> {
-        // A chained file may change its rate or channels: the old filters give their tail, new ones begin.
-        if self
-            .stretch
-            .as_ref()
-            .is_some_and(|stretch| stretch.shape != shape)
-        {
-            self.end_stretch()?;
+        // A chained file may change its rate or channels: the old filters yield their tail, new ones begin.
+        let has_changed = |filters: &Filters| filters.shape != shape;
+        if self.filters.as_ref().is_some_and(has_changed) {
+            self.end_filters()?;
         }
-        let stretch = self.stretch.get_or_insert_with(|| Stretch {
+
+        let filters = self.filters.get_or_insert_with(|| Filters {
             shape,
             downmix: Downmix::new(shape.rate, shape.channels),
             resampler: Resampler::new(shape.rate),
         });
-        stretch.downmix.push(block, &mut self.mono);
-        stretch.resampler.push(&self.mono, &mut self.resampled);
+        filters.downmix.push(block, &mut self.mono);
+        filters.resampler.push(&self.mono, &mut self.resampled);
         self.store()
     }
 
-    fn end_stretch(&mut self) -> Result<(), AudioError> {
-        let Some(mut stretch) = self.stretch.take() else {
+    fn end_filters(&mut self) -> Result<(), AudioError> {
+        let Some(mut filters) = self.filters.take() else {
             return Ok(());
         };
-        stretch.downmix.finish(&mut self.mono);
-        stretch.resampler.push(&self.mono, &mut self.resampled);
-        stretch.resampler.finish(&mut self.resampled);
+        filters.downmix.finish(&mut self.mono);
+        filters.resampler.push(&self.mono, &mut self.resampled);
+        filters.resampler.finish(&mut self.resampled);
         self.store()
     }
 
@@ -346,7 +344,7 @@ impl<'a> Sink<'a> {
 
     /// Samples written and what is known of their frames.
     fn finish(mut self) -> Result<(u64, Frames), AudioError> {
-        self.end_stretch()?;
+        self.end_filters()?;
         Ok((
             self.spool.finish().map_err(AudioError::Spool)?,
             self.listener.finish(),

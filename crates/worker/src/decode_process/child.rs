@@ -66,16 +66,16 @@ fn run(order: &Order, input: &Path, spool: &Path) -> io::Result<()> {
     send(&Message::Alive)?;
     // The name in `top` and in the kernel's log.
     let _ = rustix::thread::set_name(c"steno-decode");
-    let message = match prepare(order, input, spool) {
+    let message = match decode_in_sandbox(order, input, spool) {
         Ok(recording) => Message::Prepared(recording),
-        Err(PrepareError::Audio(error)) => Message::Failed(error.into()),
-        Err(PrepareError::Pipe(error)) => return Err(error),
+        Err(SealedError::Audio(error)) => Message::Failed(error.into()),
+        Err(SealedError::Pipe(error)) => return Err(error),
     };
     send(&message)
 }
 
 /// Opens the files, enters the sandbox, decodes.
-fn prepare(order: &Order, input: &Path, spool: &Path) -> Result<Recording, PrepareError> {
+fn decode_in_sandbox(order: &Order, input: &Path, spool: &Path) -> Result<Recording, SealedError> {
     let spool = audio::open_spool(spool)?;
     let input = if order.is_piped {
         None
@@ -98,20 +98,20 @@ fn prepare(order: &Order, input: &Path, spool: &Path) -> Result<Recording, Prepa
 }
 
 /// Why there is no recording.
-enum PrepareError {
+enum SealedError {
     /// What the decoder reports.
     Audio(AudioError),
     /// The worker does not take the messages.
     Pipe(io::Error),
 }
 
-impl From<AudioError> for PrepareError {
+impl From<AudioError> for SealedError {
     fn from(error: AudioError) -> Self {
         Self::Audio(error)
     }
 }
 
-impl From<io::Error> for PrepareError {
+impl From<io::Error> for SealedError {
     fn from(error: io::Error) -> Self {
         Self::Pipe(error)
     }

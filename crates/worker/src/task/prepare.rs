@@ -91,7 +91,7 @@ fn decode(
     context: &TaskContext<'_>,
 ) -> Result<Recording, DecodeError> {
     let track = TrackChoice::asked(claim.options.track);
-    match decode_process::prepare(audio, spool, context.decode, track, context.control) {
+    match decode_process::decode_apart(audio, spool, context.decode, track, context.control) {
         Err(DecodeError::OutOfMemory(status)) if !context.memory_kills.note(claim.job_id) => {
             Err(DecodeError::Died(status))
         }
