@@ -294,6 +294,31 @@ fn a_watched_folder_gets_its_transcripts_as_recordings_come() {
 }
 
 #[test]
+fn a_watched_recording_that_is_refused_gets_a_line_for_programs() {
+    let service = Settings::with_workers(0).start();
+    let folder = service.scratch().join("incoming");
+    fs::create_dir(&folder).unwrap();
+    let notes = folder.join("talk.txt");
+    fs::write(&notes, "my notes").unwrap();
+    let old = std::time::SystemTime::UNIX_EPOCH;
+    fs::File::options()
+        .write(true)
+        .open(&notes)
+        .unwrap()
+        .set_modified(old)
+        .unwrap();
+    fs::copy(fixture("clip.opus"), folder.join("talk.opus")).unwrap();
+    let url = format!("http://{}", service.address());
+    let folder = folder.to_str().unwrap();
+    let words = ["transcribe", "--watch", folder, "--json", "--url", &url];
+    let log = service.scratch().join("client.log");
+    let client = Process::start("steno", &words, service.environment(), &log);
+    let line = client.wait_for_log(r#""status":"failed""#);
+    assert!(line.contains("talk.txt exists"), "{line}");
+    assert_eq!(fs::read_to_string(notes).unwrap(), "my notes");
+}
+
+#[test]
 fn doctor_finds_nothing_wrong_where_nothing_is() {
     let service = Settings::with_workers(1).start();
     let data = service.data();

@@ -1,5 +1,8 @@
 //! What operators do with `steno admin`, on a service that runs.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use steno_e2e::{Service, Settings, eventually, fixture};
@@ -136,4 +139,32 @@ fn a_task_that_waits_can_be_hurried_and_an_ended_job_cannot() {
 
 fn uuid_of_nobody() -> String {
     steno_models::JobId::random().to_string()
+}
+
+#[test]
+fn another_user_than_the_owner_is_told_to_run_the_command_as_the_owner() {
+    let service = Settings::with_workers(0).start();
+    let folder = service.scratch();
+    fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+    // The folder of the programs may be closed to other users.
+    let program = folder.join("steno");
+    fs::copy(steno_e2e::binary_path("steno"), &program).unwrap();
+    let mut command = Command::new(&program);
+    command
+        .args(["admin", "jobs"])
+        .env("STENO_DATA", service.data());
+    if rustix::process::geteuid().is_root() {
+        command.uid(65534).gid(65534);
+    } else {
+        fs::set_permissions(service.data(), Permissions::from_mode(0)).unwrap();
+    }
+    let output = command.output().unwrap();
+    fs::set_permissions(service.data(), Permissions::from_mode(0o700)).unwrap();
+
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("run the command as the user of the service"),
+        "{said}"
+    );
 }

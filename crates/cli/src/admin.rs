@@ -1,6 +1,7 @@
 //! `steno admin`: what an operator does to the queue itself, on its machine. The one command that opens the data folder, whether
 //! the service runs or not.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -125,12 +126,15 @@ pub(crate) fn admin(arguments: &AdminArguments) -> anyhow::Result<()> {
 }
 
 fn open(queue: &QueueSettings) -> anyhow::Result<Store> {
-    let database = queue.data.join("steno.db");
-    if !database.exists() {
-        bail!(
-            "there is no queue at {}: name its folder with --data or STENO_DATA",
-            queue.data.display()
-        );
+    let data = queue.data.display();
+    match queue.data.join("steno.db").metadata() {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => bail!(
+            "this user may not open {data}: run the command as the user of the service, as with sudo -u steno"
+        ),
+        Err(_) => {
+            bail!("there is no queue at {data}: name its folder with --data or STENO_DATA")
+        }
     }
     let settings = StoreSettings {
         ttl: queue.ttl,

@@ -19,7 +19,7 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::Context as _;
 use rustix::process::{Pid, Signal, kill_process};
-use steno_settings::PARENT_VARIABLE;
+use steno_settings::{PARENT_VARIABLE, SCRATCH_VARIABLE};
 
 pub(crate) use self::scratch::Scratch;
 use crate::client::{CallError, Client};
@@ -82,9 +82,8 @@ impl LocalServer {
             .args(["--drain-timeout", "0s", "--log-format", "text"])
             .arg("--data")
             .arg(folder.join("data"))
-            .arg("--scratch")
-            .arg(folder)
             .env(PARENT_VARIABLE, process::id().to_string())
+            .env(SCRATCH_VARIABLE, folder)
             .env("STENO_API_KEYS_FILE", keys_file)
             // The socket is standard input: the same one after a restart of the api.
             .env("LISTEN_FDS", "1")

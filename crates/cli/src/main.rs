@@ -37,7 +37,7 @@ use crate::client::CallError;
 /// Speech transcription that you run yourself.
 ///
 /// Exit codes: 0 success; 1 a job failed, or a file could not be read or written; 2 wrong usage; 3 the server cannot be reached or
-/// refused the call; 130 interrupted with Ctrl-C; 141 nobody reads the output any more.
+/// refused the call; 130 interrupted with Ctrl-C; 141 the reader of the output has gone away.
 #[derive(Debug, Parser)]
 #[command(name = "steno", version = steno_settings::VERSION.as_str())]
 struct Cli {
@@ -47,29 +47,29 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the api and workers of this machine, and restart what dies.
+    /// Run the api and workers of this machine, and restart what ends.
     Up(up::UpArguments),
-    /// Make the queue of this machine in an empty or new folder. Needed once, before the services start; `up` does it itself.
+    /// Create the queue of this machine in an empty or new folder. Needed once, before the services start; `up` does it itself.
     Init(init::InitArguments),
-    /// Upload recordings, wait, write the transcripts, delete the jobs.
+    /// Transcribe recordings, with a server or without one, and write the transcripts.
     Transcribe(Box<transcribe::TranscribeArguments>),
     /// Write the transcript of a job that was submitted before, and delete the job.
     Fetch(fetch::FetchArguments),
     /// List jobs, newest first.
     Jobs(jobs::JobsArguments),
-    /// Show where jobs stand.
+    /// Show the status of jobs.
     Status(status::StatusArguments),
-    /// Show what happens to a job, as it happens.
+    /// Show the events of a job as they come.
     Events(events::EventsArguments),
     /// Cancel or delete jobs.
     Delete(delete::DeleteArguments),
     /// List, download, verify or import Whisper weights.
     Weights(weights::WeightsArguments),
-    /// Make and remove API keys.
+    /// Add, list and remove API keys.
     Keys(keys::KeysArguments),
     /// Inspect, check, back up and purge the queue of this machine.
     Admin(Box<admin::AdminArguments>),
-    /// Look for what is missing, slow or wrong, and say what to do.
+    /// Check what is missing, slow or wrong, and say what to do.
     Doctor(doctor::DoctorArguments),
     /// Print the completions of a shell.
     Completions(shell::CompletionsArguments),
@@ -135,6 +135,8 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use clap::CommandFactory;
 
     use super::*;
@@ -158,8 +160,27 @@ mod tests {
         check(&Cli::command());
     }
 
+    fn help_of(command: &str) -> String {
+        let words = ["steno", command, "--help"].map(OsString::from);
+        let help = steno_settings::try_parse_from::<Cli>(words, None).unwrap_err();
+        help.to_string()
+    }
+
     #[test]
-    fn a_server_that_refuses_is_told_from_a_job_that_failed() {
+    fn help_has_no_marks_of_doc_comments_and_the_settings_file_at_its_end() {
+        for command in Cli::command().get_subcommands() {
+            let help = help_of(command.get_name());
+            assert!(!help.contains('`') && !help.contains("<http"), "{help}");
+
+            let lines: Vec<_> = help.lines().map(str::trim_start).collect();
+            let options = lines.iter().filter(|line| line.starts_with("--"));
+            let last = options.last().unwrap();
+            assert!(last.starts_with("--config"), "{help}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_and_a_failed_job_have_different_exit_codes() {
         assert_eq!(
             exit_code(&CallError::Unreachable("no".to_owned()).into()),
             3

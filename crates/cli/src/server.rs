@@ -19,7 +19,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// Which server to call.
 #[derive(Args, Debug)]
 pub(crate) struct ServerArguments {
-    /// The server; http:// may be left out [default: <http://127.0.0.1:8080>].
+    /// The server; http:// may be left out [default: `http://127.0.0.1:8080`].
     #[arg(long, visible_alias = "server", env = "STENO_URL", value_hint = ValueHint::Url)]
     url: Option<String>,
     /// The API key, if the server asks for one. Better set in the environment: other users of this

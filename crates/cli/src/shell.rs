@@ -1,4 +1,4 @@
-//! `steno completions` and `steno man`: what shells and manuals need, made of the command line's own description.
+//! `steno completions` and `steno man`: made from the description of the command line.
 
 use std::fs;
 use std::io;
@@ -28,13 +28,14 @@ pub(crate) struct ManArguments {
 /// Prints the completions of a shell.
 pub(crate) fn completions(arguments: &CompletionsArguments) -> anyhow::Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), "steno", &mut script);
+    let mut command = steno_settings::plain_help(Cli::command());
+    clap_complete::generate(arguments.shell, &mut command, "steno", &mut script);
     Ok(print::bytes(&script)?)
 }
 
 /// Writes the manual.
 pub(crate) fn man(arguments: &ManArguments) -> anyhow::Result<()> {
-    let mut command = Cli::command();
+    let mut command = steno_settings::plain_help(Cli::command());
     command.build();
     let Some(folder) = &arguments.output else {
         return Ok(print::bytes(&page(command)?)?);

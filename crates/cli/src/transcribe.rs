@@ -49,7 +49,7 @@ pub(crate) struct TranscribeArguments {
     #[arg(long)]
     json: bool,
     /// Transcribe on this machine without a server, also if one is running. It is the default if no
-    /// server is named and none listens at <http://127.0.0.1:8080>.
+    /// server is named and none listens at `http://127.0.0.1:8080`.
     #[arg(long)]
     local: bool,
     #[command(flatten)]
@@ -187,6 +187,14 @@ impl Runner<'_> {
             // All failed for the same reason.
             _ if failures.iter().all(concerns_all) => Err(failures.remove(0)),
             failed => bail!("{failed} of {count} recordings were not transcribed"),
+        }
+    }
+
+    /// Reports a recording that is not sent.
+    fn refuse(&self, recording: &Recording, error: anyhow::Error) {
+        self.board.say(&format!("steno: {error:#}"));
+        if self.json {
+            print_outcome(recording, None, "failed", &[], &Err(error));
         }
     }
 

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::{Args, Parser};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use steno_settings::{LogFormat, LogSettings, PARENT_VARIABLE, parse_duration};
+use steno_settings::{LogFormat, LogSettings, PARENT_VARIABLE, SCRATCH_VARIABLE, parse_duration};
 use steno_store::Store;
 
 use crate::local::Scratch;
@@ -40,9 +40,6 @@ pub(crate) struct UpArguments {
     /// Folder of the queue and the audio.
     #[arg(long, env = "STENO_DATA", default_value = "data")]
     data: PathBuf,
-    /// A folder of `steno transcribe`, deleted at the end. Ends with the process that started this.
-    #[arg(long, hide = true)]
-    scratch: Option<PathBuf>,
     /// Address and port to listen on.
     #[arg(long, env = "STENO_BIND", default_value = "127.0.0.1:8080")]
     bind: String,
@@ -127,11 +124,12 @@ pub(crate) fn missing_programs() -> Vec<&'static str> {
 
 /// Runs until SIGTERM or SIGINT, or until a child cannot be started.
 pub(crate) fn up(arguments: &UpArguments) -> anyhow::Result<ExitCode> {
-    let signals = Signals::register(arguments.scratch.is_none())?;
-    let scratch = match &arguments.scratch {
+    let folder = std::env::var_os(SCRATCH_VARIABLE).map(PathBuf::from);
+    let signals = Signals::register(folder.is_none())?;
+    let scratch = match folder {
         Some(folder) => {
             steno_settings::die_with_parent();
-            Some(Scratch::open(folder).context("cannot lock the temporary folder")?)
+            Some(Scratch::open(&folder).context("cannot lock the temporary folder")?)
         }
         None => None,
     };

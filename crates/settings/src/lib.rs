@@ -16,8 +16,8 @@ mod version;
 
 pub use log::{LogFormat, LogSettings, start_log};
 pub use open_files::raise_open_files;
-pub use parent::{PARENT_VARIABLE, die_with, die_with_parent};
-pub use parse::{ALL, config_file, parse, try_parse_from};
+pub use parent::{PARENT_VARIABLE, SCRATCH_VARIABLE, die_with, die_with_parent};
+pub use parse::{ALL, config_file, parse, plain_help, try_parse_from};
 pub use private_files::{keep_files_private, leave_no_core};
 pub use queue::QueueSettings;
 pub use value::{parse_bytes, parse_duration};

@@ -1,11 +1,14 @@
-//! Ending with the supervisor: a child of `steno up` must not outlive it, even when it is killed.
+//! Ends a child with the process that started it, even when that is killed.
 
 use std::io;
 
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
-/// Environment variable in which `steno up` tells a child its own process id.
+/// Environment variable with which a process passes its id to a child that has to end with it.
 pub const PARENT_VARIABLE: &str = "STENO_PARENT_PID";
+
+/// Environment variable with which `steno transcribe` passes the temporary folder to its `steno up`.
+pub const SCRATCH_VARIABLE: &str = "STENO_SCRATCH";
 
 /// Asks the kernel for SIGTERM when the supervisor dies. Without a supervisor, does nothing.
 pub fn die_with_parent() {

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use clap::builder::{Resettable, StyledStr};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, Parser};
 
@@ -87,11 +88,30 @@ pub fn try_parse_from<P: Parser>(
             file::read(path).map_err(|problem| command.error(ErrorKind::InvalidValue, problem))?;
         command = with_defaults(command, &settings);
     }
-    let mut command = without_empty_variables(command);
+    let mut command = plain_help(without_empty_variables(command));
     let matches = command
         .try_get_matches_from_mut(&arguments)
         .map_err(|error| with_origin(error, &arguments, &settings))?;
     P::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// Removes the backticks of doc comments from help, where they would be shown as they are.
+pub fn plain_help(command: Command) -> Command {
+    let plain = |text: &StyledStr| StyledStr::from(text.to_string().replace('`', ""));
+    let about = command.get_about().map(plain);
+    let long_about = command.get_long_about().map(plain);
+
+    command
+        .about(Resettable::from(about))
+        .long_about(Resettable::from(long_about))
+        .mut_args(|argument| {
+            let help = argument.get_help().map(plain);
+            let long_help = argument.get_long_help().map(plain);
+            argument
+                .help(Resettable::from(help))
+                .long_help(Resettable::from(long_help))
+        })
+        .mut_subcommands(plain_help)
 }
 
 /// Its value is read before clap runs, since the defaults come from the file; clap only needs to know it.
@@ -102,6 +122,8 @@ fn config_argument() -> Arg {
         .value_name("FILE")
         .value_parser(clap::value_parser!(PathBuf))
         .global(true)
+        // After the options of the command, before --help.
+        .display_order(998)
         .help("TOML file of settings; its keys are their names in lower case without STENO_")
 }
 

@@ -5,11 +5,16 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
-use crate::parent::PARENT_VARIABLE;
+use crate::parent::{PARENT_VARIABLE, SCRATCH_VARIABLE};
 use crate::parse::ALL;
 
 /// Known to every process, and no keys of the settings file.
-const OTHERS: [&str; 3] = ["STENO_CONFIG", PARENT_VARIABLE, "STENO_COMMIT"];
+const OTHERS: [&str; 4] = [
+    "STENO_CONFIG",
+    PARENT_VARIABLE,
+    SCRATCH_VARIABLE,
+    "STENO_COMMIT",
+];
 /// What the fault tests tell each other.
 const OF_TESTS: &str = "STENO_FAULTS";
 /// Kubernetes and Docker set these for a service called `steno`.

@@ -79,19 +79,21 @@ pub(super) fn watch(runner: &Runner<'_>, folder: &Path) -> anyhow::Result<()> {
                     if !seen.is_ready(&path, look, &written_at(&targets)) {
                         continue;
                     }
+                    let recording = Recording {
+                        path,
+                        spooled: None,
+                    };
                     match refuse_taken(targets.iter()) {
-                        Ok(()) => work.push((
-                            Recording {
-                                path,
-                                spooled: None,
-                            },
-                            targets,
-                        )),
-                        Err(error) => runner.board.say(&format!("steno: {error:#}")),
+                        Ok(()) => work.push((recording, targets)),
+                        Err(error) => runner.refuse(&recording, error),
                     }
                 }
                 Err(error) if seen.is_ready(&path, look, &[None]) => {
-                    runner.board.say(&format!("steno: {error:#}"));
+                    let recording = Recording {
+                        path,
+                        spooled: None,
+                    };
+                    runner.refuse(&recording, error);
                 }
                 Err(_) => {}
             }

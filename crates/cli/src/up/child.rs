@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process};
+use steno_settings::SCRATCH_VARIABLE;
 
 /// Pause before the first restart; doubles with each further one.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
@@ -49,7 +50,10 @@ impl Child {
         stdin: Stdio,
     ) -> anyhow::Result<Self> {
         let mut command = Command::new(executable(name));
-        command.envs(environment).stdin(stdin);
+        command
+            .envs(environment)
+            .env_remove(SCRATCH_VARIABLE)
+            .stdin(stdin);
         Self::start(name, command)
     }
 
