@@ -173,8 +173,8 @@ mod tests {
             assert!(!help.contains('`') && !help.contains("<http"), "{help}");
 
             let lines: Vec<_> = help.lines().map(str::trim_start).collect();
-            let options = lines.iter().filter(|line| line.starts_with("--"));
-            let last = options.last().unwrap();
+            let mut options = lines.iter().filter(|line| line.starts_with("--"));
+            let last = options.next_back().unwrap();
             assert!(last.starts_with("--config"), "{help}");
         }
     }
