@@ -59,6 +59,10 @@ pub struct Config {
     #[arg(long, env = "STENO_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
 
+    /// Whether to serve `/docs` and `/openapi.json`, which need no API key.
+    #[arg(long, env = "STENO_DOCS", default_value_t = true, action = clap::ArgAction::Set)]
+    pub docs: bool,
+
     /// Connections that are served at a time; calls on further ones are refused with 503.
     #[arg(long, env = "STENO_MAX_CONNECTIONS", default_value_t = 8192)]
     pub max_connections: usize,

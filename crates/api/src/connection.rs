@@ -1,7 +1,8 @@
-//! Connections: how many there are, whether a client is still there, and the end of those on which nothing goes on.
+//! Connections: how many there are, whether a client is still there, and the end of idle and of greedy ones.
 //!
-//! actix gives a client time for its first head and for its uploads. Between two calls it has no limit of its own for one that has
-//! begun a head, or that owes the rest of a body nobody waits for.
+//! actix limits the time of a client's first head and of its uploads. Between two calls it has no limit of its own for a
+//! client that has begun a head, or that owes the remainder of a refused body; and it keeps up to 128 KiB of each
+//! unfinished head.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -18,7 +19,7 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Extensions, ServiceRequest};
 use actix_web::rt::net::TcpStream;
 use actix_web::web::Bytes;
-use rustix::io::Errno;
+use rustix::io::{Errno, ioctl_fionread};
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown, sockopt};
 use tokio::sync::watch;
 
@@ -27,8 +28,12 @@ use crate::tcp;
 
 /// How long a connection may be without a call while there are more than are served: those that ask for something come first.
 const CROWDED_IDLE_LIMIT: Duration = Duration::from_secs(1);
-/// Pause between two looks for idle ones.
-const TICK: Duration = Duration::from_millis(500);
+/// Pause between two looks for idle connections and for unfinished heads.
+const TICK: Duration = Duration::from_millis(250);
+/// Largest head of a request. actix would keep one of 128 KiB until its time is over.
+const MAX_HEAD_BYTES: u64 = 32 * 1024;
+/// Most bytes of unfinished heads of all connections together.
+const MAX_HEADS_BYTES: u64 = 32 * 1024 * 1024;
 
 /// The connection of a call.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +52,8 @@ struct Activity {
     calls: usize,
     /// When the last of them was, or when the connection was made.
     idle_since: Instant,
+    /// Bytes that had come in by then.
+    received_before: u64,
 }
 
 /// The connections that are open, and how long each may leave what it was sent.
@@ -91,6 +98,7 @@ impl OpenConnections {
         let activity = Mutex::new(Activity {
             calls: 0,
             idle_since: Instant::now(),
+            received_before: 0,
         });
         Some(Arc::new(Socket { handle, activity }))
     }
@@ -115,6 +123,26 @@ impl OpenConnections {
         }
     }
 
+    /// Ends connections with a head that is too large, and those with the largest ones while all heads together are.
+    fn end_greedy(&self) {
+        let mut heads: Vec<(u64, Arc<Socket>)> = self
+            .lock()
+            .values()
+            .filter_map(|connection| connection.0.clone())
+            .filter_map(|socket| Some((socket.unfinished_head_bytes()?, socket)))
+            .collect();
+        heads.sort_unstable_by_key(|(bytes, _)| *bytes);
+        let mut total: u64 = heads.iter().map(|(bytes, _)| bytes).sum();
+
+        while let Some((bytes, socket)) = heads.pop() {
+            if bytes <= MAX_HEAD_BYTES && total <= MAX_HEADS_BYTES {
+                break;
+            }
+            total -= bytes;
+            let _ = shutdown(&socket.handle, Shutdown::Both);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Connection>> {
         // The map is whole after every statement, even if a thread died between two.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
@@ -136,6 +164,7 @@ pub(crate) fn start_watch(
             } else {
                 idle_limit
             });
+            connections.end_greedy();
             thread::sleep(TICK);
         }
     })
@@ -148,6 +177,23 @@ impl Drop for Counted {
 }
 
 impl Socket {
+    /// Bytes that the server has read since the last call, and that have made no call: those of an unfinished head. `None`
+    /// during a call.
+    fn unfinished_head_bytes(&self) -> Option<u64> {
+        let activity = *self.lock();
+        if activity.calls > 0 {
+            return None;
+        }
+        // What the kernel still has does not count: the server may be about to make a call of it.
+        let unread = ioctl_fionread(&self.handle).unwrap_or(u64::MAX);
+        let received = tcp::info(self.handle.as_fd()).ok()?.received_bytes;
+        Some(
+            received
+                .saturating_sub(activity.received_before)
+                .saturating_sub(unread),
+        )
+    }
+
     fn lock(&self) -> MutexGuard<'_, Activity> {
         self.activity.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -223,9 +269,11 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         if let Some(socket) = &self.connection.0 {
+            let received = tcp::info(socket.handle.as_fd()).map_or(0, |info| info.received_bytes);
             let mut activity = socket.lock();
             activity.calls -= 1;
             activity.idle_since = Instant::now();
+            activity.received_before = received;
         }
     }
 }

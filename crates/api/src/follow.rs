@@ -1,13 +1,14 @@
-//! Following a job from change to change, for everything that streams. Looks at the database when something has changed, and
+//! Following a job from change to change, for everything that streams. Reads the database when something has changed, and
 //! at no other time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web;
 use steno_models::{JobId, Tombstone};
-use steno_store::{Followed, Told};
 
 use crate::auth::Owner;
+use crate::job_log::{JobLog, Look, Piece, Snapshot};
 use crate::job_watch::Subscription;
 use crate::problem::ApiError;
 use crate::state::ApiState;
@@ -15,11 +16,11 @@ use crate::state::ApiState;
 /// Longest silence on a stream: proxies cut connections that say nothing for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// What became of waiting for a change.
+/// The outcome of waiting for a change.
 pub(crate) enum Step {
     /// There is news.
-    News(Box<Followed>),
-    /// Nothing has happened for a while: say so, lest the connection be taken for dead.
+    News(Snapshot),
+    /// Nothing has happened for a while. A comment keeps proxies from cutting the connection.
     Silence,
     /// The job was deleted.
     Gone(Box<Tombstone>),
@@ -30,31 +31,29 @@ pub(crate) enum Step {
 /// Follows one job.
 pub(crate) struct Follower {
     state: web::Data<ApiState>,
-    owner: Owner,
-    job_id: JobId,
     changes: Subscription,
-    told: Told,
+    log: Arc<JobLog>,
     is_first: bool,
 }
 
 impl Follower {
-    /// Follows a job of which its client has `told` segments.
-    pub(crate) fn new(state: web::Data<ApiState>, owner: Owner, job_id: JobId, told: Told) -> Self {
+    /// Follows a job of an owner.
+    pub(crate) fn new(state: web::Data<ApiState>, owner: Owner, job_id: JobId) -> Self {
         let changes = state.watch.subscribe(job_id);
+        let log = state.logs.open(owner, job_id);
         Self {
             state,
-            owner,
-            job_id,
             changes,
-            told,
+            log,
             is_first: true,
         }
     }
 
-    /// What there is now, the first time; then what follows a change.
+    /// The present state, the first time; then the state after each change.
     pub(crate) async fn next(&mut self) -> Result<Step, ApiError> {
+        let is_first = std::mem::take(&mut self.is_first);
         let mut stopping = self.state.stopping.clone();
-        if !std::mem::take(&mut self.is_first) {
+        if !is_first {
             if *stopping.borrow() {
                 return Ok(Step::Stopping);
             }
@@ -64,19 +63,15 @@ impl Follower {
                 _ = stopping.changed() => return Ok(Step::Stopping),
             }
         }
-        let (now, job_id, told) = (self.state.now(), self.job_id, self.told);
-        let owner = self.owner.clone();
-        match self
-            .state
-            .call_store(move |store| store.follow_job(now, Some(owner.name()), job_id, told))
-            .await?
-        {
-            None => Err(ApiError::no_such_job()),
-            Some(Err(tombstone)) => Ok(Step::Gone(Box::new(tombstone))),
-            Some(Ok(followed)) => {
-                self.told = followed.told;
-                Ok(Step::News(Box::new(followed)))
-            }
+
+        match self.log.look(&self.state, is_first).await? {
+            Look::Found(snapshot) => Ok(Step::News(snapshot)),
+            Look::Gone(tombstone) => Ok(Step::Gone(tombstone)),
         }
+    }
+
+    /// A piece of the transcript that a snapshot has counted.
+    pub(crate) async fn piece(&self, index: usize) -> Option<Arc<Piece>> {
+        self.log.piece(index).await
     }
 }

@@ -8,6 +8,7 @@ use steno_runner::Upkeep;
 use steno_store::StoreError;
 use tokio::sync::watch;
 
+use crate::memory;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::refusal_log::RefusalLog;
@@ -15,6 +16,8 @@ use crate::state::report;
 
 /// Pause between two ticks of the upkeep, and between two signs of life.
 const TICK: Duration = Duration::from_secs(1);
+/// Ticks between two returns of free memory to the system.
+const MEMORY_TICKS: u32 = 10;
 /// An event loop that has not turned for this long hangs.
 const HANG: Duration = Duration::from_secs(15);
 
@@ -27,7 +30,12 @@ pub(crate) fn start(
     stopping: watch::Receiver<bool>,
 ) -> thread::JoinHandle<()> {
     thread::spawn(move || {
+        let mut ticks = 0_u32;
         while !*stopping.borrow() {
+            ticks = ticks.wrapping_add(1);
+            if ticks.is_multiple_of(MEMORY_TICKS) {
+                memory::give_back();
+            }
             if let Some(failed_steps) = ended_if_fatal(upkeep.tick(None)).flatten() {
                 metrics.note_sweep(failed_steps);
                 metrics.run_upkeep();

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use actix_web::HttpRequest;
@@ -12,10 +13,9 @@ use steno_store::Now;
 
 use crate::connection::Connection;
 use crate::receipt::{Outcome, Receipt};
+use crate::renders::Rendering;
+use crate::slices::SLICE_BYTES;
 use crate::state::{ApiState, report};
-
-/// Bytes handed over at a time, so that a slow reader is noticed before the end.
-const CHUNK_BYTES: usize = 64 * 1024;
 
 /// A body that calls `on_delivered` once its client has received it, and only then ends. A connection that ends
 /// earlier drops it without the call. The client does not wait: it knows the length, and has everything.
@@ -47,7 +47,7 @@ impl<F: FnOnce() + Unpin> MessageBody for RetrievalBody<F> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
         if !self.remainder.is_empty() {
-            let length = self.remainder.len().min(CHUNK_BYTES);
+            let length = self.remainder.len().min(SLICE_BYTES);
             return Poll::Ready(Some(Ok(self.remainder.split_to(length))));
         }
         if self.on_delivered.is_none() {
@@ -98,9 +98,19 @@ impl Delivery {
     }
 
     /// The body of an answer, whose receipt is the retrieval.
-    pub(crate) fn body(self, body: String) -> BoxBody {
+    pub(crate) fn body(self, body: Bytes) -> BoxBody {
         let receipt = Receipt::new(self.connection.clone());
         BoxBody::new(RetrievalBody::new(body, receipt, move || self.mark()))
+    }
+
+    /// The same for a rendering that others may be reading.
+    pub(crate) fn shared_body(self, rendering: Arc<Rendering>) -> BoxBody {
+        let receipt = Receipt::new(self.connection.clone());
+        let bytes = rendering.bytes.clone();
+        BoxBody::new(RetrievalBody::new(bytes, receipt, move || {
+            drop(rendering);
+            self.mark();
+        }))
     }
 
     /// Notes the retrieval once what was streamed so far has arrived. For a stream: its delivery begins where it ends.
@@ -140,7 +150,7 @@ mod tests {
     #[test]
     fn only_the_final_poll_counts_as_delivery() {
         let delivered = Cell::new(0);
-        let body = vec![7; CHUNK_BYTES * 2 + 1];
+        let body = vec![7; SLICE_BYTES * 2 + 1];
         let mut body = RetrievalBody::new(body, unknown_receipt(), || {
             delivered.set(delivered.get() + 1);
         });
@@ -164,7 +174,7 @@ mod tests {
     #[test]
     fn a_body_that_is_dropped_half_way_was_not_delivered() {
         let delivered = Cell::new(false);
-        let mut body = RetrievalBody::new(vec![7; CHUNK_BYTES * 2], unknown_receipt(), || {
+        let mut body = RetrievalBody::new(vec![7; SLICE_BYTES * 2], unknown_receipt(), || {
             delivered.set(true);
         });
         let _ = Pin::new(&mut body).poll_next(&mut Context::from_waker(Waker::noop()));

@@ -23,13 +23,15 @@ use crate::middleware::UnknownAddress;
 use crate::problem::ApiError;
 use crate::{address, admission};
 
-/// Registers the addresses.
-pub(crate) fn configure(app: &mut web::ServiceConfig) {
+/// Registers the addresses; those of the description only if `has_docs`.
+pub(crate) fn configure(app: &mut web::ServiceConfig, has_docs: bool) {
+    if has_docs {
+        app.configure(docs::configure);
+    }
     app.configure(jobs::configure)
         .configure(v1::configure)
         .configure(asr::configure)
         .configure(server::configure)
-        .configure(docs::configure)
         .configure(page::configure)
         .default_service(web::to(no_such_address).wrap(from_fn(|request, next| {
             admission::admit(&NATIVE, request, next)

@@ -18,11 +18,13 @@ use tokio::sync::watch;
 
 use crate::auth::{ApiKeys, KeyLimits};
 use crate::connection::{self, OpenConnections};
+use crate::job_log::JobLogs;
 use crate::job_watch::{self, JobWatch};
 use crate::key_calls::KeyCalls;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::refusal_log::RefusalLog;
+use crate::renders::Renders;
 use crate::state::ApiState;
 use crate::{Config, cors, janitor, middleware, routes};
 
@@ -103,12 +105,15 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
         connections.clone(),
     );
     let has_keys = config.api_keys_file.is_some();
+    let has_docs = config.docs;
     // Beyond what is served, so that there is room to say so.
     let most_connections = config.max_connections + config.max_connections / 8 + 64;
     let state = web::Data::new(ApiState {
         config,
         store,
         watch: jobs,
+        logs: JobLogs::default(),
+        renders: Renders::default(),
         metrics,
         connections,
         keys: Arc::clone(&keys),
@@ -125,7 +130,7 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
             .app_data(state.clone())
             .wrap(from_fn(middleware::around))
             .wrap(cors::allow(cors_origins.clone(), has_keys))
-            .configure(routes::configure)
+            .configure(|app| routes::configure(app, has_docs))
     })
     .workers(threads_of_server)
     .max_connections(most_connections.div_ceil(threads_of_server))

@@ -17,6 +17,15 @@ pub(crate) fn event(name: &str, id: Option<&str>, data: &impl Serialize) -> Byte
     Bytes::from(format!("event: {name}\n{id}data: {}\n\n", json(data)))
 }
 
+/// The same for data that is JSON already.
+pub(crate) fn event_of_json(name: &str, id: Option<&str>, json: &[u8]) -> Bytes {
+    let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
+    let mut event = format!("event: {name}\n{id}data: ").into_bytes();
+    event.extend_from_slice(json);
+    event.extend_from_slice(b"\n\n");
+    Bytes::from(event)
+}
+
 /// The head of an answer that is a stream of events.
 pub(crate) fn response() -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();

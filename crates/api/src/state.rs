@@ -11,12 +11,14 @@ use tokio::sync::watch;
 use crate::Config;
 use crate::auth::ApiKeys;
 use crate::connection::OpenConnections;
+use crate::job_log::JobLogs;
 use crate::job_watch::JobWatch;
 use crate::key_calls::KeyCalls;
 use crate::metrics::Metrics;
 use crate::model_names;
 use crate::problem::ApiError;
 use crate::refusal_log::RefusalLog;
+use crate::renders::Renders;
 
 /// Exit code after a disk or database error that leaves the state unknown (`EX_IOERR` of sysexits.h).
 const EXIT_IO_ERROR: i32 = 74;
@@ -31,6 +33,10 @@ pub(crate) struct ApiState {
     pub(crate) store: Arc<Store>,
     /// Tells long-polling clients that their job changed.
     pub(crate) watch: Arc<JobWatch>,
+    /// What is known of the jobs that clients follow.
+    pub(crate) logs: JobLogs,
+    /// The renderings that clients read.
+    pub(crate) renders: Renders,
     /// The numbers of this process.
     pub(crate) metrics: Arc<Metrics>,
     /// How many connections are open.

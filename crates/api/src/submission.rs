@@ -52,10 +52,15 @@ pub(crate) async fn submit<D: Door>(
     let expected = door.expected();
     let body = upload::body_of(request, &expected, state.config.max_upload_bytes)?;
     door.check(&Form::default()).await?;
-    check_room(state, &owner, door.earlier()).await?;
+    let may_repeat = check_room(state, &owner, door.earlier()).await?;
 
     // 2. Receive the recording into a file.
     let mut upload = Upload::begin(state, expected).await?;
+    // A possible repeat is not counted: it may need no room.
+    if !may_repeat {
+        let announced = upload::announced_bytes(request);
+        upload.count_against(owner.clone(), announced).await?;
+    }
     let form = match body {
         Body::Raw => {
             // No field can follow: options that depend on each other are checked before the recording arrives, too.
@@ -77,8 +82,9 @@ pub(crate) async fn submit<D: Door>(
         EarlierJob::OfKey(key) => (Some(key), false),
         EarlierJob::Shared => (None, true),
     };
+    let (audio, reservation) = upload.finish().await?;
     let job = NewJob {
-        audio: upload.finish().await?,
+        audio,
         options: options.clone(),
         owner: owner.name().to_owned(),
         idempotency_key,
@@ -87,16 +93,25 @@ pub(crate) async fn submit<D: Door>(
         max_pending_jobs: state.config.max_pending_jobs,
         request_id: RequestId::of(request),
     };
+    let accepted = admit(state, job).await?;
+    if accepted.is_new {
+        // The commit that made the job has removed it.
+        reservation.forget();
+    }
     Ok(Submitted {
-        job: admit(state, job).await?,
+        job: accepted,
         options,
         wanted,
     })
 }
 
-/// Refuses a submission that could not be kept. A possible repeat of an earlier one is checked against free disk only, not
+/// Refuses a submission that could not be kept. Returns whether it may be a repeat. A possible repeat of an earlier one is checked against free disk only, not
 /// against quotas.
-async fn check_room(state: &ApiState, owner: &Owner, earlier: EarlierJob) -> Result<(), ApiError> {
+async fn check_room(
+    state: &ApiState,
+    owner: &Owner,
+    earlier: EarlierJob,
+) -> Result<bool, ApiError> {
     let (name, quota) = (owner.name().to_owned(), owner.quota());
     let (may_be_there, within_quota, pending, free) = state
         .call_store(move |store| {
@@ -124,7 +139,7 @@ async fn check_room(state: &ApiState, owner: &Owner, earlier: EarlierJob) -> Res
         let detail = "the server's disk is nearly full; try again later";
         return Err(ApiError::new(ProblemCode::DiskReserve, detail).retry_after(RETRY_FULL_S));
     }
-    Ok(())
+    Ok(may_be_there)
 }
 
 /// Makes a stored recording a job, or finds its earlier job.

@@ -3,6 +3,7 @@
 mod multipart;
 mod pace;
 mod raw;
+mod reservation;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
@@ -14,7 +15,9 @@ pub(crate) use multipart::{FieldValue, Form, receive_multipart};
 pub(crate) use raw::receive_raw;
 
 use pace::Pace;
+use reservation::Reservation;
 
+use crate::auth::Owner;
 use crate::problem::ApiError;
 use crate::state::ApiState;
 
@@ -76,13 +79,18 @@ pub(crate) fn body_of(
         Body::Multipart => MULTIPART_OVERHEAD_BYTES,
         Body::Raw => 0,
     };
-    let length = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|length| length > max_bytes.saturating_add(overhead)) {
+    if announced_bytes(request) > max_bytes.saturating_add(overhead) {
         return Err(too_large(max_bytes));
     }
     Ok(body)
+}
+
+/// The length of the body as the client has announced it; 0 if it has not.
+pub(crate) fn announced_bytes(request: &HttpRequest) -> u64 {
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    length
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .unwrap_or(0)
 }
 
 fn refuse_encoded(headers: &HeaderMap) -> Result<(), ApiError> {
@@ -131,6 +139,9 @@ pub(crate) struct Upload<'a> {
     file: Option<AudioUpload>,
     buffer: BytesMut,
     received: u64,
+    /// Whether bytes were written.
+    has_begun: bool,
+    reservation: Reservation,
     pace: Pace,
     expected: Expected,
 }
@@ -141,13 +152,24 @@ impl<'a> Upload<'a> {
             .call_store(|store| AudioUpload::create(store.data(), JobId::random()))
             .await?;
         Ok(Self {
+            reservation: Reservation::none(state, file.job_id()),
             state,
             file: Some(file),
             buffer: BytesMut::new(),
             received: 0,
+            has_begun: false,
             pace: Pace::new(&state.config),
             expected,
         })
+    }
+
+    /// Counts the upload against the quota of its owner.
+    pub(crate) async fn count_against(
+        &mut self,
+        owner: Owner,
+        announced: u64,
+    ) -> Result<(), ApiError> {
+        self.reservation.begin(self.state, owner, announced).await
     }
 
     /// Counts bytes of the body, whatever part they belong to.
@@ -167,9 +189,7 @@ impl<'a> Upload<'a> {
         if self.received > max_bytes {
             return Err(too_large(max_bytes));
         }
-        if self.expected.is_bare && before == 0 && !chunk.starts_with(b"RIFF") {
-            self.buffer.extend_from_slice(&WAV_OF_UNKNOWN_LENGTH);
-        }
+
         let kept = self
             .expected
             .kept_bytes
@@ -183,10 +203,23 @@ impl<'a> Upload<'a> {
         }
     }
 
+    /// Puts the head of a WAV file before bare samples. What is a WAV file already stays as it is. Called before the first
+    /// bytes are written, when all of the first four have come: a chunk may have fewer.
+    fn add_missing_head(&mut self) {
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        if is_first && self.expected.is_bare && !self.buffer.starts_with(b"RIFF") {
+            let samples = self.buffer.split();
+            self.buffer.extend_from_slice(&WAV_OF_UNKNOWN_LENGTH);
+            self.buffer.extend_from_slice(&samples);
+        }
+    }
+
     async fn flush(&mut self) -> Result<(), ApiError> {
+        self.reservation.cover(self.state, self.received).await?;
         let Some(mut file) = self.file.take() else {
             return Err(ApiError::stopping());
         };
+        self.add_missing_head();
         let bytes = self.buffer.split();
         let reserve = self.state.config.disk_reserve_bytes;
         let file = self.state.call_store(move |store| {
@@ -200,13 +233,14 @@ impl<'a> Upload<'a> {
         Ok(())
     }
 
-    /// Makes the recording durable.
-    pub(crate) async fn finish(mut self) -> Result<StoredAudio, ApiError> {
+    /// Makes the recording durable. Its reservation stands until it is a job.
+    pub(crate) async fn finish(mut self) -> Result<(StoredAudio, Reservation), ApiError> {
         self.flush().await?;
         let Some(file) = self.file.take() else {
             return Err(ApiError::stopping());
         };
-        self.state.run_blocking(move || file.store()).await
+        let stored = self.state.run_blocking(move || file.store()).await?;
+        Ok((stored, self.reservation))
     }
 }
 

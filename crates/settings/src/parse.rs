@@ -13,7 +13,7 @@ use crate::{file, unknown};
 
 /// Every setting of every process: names in the file, and in upper case after `STENO_` in the environment. A file is shared,
 /// so each process accepts the keys of the others.
-pub const ALL: [&str; 39] = [
+pub const ALL: [&str; 40] = [
     "allow_public",
     "allowed_hosts",
     "api_key",
@@ -25,6 +25,7 @@ pub const ALL: [&str; 39] = [
     "decode_memory_bytes",
     "device",
     "disk_reserve_bytes",
+    "docs",
     "drain_timeout",
     "ffmpeg",
     "keep_alive",

@@ -76,8 +76,9 @@ pub(crate) async fn receive_multipart(
     while let Some(part) = upload.pace.next(&mut parts).await? {
         let mut part = part.map_err(|error| unreadable(&error))?;
         if form.fields.len() + form.files == MAX_PARTS {
-            let detail = format!("the form has more than {MAX_PARTS} parts");
-            return Err(ApiError::new(ProblemCode::Malformed, detail));
+            let detail =
+                format!("a form may have at most {MAX_PARTS} parts, and this one has more");
+            return Err(ApiError::invalid_option("form", detail));
         }
         let name = part.name().unwrap_or_default().to_owned();
         if upload.expected.fields.contains(&name.as_str()) {
@@ -95,9 +96,10 @@ pub(crate) async fn receive_multipart(
                 kept_bytes += text.len();
             }
             if kept_bytes > MAX_KEPT_BYTES + KEPT_END_BYTES {
-                let detail =
-                    format!("the form's fields have more than {MAX_KEPT_BYTES} bytes together");
-                return Err(ApiError::new(ProblemCode::Malformed, detail));
+                let detail = format!(
+                    "the fields of a form may have at most {MAX_KEPT_BYTES} bytes together, and these have more"
+                );
+                return Err(ApiError::invalid_option("form", detail));
             }
             form.fields.push((name, value));
         }

@@ -10,11 +10,14 @@ use crate::problem::ApiError;
 
 /// Watches over one upload.
 pub(super) struct Pace {
-    /// Longest pause, and the time after which the rate counts.
+    /// Longest pause, and the length of a window.
     patience: Duration,
-    /// Bytes a second, on average.
+    /// Bytes a second that each window has to bring on average. A client that sent much at first may not trickle later.
     min_rate: u64,
+    /// When the window began.
     began: Instant,
+    /// Bytes of the window.
+    in_window: u64,
     received: u64,
 }
 
@@ -25,6 +28,7 @@ impl Pace {
             patience,
             min_rate,
             began: Instant::now(),
+            in_window: 0,
             received: 0,
         }
     }
@@ -42,19 +46,25 @@ impl Pace {
         })
     }
 
-    /// Counts bytes that came, and yields how many there are by now. An error if they come too slowly.
+    /// Counts bytes, and returns how many have come in all. An error if a window has brought too few.
     pub(super) fn note(&mut self, bytes: usize) -> Result<u64, ApiError> {
         self.received += bytes as u64;
+        self.in_window += bytes as u64;
         let elapsed = self.began.elapsed();
-        if elapsed > self.patience
-            && self.received < self.min_rate.saturating_mul(elapsed.as_secs())
-        {
-            let (received, seconds, rate) = (self.received, elapsed.as_secs(), self.min_rate);
+        if elapsed <= self.patience {
+            return Ok(self.received);
+        }
+
+        let seconds = elapsed.as_secs();
+        if self.in_window < self.min_rate.saturating_mul(seconds) {
+            let (received, rate) = (self.in_window, self.min_rate);
             return Err(too_slow(format!(
-                "{received} bytes came in {seconds} seconds, fewer than {rate} a second (STENO_UPLOAD_MIN_RATE); record \
-                 first, then send"
+                "{received} bytes came in the last {seconds} seconds, fewer than {rate} a second (STENO_UPLOAD_MIN_RATE); \
+                 record first, then send"
             )));
         }
+        self.began = Instant::now();
+        self.in_window = 0;
         Ok(self.received)
     }
 }
@@ -69,19 +79,26 @@ mod tests {
 
     #[test]
     fn a_trickle_is_too_slow_once_patience_is_over() {
-        let began = Instant::now()
-            .checked_sub(Duration::from_secs(100))
-            .unwrap();
         let mut pace = Pace {
             patience: Duration::from_secs(30),
             min_rate: 500,
-            began,
+            began: long_ago(),
+            in_window: 0,
             received: 0,
         };
         assert!(pace.note(10_000).is_err());
         assert!(pace.note(50_000).is_ok());
-        pace.began = Instant::now();
-        pace.received = 0;
-        assert!(pace.note(1).is_ok(), "not before");
+        assert!(pace.note(1).is_ok(), "a new window has begun");
+        pace.began = long_ago();
+        assert!(
+            pace.note(10_000).is_err(),
+            "what came earlier does not count"
+        );
+    }
+
+    fn long_ago() -> Instant {
+        Instant::now()
+            .checked_sub(Duration::from_secs(100))
+            .unwrap()
     }
 }

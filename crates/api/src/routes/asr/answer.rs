@@ -7,6 +7,7 @@ use steno_models::openai::{Granularities, VerboseSegment, VerboseTranscription};
 use steno_models::{JobResult, Segment, Task, render};
 
 use super::request::Output;
+use crate::problem::ApiError;
 use crate::retrieval::Delivery;
 use crate::submission::Submitted;
 
@@ -27,24 +28,18 @@ struct AsrSegment {
 }
 
 /// Answers with the result in the form that was asked for.
-pub(super) fn answer(
+pub(super) async fn answer(
     delivery: Delivery,
-    submitted: &Submitted<Output>,
-    result: &JobResult,
-) -> HttpResponse {
-    let task = submitted.options.task;
-    let (media_type, extension, body) = match submitted.wanted {
-        Output::Json => (
-            "application/json",
-            "json",
-            serde_json::to_string(&asr_result(result, task)).unwrap_or_default(),
-        ),
-        Output::Text(format) => (
-            "text/plain; charset=utf-8",
-            format.extension(),
-            render(result, task, format, submitted.options.layout()),
-        ),
+    submitted: Submitted<Output>,
+    result: JobResult,
+) -> Result<HttpResponse, ApiError> {
+    let (media_type, extension) = match submitted.wanted {
+        Output::Json => ("application/json", "json"),
+        Output::Text(format) => ("text/plain; charset=utf-8", format.extension()),
     };
+    let renders = &delivery.state.renders;
+    let body = renders.own(move || body_of(&submitted, &result)).await?;
+
     let disposition = format!("attachment; filename=\"{}.{extension}\"", delivery.job_id);
     let mut response = HttpResponse::Ok();
     response
@@ -52,7 +47,17 @@ pub(super) fn answer(
         .insert_header((header::CONTENT_DISPOSITION, disposition))
         .insert_header(("asr-engine", "steno"))
         .insert_header(("x-job-id", delivery.job_id.to_string()));
-    response.body(delivery.body(body))
+    Ok(response.body(delivery.body(body)))
+}
+
+fn body_of(submitted: &Submitted<Output>, result: &JobResult) -> String {
+    let options = &submitted.options;
+    match submitted.wanted {
+        Output::Json => {
+            serde_json::to_string(&asr_result(result, options.task)).unwrap_or_default()
+        }
+        Output::Text(format) => render(result, options.task, format, options.layout()),
+    }
 }
 
 /// The result as that service has it: the code of the language, and words inside their segments.

@@ -51,5 +51,5 @@ pub(crate) async fn transcribe(
 
     let result = wait_for_result(&state, &request, job_id).await?;
     let delivery = Delivery::new(&request, state, job_id);
-    Ok(answer(delivery, &submitted, &result))
+    answer(delivery, submitted, result).await
 }

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::stream;
-use steno_models::{JobEvent, JobProgress, Problem, Status};
-use steno_store::{Followed, Told};
+use steno_models::{JobEvent, JobProgress, JobStatus, Problem, Status};
 
 use crate::auth::Owner;
 use crate::extract::JobPath;
 use crate::follow::{Follower, Step};
+use crate::job_log::Snapshot;
 use crate::openapi::{GoneProblem, JobMessage};
 use crate::problem::ApiError;
 use crate::sse;
@@ -56,25 +56,18 @@ pub(crate) async fn follow_job(
         // Clients that reconnect by themselves stop at this (HTML, 9.2.3).
         return Ok(HttpResponse::NoContent().finish());
     }
-    let mut changes = Follower::new(
-        state,
-        Owner::of(&request),
-        job_id,
-        Told {
-            segments: view.segments,
-            spans: 0,
-        },
-    );
+    let mut changes = Follower::new(state, Owner::of(&request), job_id);
     // The first look is made before the answer begins: a job that is not there is a problem, not an empty stream.
     match changes.next().await? {
         Step::Gone(tombstone) => return Err(ApiError::gone(*tombstone)),
-        Step::News(news) => view.tell(*news),
+        Step::News(news) => view.tell(&news),
         Step::Silence | Step::Stopping => {}
     }
+
     let began = Instant::now();
     let events = stream::unfold((changes, view), move |(mut changes, mut view)| async move {
         loop {
-            if let Some(event) = view.untold.pop_front() {
+            if let Some(event) = view.next_event(&changes).await {
                 return Some((Ok::<_, ApiError>(event), (changes, view)));
             }
             // A client whose stream has lasted long enough resumes it, as after a broken connection.
@@ -82,8 +75,8 @@ pub(crate) async fn follow_job(
                 return None;
             }
             match changes.next().await {
-                Ok(Step::News(followed)) => view.tell(*followed),
-                Ok(Step::Silence) => view.untold.push_back(sse::KEEP_ALIVE),
+                Ok(Step::News(news)) => view.tell(&news),
+                Ok(Step::Silence) => view.before.push_back(sse::KEEP_ALIVE),
                 // The client comes back, to this server when it is up again or to the answer that says what happened.
                 Ok(Step::Gone(_) | Step::Stopping) | Err(_) => return None,
             }
@@ -98,7 +91,7 @@ pub(crate) async fn head_events(
     owner: Owner,
     state: web::Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
-    let mut changes = Follower::new(state, owner, job.0, Told::default());
+    let mut changes = Follower::new(state, owner, job.0);
     match changes.next().await? {
         Step::Gone(tombstone) => Err(ApiError::gone(*tombstone)),
         _ => Ok(sse::response().finish()),
@@ -122,14 +115,19 @@ fn last_event_id(request: &HttpRequest) -> Result<(u8, usize), ApiError> {
     })
 }
 
-/// What a client has been told, and what it is to be told next.
+/// What a client has been sent, and what it is to be sent next: events before the segments, a range of segments, and
+/// events after them. Segments are read one by one, so that a slow client holds no copy of the transcript.
 #[derive(Debug, Default)]
 struct ClientView {
     /// 0 nothing, 1 that the job is pending, 2 that it is processed, 3 how it ended.
     stage: u8,
+    /// Segments that were sent.
     segments: usize,
+    /// Segments that are known.
+    known: usize,
     progress: f64,
-    untold: VecDeque<Bytes>,
+    before: VecDeque<Bytes>,
+    after: VecDeque<Bytes>,
     ended: bool,
 }
 
@@ -142,48 +140,61 @@ impl ClientView {
         }
     }
 
-    fn tell(&mut self, news: Followed) {
-        let Followed {
-            mut status,
-            segments,
-            ..
-        } = news;
+    /// The next event that is due.
+    async fn next_event(&mut self, changes: &Follower) -> Option<Bytes> {
+        if let Some(event) = self.before.pop_front() {
+            return Some(event);
+        }
+        while self.segments < self.known {
+            let piece = changes.piece(self.segments).await;
+            self.segments += 1;
+            if let Some(piece) = piece {
+                let id = event_id(self.stage, self.segments);
+                return Some(sse::event_of_json("segment", Some(&id), &piece.json));
+            }
+        }
+        self.after.pop_front()
+    }
+
+    /// Notes what is new. The events that were due before have been sent.
+    fn tell(&mut self, news: &Snapshot) {
+        let status = &news.status;
         let stage = match status.status {
             Status::Pending => 1,
             Status::Processing => 2,
             Status::Completed | Status::Failed => 3,
         };
-        status.result = None;
-        let (begun, progress) = (
-            stage == 2,
-            JobProgress {
-                progress: status.progress,
-                eta_seconds: status.eta_seconds,
-            },
-        );
+        self.known = news.pieces.max(self.segments);
         self.ended = stage == 3;
+
         if stage < 3 && stage > self.stage {
             self.stage = stage;
-            self.push(&JobEvent::Status(Box::new(status.clone())));
+            let event = JobEvent::Status(Box::new(JobStatus::clone(status)));
+            let id = event_id(stage, self.segments);
+            self.before
+                .push_back(sse::event(event.name(), Some(&id), &event));
         }
-        for segment in segments {
-            self.segments += 1;
-            self.push(&JobEvent::Segment(segment));
+        // Skip an unchanged value (bitwise comparison).
+        if stage == 2 && status.progress.to_bits() != self.progress.to_bits() {
+            self.progress = status.progress;
+            let event = JobEvent::Progress(JobProgress {
+                progress: status.progress,
+                eta_seconds: status.eta_seconds,
+            });
+            let id = event_id(self.stage, self.known);
+            self.after
+                .push_back(sse::event(event.name(), Some(&id), &event));
         }
-        // Bits of the same number: a progress that was told is not told again.
-        if begun && progress.progress.to_bits() != self.progress.to_bits() {
-            self.progress = progress.progress;
-            self.push(&JobEvent::Progress(progress));
-        }
-        if self.ended && self.stage < 3 {
-            self.stage = 3;
-            self.push(&JobEvent::Status(Box::new(status)));
+        if self.ended {
+            let event = JobEvent::Status(Box::new(JobStatus::clone(status)));
+            let id = event_id(stage, self.known);
+            self.after
+                .push_back(sse::event(event.name(), Some(&id), &event));
         }
     }
+}
 
-    fn push(&mut self, event: &JobEvent) {
-        let id = format!("{}-{}", self.stage, self.segments);
-        self.untold
-            .push_back(sse::event(event.name(), Some(&id), event));
-    }
+/// What a client sends as `Last-Event-ID` after an event.
+fn event_id(stage: u8, segments: usize) -> String {
+    format!("{stage}-{segments}")
 }

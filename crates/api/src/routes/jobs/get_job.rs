@@ -2,6 +2,7 @@
 
 mod view;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::Method;
@@ -12,9 +13,11 @@ use steno_models::{Format, JobStatus, Problem, Status, TranscribeRequest, render
 use crate::extract::JobPath;
 use crate::openapi::{GoneProblem, JobAnswer, ViewQuery};
 use crate::problem::ApiError;
+use crate::renders::{Rendering, RenderingKey};
 use crate::retrieval::Delivery;
+use crate::slices::Slices;
 use crate::state::ApiState;
-use crate::static_files::{entity_tag, is_known};
+use crate::static_files::is_known;
 use crate::wait::wait_for_end;
 use view::View;
 
@@ -78,15 +81,20 @@ pub(crate) async fn get_job(
         delivery.announce(&mut status);
     }
     let format = view.format.unwrap_or(Format::Json);
-    let body = body_of(&status, &options, format);
+    let rendering = delivery
+        .state
+        .renders
+        .shared(RenderingKey::of(&status, format), move || {
+            body_of(&status, &options, format)
+        })
+        .await?;
 
-    let tag = entity_tag(body.as_bytes());
-    if is_known(&request, &tag) {
+    if is_known(&request, &rendering.tag) {
         return Ok(HttpResponse::NotModified()
-            .insert_header((header::ETAG, tag))
+            .insert_header((header::ETAG, rendering.tag.clone()))
             .finish());
     }
-    Ok(deliver(delivery, format, body, counts))
+    Ok(deliver(delivery, format, rendering, counts))
 }
 
 fn body_of(status: &JobStatus, options: &TranscribeRequest, format: Format) -> String {
@@ -127,20 +135,25 @@ pub(crate) async fn head_job(
 }
 
 /// Answers with the result; the delivery of its last byte is its retrieval, if it `counts`.
-fn deliver(delivery: Delivery, format: Format, body: String, counts: bool) -> HttpResponse {
+fn deliver(
+    delivery: Delivery,
+    format: Format,
+    rendering: Arc<Rendering>,
+    counts: bool,
+) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response
         .content_type(format.media_type())
-        .insert_header((header::ETAG, entity_tag(body.as_bytes())));
+        .insert_header((header::ETAG, rendering.tag.clone()));
     if !matches!(format, Format::Json | Format::VerboseJson) {
         let name = format!("{}.{}", delivery.job_id, format.extension());
         let disposition = format!("attachment; filename=\"{name}\"; filename*=UTF-8''{name}");
         response.insert_header((header::CONTENT_DISPOSITION, disposition));
     }
     if counts {
-        response.body(delivery.body(body))
+        response.body(delivery.shared_body(rendering))
     } else {
-        response.body(body)
+        response.body(Slices::of(rendering.bytes.clone(), rendering))
     }
 }
 

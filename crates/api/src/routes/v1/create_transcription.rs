@@ -92,7 +92,7 @@ async fn create(
     }
     let result = wait_for_result(&state, request, job_id).await?;
     let delivery = Delivery::new(request, state, job_id);
-    Ok(answer(delivery, &submitted, &result))
+    answer(delivery, submitted, result).await
 }
 
 /// Takes a form as OpenAI's server does: unknown fields have no effect. An equal submission is the same job.
@@ -137,37 +137,40 @@ impl Door for OpenAi<'_> {
     }
 }
 
-fn answer(
+async fn answer(
     delivery: Delivery,
-    submitted: &Submitted<ResponseFormat>,
-    result: &JobResult,
-) -> HttpResponse {
-    let task = submitted.options.task;
-    let text = |format: Format| {
-        (
-            format.media_type(),
-            render(result, task, format, submitted.options.layout()),
-        )
+    submitted: Submitted<ResponseFormat>,
+    result: JobResult,
+) -> Result<HttpResponse, ApiError> {
+    let media_type = match submitted.wanted {
+        ResponseFormat::Json | ResponseFormat::Stream => Format::Json.media_type(),
+        ResponseFormat::VerboseJson(_) => Format::VerboseJson.media_type(),
+        // OpenAI's server answers srt as plain text, and some clients check the type.
+        ResponseFormat::Text | ResponseFormat::Srt => Format::Text.media_type(),
+        ResponseFormat::Vtt => Format::Vtt.media_type(),
     };
-    let (media_type, body) = match submitted.wanted {
-        ResponseFormat::Json | ResponseFormat::Stream => (
-            Format::Json.media_type(),
-            to_json(&Transcription::new(result)),
-        ),
-        ResponseFormat::VerboseJson(granularities) => (
-            Format::VerboseJson.media_type(),
-            to_json(&VerboseTranscription::new(result, task, granularities)),
-        ),
-        ResponseFormat::Text => text(Format::Text),
-        // OpenAI's server says so, and some clients look.
-        ResponseFormat::Srt => (Format::Text.media_type(), text(Format::Srt).1),
-        ResponseFormat::Vtt => text(Format::Vtt),
-    };
+    let renders = &delivery.state.renders;
+    let body = renders.own(move || body_of(&submitted, &result)).await?;
+
     let mut response = HttpResponse::Ok();
     response
         .content_type(media_type)
         .insert_header((X_JOB_ID, delivery.job_id.to_string()));
-    response.body(delivery.body(body))
+    Ok(response.body(delivery.body(body)))
+}
+
+fn body_of(submitted: &Submitted<ResponseFormat>, result: &JobResult) -> String {
+    let task = submitted.options.task;
+    let text = |format| render(result, task, format, submitted.options.layout());
+    match submitted.wanted {
+        ResponseFormat::Json | ResponseFormat::Stream => to_json(&Transcription::new(result)),
+        ResponseFormat::VerboseJson(granularities) => {
+            to_json(&VerboseTranscription::new(result, task, granularities))
+        }
+        ResponseFormat::Text => text(Format::Text),
+        ResponseFormat::Srt => text(Format::Srt),
+        ResponseFormat::Vtt => text(Format::Vtt),
+    }
 }
 
 fn to_json(body: &impl Serialize) -> String {

@@ -1,16 +1,17 @@
 //! `stream=true`: the text as it is found.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use actix_web::web::Bytes;
 use futures_util::stream;
 use steno_models::openai::{StreamEvent, Usage, languages_of};
 use steno_models::separator;
-use steno_store::{Followed, Told};
 
 use crate::auth::Owner;
 use crate::follow::{Follower, Step};
+use crate::job_log::{Piece, Snapshot};
 use crate::problem::ApiError;
 use crate::retrieval::Delivery;
 use crate::sse;
@@ -19,7 +20,13 @@ use crate::sse;
 struct Streamer {
     delivery: Delivery,
     follower: Follower,
-    text: String,
+    /// Pieces of the transcript that were sent, and those that are known.
+    sent: usize,
+    known: usize,
+    /// The last text that was sent.
+    last: Option<Arc<Piece>>,
+    /// The end of the job, once all its pieces are known.
+    ending: Option<Snapshot>,
     unsent: VecDeque<Bytes>,
     /// How the stream ends, once that is known.
     end: Option<End>,
@@ -36,11 +43,14 @@ enum End {
 /// Streams the text of a job; its last byte counts as retrieval.
 pub(super) async fn answer(delivery: Delivery, owner: Owner) -> Result<HttpResponse, ApiError> {
     let job_id = delivery.job_id;
-    let follower = Follower::new(delivery.state.clone(), owner, job_id, Told::default());
+    let follower = Follower::new(delivery.state.clone(), owner, job_id);
     let mut streamer = Streamer {
         delivery,
         follower,
-        text: String::new(),
+        sent: 0,
+        known: 0,
+        last: None,
+        ending: None,
         unsent: VecDeque::new(),
         end: None,
     };
@@ -72,27 +82,48 @@ pub(super) async fn answer(delivery: Delivery, owner: Owner) -> Result<HttpRespo
 }
 
 impl Streamer {
-    /// Waits for more.
+    /// Makes the next event, or waits for more.
     async fn advance(&mut self) -> Result<(), ApiError> {
+        if self.sent < self.known {
+            let piece = self.follower.piece(self.sent).await;
+            self.sent += 1;
+            if let Some(piece) = piece {
+                self.send(piece);
+            }
+            return Ok(());
+        }
+        if let Some(snapshot) = self.ending.take() {
+            return self.finish(&snapshot);
+        }
+
         match self.follower.next().await? {
             Step::Silence => self.unsent.push_back(sse::KEEP_ALIVE),
             Step::Stopping => return Err(ApiError::stopping()),
             Step::Gone(tombstone) => return Err(ApiError::gone(*tombstone)),
-            Step::News(news) => self.tell(*news)?,
+            Step::News(snapshot) => {
+                self.known = snapshot.pieces;
+                if snapshot.status.status.is_terminal() {
+                    self.ending = Some(snapshot);
+                }
+            }
         }
         Ok(())
     }
 
-    fn tell(&mut self, news: Followed) -> Result<(), ApiError> {
-        for segment in &news.segments {
-            let delta = format!("{}{}", separator(&self.text, &segment.text), segment.text);
-            self.text.push_str(&delta);
-            self.push(&StreamEvent::Delta { delta });
+    fn send(&mut self, piece: Arc<Piece>) {
+        let before = self.last.as_ref().map_or("", |last| last.text.as_str());
+        let delta = format!("{}{}", separator(before, &piece.text), piece.text);
+        self.push(&StreamEvent::Delta { delta });
+        if !piece.text.is_empty() {
+            self.last = Some(piece);
         }
-        if let Some(error) = news.status.error {
-            return Err(ApiError::of_job(error));
+    }
+
+    fn finish(&mut self, snapshot: &Snapshot) -> Result<(), ApiError> {
+        if let Some(error) = &snapshot.status.error {
+            return Err(ApiError::of_job(error.clone()));
         }
-        if let Some(result) = &news.status.result {
+        if let Some(result) = &snapshot.result {
             self.push(&StreamEvent::Done {
                 text: result.text.clone(),
                 languages: languages_of(result),

@@ -1,0 +1,98 @@
+//! Invariant: clients that read slowly, or never end what they send, cost the api little memory, and it gives that back.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use steno_e2e::{Service, Settings, within};
+
+use crate::limits::connect;
+
+/// Connections of each attack. With a thousand the old behaviour took more than a gigabyte.
+const CONNECTIONS: usize = 150;
+/// What the attack may cost. Each connection would cost 1.5 MB, or 125 kB, without bounds.
+const MEMORY_LIMIT: u64 = 40 * 1024 * 1024;
+
+fn memory(service: &Service) -> u64 {
+    service.api.as_ref().unwrap().memory_bytes().0
+}
+
+#[test]
+fn slow_readers_of_the_documentation_share_its_bytes() {
+    let service = Settings::with_workers(0).start();
+    service.client.get("/docs/swagger-ui-bundle.js");
+    let before = memory(&service);
+
+    let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(8);
+    let readers: Vec<TcpStream> = (0..CONNECTIONS)
+        .map(|_| {
+            let mut stream = connect(&service);
+            stream.write_all(request.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    // An answered call shows that the event loops have gone through what came before.
+    for _ in 0..20 {
+        assert_eq!(service.client.get("/healthz").status, 200);
+    }
+    let grown = memory(&service).saturating_sub(before);
+    assert!(
+        grown < MEMORY_LIMIT,
+        "{grown} bytes for {CONNECTIONS} readers"
+    );
+    drop(readers);
+}
+
+#[test]
+fn heads_that_never_end_are_bounded_and_their_memory_is_given_back() {
+    let service = Settings::with_workers(0).start();
+    let before = memory(&service);
+    let head = format!(
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Filler: {}",
+        "a".repeat(125_000)
+    );
+
+    let mut streams: Vec<TcpStream> = (0..CONNECTIONS)
+        .map(|_| {
+            let mut stream = connect(&service);
+            // The server may end the connection before all of it is sent.
+            let _ = stream.write_all(head.as_bytes());
+            stream
+        })
+        .collect();
+    within(Duration::from_secs(5), "the server ends them", || {
+        streams.retain_mut(|stream| stream.write_all(b"a").is_ok());
+        streams.is_empty().then_some(())
+    });
+    within(Duration::from_secs(30), "the memory is given back", || {
+        (memory(&service).saturating_sub(before) < MEMORY_LIMIT / 4).then_some(())
+    });
+}
+
+#[test]
+fn a_head_of_ordinary_size_may_take_its_time() {
+    let service = Settings::with_workers(0).start();
+    let mut stream = connect(&service);
+    let cookie = "a".repeat(8_000);
+    for part in [
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nCookie: ",
+        &cookie,
+        "\r\n\r\n",
+    ] {
+        stream.write_all(part.as_bytes()).unwrap();
+        // Another call's round trip, so that the parts arrive one by one.
+        service.client.get("/healthz");
+    }
+    let mut answer = [0; 12];
+    std::io::Read::read_exact(&mut stream, &mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+}
+
+#[test]
+fn the_documentation_can_be_switched_off() {
+    let service = Settings::with_workers(0).set("STENO_DOCS", "false").start();
+    for path in ["/docs", "/docs/", "/openapi.json"] {
+        assert_eq!(service.client.get(path).status, 404, "{path}");
+    }
+    assert_eq!(service.client.get("/healthz").status, 200);
+}
