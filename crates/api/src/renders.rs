@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::available_parallelism;
 
 use actix_web::web::{self, Bytes};
-use steno_models::{Format, JobId, JobStatus};
+use steno_models::{Format, JobId, JobStatus, Timestamp};
 use tokio::sync::Semaphore;
 
 use crate::problem::ApiError;
@@ -38,8 +38,8 @@ impl RenderingKey {
         Self {
             job_id: status.job_id,
             format: format.as_str(),
-            retrieved_ms: status.retrieved_at.map(|time| time.ms()),
-            deleted_ms: status.delete_after.map(|time| time.ms()),
+            retrieved_ms: status.retrieved_at.map(Timestamp::ms),
+            deleted_ms: status.delete_after.map(Timestamp::ms),
         }
     }
 }
