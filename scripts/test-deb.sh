@@ -64,7 +64,7 @@ inside getent passwd steno >/dev/null || fail "there is no user steno"
 [ "$(inside stat -c '%G %a' /etc/steno/steno.env)" = "steno 640" ] || fail "the settings are not private"
 inside sh -c 'systemd-analyze verify /usr/lib/systemd/system/steno*' || fail "units are wrong"
 [ -e "$root/usr/share/man/man1/steno.1.gz" ] || fail "there is no manual"
-for program in steno steno-api steno-worker; do
+for program in steno steno-api steno-worker steno-courier; do
   grep -q '\.dep-v0' "$root/usr/bin/$program" || fail "$program does not say what it was built of"
 done
 until_so 10 "the api runs" get /readyz
@@ -77,7 +77,8 @@ inside systemctl start steno-worker@1 || fail "the worker does not start"
 inside steno transcribe /root/clip.opus --output - | grep -qi weather || fail "no text"
 ! inside journalctl --unit steno-worker@1 | grep "less protection" || fail "decoders are not shut in"
 get /readyz; echo
-for unit in steno-worker@1=0.5 steno-api=1.2; do
+inside systemctl is-active --quiet steno-courier || fail "the courier does not run"
+for unit in steno-worker@1=0.5 steno-api=1.2 steno-courier=1.3; do
   score=$(inside systemd-analyze security --no-pager "${unit%=*}" | grep -oE '[0-9.]+ [A-Z]+ ' | tail -1)
   say "exposure of ${unit%=*}: $score"
   awk -v score="${score%% *}" -v most="${unit#*=}" 'BEGIN { exit !(score <= most) }' || fail "more than ${unit#*=}"

@@ -43,6 +43,7 @@ impl Queue {
                 SystemClock.now(),
                 &run,
                 &RunSettings {
+                    role: steno_store::RunRole::Worker,
                     slots: 1,
                     model: "base".into(),
                     version: "bench".into(),

@@ -55,7 +55,15 @@ fn dependencies_point_one_way() {
     assert_eq!(own("steno-speakers"), Vec::<&str>::new());
     assert_eq!(own("steno-engine"), Vec::<&str>::new());
     assert_eq!(own("steno-store"), ["steno-models"]);
-    assert_eq!(own("steno-courier"), ["steno-models"]);
+    assert_eq!(
+        own("steno-courier"),
+        [
+            "steno-models",
+            "steno-runner",
+            "steno-settings",
+            "steno-store"
+        ]
+    );
     assert_eq!(own("steno-runner"), ["steno-store"]);
     assert_eq!(
         own("steno-api"),

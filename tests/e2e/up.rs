@@ -21,7 +21,8 @@ fn up_restarts_a_child_that_dies_and_its_children_end_with_it() {
     up.wait_for_log("working with");
     up.wait_for_log("listening on");
     let children = children_of(up.pid());
-    assert_eq!(children.len(), 2, "{children:?}");
+    up.wait_for_log("sending webhooks");
+    assert_eq!(children.len(), 3, "{children:?}");
     let worker = children
         .iter()
         .find(|pid| name_of(**pid).as_deref() == Some("steno-worker"))
@@ -36,7 +37,7 @@ fn up_restarts_a_child_that_dies_and_its_children_end_with_it() {
     client.wait_for_text(job);
     // Its children end with it when it is killed.
     let children = children_of(up.pid());
-    assert_eq!(children.len(), 2);
+    assert_eq!(children.len(), 3);
     up.kill();
     eventually("its children are gone", || {
         children
@@ -70,6 +71,7 @@ fn up_passes_a_hang_up_on_and_ends_no_process() {
         &service.scratch().join("up.log"),
     );
     up.wait_for_log("working with");
+    up.wait_for_log("sending webhooks");
     let line = up.wait_for_log("listening on http://");
     let children = children_of(up.pid());
 

@@ -14,6 +14,7 @@ pub struct Settings {
     environment: BTreeMap<String, String>,
     workers: usize,
     has_script: bool,
+    has_courier: bool,
 }
 
 /// An api and some workers.
@@ -24,6 +25,8 @@ pub struct Service {
     pub api: Option<Process>,
     /// The running workers.
     pub workers: Vec<Process>,
+    /// The running couriers.
+    pub couriers: Vec<Process>,
     environment: BTreeMap<String, String>,
     worker_binary: &'static str,
     started: usize,
@@ -58,6 +61,15 @@ impl Settings {
         .set("STENO_SLOTS", "1")
     }
 
+    /// Starts a courier as well.
+    #[must_use]
+    pub fn with_courier(self) -> Self {
+        Self {
+            has_courier: true,
+            ..self
+        }
+    }
+
     /// Sets an environment variable for every process.
     #[must_use]
     pub fn set(mut self, name: &str, value: &str) -> Self {
@@ -68,10 +80,14 @@ impl Settings {
     /// Starts the processes and waits until they are ready.
     pub fn start(self) -> Service {
         let workers = self.workers;
+        let has_courier = self.has_courier;
         let mut service = self.start_nothing();
         service.start_api();
         for _ in 0..workers {
             service.start_worker();
+        }
+        if has_courier {
+            service.start_courier();
         }
         service
     }
@@ -96,6 +112,7 @@ impl Settings {
             client,
             api: None,
             workers: Vec::new(),
+            couriers: Vec::new(),
             environment,
             worker_binary,
             started: 0,
@@ -140,6 +157,14 @@ impl Service {
             self.workers.push(worker);
         }
         works
+    }
+
+    /// Starts one more courier.
+    pub fn start_courier(&mut self) {
+        let mut courier = self.start_process_with("steno-courier", &[]);
+        let works = courier.wait_for_log_or_end("sending webhooks").is_some();
+        assert!(works, "the courier does not start: {}", courier.log());
+        self.couriers.push(courier);
     }
 
     /// Runs the command line against this service; returns exit code, standard output and standard error.

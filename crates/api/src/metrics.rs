@@ -18,7 +18,7 @@ const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "DELETE", "OPTIONS"];
 const CALLS: &str = "steno_http_request_seconds";
 
 /// Every counter of the store: its name there, its name here, its label, and what it counts.
-const COUNTERS: [(&str, &str, &str, &str); 10] = [
+const COUNTERS: [(&str, &str, &str, &str); 11] = [
     (
         "jobs_submitted",
         "steno_jobs_submitted_total",
@@ -79,6 +79,12 @@ const COUNTERS: [(&str, &str, &str, &str); 10] = [
         "reason",
         "Tasks that were given back because of the machine",
     ),
+    (
+        "delivery_attempts",
+        "steno_webhook_attempts_total",
+        "outcome",
+        "Attempts to deliver a webhook",
+    ),
 ];
 
 /// Codes that jobs fail with.
@@ -138,6 +144,15 @@ impl Metrics {
                 "Seconds since the oldest job of a status was submitted",
             ),
             ("steno_workers", "Workers that are registered"),
+            ("steno_couriers", "Couriers that are registered"),
+            (
+                "steno_open_webhooks",
+                "Webhooks that are still to be delivered",
+            ),
+            (
+                "steno_oldest_webhook_seconds",
+                "Seconds since the oldest webhook that is still to be delivered was written",
+            ),
             ("steno_connections", "Open connections"),
             (
                 "steno_disk_free_bytes",
@@ -211,6 +226,12 @@ impl Metrics {
         }
         self.gauge("steno_workers", &[])
             .set(statistics.workers as f64);
+        self.gauge("steno_couriers", &[])
+            .set(statistics.couriers as f64);
+        self.gauge("steno_open_webhooks", &[])
+            .set(statistics.open_deliveries as f64);
+        self.gauge("steno_oldest_webhook_seconds", &[])
+            .set(statistics.oldest_delivery_seconds);
         self.gauge("steno_real_time_factor", &[])
             .set(real_time_factor(statistics));
         let mut text = self.handle.render();
@@ -296,6 +317,7 @@ fn known_labels(stored: &str) -> Vec<&'static str> {
             .iter()
             .map(|reason| reason.as_str())
             .collect(),
+        "delivery_attempts" => vec!["delivered", "failed", "retried"],
         "warnings" => WARNINGS.iter().map(WarningCode::as_str).collect(),
         _ => vec![""],
     }

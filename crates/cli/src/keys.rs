@@ -1,5 +1,7 @@
 //! `steno keys`: the file of API keys, which the server reads. Only hashes are in it.
 
+mod webhook_secret;
+
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -42,14 +44,19 @@ enum KeysCommand {
         /// Whose it is.
         name: String,
     },
+    /// Show the secret that signs webhooks, or make one.
+    WebhookSecret(webhook_secret::SecretArguments),
 }
 
 /// Runs the command.
 pub(crate) fn keys(arguments: &KeysArguments) -> anyhow::Result<()> {
+    if let KeysCommand::WebhookSecret(secret) = &arguments.command {
+        return webhook_secret::webhook_secret(secret);
+    }
     let path = &arguments.api_keys_file;
     // Held until the file is replaced: several of these commands at a time would each keep its own key alone.
     let _lock = match arguments.command {
-        KeysCommand::List => None,
+        KeysCommand::List | KeysCommand::WebhookSecret(_) => None,
         KeysCommand::Add { .. } | KeysCommand::Remove { .. } => Some(lock_folder_of(path)?),
     };
     let text = match fs::read_to_string(path) {
@@ -58,6 +65,7 @@ pub(crate) fn keys(arguments: &KeysArguments) -> anyhow::Result<()> {
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
     let new = match &arguments.command {
+        KeysCommand::WebhookSecret(_) => return Ok(()),
         KeysCommand::List => {
             names(&text).for_each(print::line);
             return Ok(());

@@ -28,7 +28,7 @@ const TICK: Duration = Duration::from_millis(50);
 /// Time beyond the workers' own drain timeout before children are killed.
 const STOP_MARGIN: Duration = Duration::from_secs(20);
 /// Programs that run as children.
-const PROGRAMS: [&str; 2] = ["steno-api", "steno-worker"];
+const PROGRAMS: [&str; 3] = ["steno-api", "steno-worker", "steno-courier"];
 
 /// Arguments of `steno up`. The children read all other settings from the environment and the
 /// settings file.
@@ -161,11 +161,15 @@ fn run(arguments: &UpArguments, signals: &Signals) -> anyhow::Result<ExitCode> {
 
 fn start(arguments: &UpArguments) -> anyhow::Result<Vec<Child>> {
     let environment = arguments.environment();
-    let [api, worker] = PROGRAMS;
+    let [api, worker, courier] = PROGRAMS;
     // It may be the socket to listen on.
     let mut children = vec![Child::new(api, &environment, Stdio::inherit())?];
     for _ in 0..arguments.workers {
         children.push(Child::new(worker, &environment, Stdio::null())?);
+    }
+    // The jobs of a temporary folder have no webhooks.
+    if std::env::var_os(SCRATCH_VARIABLE).is_none() {
+        children.push(Child::new(courier, &environment, Stdio::null())?);
     }
     Ok(children)
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::{JobResult, Timestamp};
+use crate::{Delivery, JobResult, Timestamp};
 
 /// Name of a job: 122 random bits, written as a UUID. Knowing it is what lets a client read the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -205,6 +205,9 @@ pub struct JobStatus {
     pub result: Option<JobResult>,
     /// What the client attached, unchanged.
     pub metadata: Option<Map<String, Value>>,
+    /// Webhooks of a job with `callback_url` that has ended, and where their delivery stands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deliveries: Vec<Delivery>,
 }
 
 /// The answer to `GET /transcribe`.

@@ -17,6 +17,7 @@ mod stored_options;
 mod timestamp;
 mod transcript;
 mod web_address;
+mod webhook;
 
 pub use coverage::{Coverage, Gap, GapReason, Warning, WarningCode};
 pub use event::{JobEvent, JobProgress};
@@ -33,3 +34,4 @@ pub use request::{Task, TranscribeRequest};
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use transcript::{JobResult, Segment, Word, separator};
 pub use web_address::{InvalidWebAddress, WebAddress};
+pub use webhook::{CallbackEvent, Delivery, DeliveryList, DeliveryStatus, WebhookBody, WebhookJob};

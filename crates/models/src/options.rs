@@ -197,6 +197,30 @@ pub const OPTIONS: &[OptionSpec] = &[
         since: Since::FirstRelease,
         set: |request, value| parse::metadata(value).map(|read| request.metadata = Some(read)),
     },
+    OptionSpec {
+        name: "callback_url",
+        description: "An http or https address that is sent a signed webhook when the job ends.",
+        kind: OptionKind::Text {
+            max_length: Some(crate::web_address::MAX_LENGTH),
+            pattern: None,
+        },
+        example: r#""https://example.org/hooks/steno""#,
+        since: Since::LaterForApi,
+        set: |request, value| {
+            parse::callback_url(value).map(|read| request.callback_url = Some(read))
+        },
+    },
+    OptionSpec {
+        name: "callback_events",
+        description: "What webhooks report, with commas between: `transcription.completed`, `transcription.failed`. \
+                      Everything, if not given. Needs `callback_url`.",
+        kind: TEXT,
+        example: r#""transcription.completed,transcription.failed""#,
+        since: Since::LaterForApi,
+        set: |request, value| {
+            parse::callback_events(value).map(|read| request.callback_events = read)
+        },
+    },
 ];
 
 impl OptionKind {

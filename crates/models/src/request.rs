@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::Layout;
+use crate::{CallbackEvent, Layout, WebAddress};
 
 /// What to do with the speech.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +64,12 @@ pub struct TranscribeRequest {
     /// Any JSON object of at most 4096 bytes; comes back with the status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
+    /// Where to send webhooks; `None` sends none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<WebAddress>,
+    /// What webhooks report; empty for everything.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub callback_events: Vec<CallbackEvent>,
     /// Options of a later release that this one does not know. Kept, and never acted on.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,

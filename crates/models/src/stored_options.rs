@@ -187,6 +187,8 @@ mod tests {
             priority: -3,
             track: Some(2),
             metadata: Some(Map::new()),
+            callback_url: Some("https://example.org".parse().unwrap()),
+            callback_events: vec![crate::CallbackEvent::Failed],
             unknown: Map::new(),
         };
         let Value::Object(stored) = serde_json::to_value(&options).unwrap() else {

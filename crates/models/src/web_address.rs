@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use url::{Host, Position, Url};
 
 /// Longest address that is accepted.
-const MAX_LENGTH: usize = 2048;
+pub(crate) const MAX_LENGTH: usize = 2048;
 
 /// An http or https address without a user name, a password or a fragment.
 ///

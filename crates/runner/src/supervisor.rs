@@ -96,6 +96,11 @@ impl Supervisor {
         })
     }
 
+    /// Names this run in the queue.
+    pub fn run_id(&self) -> &str {
+        self.shared.run.id()
+    }
+
     /// Watches the slots until `stop` is set, then drains.
     pub fn run(mut self, stop: &AtomicBool) -> Result<Ended, StoreError> {
         let mut ticked_at = Instant::now();

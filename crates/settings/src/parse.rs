@@ -13,7 +13,7 @@ use crate::{file, unknown};
 
 /// Every setting of every process: names in the file, and in upper case after `STENO_` in the environment. A file is shared,
 /// so each process accepts the keys of the others.
-pub const ALL: [&str; 40] = [
+pub const ALL: [&str; 42] = [
     "allow_public",
     "allowed_hosts",
     "api_key",
@@ -42,6 +42,7 @@ pub const ALL: [&str; 40] = [
     "model",
     "model_aliases",
     "model_memory_bytes",
+    "outbound_allow",
     "retrieval_grace",
     "send_timeout",
     "slots",
@@ -51,6 +52,7 @@ pub const ALL: [&str; 40] = [
     "upload_chunk_timeout",
     "upload_min_rate",
     "url",
+    "webhook_secrets_file",
     "weights_dir",
     "weights_pull",
     "workers",

@@ -3,7 +3,7 @@
 //! Called by the api (submit, read, delete), the workers (claim, finish, release) and both (sweep, reclaim).
 //! Blocking throughout. Never decodes audio, never speaks HTTP, never reads a clock by itself: each call gets the time.
 //!
-//! An operation is a file in a room: `jobs/`, `tasks/`, `runs/`, `upkeep/`. It is a method of [`Store`], written against one
+//! An operation is a file in a room: `jobs/`, `tasks/`, `runs/`, `deliveries/`, `upkeep/`. It is a method of [`Store`], written against one
 //! transaction (`sqlite::Tx`). SQL is in `sqlite/` alone.
 
 #![expect(
@@ -12,6 +12,7 @@
 )]
 
 mod clock;
+mod deliveries;
 mod effects;
 mod error;
 mod files;
@@ -24,6 +25,9 @@ mod tasks;
 mod upkeep;
 
 pub use clock::{Clock, ManualClock, Now, SystemClock};
+pub use deliveries::claim::ClaimedDelivery;
+pub use deliveries::finish::DeliveryOutcome;
+pub use deliveries::redeliver::Redelivery;
 pub use error::StoreError;
 pub use files::audio_file::{AudioUpload, StoredAudio};
 pub use files::data_dir::DataDir;
@@ -35,7 +39,7 @@ pub use jobs::quota::{Quota, QuotaCheck, QuotaExceeded};
 pub use jobs::submit::{Accepted, EarlierJob, NewJob, Submission};
 pub use runs::lock::WorkerRun;
 pub use runs::reclaim::Reclaimed;
-pub use runs::registry::{RegisteredWorker, RunSettings};
+pub use runs::registry::{RegisteredWorker, RunRole, RunSettings};
 pub use signal::wake::{WakeMessage, WakeSocket};
 pub use sqlite::DatabaseError;
 pub use store::{Store, StoreSettings};

@@ -30,6 +30,7 @@ impl Worker {
     ) -> Result<Self, StoreError> {
         let settings = RunnerSettings {
             run: RunSettings {
+                role: steno_store::RunRole::Worker,
                 slots: config.slots(),
                 model: engine.model().to_owned(),
                 version: VERSION.clone(),

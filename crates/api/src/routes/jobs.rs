@@ -1,6 +1,7 @@
 //! `/transcribe`: the service's own calls.
 
 pub(crate) mod delete_job;
+pub(crate) mod deliveries;
 pub(crate) mod follow_job;
 pub(crate) mod get_job;
 pub(crate) mod list_jobs;
@@ -23,6 +24,8 @@ use crate::group::NATIVE;
     follow_job::follow_job,
     delete_job::delete_job,
     render_result::render_result,
+    deliveries::list_deliveries,
+    deliveries::redeliver_webhooks,
 ))]
 pub(crate) struct Described;
 
@@ -46,5 +49,13 @@ pub(crate) fn configure(app: &mut ServiceConfig) {
     )
     .service(
         resource("/render", "POST", &NATIVE).route(web::post().to(render_result::render_result)),
+    )
+    .service(
+        resource("/transcribe/{job_id}/deliveries", "GET, HEAD", &NATIVE)
+            .route(get_or_head().to(deliveries::list_deliveries)),
+    )
+    .service(
+        resource("/transcribe/{job_id}/deliveries/redeliver", "POST", &NATIVE)
+            .route(web::post().to(deliveries::redeliver_webhooks)),
     );
 }

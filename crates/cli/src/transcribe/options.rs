@@ -52,6 +52,12 @@ pub(super) struct OptionArguments {
     /// A JSON object to keep with the job.
     #[arg(long, value_name = "JSON")]
     metadata: Option<String>,
+    /// Address that the server sends a webhook to when the job ends.
+    #[arg(long, value_name = "URL")]
+    callback_url: Option<String>,
+    /// What webhooks report, as completed,failed; both by default.
+    #[arg(long, value_name = "EVENTS", requires = "callback_url")]
+    callback_events: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -96,6 +102,8 @@ impl OptionArguments {
             ("priority", self.priority.map(|number| number.to_string())),
             ("track", self.track.map(|number| number.to_string())),
             ("metadata", self.metadata.clone()),
+            ("callback_url", self.callback_url.clone()),
+            ("callback_events", self.callback_events.clone()),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))

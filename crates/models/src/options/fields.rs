@@ -68,6 +68,9 @@ impl OptionFields {
         if self.request.max_line_count.is_some() && self.request.max_line_width == Some(0) {
             self.refuse("max_line_count", "has no effect with max_line_width 0");
         }
+        if !self.request.callback_events.is_empty() && self.request.callback_url.is_none() {
+            self.refuse("callback_events", "needs callback_url");
+        }
         if self.request.language.is_some() && !self.request.languages.is_empty() {
             self.refuse(
                 "languages",

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
-use crate::{LanguageChoice, Task};
+use crate::{CallbackEvent, LanguageChoice, Task, WebAddress};
 
 /// Longest prompt in bytes; Whisper reads at most 224 tokens of it.
 pub(super) const MAX_PROMPT_BYTES: usize = 2048;
@@ -72,6 +72,33 @@ pub(super) fn prompt(value: &str) -> Result<Option<String>, String> {
         ));
     }
     Ok(Some(value.to_owned()).filter(|prompt| !prompt.trim().is_empty()))
+}
+
+/// The error repeats nothing: an address may hold a secret.
+pub(super) fn callback_url(value: &str) -> Result<WebAddress, String> {
+    let read = value.trim().parse::<WebAddress>();
+    read.map_err(|error| error.to_string())
+}
+
+/// Events with commas between them, without repetitions.
+pub(super) fn callback_events(value: &str) -> Result<Vec<CallbackEvent>, String> {
+    let mut events = Vec::new();
+    for word in value
+        .split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+    {
+        let event = CallbackEvent::from_word(word).ok_or_else(|| {
+            format!(
+                "{} is not one of transcription.completed, transcription.failed",
+                quoted(word)
+            )
+        })?;
+        if !events.contains(&event) {
+            events.push(event);
+        }
+    }
+    Ok(events)
 }
 
 pub(super) fn number(value: &str, min: u8, max: u8) -> Result<(), String> {

@@ -2,7 +2,7 @@
 
 use super::parse::MAX_PROMPT_BYTES;
 use super::*;
-use crate::Task;
+use crate::{CallbackEvent, Task};
 
 fn check(name: &str, value: &str) -> Result<TranscribeRequest, String> {
     let mut fields = OptionFields::default();
@@ -68,6 +68,9 @@ fn values_outside_their_range_are_refused_with_a_pointer() {
         ("model", "../etc/passwd"),
         ("model", ""),
         ("prompt", "a\0b"),
+        ("callback_url", ""),
+        ("callback_url", "ftp://example.org/"),
+        ("callback_url", "https://user:password@example.org/"),
         ("metadata", "[]"),
         ("metadata", "{"),
         ("metadata", r#"{"a":"\u0000"}"#),
@@ -113,6 +116,29 @@ fn languages_to_choose_from_are_codes_with_commas() {
     fields.set("languages", "fr");
     fields.set("language", "fr");
     assert_eq!(fields.finish().unwrap_err()[0].pointer, "/languages");
+}
+
+#[test]
+fn webhooks_are_asked_for_by_address_and_event() {
+    let mut fields = OptionFields::default();
+    fields.set("callback_events", "transcription.failed, completed,failed");
+    fields.set("callback_url", "https://example.org/hook?token=a");
+    let request = fields.finish().unwrap();
+    assert_eq!(
+        request.callback_url.unwrap().as_str(),
+        "https://example.org/hook?token=a"
+    );
+    assert_eq!(
+        request.callback_events,
+        [CallbackEvent::Failed, CallbackEvent::Completed]
+    );
+
+    assert_eq!(
+        check("callback_events", "failed").unwrap_err(),
+        "needs callback_url"
+    );
+    let error = check("callback_url", "https://a:secret@example.org").unwrap_err();
+    assert!(!error.contains("secret"), "{error}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use steno_models::{JobError, JobId, JobStatus, Status, Tombstone, TranscribeRequest};
 
+use crate::deliveries::has_pending;
 use crate::jobs::position::position;
 use crate::sqlite::{JobRow, Tx};
 use crate::{Now, Store, StoreError};
@@ -55,7 +56,9 @@ pub(crate) fn lookup(
 ) -> Result<Option<JobLookup>, StoreError> {
     if let Some((status, options)) = load_job(tx, now, owner, job_id)? {
         // A job past its deadline is gone even if no sweep has come by yet.
-        if status.ttl_deadline > now.wall && status.delete_after.is_none_or(|end| end > now.wall) {
+        let is_kept =
+            has_pending(&status.deliveries) || status.delete_after.is_none_or(|end| end > now.wall);
+        if status.ttl_deadline > now.wall && is_kept {
             return Ok(Some(JobLookup::Job(status, options)));
         }
         return Ok(Some(JobLookup::Deleted(tombstone_of(&status))));
@@ -95,6 +98,9 @@ fn load_job(
     if job.status == Status::Pending {
         job.position = position(tx, seq)?;
     }
+    if job.status.is_terminal() && options.callback_url.is_some() {
+        job.deliveries = tx.list_deliveries(seq)?;
+    }
     Ok(Some((job, options)))
 }
 
@@ -132,6 +138,7 @@ pub(crate) fn job_of_row(
         language: row.language,
         result: row.result,
         metadata: options.metadata.clone(),
+        deliveries: Vec::new(),
     };
     if job.status == Status::Processing {
         job.eta_seconds = eta_seconds(&job, now);

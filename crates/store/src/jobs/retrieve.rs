@@ -25,12 +25,13 @@ impl Store {
         self.follow_clock(now)?;
         let grace_end = self.settings.grace_end(began, now.wall);
 
-        let first = self.write(|tx, effects| {
+        let may_go = self.write(|tx, effects| {
             let marked = tx.mark_retrieved(job_id, began, grace_end)?;
             effects.changed.insert(job_id);
-            Ok(marked > 0)
+            // A job whose webhooks are still to be sent is left to the sweep.
+            Ok(marked > 0 && !tx.has_pending_deliveries(job_id)?)
         })?;
-        if first && self.settings.retrieval_grace.is_zero() {
+        if may_go && self.settings.retrieval_grace.is_zero() {
             self.delete_job(now, None, job_id, TombstoneReason::Retrieved)?;
         }
         Ok(())

@@ -3,9 +3,31 @@
 use crate::sqlite::NewRun;
 use crate::{Now, Store, StoreError, WorkerRun};
 
+/// What a registered process does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RunRole {
+    /// It transcribes.
+    #[default]
+    Worker,
+    /// It sends webhooks.
+    Courier,
+}
+
+impl RunRole {
+    /// The word in the database.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Worker => "worker",
+            Self::Courier => "courier",
+        }
+    }
+}
+
 /// What a worker registers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RunSettings {
+    /// What it does.
+    pub role: RunRole,
     /// Tasks it works on at a time.
     pub slots: u32,
     /// Name of its weights for jobs that name none.
@@ -40,6 +62,7 @@ impl Store {
             slots: settings.slots,
             model: &settings.model,
             version: &settings.version,
+            role: settings.role.as_str(),
             now: now.wall,
         };
         self.write(|tx, _| tx.register_run(&new))

@@ -23,16 +23,16 @@ pub enum WakeMessage {
     Work,
     /// The job of this claim was deleted: stop. To workers.
     Cancel(ClaimId),
-    /// The job changed in a way its client may wait for. To apis.
+    /// The job changed in a way its client may wait for, or has a webhook to send. To apis and couriers.
     Changed(JobId),
 }
 
 impl WakeMessage {
-    /// The kind of process it is for, which is how its socket's name begins.
-    fn audience(self) -> &'static str {
+    /// The kinds of process it is for, which is how the names of their sockets begin.
+    fn audience(self) -> &'static [&'static str] {
         match self {
-            Self::Work | Self::Cancel(_) => "worker-",
-            Self::Changed(_) => "api-",
+            Self::Work | Self::Cancel(_) => &["worker-"],
+            Self::Changed(_) => &["api-", "courier-"],
         }
     }
 
@@ -75,6 +75,11 @@ impl WakeSocket {
         Self::bind(data, &format!("api-{run_id}.sock"))
     }
 
+    /// Binds `run/wake/courier-<run_id>.sock`.
+    pub fn bind_courier(data: &DataDir, run_id: &str) -> Result<Self, StoreError> {
+        Self::bind(data, &format!("courier-{run_id}.sock"))
+    }
+
     fn bind(data: &DataDir, name: &str) -> Result<Self, StoreError> {
         let folder = Folder::open(data).map_err(StoreError::file("open folder", data.wake()))?;
         let path = data.wake().join(name);
@@ -105,6 +110,11 @@ pub(crate) fn send(data: &DataDir, message: WakeMessage) {
     let _ = try_send(data, message);
 }
 
+fn is_for(message: WakeMessage, socket: &str) -> bool {
+    let audience = message.audience();
+    audience.iter().any(|prefix| socket.starts_with(prefix))
+}
+
 fn try_send(data: &DataDir, message: WakeMessage) -> io::Result<()> {
     let folder = Folder::open(data)?;
     let socket = UnixDatagram::unbound()?;
@@ -113,10 +123,7 @@ fn try_send(data: &DataDir, message: WakeMessage) -> io::Result<()> {
     let datagram = message.to_string();
     for entry in fs::read_dir(data.wake())? {
         let name = entry?.file_name();
-        let Some(name) = name
-            .to_str()
-            .filter(|name| name.starts_with(message.audience()))
-        else {
+        let Some(name) = name.to_str().filter(|name| is_for(message, name)) else {
             continue;
         };
         if let Err(error) = socket.send_to(datagram.as_bytes(), folder.address(name))

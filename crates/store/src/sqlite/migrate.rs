@@ -29,7 +29,7 @@ macro_rules! migration {
 }
 
 /// Every migration in order; the schema version (`user_version`) is how many were applied.
-const MIGRATIONS: [Migration; 9] = [
+const MIGRATIONS: [Migration; 10] = [
     migration!("0001_initial"),
     migration!("0002_stretches"),
     migration!("0003_clients"),
@@ -39,6 +39,7 @@ const MIGRATIONS: [Migration; 9] = [
     migration!("0007_open_tasks"),
     migration!("0008_operators"),
     migration!("0009_model"),
+    migration!("0010_deliveries"),
 ];
 
 /// The migration that was changed after its release.

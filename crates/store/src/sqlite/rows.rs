@@ -195,6 +195,7 @@ pub(crate) struct NewRun<'a> {
     pub(crate) slots: u32,
     pub(crate) model: &'a str,
     pub(crate) version: &'a str,
+    pub(crate) role: &'a str,
     pub(crate) now: Timestamp,
 }
 

@@ -1,5 +1,6 @@
 //! [`Tx`]: one transaction, with a method for each statement.
 
+mod deliveries;
 mod jobs;
 mod owners;
 mod runs;

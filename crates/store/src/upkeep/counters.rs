@@ -26,6 +26,8 @@ pub(crate) enum Counter<'a> {
     Deletions(&'a str),
     /// Warnings in results, by code.
     Warnings(&'a str),
+    /// Attempts to deliver a webhook, by outcome.
+    DeliveryAttempts(&'a str),
     /// Tasks that were given back because of the machine, by what was wrong with it.
     Postponed(&'a str),
 }
@@ -42,6 +44,7 @@ impl Counter<'_> {
             Self::Crashes => ("crashes", ""),
             Self::Deletions(reason) => ("deletions", reason),
             Self::Warnings(code) => ("warnings", code),
+            Self::DeliveryAttempts(outcome) => ("delivery_attempts", outcome),
             Self::Postponed(reason) => ("postponed", reason),
         }
     }
@@ -60,6 +63,12 @@ pub struct Statistics {
     pub jobs: Vec<(Status, u64, f64)>,
     /// Registered workers.
     pub workers: u64,
+    /// Registered couriers.
+    pub couriers: u64,
+    /// Webhooks that are still to be sent.
+    pub open_deliveries: u64,
+    /// Seconds since the oldest of them was written; 0 without any.
+    pub oldest_delivery_seconds: f64,
     /// Name, label (empty for none) and value of each counter.
     pub counters: Vec<(String, String, f64)>,
 }
@@ -70,12 +79,16 @@ impl Store {
         self.read(|tx| {
             let age =
                 |submitted: Timestamp| (now.wall.ms() - submitted.ms()).max(0) as f64 / 1000.0;
+            let (open_deliveries, oldest_delivery) = tx.open_deliveries()?;
             let depth = tx.queue_depth()?.into_iter();
             Ok(Statistics {
                 jobs: depth
                     .map(|(status, count, oldest)| (status, count, age(oldest)))
                     .collect(),
-                workers: tx.count_workers()?,
+                workers: tx.count_runs("worker")?,
+                couriers: tx.count_runs("courier")?,
+                open_deliveries,
+                oldest_delivery_seconds: oldest_delivery.map_or(0.0, age),
                 counters: tx.list_counters()?,
             })
         })

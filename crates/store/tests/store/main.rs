@@ -4,6 +4,7 @@
 mod clients;
 mod coverage;
 mod deletion;
+mod deliveries;
 mod fence;
 mod folder;
 mod guards;

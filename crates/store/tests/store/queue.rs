@@ -246,6 +246,7 @@ fn the_version_changes_with_every_commit_of_any_process() {
             f.now(),
             &WorkerRun::begin(f.data()).unwrap(),
             &steno_store::RunSettings {
+                role: steno_store::RunRole::Worker,
                 slots: 1,
                 model: "base".into(),
                 version: "1".into(),

@@ -116,6 +116,7 @@ impl Fixture {
                 self.now(),
                 &run,
                 &RunSettings {
+                    role: steno_store::RunRole::Worker,
                     slots: 1,
                     model: "base".into(),
                     version: "1".into(),

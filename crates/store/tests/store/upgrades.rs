@@ -74,6 +74,7 @@ fn the_jobs_of_every_released_schema_go_on() {
         let now = ManualClock::at_ms(1_800_000_001_000).now();
         let run = WorkerRun::begin(store.data()).unwrap();
         let worker = RunSettings {
+            role: steno_store::RunRole::Worker,
             slots: 1,
             model: "base".into(),
             version: "1".into(),

@@ -1,2 +1,2 @@
-INSERT INTO workers (run_id, boot_id, lease_until, pid, slots, model, version, started_at)
-VALUES (:run_id, :boot_id, :lease_until, :pid, :slots, :model, :version, :now)
+INSERT INTO workers (run_id, boot_id, lease_until, pid, slots, model, version, role, started_at)
+VALUES (:run_id, :boot_id, :lease_until, :pid, :slots, :model, :version, :role, :now)

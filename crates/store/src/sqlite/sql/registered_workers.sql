@@ -1,1 +1,1 @@
-SELECT slots, model, version FROM workers ORDER BY started_at, run_id
+SELECT slots, model, version FROM workers WHERE role = 'worker' ORDER BY started_at, run_id

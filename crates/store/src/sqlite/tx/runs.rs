@@ -16,6 +16,7 @@ impl Tx<'_> {
             ":slots": run.slots,
             ":model": run.model,
             ":version": run.version,
+            ":role": run.role,
             ":now": run.now.ms(),
         };
         self.execute(sql!("register_run"), parameters).map(drop)
@@ -60,8 +61,8 @@ impl Tx<'_> {
         })
     }
 
-    pub(crate) fn count_workers(&self) -> Result<u64, StoreError> {
-        self.one(sql!("count_workers"), &[], |row| {
+    pub(crate) fn count_runs(&self, role: &str) -> Result<u64, StoreError> {
+        self.one(sql!("count_runs"), named_params! {":role": role}, |row| {
             Ok(row.get::<_, i64>(0)? as u64)
         })
     }

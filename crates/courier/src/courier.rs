@@ -1,0 +1,145 @@
+//! The process: registered like a worker, with a loop for webhooks beside its slots.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use anyhow::Context as _;
+use steno_runner::{
+    ClaimedTask, Done, Ended, RunnerSettings, Supervisor, TaskRunner, TaskSlot, Undone,
+};
+use steno_settings::VERSION;
+use steno_store::{Clock, RunRole, RunSettings, Store, StoreError, TaskKind, WakeSocket};
+use tokio::runtime::Runtime;
+
+use crate::Config;
+use crate::dispatch::{self, Dispatch};
+use crate::outbound::{Outbound, SystemResolver};
+use crate::secrets_file::SecretsFile;
+use crate::webhook::WebhookLimits;
+
+/// A courier that is registered.
+pub struct Courier {
+    supervisor: Supervisor,
+    dispatch: Arc<Dispatch>,
+    runtime: Runtime,
+    socket: WakeSocket,
+}
+
+impl Courier {
+    /// Registers this process.
+    pub fn start(
+        config: &Config,
+        store: Arc<Store>,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
+        let secrets = SecretsFile::open(config.secrets_file())?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .context("cannot start the runtime")?;
+        let outbound = Outbound::new(config.outbound_allow.clone(), Arc::new(SystemResolver));
+
+        let settings = RunnerSettings {
+            run: RunSettings {
+                role: RunRole::Courier,
+                slots: 0,
+                model: String::new(),
+                version: VERSION.clone(),
+            },
+            stall_timeout: config.stall_timeout,
+            drain_timeout: config.drain_timeout,
+            sweep_interval: config.queue.sweep_interval,
+        };
+        let supervisor = Supervisor::start(
+            settings,
+            Arc::clone(&store),
+            Arc::new(NoTasks),
+            Arc::clone(&clock),
+        )?;
+        let run_id = supervisor.run_id().to_owned();
+        let socket = WakeSocket::bind_courier(store.data(), &run_id)?;
+        let dispatch = Dispatch {
+            store,
+            clock,
+            outbound: Arc::new(outbound),
+            secrets,
+            limits: WebhookLimits::default(),
+            run_id,
+            in_flight: AtomicUsize::new(0),
+            is_broken: AtomicBool::new(false),
+        };
+        Ok(Self {
+            supervisor,
+            dispatch: Arc::new(dispatch),
+            runtime,
+            socket,
+        })
+    }
+
+    /// Works until `stop` is set. The webhooks that are being sent end first: then their claims may go.
+    pub fn run(self, stop: &Arc<AtomicBool>) -> Result<Ended, StoreError> {
+        let Self {
+            supervisor,
+            dispatch,
+            runtime,
+            socket,
+        } = self;
+        let have_webhooks_ended = Arc::new(AtomicBool::new(false));
+
+        let sender = {
+            let stop = Arc::clone(stop);
+            let ended = Arc::clone(&have_webhooks_ended);
+            let dispatch = Arc::clone(&dispatch);
+            thread::spawn(move || {
+                // Also when the loop panics: the process ends then.
+                let _end = SetOnDrop(ended);
+                let outcome = dispatch::run(&dispatch, &runtime, &socket, &stop);
+                if let Err(error) = &outcome {
+                    tracing::error!(error = error as &dyn Error, "cannot send webhooks any more");
+                }
+                runtime.shutdown_background();
+                outcome.is_ok() && !dispatch.is_broken.load(Ordering::SeqCst)
+            })
+        };
+        let ended = supervisor.run(&have_webhooks_ended)?;
+
+        // Where the supervisor has failed, nothing waits for the loop.
+        let have_webhooks_failed =
+            have_webhooks_ended.load(Ordering::SeqCst) && !matches!(sender.join(), Ok(true));
+        Ok(if have_webhooks_failed {
+            Ended::Broken
+        } else {
+            ended
+        })
+    }
+}
+
+struct SetOnDrop(Arc<AtomicBool>);
+
+impl Drop for SetOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// The queue's tasks are for workers.
+struct NoTasks;
+
+impl TaskRunner for NoTasks {
+    fn kinds(&self) -> &[TaskKind] {
+        &[]
+    }
+
+    fn open_slot(&self) -> Box<dyn TaskSlot + '_> {
+        Box::new(Self)
+    }
+}
+
+impl TaskSlot for NoTasks {
+    fn run(&mut self, _: &ClaimedTask<'_>) -> Result<Done, Undone> {
+        Err(Undone::Stopped)
+    }
+}

@@ -1,0 +1,239 @@
+//! The loop that sends webhooks: claims what is due, sends it, stores what became of it.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use steno_models::DeliveryStatus;
+use steno_store::{
+    ClaimedDelivery, Clock, DeliveryOutcome, Now, Settled, Store, StoreError, WakeSocket,
+};
+use tokio::runtime::Runtime;
+
+use crate::outbound::Outbound;
+use crate::retry_schedule::next_attempt;
+use crate::secrets_file::SecretsFile;
+use crate::webhook::{Message, Outcome, WebhookLimits, send_webhook};
+
+/// Webhooks that are sent at a time.
+const MAX_AT_A_TIME: usize = 64;
+/// Longest pause between two polls; a message ends it earlier.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Pause before a store operation is tried again.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// Time for what is being sent to end: an attempt and its commit.
+const DRAIN_LIMIT: Duration = Duration::from_secs(18);
+
+/// What every attempt needs.
+pub(crate) struct Dispatch {
+    pub(crate) store: Arc<Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) outbound: Arc<Outbound>,
+    pub(crate) secrets: SecretsFile,
+    pub(crate) limits: WebhookLimits,
+    pub(crate) run_id: String,
+    pub(crate) in_flight: AtomicUsize,
+    /// An attempt met an error after which the process has to end.
+    pub(crate) is_broken: AtomicBool,
+}
+
+/// Sends webhooks until `stop` is set, then waits for what is being sent. An error means that the process has to end.
+pub(crate) fn run(
+    dispatch: &Arc<Dispatch>,
+    runtime: &Runtime,
+    socket: &WakeSocket,
+    stop: &AtomicBool,
+) -> Result<(), StoreError> {
+    while !stop.load(Ordering::SeqCst) && !dispatch.is_broken.load(Ordering::SeqCst) {
+        // 1. Claim what is due, as much as may be sent at a time.
+        let free = MAX_AT_A_TIME.saturating_sub(dispatch.in_flight.load(Ordering::SeqCst));
+        let now = dispatch.clock.now();
+        let claimed = match dispatch.store.claim_deliveries(now, &dispatch.run_id, free) {
+            Err(error) if error.is_fatal() => return Err(error),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn Error, "cannot claim webhooks");
+                Vec::new()
+            }
+            Ok(claimed) => claimed,
+        };
+
+        // 2. Send each in a task of its own.
+        for delivery in claimed {
+            dispatch.in_flight.fetch_add(1, Ordering::SeqCst);
+            let dispatch = Arc::clone(dispatch);
+            runtime.spawn(async move {
+                dispatch.attempt(delivery).await;
+                dispatch.in_flight.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+
+        // 3. Wait until a job changes, or a while: retries are due by time. An attempt that ends changes its job.
+        socket.receive(POLL_INTERVAL);
+    }
+
+    drain(dispatch);
+    Ok(())
+}
+
+fn drain(dispatch: &Dispatch) {
+    let began = Instant::now();
+    while dispatch.in_flight.load(Ordering::SeqCst) > 0 && began.elapsed() < DRAIN_LIMIT {
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+impl Dispatch {
+    /// One attempt, and the commit of its outcome.
+    async fn attempt(self: &Arc<Self>, delivery: ClaimedDelivery) {
+        let outcome = self.send(&delivery).await;
+        let now = self.clock.now();
+        let stored = stored_outcome(outcome, &delivery, now, jitter());
+        log(&delivery, &stored);
+
+        let dispatch = Arc::clone(self);
+        let finish = move || dispatch.finish(&delivery, &stored);
+        if !matches!(tokio::task::spawn_blocking(finish).await, Ok(Ok(()))) {
+            self.is_broken.store(true, Ordering::SeqCst);
+        }
+    }
+
+    async fn send(&self, delivery: &ClaimedDelivery) -> Outcome {
+        let failed = |code| Outcome::Failed {
+            code,
+            status: None,
+            retry_after: None,
+        };
+        let secrets = match self.secrets.secrets_of(&delivery.owner) {
+            Ok(secrets) => secrets,
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn Error,
+                    "a webhook is not sent without a signature"
+                );
+                return failed("no_secret");
+            }
+        };
+        let Ok(body) = serde_json::to_string(&delivery.body) else {
+            return failed("unreadable");
+        };
+        let message = Message {
+            id: delivery.webhook_id.clone(),
+            body,
+            secrets,
+        };
+        let now = wall_time(self.clock.now());
+
+        send_webhook(
+            &self.outbound,
+            &delivery.address,
+            &message,
+            self.limits,
+            now,
+        )
+        .await
+    }
+
+    /// Stores an outcome, however long the database is locked or the disk full. An error means that the process has to end.
+    fn finish(
+        &self,
+        delivery: &ClaimedDelivery,
+        outcome: &DeliveryOutcome,
+    ) -> Result<(), StoreError> {
+        loop {
+            match self
+                .store
+                .finish_delivery(self.clock.now(), delivery, outcome)
+            {
+                Ok(Settled::Stored | Settled::ClaimLost) => return Ok(()),
+                Err(error) if error.is_fatal() => {
+                    tracing::error!(error = &error as &dyn Error, "cannot store a delivery");
+                    return Err(error);
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn Error,
+                        "cannot store a delivery; trying again"
+                    );
+                    thread::sleep(RETRY_PAUSE);
+                }
+            }
+        }
+    }
+}
+
+/// What is stored of an outcome: another attempt as long as the job lives.
+fn stored_outcome(
+    outcome: Outcome,
+    delivery: &ClaimedDelivery,
+    now: Now,
+    jitter: f64,
+) -> DeliveryOutcome {
+    match outcome {
+        Outcome::Delivered { status } => DeliveryOutcome {
+            status: DeliveryStatus::Delivered,
+            next_at: None,
+            response_status: Some(status),
+            reason: None,
+        },
+        Outcome::GivenUp { code, status } => DeliveryOutcome {
+            status: DeliveryStatus::Failed,
+            next_at: None,
+            response_status: status,
+            reason: Some(code),
+        },
+        Outcome::Failed {
+            code,
+            status,
+            retry_after,
+        } => {
+            let remaining_ms = (delivery.deadline().ms() - now.wall.ms()).max(0) as u64;
+            let remaining = Duration::from_millis(remaining_ms);
+            let pause = next_attempt(delivery.attempts + 1, retry_after, jitter, remaining);
+            let next_at = pause.map(|pause| now.wall.plus_ms(pause.as_millis() as i64));
+            DeliveryOutcome {
+                status: match next_at {
+                    Some(_) => DeliveryStatus::Pending,
+                    None => DeliveryStatus::Failed,
+                },
+                next_at,
+                response_status: status,
+                reason: Some(code),
+            }
+        }
+    }
+}
+
+/// The log names the receiver's host and never the path, which may hold a secret.
+fn log(delivery: &ClaimedDelivery, outcome: &DeliveryOutcome) {
+    let job = delivery.job_id();
+    let attempt = delivery.attempts + 1;
+    let receiver = delivery.address.origin();
+    match outcome.status {
+        DeliveryStatus::Delivered => tracing::info!(
+            job.id = %job,
+            request.id = delivery.request_id,
+            attempt,
+            "delivered the webhook of job {job} to {receiver}"
+        ),
+        DeliveryStatus::Pending | DeliveryStatus::Failed => tracing::warn!(
+            job.id = %job,
+            request.id = delivery.request_id,
+            attempt,
+            status = outcome.response_status,
+            reason = outcome.reason,
+            "cannot deliver the webhook of job {job} to {receiver}, {}",
+            if outcome.next_at.is_some() { "trying again" } else { "given up" }
+        ),
+    }
+}
+
+fn wall_time(now: Now) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(now.wall.ms().max(0) as u64)
+}
+
+/// A random number from 0 to 1; 0 where the system has none.
+fn jitter() -> f64 {
+    getrandom::u32().map_or(0.0, |random| f64::from(random) / f64::from(u32::MAX))
+}

@@ -1,0 +1,53 @@
+//! The binary steno-courier: reads settings, sends webhooks until SIGTERM or SIGINT.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use steno_courier::{Config, Courier};
+use steno_runner::{EXIT_CONFIG, EXIT_RESTART, Ended, stop_on_signals};
+use steno_store::{Store, StoreError, SystemClock};
+
+fn main() -> ExitCode {
+    steno_settings::keep_files_private();
+    steno_settings::leave_no_core();
+    let config: Config = steno_settings::parse();
+    steno_settings::start_log(&config.log);
+    steno_settings::die_with_parent();
+    steno_settings::raise_open_files();
+
+    let problems = config.problems();
+    if !problems.is_empty() {
+        tracing::error!("{}", problems.join("; "));
+        return ExitCode::from(EXIT_CONFIG);
+    }
+    match run(&config) {
+        Ok(ended) => ended.exit_code(),
+        Err(error) => {
+            tracing::error!("{error:#}");
+            let store_error = error.chain().find_map(|cause| cause.downcast_ref());
+            let needs_operator = store_error.is_some_and(StoreError::needs_operator);
+            ExitCode::from(if needs_operator {
+                EXIT_CONFIG
+            } else {
+                EXIT_RESTART
+            })
+        }
+    }
+}
+
+fn run(config: &Config) -> anyhow::Result<Ended> {
+    let stop = stop_on_signals()?;
+    let store = Store::open(&config.queue.data, config.store_settings()).with_context(|| {
+        format!(
+            "cannot open the data folder {} (STENO_DATA)",
+            config.queue.data.display()
+        )
+    })?;
+    let courier = Courier::start(config, Arc::new(store), Arc::new(SystemClock))?;
+    tracing::info!("sending webhooks");
+    // Without systemd this does nothing.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+
+    Ok(courier.run(&stop)?)
+}
