@@ -150,6 +150,7 @@ pub(crate) fn span_overhead() {
         spool: "bench.pcm".into(),
         spans: (0..SPANS).map(span).collect(),
         outputs: None,
+        diarization: None,
         warnings: Vec::new(),
         model: "base".into(),
     };

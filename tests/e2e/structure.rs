@@ -82,6 +82,7 @@ fn dependencies_point_one_way() {
             "steno-runner",
             "steno-settings",
             "steno-silero",
+            "steno-speakers",
             "steno-store",
             "steno-weights"
         ]

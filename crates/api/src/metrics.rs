@@ -105,13 +105,14 @@ const DELETIONS: [TombstoneReason; 3] = [
 ];
 
 /// Codes of warnings in results.
-static WARNINGS: [WarningCode; 6] = [
+static WARNINGS: [WarningCode; 7] = [
     WarningCode::SpeechNotTranscribed,
     WarningCode::DamagedAudio,
     WarningCode::Truncated,
     WarningCode::LowConfidence,
     WarningCode::SeveralLanguages,
     WarningCode::LanguageMismatch,
+    WarningCode::DiarizationFailed,
 ];
 
 /// The numbers of this process.

@@ -15,7 +15,7 @@ use crate::values::Completed;
 /// In what and where to write.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct FormatArguments {
-    /// How to write the transcript: json, `verbose_json`, text, srt, vtt, tsv or lrc. Several, separated by commas, make several
+    /// How to write the transcript: json, `verbose_json`, text, srt, vtt, tsv, lrc or rttm. Several, separated by commas, make several
     /// files.
     #[arg(long = "format", short, value_delimiter = ',', default_value = "text", hide_possible_values = true, value_parser = format_parser())]
     pub(crate) formats: Vec<Format>,

@@ -134,6 +134,8 @@ pub enum WarningCode {
     SeveralLanguages,
     /// Speech was transcribed in another language than the request named.
     LanguageMismatch,
+    /// Speakers were asked for and could not be told apart.
+    DiarizationFailed,
     /// A code of another version.
     Other(String),
 }
@@ -148,6 +150,7 @@ impl WarningCode {
             Self::LowConfidence => "low_confidence",
             Self::SeveralLanguages => "several_languages",
             Self::LanguageMismatch => "language_mismatch",
+            Self::DiarizationFailed => "diarization_failed",
             Self::Other(word) => word,
         }
     }
@@ -162,6 +165,7 @@ impl From<String> for WarningCode {
             "low_confidence" => Self::LowConfidence,
             "several_languages" => Self::SeveralLanguages,
             "language_mismatch" => Self::LanguageMismatch,
+            "diarization_failed" => Self::DiarizationFailed,
             _ => Self::Other(word),
         }
     }

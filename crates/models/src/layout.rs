@@ -22,6 +22,21 @@ pub struct Layout {
     pub max_line_count: Option<u8>,
 }
 
+impl Layout {
+    /// Leaves room for so many columns in every line.
+    pub(crate) fn narrower(self, columns: u16) -> Self {
+        match self.max_line_width.unwrap_or(DEFAULT_LINE_WIDTH) {
+            // A segment is one line, however long.
+            0 => self,
+            _ if columns == 0 => self,
+            width => Self {
+                max_line_width: Some(width.saturating_sub(columns).max(1)),
+                ..self
+            },
+        }
+    }
+}
+
 /// A subtitle: text that is shown from `start` to `end`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Cue {

@@ -13,6 +13,7 @@ mod options;
 mod problem;
 mod render;
 mod request;
+mod speakers;
 mod stored_options;
 mod timestamp;
 mod transcript;
@@ -31,6 +32,7 @@ pub use options::{OPTIONS, OptionFields, OptionKind, OptionSpec, Since, parse_bo
 pub use problem::{FieldProblem, Problem, ProblemCode};
 pub use render::{Format, render};
 pub use request::{Task, TranscribeRequest};
+pub use speakers::{Speaker, SpeakerTurn, Turn};
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use transcript::{JobResult, Segment, Word, separator};
 pub use web_address::{InvalidWebAddress, WebAddress};

@@ -187,6 +187,38 @@ pub const OPTIONS: &[OptionSpec] = &[
         set: |request, value| parse::checked(value).map(|read| request.track = Some(read)),
     },
     OptionSpec {
+        name: "diarize",
+        description: "Whether to tell speakers apart.",
+        kind: OptionKind::Flag,
+        example: "",
+        since: Since::LaterForWorkers,
+        set: |request, value| parse::flag(value).map(|read| request.diarize = read),
+    },
+    OptionSpec {
+        name: "speakers",
+        description: "How many speakers there are, if that is known. Only with `diarize`.",
+        kind: OptionKind::Integer { min: 1, max: 100 },
+        example: "",
+        since: Since::LaterForWorkers,
+        set: |request, value| parse::checked(value).map(|read| request.speakers = Some(read)),
+    },
+    OptionSpec {
+        name: "min_speakers",
+        description: "There are at least so many speakers. Only with `diarize`.",
+        kind: OptionKind::Integer { min: 1, max: 100 },
+        example: "",
+        since: Since::LaterForWorkers,
+        set: |request, value| parse::checked(value).map(|read| request.min_speakers = Some(read)),
+    },
+    OptionSpec {
+        name: "max_speakers",
+        description: "There are at most so many speakers. Only with `diarize`.",
+        kind: OptionKind::Integer { min: 1, max: 100 },
+        example: "",
+        since: Since::LaterForWorkers,
+        set: |request, value| parse::checked(value).map(|read| request.max_speakers = Some(read)),
+    },
+    OptionSpec {
         name: "metadata",
         description: "A JSON object of at most 4096 bytes; comes back with the status.",
         kind: OptionKind::Text {

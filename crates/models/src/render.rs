@@ -1,10 +1,12 @@
 //! Renderings of a transcript: what `?format=` picks. Pure text from a [`JobResult`], called by api and cli.
 
+mod voices;
+
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::layout::{Cue, cues};
+use self::voices::VoicedCue;
 use crate::openai::{Granularities, VerboseTranscription};
 use crate::{JobResult, Layout, Segment, Task};
 
@@ -27,11 +29,13 @@ pub enum Format {
     Tsv,
     /// Lyrics: each segment behind its start in minutes, seconds and hundredths.
     Lrc,
+    /// Turns of speakers, a line each, as NIST's tools read them. Empty without `diarize`.
+    Rttm,
 }
 
 impl Format {
     /// Every format, in the order they are documented.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Json,
         Self::VerboseJson,
         Self::Text,
@@ -39,6 +43,7 @@ impl Format {
         Self::Vtt,
         Self::Tsv,
         Self::Lrc,
+        Self::Rttm,
     ];
 
     /// The word on the wire.
@@ -51,6 +56,7 @@ impl Format {
             Self::Vtt => "vtt",
             Self::Tsv => "tsv",
             Self::Lrc => "lrc",
+            Self::Rttm => "rttm",
         }
     }
 
@@ -63,7 +69,7 @@ impl Format {
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Json | Self::VerboseJson => "application/json",
-            Self::Text | Self::Lrc => "text/plain; charset=utf-8",
+            Self::Text | Self::Lrc | Self::Rttm => "text/plain; charset=utf-8",
             Self::Srt => "application/x-subrip; charset=utf-8",
             Self::Vtt => "text/vtt; charset=utf-8",
             Self::Tsv => "text/tab-separated-values; charset=utf-8",
@@ -79,6 +85,7 @@ impl Format {
             Self::Vtt => "vtt",
             Self::Tsv => "tsv",
             Self::Lrc => "lrc",
+            Self::Rttm => "rttm",
         }
     }
 }
@@ -102,11 +109,12 @@ pub fn render(result: &JobResult, task: Task, format: Format, layout: Layout) ->
                 },
             ))
         }
-        Format::Text => format!("{}\n", result.text),
-        Format::Srt => srt(&cues(&result.segments, layout)),
-        Format::Vtt => vtt(&cues(&result.segments, layout)),
+        Format::Text => voices::text(result),
+        Format::Srt => srt(&voices::cues(&result.segments, layout)),
+        Format::Vtt => vtt(&voices::cues(&result.segments, layout)),
         Format::Tsv => tsv(&result.segments),
         Format::Lrc => lrc(&result.segments),
+        Format::Rttm => voices::rttm(result),
     }
 }
 
@@ -114,24 +122,25 @@ fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("these types have string keys and no failing parts")
 }
 
-fn srt(cues: &[Cue]) -> String {
+fn srt(cues: &[VoicedCue<'_>]) -> String {
     let mut out = String::new();
-    for (index, cue) in cues.iter().enumerate() {
+    for (index, VoicedCue { speaker, cue }) in cues.iter().enumerate() {
         let (start, end) = (clock(cue.start, ','), clock(cue.end, ','));
         // Writing to a String cannot fail.
         let _ = write!(
             out,
-            "{}\n{start} --> {end}\n{}\n\n",
+            "{}\n{start} --> {end}\n{}{}\n\n",
             index + 1,
+            voices::prefix(*speaker),
             cue.lines.join("\n")
         );
     }
     out
 }
 
-fn vtt(cues: &[Cue]) -> String {
+fn vtt(cues: &[VoicedCue<'_>]) -> String {
     let mut out = String::from("WEBVTT\n\n");
-    for cue in cues {
+    for VoicedCue { speaker, cue } in cues {
         let (start, end) = (clock(cue.start, '.'), clock(cue.end, '.'));
         let text = cue
             .lines
@@ -139,7 +148,8 @@ fn vtt(cues: &[Cue]) -> String {
             .replace('&', "&amp;")
             .replace('<', "&lt;")
             .replace('>', "&gt;");
-        let _ = write!(out, "{start} --> {end}\n{text}\n\n");
+        let voice = speaker.map_or_else(String::new, |speaker| format!("<v {speaker}>"));
+        let _ = write!(out, "{start} --> {end}\n{voice}{text}\n\n");
     }
     out
 }
@@ -202,6 +212,7 @@ mod tests {
             start: start + index as f64 * 0.25,
             end: start + index as f64 * 0.25 + 0.2,
             probability: 0.75,
+            speaker: None,
         });
         Segment {
             id,
@@ -209,6 +220,7 @@ mod tests {
             end,
             text: text.to_owned(),
             language: None,
+            speaker: None,
             avg_logprob: -0.25,
             compression_ratio: 1.5,
             no_speech_prob: 0.5,
@@ -239,6 +251,7 @@ mod tests {
                 Warning::new(WarningCode::Truncated, "cut off"),
                 Warning::at(WarningCode::SpeechNotTranscribed, "2.0 s", 1.5, 3.5),
             ],
+            speakers: Vec::new(),
             segments: vec![
                 segment(0, 0.0, 1.5, "Hello there."),
                 segment(1, 3599.9996, 3605.5, "A < B & C"),

@@ -61,6 +61,18 @@ pub struct TranscribeRequest {
     /// Which audio track of the recording, counted from 1; `None` takes the default track, or the first with sound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub track: Option<u16>,
+    /// Whether to tell speakers apart.
+    #[serde(skip_serializing_if = "is_default")]
+    pub diarize: bool,
+    /// How many speakers there are. Only with `diarize`, and without the two bounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speakers: Option<u8>,
+    /// There are at least so many speakers. Only with `diarize`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_speakers: Option<u8>,
+    /// There are at most so many speakers. Only with `diarize`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_speakers: Option<u8>,
     /// Any JSON object of at most 4096 bytes; comes back with the status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
@@ -81,6 +93,19 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl TranscribeRequest {
+    /// Whether workers find out when each word is spoken.
+    pub fn needs_words(&self) -> bool {
+        self.word_timestamps || self.diarize
+    }
+
+    /// The least and the most speakers that there may be.
+    pub fn speaker_bounds(&self) -> (Option<u8>, Option<u8>) {
+        (
+            self.speakers.or(self.min_speakers),
+            self.speakers.or(self.max_speakers),
+        )
+    }
+
     /// How subtitles of the transcript are laid out.
     pub fn layout(&self) -> Layout {
         Layout {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Coverage, Warning};
+use crate::{Coverage, Speaker, Warning};
 
 /// What a completed job yields. All times are seconds from the start of the recording.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ pub struct JobResult {
     /// What the client should know about this result; usually nothing.
     #[serde(default)]
     pub warnings: Vec<Warning>,
+    /// The speakers, in the order of their first words, where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub speakers: Vec<Speaker>,
     /// Pieces of the transcript in order of time.
     pub segments: Vec<Segment>,
 }
@@ -47,6 +50,9 @@ pub struct Segment {
     /// Code of the language spoken here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
+    /// Who speaks, as named in `speakers`. A segment has one speaker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaker: Option<String>,
     /// Mean natural logarithm of the tokens' probabilities. Below -1 the text is doubtful.
     pub avg_logprob: f32,
     /// Length of the text over its length when compressed (zlib). Above 2.4 the text repeats itself.
@@ -55,7 +61,7 @@ pub struct Segment {
     pub no_speech_prob: f32,
     /// Sampling temperature the text was decoded with; above 0 after a retry.
     pub temperature: f32,
-    /// Whisper's token ids of the text.
+    /// Whisper's token ids of the text. Empty for a part of a segment that was split between speakers.
     pub tokens: Vec<i32>,
     /// Words with their times, where they were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,6 +80,9 @@ pub struct Word {
     pub end: f64,
     /// Mean probability of its tokens, 0 to 1.
     pub probability: f32,
+    /// Who speaks, as named in `speakers`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaker: Option<String>,
 }
 
 /// What stands between two pieces of a text: a space, except inside scripts that are written without.

@@ -52,5 +52,6 @@ fn describe(claim: &Claim) -> String {
     match &claim.task {
         TaskInput::Prepare { .. } => "preparation".to_owned(),
         TaskInput::Transcribe(task) => format!("span {}", task.index),
+        TaskInput::Diarize { .. } => "speakers".to_owned(),
     }
 }

@@ -45,8 +45,8 @@ pub use sqlite::DatabaseError;
 pub use store::{Store, StoreSettings};
 pub use tasks::release::Postponement;
 pub use tasks::types::{
-    Certainty, Claim, ClaimId, Failure, Finished, PlannedSpan, Prepared, Settled, SpanOutput,
-    SpanTask, TaskInput, TaskKind, TaskOutput, TaskStatus,
+    Certainty, Claim, ClaimId, Diarization, Failure, Finished, PlannedSpan, Prepared, Settled,
+    SpanOutput, SpanTask, TaskInput, TaskKind, TaskOutput, TaskStatus,
 };
 pub use upkeep::back_up::Backup;
 pub use upkeep::counters::Statistics;

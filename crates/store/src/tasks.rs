@@ -5,6 +5,7 @@ pub(crate) mod claim;
 pub(crate) mod fail;
 pub(crate) mod fence;
 pub(crate) mod finish;
+pub(crate) mod finish_diarize;
 mod finish_prepare;
 mod finish_span;
 pub(crate) mod release;

@@ -108,7 +108,7 @@ impl EngineRequest {
             prompt: options.prompt.clone(),
             temperature: options.temperature.unwrap_or(0.0),
             beam_size: options.beam_size.unwrap_or(1),
-            word_timestamps: options.word_timestamps,
+            word_timestamps: options.needs_words(),
         }
     }
 }

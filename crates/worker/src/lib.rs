@@ -11,6 +11,7 @@ mod decode_process;
 pub mod engine;
 mod start_error;
 mod task;
+mod voices;
 mod weights;
 mod worker;
 

@@ -1,5 +1,6 @@
 //! Doing one task: from a claim to what the store keeps. Knows audio, engine and files; changes no row.
 
+mod diarize;
 mod doubtful;
 mod language;
 mod prepare;
@@ -15,12 +16,14 @@ use crate::Control;
 use crate::audio::AudioError;
 use crate::decode_process::{DecodeError, DecodeSettings, MemoryKills};
 use crate::engine::{EngineError, Session};
+use crate::voices::Voices;
 
 /// What a worker needs for any task.
 pub(crate) struct TaskContext<'a> {
     pub(crate) data: &'a DataDir,
     pub(crate) decode: &'a DecodeSettings,
     pub(crate) memory_kills: &'a MemoryKills,
+    pub(crate) voices: &'a Voices,
     /// Name of the weights the job is done with.
     pub(crate) model: &'a str,
     pub(crate) control: &'a dyn Control,
@@ -181,6 +184,13 @@ pub(crate) fn run(
             let output = transcribe::transcribe(claim, span, context, session)?;
             Ok(Done::new(TaskOutput::Span {
                 output,
+                model: context.model.to_owned(),
+            }))
+        }
+        TaskInput::Diarize { spool } => {
+            let spool = context.data.spool().join(spool);
+            Ok(Done::new(TaskOutput::Speakers {
+                diarization: diarize::diarize(&spool, &claim.options, context)?,
                 model: context.model.to_owned(),
             }))
         }

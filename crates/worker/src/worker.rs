@@ -13,6 +13,7 @@ use crate::Config;
 use crate::decode_process::{DecodeSettings, MemoryKills};
 use crate::engine::{Engine, Session, VERSION};
 use crate::task::{self, TaskContext};
+use crate::voices::Voices;
 
 /// The niceness of slots: heartbeats and the api's answers come before computing.
 const SLOT_NICENESS: i32 = 5;
@@ -43,6 +44,7 @@ impl Worker {
             engine,
             decode: config.decode_settings(),
             memory_kills: MemoryKills::default(),
+            voices: Voices::configured(config),
             announced: Mutex::default(),
         };
         Supervisor::start(settings, store, Arc::new(transcriber), clock).map(Self)
@@ -59,13 +61,14 @@ struct Transcriber {
     engine: Arc<dyn Engine>,
     decode: DecodeSettings,
     memory_kills: MemoryKills,
+    voices: Voices,
     /// The weights that jobs may ask for, as last announced.
     announced: Mutex<Vec<String>>,
 }
 
 impl TaskRunner for Transcriber {
     fn kinds(&self) -> &[TaskKind] {
-        &[TaskKind::Prepare, TaskKind::Transcribe]
+        &TaskKind::ALL
     }
 
     fn open_slot(&self) -> Box<dyn TaskSlot + '_> {
@@ -105,6 +108,7 @@ impl TaskSlot for TranscriberSlot<'_> {
             data: task.store.data(),
             decode: &self.shared.decode,
             memory_kills: &self.shared.memory_kills,
+            voices: &self.shared.voices,
             model: chosen.unwrap_or_else(|| self.shared.engine.model()),
             control: task.control,
         };

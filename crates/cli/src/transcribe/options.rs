@@ -49,6 +49,18 @@ pub(super) struct OptionArguments {
     /// Audio track of the recording, counted from 1; the default one, or the first with sound, if not given.
     #[arg(long)]
     track: Option<u16>,
+    /// Tell speakers apart.
+    #[arg(long)]
+    diarize: bool,
+    /// Tell speakers apart, of whom there are so many.
+    #[arg(long, value_name = "COUNT")]
+    speakers: Option<u8>,
+    /// Tell speakers apart, of whom there are at least so many.
+    #[arg(long, value_name = "COUNT")]
+    min_speakers: Option<u8>,
+    /// Tell speakers apart, of whom there are at most so many.
+    #[arg(long, value_name = "COUNT")]
+    max_speakers: Option<u8>,
     /// A JSON object to keep with the job.
     #[arg(long, value_name = "JSON")]
     metadata: Option<String>,
@@ -70,6 +82,12 @@ impl OptionArguments {
     /// The weights to use, if they were named.
     pub(super) fn model(&self) -> Option<&str> {
         self.model.as_deref()
+    }
+
+    /// A number of speakers asks for speakers too.
+    fn diarizes(&self) -> bool {
+        let numbers = [self.speakers, self.min_speakers, self.max_speakers];
+        self.diarize || numbers.iter().any(Option::is_some)
     }
 
     /// The options that were given, as the server takes them.
@@ -101,6 +119,16 @@ impl OptionArguments {
             ),
             ("priority", self.priority.map(|number| number.to_string())),
             ("track", self.track.map(|number| number.to_string())),
+            ("diarize", self.diarizes().then(|| "true".to_owned())),
+            ("speakers", self.speakers.map(|number| number.to_string())),
+            (
+                "min_speakers",
+                self.min_speakers.map(|number| number.to_string()),
+            ),
+            (
+                "max_speakers",
+                self.max_speakers.map(|number| number.to_string()),
+            ),
             ("metadata", self.metadata.clone()),
             ("callback_url", self.callback_url.clone()),
             ("callback_events", self.callback_events.clone()),

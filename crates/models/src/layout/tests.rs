@@ -16,6 +16,7 @@ fn spoken(text: &str) -> Segment {
             start,
             end: at,
             probability: 1.0,
+            speaker: None,
         });
     }
     let text: Vec<_> = words.iter().map(|word| word.word.clone()).collect();

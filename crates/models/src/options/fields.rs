@@ -65,6 +65,7 @@ impl OptionFields {
 
     /// Checks options that depend on each other.
     fn check_together(&mut self) {
+        self.check_speakers();
         if self.request.max_line_count.is_some() && self.request.max_line_width == Some(0) {
             self.refuse("max_line_count", "has no effect with max_line_width 0");
         }
@@ -76,6 +77,25 @@ impl OptionFields {
                 "languages",
                 "needs language left out, or auto: it says among which languages to detect",
             );
+        }
+    }
+}
+
+impl OptionFields {
+    /// Numbers of speakers belong to `diarize` and go from the least to the most.
+    fn check_speakers(&mut self) {
+        for name in ["speakers", "min_speakers", "max_speakers"] {
+            if self.seen.contains(name) && !self.request.diarize {
+                self.refuse(name, "needs diarize=true");
+            }
+        }
+        let has_range = self.seen.contains("min_speakers") || self.seen.contains("max_speakers");
+        if self.seen.contains("speakers") && has_range {
+            self.refuse("speakers", "goes without min_speakers and max_speakers");
+        }
+        let (min, max) = (self.request.min_speakers, self.request.max_speakers);
+        if min.zip(max).is_some_and(|(min, max)| min > max) {
+            self.refuse("min_speakers", "is more than max_speakers");
         }
     }
 }

@@ -26,6 +26,9 @@ fn every_option_is_read() {
         ("beam_size", "5"),
         ("priority", "-3"),
         ("track", "2"),
+        ("diarize", "true"),
+        ("min_speakers", "2"),
+        ("max_speakers", "4"),
         ("metadata", r#"{"a":[1]}"#),
     ] {
         fields.set(name, value);

@@ -6,7 +6,7 @@ mod coverage;
 
 use steno_models::{Coverage, JobResult, Segment, Warning, WarningCode, separator};
 
-use crate::tasks::types::{PlannedSpan, SpanOutput};
+use crate::tasks::types::{Diarization, PlannedSpan, SpanOutput};
 use coverage::coverage;
 
 /// Mean log probability below which a segment is doubtful. Source: `logprob_threshold` of openai/whisper.
@@ -27,6 +27,10 @@ pub(crate) struct RecordingFacts {
     pub(crate) model: String,
     /// What `prepare` noticed.
     pub(crate) warnings: Vec<Warning>,
+    /// Who speaks when, where that was asked for.
+    pub(crate) diarization: Option<Diarization>,
+    /// Whether the client asked for words: naming speakers needs them in any case.
+    pub(crate) keeps_words: bool,
 }
 
 /// A span that is done.
@@ -55,7 +59,7 @@ pub(crate) fn assemble(facts: RecordingFacts, spans: Vec<DoneSpan>) -> JobResult
     warnings.extend(mismatch);
 
     let is_as_planned = language == facts.language;
-    JobResult {
+    let mut result = JobResult {
         text,
         language_probability: facts.language_probability.filter(|_| is_as_planned),
         language,
@@ -67,7 +71,21 @@ pub(crate) fn assemble(facts: RecordingFacts, spans: Vec<DoneSpan>) -> JobResult
         model: facts.model,
         coverage: Some(coverage),
         warnings,
+        speakers: Vec::new(),
         segments,
+    };
+    if let Some(diarization) = facts.diarization {
+        name_speakers(&mut result, diarization, facts.keeps_words);
+    }
+    result
+}
+
+/// Speakers that could not be told apart are a warning, and never cost the text.
+fn name_speakers(result: &mut JobResult, diarization: Diarization, keeps_words: bool) {
+    result.name_speakers(&diarization.turns, keeps_words);
+    if let Some(reason) = diarization.failed {
+        let code = WarningCode::DiarizationFailed;
+        result.warnings.push(Warning::new(code, reason));
     }
 }
 

@@ -157,7 +157,7 @@ fn must_wait(tx: &Tx<'_>, run_id: &str, is_suspect: bool) -> Result<bool, StoreE
 /// Puts the work that is expected of a task on its owner's account.
 fn charge(tx: &Tx<'_>, next: &NextTask) -> Result<(), StoreError> {
     let cost_ms = match TaskKind::from_stored(&next.kind) {
-        Some(TaskKind::Prepare) => PREPARE_COST_MS,
+        Some(TaskKind::Prepare | TaskKind::Diarize) => PREPARE_COST_MS,
         Some(TaskKind::Transcribe) => (next.span_ms as f64 * EXPECTED_REAL_TIME_FACTOR) as i64,
         None => 0,
     };
@@ -193,6 +193,14 @@ fn input(row: &ClaimRow) -> Result<TaskInput, StoreError> {
         Some(TaskKind::Prepare) => Ok(TaskInput::Prepare {
             audio: row.audio.clone(),
         }),
+        Some(TaskKind::Diarize) => match &row.spool {
+            Some(spool) => Ok(TaskInput::Diarize {
+                spool: spool.clone(),
+            }),
+            None => Err(StoreError::Contradiction {
+                action: "read a recording",
+            }),
+        },
         Some(TaskKind::Transcribe) => {
             let (Some(spool), Some(index), Some(stretches)) =
                 (&row.spool, row.span_index, &row.stretches)

@@ -1,6 +1,7 @@
 //! Finishing a task: its output is stored, and the job moves on.
 
 use crate::tasks::claim::claim_next;
+use crate::tasks::finish_diarize::finish_diarize;
 use crate::tasks::finish_prepare::finish_prepare;
 use crate::tasks::finish_span::{SpanDone, finish_span};
 use crate::tasks::types::{Claim, Finished, TaskInput, TaskKind, TaskOutput};
@@ -30,6 +31,9 @@ impl Store {
                         model,
                     };
                     finish_span(tx, effects, now, claim, &done)?
+                }
+                (TaskInput::Diarize { .. }, TaskOutput::Speakers { diarization, model }) => {
+                    finish_diarize(tx, effects, now, claim, diarization, model)?
                 }
                 _ => {
                     return Err(StoreError::WrongOutput {

@@ -77,6 +77,8 @@ fn complete_at_once(
         duration_ms: prepared.duration_ms,
         model: prepared.model.clone(),
         warnings: prepared.warnings.clone(),
+        diarization: prepared.diarization.clone(),
+        keeps_words: claim.options.word_timestamps,
     };
     let spans = prepared.spans.iter().zip(outputs);
     let spans = spans.map(|(plan, output)| DoneSpan {
@@ -108,6 +110,9 @@ fn insert_spans(
         tx.require_span_languages(claim.job_seq)?;
     }
 
+    if claim.options.diarize {
+        tx.insert_diarize_task(claim.job_seq)?;
+    }
     for (index, span) in prepared.spans.iter().enumerate() {
         tx.insert_span_task(claim.job_seq, index, span)?;
     }

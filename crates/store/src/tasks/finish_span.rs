@@ -7,6 +7,7 @@ use crate::jobs::end::{Ending, complete};
 use crate::sqlite::{EndedClaim, Tx, to_json};
 use crate::tasks::assemble::{RecordingFacts, assemble};
 use crate::tasks::fence::{require_row, settle};
+use crate::tasks::finish_diarize::diarization;
 use crate::tasks::types::{Claim, Settled, SpanOutcome, SpanOutput, SpanTask};
 use crate::upkeep::counters::{Counter, count};
 use crate::{Now, StoreError};
@@ -38,16 +39,28 @@ pub(crate) fn finish_span(
     count(tx, Counter::SpeechSeconds, span_ms as f64 / 1000.0)?;
     effects.changed.insert(claim.job_id);
 
-    if !tx.any_unfinished_task(claim.job_seq)? {
-        let ending = Ending {
-            job_seq: claim.job_seq,
-            job_id: claim.job_id,
-            now,
-        };
-        let result = merge(tx, claim.job_seq, done.model)?;
-        complete(tx, effects, &ending, &result)?;
-    }
+    complete_if_last(tx, effects, now, claim, done.model)?;
     Ok(Settled::Stored)
+}
+
+/// Completes the job if none of its tasks is left.
+pub(crate) fn complete_if_last(
+    tx: &Tx<'_>,
+    effects: &mut Effects,
+    now: Now,
+    claim: &Claim,
+    model: &str,
+) -> Result<(), StoreError> {
+    if tx.any_unfinished_task(claim.job_seq)? {
+        return Ok(());
+    }
+    let ending = Ending {
+        job_seq: claim.job_seq,
+        job_id: claim.job_id,
+        now,
+    };
+    let result = merge(tx, claim, model)?;
+    complete(tx, effects, &ending, &result)
 }
 
 fn store_output(
@@ -64,9 +77,12 @@ fn store_output(
 }
 
 /// Joins the spans of a job into its result.
-fn merge(tx: &Tx<'_>, job: i64, model: &str) -> Result<JobResult, StoreError> {
+fn merge(tx: &Tx<'_>, claim: &Claim, model: &str) -> Result<JobResult, StoreError> {
+    let job = claim.job_seq;
     let facts = RecordingFacts {
         model: model.to_owned(),
+        diarization: diarization(tx, job)?,
+        keeps_words: claim.options.word_timestamps,
         ..tx.recording_facts(job)?
     };
     Ok(assemble(facts, tx.done_spans(job)?))

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use steno_models::{FailureCode, Gap, JobId, Segment, TranscribeRequest, Warning};
+use steno_models::{FailureCode, Gap, JobId, Segment, SpeakerTurn, TranscribeRequest, Warning};
 use uuid::Uuid;
 
 /// The fence: a claim's random name. A finish that names a claim which no longer stands changes nothing.
@@ -76,17 +76,20 @@ pub enum TaskKind {
     Prepare,
     /// Transcribe one span.
     Transcribe,
+    /// Tell the speakers of the recording apart.
+    Diarize,
 }
 
 impl TaskKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Prepare, Self::Transcribe];
+    pub const ALL: [Self; 3] = [Self::Prepare, Self::Transcribe, Self::Diarize];
 
     /// The word in the database, the metrics and the log.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Prepare => "prepare",
             Self::Transcribe => "transcribe",
+            Self::Diarize => "diarize",
         }
     }
 
@@ -145,6 +148,11 @@ pub enum TaskInput {
     },
     /// A span to transcribe.
     Transcribe(SpanTask),
+    /// A decoded recording whose speakers are to be told apart.
+    Diarize {
+        /// File name in `spool/`.
+        spool: String,
+    },
 }
 
 impl TaskInput {
@@ -153,6 +161,7 @@ impl TaskInput {
         match self {
             Self::Prepare { .. } => TaskKind::Prepare,
             Self::Transcribe(_) => TaskKind::Transcribe,
+            Self::Diarize { .. } => TaskKind::Diarize,
         }
     }
 }
@@ -169,6 +178,13 @@ pub enum TaskOutput {
         /// Name of the weights, for the result of the job.
         model: String,
     },
+    /// Of `diarize`.
+    Speakers {
+        /// Who speaks when.
+        diarization: Diarization,
+        /// Name of the weights, for the result of the job.
+        model: String,
+    },
 }
 
 impl TaskOutput {
@@ -177,8 +193,20 @@ impl TaskOutput {
         match self {
             Self::Plan(_) => TaskKind::Prepare,
             Self::Span { .. } => TaskKind::Transcribe,
+            Self::Speakers { .. } => TaskKind::Diarize,
         }
     }
+}
+
+/// Who speaks when. Stored as JSON until the job ends; holds no voice.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Diarization {
+    /// The turns of all speakers.
+    pub turns: Vec<SpeakerTurn>,
+    /// Why there are none, for the client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
 }
 
 /// A span to transcribe.
@@ -278,6 +306,8 @@ pub struct Prepared {
     pub spans: Vec<PlannedSpan>,
     /// What each span yielded, when the slot has transcribed them already; empty if there are none.
     pub outputs: Option<Vec<SpanOutput>>,
+    /// Who speaks when, where that was asked for and the slot has found it out already.
+    pub diarization: Option<Diarization>,
     /// What the client should know about the recording.
     pub warnings: Vec<Warning>,
     /// Name of the weights that are used.

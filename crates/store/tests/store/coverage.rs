@@ -27,6 +27,7 @@ fn plan(
             .enumerate()
             .map(|(index, span)| change(index, span))
             .collect(),
+        diarization: None,
         warnings: vec![truncated],
         ..usual
     };

@@ -44,7 +44,7 @@ fn spans_are_merged_in_order_whoever_finishes_first() {
     let claims = [f.claim(&run), f.claim(&run), f.claim(&run)];
     let index = |i: usize| match &claims[i].task {
         TaskInput::Transcribe(task) => task.index,
-        TaskInput::Prepare { .. } => panic!("a prepare task was claimed"),
+        other => panic!("another task was claimed: {other:?}"),
     };
     assert_eq!([index(0), index(1), index(2)], [0, 1, 2]);
     assert!(f.finish_span(&claims[2], "three"));

@@ -248,6 +248,7 @@ pub(crate) fn prepared(spans: u64, outputs: Option<Vec<SpanOutput>>) -> Prepared
         spool: "unused".into(),
         spans: (0..spans).map(span).collect(),
         outputs,
+        diarization: None,
         warnings: Vec::new(),
         model: "base".into(),
     }
@@ -260,6 +261,7 @@ pub(crate) fn segment(text: &str, start: f64) -> Segment {
         end: start + 1.0,
         text: text.into(),
         language: None,
+        speaker: None,
         avg_logprob: -0.1,
         compression_ratio: 1.0,
         no_speech_prob: 0.1,

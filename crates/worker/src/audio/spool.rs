@@ -62,6 +62,43 @@ pub fn samples_of(spool: &Path) -> io::Result<u64> {
     Ok(fs::metadata(spool)?.len() / BYTES_PER_SAMPLE)
 }
 
+/// An open spool, read at any place.
+pub struct Spool {
+    file: File,
+    samples: u64,
+    bytes: Vec<u8>,
+}
+
+impl Spool {
+    /// Opens the spool at `path`.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let samples = file.metadata()?.len() / BYTES_PER_SAMPLE;
+        Ok(Self {
+            file,
+            samples,
+            bytes: Vec::new(),
+        })
+    }
+
+    /// How many samples it has.
+    pub fn samples(&self) -> u64 {
+        self.samples
+    }
+
+    /// Fills `buffer` with the samples, of -1..1, from an index on.
+    pub fn read(&mut self, from: u64, buffer: &mut [f32]) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(from * BYTES_PER_SAMPLE))?;
+        self.bytes
+            .resize(buffer.len() * BYTES_PER_SAMPLE as usize, 0);
+        self.file.read_exact(&mut self.bytes)?;
+        for (sample, bytes) in buffer.iter_mut().zip(self.bytes.as_chunks().0) {
+            *sample = f32::from(i16::from_le_bytes(*bytes)) / FULL_SCALE;
+        }
+        Ok(())
+    }
+}
+
 /// Reads one span of a spool as samples of -1..1, stretch after stretch.
 ///
 /// Fails with [`io::ErrorKind::UnexpectedEof`] when the spool is shorter than the span's end.

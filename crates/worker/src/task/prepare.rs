@@ -8,6 +8,7 @@ use steno_store::{
     Certainty, Claim, PlannedSpan, Prepared, SpanOutput, SpoolFile, SpoolRoom, TaskOutput,
 };
 
+use super::diarize::diarize;
 use super::language::{self, Scores, Spoken};
 use super::transcribe::{SpanJob, transcribe_span};
 use super::{TaskContext, TaskError};
@@ -53,6 +54,12 @@ pub(super) fn prepare(
         }
     };
 
+    let diarization = match &outputs {
+        Some(spans) if claim.options.diarize && !spans.is_empty() => {
+            Some(diarize(spool.path(), &claim.options, context)?)
+        }
+        _ => None,
+    };
     planned.adopt(outputs.as_deref().unwrap_or_default());
     let prepared = Prepared {
         duration_ms: recording.duration_ms,
@@ -61,6 +68,7 @@ pub(super) fn prepare(
         spool: spool.name().to_owned(),
         spans: planned.spans,
         outputs,
+        diarization,
         warnings,
         model: context.model.to_string(),
     };

@@ -194,10 +194,14 @@ impl Reading {
         let is_unbroken = native
             .iter()
             .any(|(name, value)| name == "max_line_width" && value.trim() == "0");
+        let diarizes = native
+            .iter()
+            .any(|(name, value)| name == "diarize" && parse_bool(value) == Some(true));
         for (name, value) in native {
             let has_no_effect = match name.as_str() {
                 "word_timestamps" => has_words,
                 "max_line_count" => is_unbroken,
+                "speakers" | "min_speakers" | "max_speakers" => !diarizes,
                 _ => false,
             };
             if !has_no_effect {

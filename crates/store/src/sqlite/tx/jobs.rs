@@ -188,6 +188,8 @@ impl Tx<'_> {
                     duration_ms: row.get::<_, i64>("duration_ms")?.max(0) as u64,
                     model: String::new(),
                     warnings: json(row, "warnings")?,
+                    diarization: None,
+                    keeps_words: false,
                 })
             },
         )

@@ -50,6 +50,20 @@ impl Tx<'_> {
         self.execute(sql!("insert_span_task"), parameters).map(drop)
     }
 
+    pub(crate) fn insert_diarize_task(&self, job: i64) -> Result<(), StoreError> {
+        let parameters = named_params! {":job": job};
+        self.execute(sql!("insert_diarize_task"), parameters)
+            .map(drop)
+    }
+
+    /// The output of the `diarize` task of a job, if it had one.
+    pub(crate) fn diarization(&self, job: i64) -> Result<Option<String>, StoreError> {
+        let parameters = named_params! {":job": job};
+        self.first(sql!("select_diarization"), parameters, |row| {
+            Ok(row.get("output")?)
+        })
+    }
+
     pub(crate) fn any_claimable(
         &self,
         now: Timestamp,
@@ -153,6 +167,20 @@ impl Tx<'_> {
             ":outcome": outcome,
         };
         self.first(sql!("finish_span"), parameters, EndedClaim::read)
+    }
+
+    /// Ends a claim with who speaks when. `None` if the claim was lost.
+    pub(crate) fn finish_diarize(
+        &self,
+        claim: &Claim,
+        output: &str,
+    ) -> Result<Option<EndedClaim>, StoreError> {
+        let parameters = named_params! {
+            ":task": claim.task_id,
+            ":claim_id": claim.id.as_bytes(),
+            ":output": output,
+        };
+        self.first(sql!("finish_diarize"), parameters, EndedClaim::read)
     }
 
     /// Ends a claim and deletes its task. `None` if the claim was lost.

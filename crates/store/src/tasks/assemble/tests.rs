@@ -63,6 +63,8 @@ fn facts(language: &str, probability: Option<f32>) -> RecordingFacts {
         language_probability: probability,
         duration_ms: 60_000,
         model: "base".to_owned(),
+        diarization: None,
+        keeps_words: false,
         warnings: Vec::new(),
     }
 }

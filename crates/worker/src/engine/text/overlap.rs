@@ -179,6 +179,7 @@ mod tests {
             start: 0.0,
             end: 1.0,
             probability: 1.0,
+            speaker: None,
         };
         let later = Segment {
             words: Some(["the", "house."].map(word).to_vec()),

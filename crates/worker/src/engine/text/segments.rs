@@ -67,6 +67,7 @@ pub(crate) fn segments(decoded: Decoded<'_>) -> Vec<Segment> {
                 .end
                 .unwrap_or(duration)
                 .clamp(start, duration.max(start)),
+            speaker: None,
             avg_logprob: piece.logprob / piece.tokens.len().max(1) as f32,
             compression_ratio: compression_ratio(&text),
             no_speech_prob,
@@ -134,6 +135,7 @@ pub(super) mod tests {
             end: 1.0,
             text: text.into(),
             language: None,
+            speaker: None,
             avg_logprob,
             compression_ratio: 1.0,
             no_speech_prob,

@@ -84,6 +84,7 @@ fn finish(growing: &Growing, words: &mut Vec<Word>) {
         start: growing.start,
         end: growing.end.max(growing.start),
         probability: growing.probability / f32::from(growing.tokens.max(1)),
+        speaker: None,
     });
 }
 
@@ -199,6 +200,7 @@ mod tests {
             start,
             end,
             probability: 1.0,
+            speaker: None,
         };
         let segment = |text: &str, words| Segment {
             words: Some(words),

@@ -1,0 +1,311 @@
+//! Who says what: gives the turns of speakers to the words of a transcript. Called by the store when a job ends.
+//!
+//! A word belongs to the turn that it overlaps most, or to the nearest one. A segment is split where the speaker changes.
+//! Pure functions: the same turns give the same result, whichever worker finishes last.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{JobResult, Segment, Word};
+
+/// A stretch in which one speaker speaks, as a worker found it. Turns may overlap.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SpeakerTurn {
+    /// Start in seconds.
+    pub start: f64,
+    /// End in seconds.
+    pub end: f64,
+    /// Number of the speaker, from 0.
+    pub speaker: u32,
+}
+
+/// A speaker of a recording.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Speaker {
+    /// `A`, `B` and so on, in the order of their first words.
+    pub speaker: String,
+    /// How long the speaker speaks, in seconds.
+    pub seconds: f64,
+    /// When the speaker speaks. Turns of different speakers overlap where both speak.
+    pub turns: Vec<Turn>,
+}
+
+/// When a speaker speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Turn {
+    /// Start in seconds.
+    pub start: f64,
+    /// End in seconds.
+    pub end: f64,
+}
+
+impl JobResult {
+    /// Names the speaker of each word and segment. Speakers without words are left out. `keeps_words` says whether the
+    /// client asked for words as well.
+    pub fn name_speakers(&mut self, turns: &[SpeakerTurn], keeps_words: bool) {
+        let segments = std::mem::take(&mut self.segments);
+        let mut numbers: Vec<u32> = Vec::new();
+        for segment in segments {
+            for (speaker, part) in split(segment, turns) {
+                self.segments.push(named(part, speaker, &mut numbers));
+            }
+        }
+
+        for (id, segment) in self.segments.iter_mut().enumerate() {
+            segment.id = id as u32;
+            if !keeps_words {
+                segment.words = None;
+            }
+        }
+        self.speakers = numbers
+            .iter()
+            .enumerate()
+            .map(|(index, number)| speaker(index, *number, turns))
+            .collect();
+    }
+}
+
+/// The name of a speaker: `A` to `Z`, then `AA` and so on.
+fn name(index: usize) -> String {
+    let letter = char::from(b'A' + (index % 26) as u8);
+    match index / 26 {
+        0 => letter.to_string(),
+        more => format!("{}{letter}", name(more - 1)),
+    }
+}
+
+fn speaker(index: usize, number: u32, turns: &[SpeakerTurn]) -> Speaker {
+    let own = turns.iter().filter(|turn| turn.speaker == number);
+    let turns: Vec<Turn> = own
+        .map(|turn| Turn {
+            start: turn.start,
+            end: turn.end,
+        })
+        .collect();
+    let seconds: f64 = turns.iter().map(|turn| turn.end - turn.start).sum();
+    Speaker {
+        speaker: name(index),
+        seconds: (seconds * 1000.0).round() / 1000.0,
+        turns,
+    }
+}
+
+/// The segment with the name of its speaker, whose number joins `numbers` if it is new.
+fn named(mut segment: Segment, speaker: Option<u32>, numbers: &mut Vec<u32>) -> Segment {
+    let Some(number) = speaker else {
+        return segment;
+    };
+    let known = numbers.iter().position(|known| *known == number);
+    let index = known.unwrap_or_else(|| {
+        numbers.push(number);
+        numbers.len() - 1
+    });
+    for word in segment.words.iter_mut().flatten() {
+        word.speaker = Some(name(index));
+    }
+    segment.speaker = Some(name(index));
+    segment
+}
+
+/// The parts of a segment, each with its speaker.
+fn split(segment: Segment, turns: &[SpeakerTurn]) -> Vec<(Option<u32>, Segment)> {
+    let words = segment.words.as_deref().unwrap_or_default();
+    let speakers: Vec<Option<u32>> = words
+        .iter()
+        .map(|word| speaker_of(word.start, word.end, turns))
+        .collect();
+    let is_one = speakers.windows(2).all(|pair| pair[0] == pair[1]);
+    let Some(first) = speakers.first().filter(|_| !is_one) else {
+        let speaker = speakers
+            .first()
+            .copied()
+            .unwrap_or_else(|| speaker_of(segment.start, segment.end, turns));
+        return vec![(speaker, segment)];
+    };
+
+    let mut parts = vec![(*first, Vec::new())];
+    for (word, speaker) in words.iter().zip(&speakers) {
+        match parts.last_mut() {
+            Some((last, words)) if last == speaker => words.push(word.clone()),
+            _ => parts.push((*speaker, vec![word.clone()])),
+        }
+    }
+    let texts = texts(&segment.text, &parts);
+    parts
+        .into_iter()
+        .zip(texts)
+        .map(|((speaker, words), text)| (speaker, part(&segment, words, text)))
+        .collect()
+}
+
+/// A part of a segment. Its tokens are not known.
+fn part(segment: &Segment, words: Vec<Word>, text: String) -> Segment {
+    Segment {
+        start: words.first().map_or(segment.start, |word| word.start),
+        end: words.last().map_or(segment.end, |word| word.end),
+        text,
+        tokens: Vec::new(),
+        words: Some(words),
+        ..segment.clone()
+    }
+}
+
+/// The text of each part: from its first word up to that of the next part, so that spacing stays as it was.
+fn texts(text: &str, parts: &[(Option<u32>, Vec<Word>)]) -> Vec<String> {
+    let mut starts = Vec::new();
+    let mut from = 0;
+    for (_, words) in parts {
+        let mut start = None;
+        for word in words {
+            let place = text[from..].find(&word.word).map_or(from, |at| from + at);
+            start = start.or(Some(place));
+            from = (place + word.word.len()).min(text.len());
+            while !text.is_char_boundary(from) {
+                from += 1;
+            }
+        }
+        starts.push(start.unwrap_or(from));
+    }
+
+    if let Some(first) = starts.first_mut() {
+        *first = 0;
+    }
+    let ends = starts.iter().skip(1).copied().chain([text.len()]);
+    let cuts = starts.iter().zip(ends);
+    cuts.map(|(start, end)| text[*start..end].trim().to_owned())
+        .collect()
+}
+
+/// The speaker whose turns overlap most with a stretch, else the one of the nearest turn.
+fn speaker_of(start: f64, end: f64, turns: &[SpeakerTurn]) -> Option<u32> {
+    let overlap = |turn: &SpeakerTurn| turn.end.min(end) - turn.start.max(start);
+    let mut best: Option<(f64, u32)> = None;
+    for turn in turns {
+        // Below zero: how far away the turn is.
+        let near = overlap(turn);
+        if best.is_none_or(|(most, _)| near > most) {
+            best = Some((near, turn.speaker));
+        }
+    }
+    best.map(|(_, speaker)| speaker)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turn(start: f64, end: f64, speaker: u32) -> SpeakerTurn {
+        SpeakerTurn {
+            start,
+            end,
+            speaker,
+        }
+    }
+
+    /// A segment whose words take half a second each.
+    fn segment(start: f64, text: &str) -> Segment {
+        let words: Vec<Word> = text
+            .split(' ')
+            .enumerate()
+            .map(|(index, word)| Word {
+                word: word.to_owned(),
+                start: start + index as f64 * 0.5,
+                end: start + index as f64 * 0.5 + 0.4,
+                probability: 0.9,
+                speaker: None,
+            })
+            .collect();
+        Segment {
+            start,
+            end: words.last().unwrap().end,
+            text: text.to_owned(),
+            tokens: vec![1],
+            words: Some(words),
+            ..Segment::default()
+        }
+    }
+
+    fn check(segments: &[Segment], turns: &[SpeakerTurn], expected: &[(&str, &str)]) {
+        let mut result = JobResult {
+            segments: segments.to_vec(),
+            ..JobResult::default()
+        };
+        result.name_speakers(turns, true);
+        let found: Vec<(&str, &str)> = result
+            .segments
+            .iter()
+            .map(|segment| {
+                let speaker = segment.speaker.as_deref().unwrap_or("-");
+                (speaker, segment.text.as_str())
+            })
+            .collect();
+        assert_eq!(found, expected);
+        let ids: Vec<u32> = result.segments.iter().map(|segment| segment.id).collect();
+        assert_eq!(ids, (0..ids.len() as u32).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_segment_is_split_where_the_speaker_changes() {
+        let turns = [turn(0.0, 1.0, 7), turn(1.0, 1.45, 3), turn(1.45, 9.0, 7)];
+        check(
+            &[segment(0.0, "Are you sure? Yes. Then we go.")],
+            &turns,
+            &[("A", "Are you"), ("B", "sure?"), ("A", "Yes. Then we go.")],
+        );
+    }
+
+    #[test]
+    fn words_between_turns_go_to_the_nearest() {
+        let turns = [turn(0.0, 0.4, 0), turn(1.8, 3.0, 1)];
+        check(
+            &[segment(0.0, "one two three four")],
+            &turns,
+            &[("A", "one two"), ("B", "three four")],
+        );
+    }
+
+    #[test]
+    fn speakers_are_named_by_their_first_words_and_the_silent_are_left_out() {
+        let turns = [turn(0.0, 0.4, 5), turn(4.0, 5.0, 2), turn(8.0, 9.0, 1)];
+        let mut result = JobResult {
+            segments: vec![segment(4.0, "first"), segment(8.0, "second")],
+            ..JobResult::default()
+        };
+        result.name_speakers(&turns, false);
+        let names: Vec<&str> = result.speakers.iter().map(|s| s.speaker.as_str()).collect();
+        assert_eq!(names, ["A", "B"]);
+        assert_eq!(
+            result.speakers[1].turns,
+            [Turn {
+                start: 8.0,
+                end: 9.0
+            }]
+        );
+        assert!(
+            result
+                .segments
+                .iter()
+                .all(|segment| segment.words.is_none())
+        );
+    }
+
+    #[test]
+    fn text_without_spaces_is_split_between_its_characters() {
+        let mut chinese = segment(0.0, "你好 再见");
+        chinese.text = "你好，再见".to_owned();
+        let turns = [turn(0.0, 0.4, 0), turn(0.5, 1.0, 1)];
+        check(&[chinese], &turns, &[("A", "你好，"), ("B", "再见")]);
+    }
+
+    #[test]
+    fn without_turns_there_are_no_speakers() {
+        check(&[segment(0.0, "hello")], &[], &[("-", "hello")]);
+    }
+
+    #[test]
+    fn names_go_on_after_z() {
+        let names: Vec<String> = [0, 25, 26, 51, 52].map(name).to_vec();
+        assert_eq!(names, ["A", "Z", "AA", "AZ", "BA"]);
+    }
+}

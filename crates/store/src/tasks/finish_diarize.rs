@@ -1,0 +1,37 @@
+//! Finishing a `diarize` task: who speaks when is kept until the job ends, and the last task completes the job.
+
+use crate::effects::Effects;
+use crate::sqlite::{Tx, to_json};
+use crate::tasks::fence::settle;
+use crate::tasks::finish_span::complete_if_last;
+use crate::tasks::types::{Claim, Diarization, Settled};
+use crate::{Now, StoreError};
+
+/// Ends a `diarize` task. `model` names the weights, for the result of the job.
+pub(crate) fn finish_diarize(
+    tx: &Tx<'_>,
+    effects: &mut Effects,
+    now: Now,
+    claim: &Claim,
+    diarization: &Diarization,
+    model: &str,
+) -> Result<Settled, StoreError> {
+    let ended = tx.finish_diarize(claim, &to_json("diarization", diarization)?)?;
+    let settled = settle(tx, effects, now, claim, ended)?;
+    if settled.is_stored() {
+        complete_if_last(tx, effects, now, claim, model)?;
+    }
+    Ok(settled)
+}
+
+/// Who speaks when in the recording of a job, where that was asked for.
+pub(crate) fn diarization(tx: &Tx<'_>, job: i64) -> Result<Option<Diarization>, StoreError> {
+    let output = tx.diarization(job)?;
+    output
+        .map(|output| serde_json::from_str(&output))
+        .transpose()
+        .map_err(|source| StoreError::Content {
+            what: "diarization",
+            source,
+        })
+}

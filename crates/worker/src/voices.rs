@@ -1,0 +1,62 @@
+//! The networks that tell speakers apart: loaded when a job first needs them, then shared by all slots.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+use steno_speakers::Networks;
+use steno_weights::{Cache, WeightsError};
+
+use crate::Config;
+
+/// Where the networks are, and the networks once they are loaded.
+pub(crate) struct Voices {
+    cache: Option<Cache>,
+    /// Whether missing networks are downloaded.
+    may_pull: bool,
+    loaded: Mutex<Option<Arc<Networks>>>,
+}
+
+impl Voices {
+    /// Loads nothing yet.
+    pub(crate) fn new(cache: Option<Cache>, may_pull: bool) -> Self {
+        Self {
+            cache,
+            may_pull,
+            loaded: Mutex::default(),
+        }
+    }
+
+    /// As the settings say.
+    pub(crate) fn configured(config: &Config) -> Self {
+        let cache = match &config.weights_dir {
+            Some(folder) => Some(Cache::new(folder)),
+            None => Cache::from_env().ok(),
+        };
+        Self::new(cache, config.weights_pull)
+    }
+
+    /// The networks. The first call reads them, and pulls them where they are missing or damaged and the settings allow.
+    pub(crate) fn networks(&self) -> Result<Arc<Networks>> {
+        // Other slots wait here, so that the file is read once.
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(networks) = &*loaded {
+            return Ok(Arc::clone(networks));
+        }
+
+        let cache = self.cache.as_ref().context("there is no weights folder")?;
+        let weights = match cache.open_verified_speakers() {
+            Err(error @ (WeightsError::NotInstalled { .. } | WeightsError::Changed { .. }))
+                if self.may_pull =>
+            {
+                tracing::warn!("{error}; downloading them now (STENO_WEIGHTS_PULL)");
+                steno_weights::pull_speakers(cache, &mut |_| ())?;
+                cache.open_verified_speakers()?
+            }
+            outcome => outcome?,
+        };
+        let bytes = std::fs::read(weights.path()).context("cannot read the speaker networks")?;
+        let networks = Arc::new(Networks::from_bytes(&bytes)?);
+        *loaded = Some(Arc::clone(&networks));
+        Ok(networks)
+    }
+}
