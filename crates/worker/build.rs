@@ -6,6 +6,10 @@ use std::env;
 use std::fs;
 use std::path::Path;
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo passes its results to build scripts in variables"
+)]
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let wanted: Vec<_> = env::vars().filter(|(name, _)| is_flag(name)).collect();

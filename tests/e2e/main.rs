@@ -1,5 +1,5 @@
-//! What Steno promises, tried on real processes with real audio and real weights.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! Steno's promises, tested on real processes with real audio and real weights.
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod asr;
 mod async_openai;
@@ -25,6 +25,7 @@ mod monitoring;
 mod openai;
 mod operators;
 mod options;
+mod origins;
 mod overload;
 mod page;
 mod problems;

@@ -156,7 +156,7 @@ fn another_user_than_the_owner_is_told_to_run_the_command_as_the_owner() {
     if rustix::process::geteuid().is_root() {
         command.uid(65534).gid(65534);
     } else {
-        fs::set_permissions(service.data(), Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(service.data(), Permissions::from_mode(0o000)).unwrap();
     }
     let output = command.output().unwrap();
     fs::set_permissions(service.data(), Permissions::from_mode(0o700)).unwrap();

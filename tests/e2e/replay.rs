@@ -64,7 +64,9 @@ impl Row {
             self.file.field, self.file.name
         );
         if let Some(media_type) = &self.file.media_type {
-            file += &format!("Content-Type: {media_type}\r\n");
+            file.push_str("Content-Type: ");
+            file.push_str(media_type);
+            file.push_str("\r\n");
         }
         let file = [file.as_bytes(), b"\r\n", &audio, b"\r\n"].concat();
         let end = format!("--{BOUNDARY}--\r\n");

@@ -1,4 +1,5 @@
-//! Invariant: dependencies point one way (docs/ARCHITECTURE.md), and every setting is documented.
+//! House rules that a compiler does not check: dependencies point one way (docs/ARCHITECTURE.md), files are short and
+//! start with their purpose, and every setting is documented.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -156,4 +157,79 @@ fn every_setting_is_in_the_example_and_in_the_docs() {
             "{name} is not in docs/OPERATIONS.md"
         );
     }
+
+    // And the reverse: a documented setting that no program accepts ends every start.
+    for line in example.lines() {
+        let Some((name, _)) = line.trim_start_matches('#').split_once('=') else {
+            continue;
+        };
+        let Some(name) = name.strip_prefix("STENO_") else {
+            continue;
+        };
+        let name = name.to_lowercase();
+        assert!(
+            name == "config" || steno_settings::ALL.contains(&name.as_str()),
+            "{name} is in deploy/example.env and not in steno_settings::ALL"
+        );
+    }
+}
+
+/// Longest source file, in lines. Longer ones hold more than one operation.
+const MAX_LINES: usize = 400;
+
+/// Rust files under version control below the given folders.
+fn rust_files(folders: &[&str]) -> Vec<PathBuf> {
+    let mut pending: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();
+    let mut files = Vec::new();
+    while let Some(path) = pending.pop() {
+        if path.is_dir() {
+            if !path.ends_with("target") && !path.ends_with("node_modules") {
+                pending.extend(
+                    fs::read_dir(path)
+                        .unwrap()
+                        .map(|entry| entry.unwrap().path()),
+                );
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    assert!(!files.is_empty());
+    files
+}
+
+#[test]
+fn source_files_are_short_and_start_with_their_purpose() {
+    let mut faults = Vec::new();
+
+    for file in rust_files(&["crates", "tests", "fuzz/targets"]) {
+        let source = fs::read_to_string(&file).unwrap();
+        let lines = source.lines().count();
+
+        if lines > MAX_LINES {
+            faults.push(format!("{}: {lines} lines", file.display()));
+        }
+        if !source.starts_with("//! ") {
+            faults.push(format!("{}: does not start with //!", file.display()));
+        }
+    }
+
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn sql_is_only_in_the_sqlite_folder_of_the_store() {
+    let mut faults = Vec::new();
+
+    for file in rust_files(&["crates"]) {
+        let is_sqlite = file.starts_with(root().join("crates/store/src/sqlite"))
+            || file == root().join("crates/store/src/sqlite.rs");
+        // Tests of a backend may look into its file.
+        let is_test = file.starts_with(root().join("crates/store/tests"));
+        if !is_sqlite && !is_test && fs::read_to_string(&file).unwrap().contains("rusqlite") {
+            faults.push(file);
+        }
+    }
+
+    assert!(faults.is_empty(), "rusqlite is used in {faults:#?}");
 }

@@ -12,6 +12,10 @@ use tokio::signal::unix::{SignalKind, signal};
 /// sysexits.h).
 const EXIT_CONFIG: u8 = 78;
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "systemd passes credentials in a variable"
+)]
 fn main() -> ExitCode {
     steno_settings::keep_files_private();
     steno_settings::leave_no_core();

@@ -173,6 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a switch of a test")]
     fn the_description_is_as_it_was() {
         let described = document().to_pretty_json().unwrap() + "\n";
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");

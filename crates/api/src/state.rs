@@ -135,6 +135,10 @@ impl ApiState {
 
 /// Logs an error of the store, and ends the process if the state on disk is unknown: whatever it did next might be wrong.
 /// Called for handlers by [`ApiState::call_store`], and by the threads that call the store themselves.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "after a fatal store error the state on disk is unknown, and nothing may be flushed"
+)]
 pub(crate) fn report(error: &StoreError, what: &str) {
     tracing::error!(error = error as &dyn Error, "{what}");
     if error.is_fatal() {

@@ -62,6 +62,10 @@ impl Unfinished {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a signal ends the command after its clean-up"
+)]
 fn end_at(mut signals: Signals, before: impl FnOnce() + Send + 'static) {
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {

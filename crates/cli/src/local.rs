@@ -147,6 +147,10 @@ fn private_log(path: &Path) -> anyhow::Result<File> {
 
 /// Waits for the end of the supervisor. Ends this program too if the end was not asked for: no
 /// job can go on.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "without its private server the command cannot continue"
+)]
 fn watch(mut supervisor: Child, log: &File, is_stopping: &AtomicBool) {
     let ended = supervisor.wait();
     if is_stopping.load(Ordering::SeqCst) {

@@ -9,6 +9,10 @@ use std::process;
 const EXIT_BROKEN_PIPE: i32 = 141;
 
 /// Prints a line. Ends the program if it cannot.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the output is closed, and nothing is left to do"
+)]
 pub(crate) fn line(text: &str) {
     if let Err(error) = bytes(format!("{text}\n").as_bytes()) {
         note(&format!("steno: cannot write to standard output: {error}"));
@@ -57,6 +61,10 @@ fn acts_on_terminals(c: char) -> bool {
 }
 
 /// Prints text as it is. Ends the program quietly if nobody reads it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the output is closed, and nothing is left to do"
+)]
 pub(crate) fn bytes(text: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let outcome = out.write_all(text).and_then(|()| out.flush());

@@ -123,6 +123,10 @@ pub(crate) fn missing_programs() -> Vec<&'static str> {
 }
 
 /// Runs until SIGTERM or SIGINT, or until a child cannot be started.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the folder is passed by `steno transcribe`, not by users"
+)]
 pub(crate) fn up(arguments: &UpArguments) -> anyhow::Result<ExitCode> {
     let folder = std::env::var_os(SCRATCH_VARIABLE).map(PathBuf::from);
     let signals = Signals::register(folder.is_none())?;
@@ -159,6 +163,10 @@ fn run(arguments: &UpArguments, signals: &Signals) -> anyhow::Result<ExitCode> {
     Ok(ended)
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the settings of the courier decide whether it starts"
+)]
 fn start(arguments: &UpArguments) -> anyhow::Result<Vec<Child>> {
     let environment = arguments.environment();
     let [api, worker, courier] = PROGRAMS;

@@ -53,6 +53,10 @@ pub fn start_log(settings: &LogSettings) {
 }
 
 /// Whether colours are seen and wanted (<https://no-color.org>).
+#[expect(
+    clippy::disallowed_methods,
+    reason = "NO_COLOR is not a setting of Steno"
+)]
 fn is_colourful() -> bool {
     std::io::stderr().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())

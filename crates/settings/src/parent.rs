@@ -11,6 +11,10 @@ pub const PARENT_VARIABLE: &str = "STENO_PARENT_PID";
 pub const SCRATCH_VARIABLE: &str = "STENO_SCRATCH";
 
 /// Asks the kernel for SIGTERM when the supervisor dies. Without a supervisor, does nothing.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the variable is set by the supervisor, not by users; without a supervisor, the process must not run"
+)]
 pub fn die_with_parent() {
     let Some(parent) = std::env::var(PARENT_VARIABLE)
         .ok()

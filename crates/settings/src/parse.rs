@@ -13,7 +13,7 @@ use crate::{file, unknown};
 
 /// Every setting of every process: names in the file, and in upper case after `STENO_` in the environment. A file is shared,
 /// so each process accepts the keys of the others.
-pub const ALL: [&str; 42] = [
+pub const ALL: [&str; 43] = [
     "allow_public",
     "allowed_hosts",
     "api_key",
@@ -27,6 +27,7 @@ pub const ALL: [&str; 42] = [
     "disk_reserve_bytes",
     "docs",
     "drain_timeout",
+    "engine",
     "ffmpeg",
     "keep_alive",
     "key_max_bytes",
@@ -71,6 +72,7 @@ pub fn parse<P: Parser>() -> P {
 }
 
 /// The settings file of this process: the flag `--config`, else `STENO_CONFIG`. For `steno up`, which passes it on.
+#[expect(clippy::disallowed_methods, reason = "this is where settings are read")]
 pub fn config_file() -> Option<PathBuf> {
     let variable = std::env::var_os("STENO_CONFIG").filter(|path| !path.is_empty());
     config_flag(std::env::args_os().skip(1))
@@ -146,6 +148,7 @@ fn config_flag(mut arguments: impl Iterator<Item = OsString>) -> Option<OsString
 }
 
 /// clap names the flag even if the value came from elsewhere: says from where.
+#[expect(clippy::disallowed_methods, reason = "this is where settings are read")]
 fn with_origin(
     mut error: clap::Error,
     arguments: &[OsString],
@@ -191,6 +194,7 @@ fn with_defaults(command: Command, settings: &BTreeMap<String, String>) -> Comma
 }
 
 /// A variable that is set to nothing counts as not set: `STENO_BIND= steno-api` takes the default.
+#[expect(clippy::disallowed_methods, reason = "this is where settings are read")]
 fn without_empty_variables(command: Command) -> Command {
     let unless_empty = |argument: Arg| match argument.get_env() {
         Some(name) if std::env::var_os(name).is_some_and(|value| value.is_empty()) => {

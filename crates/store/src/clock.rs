@@ -26,6 +26,10 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the only clock of the queue"
+    )]
     fn now(&self) -> Now {
         let boot = clock_gettime(ClockId::Boottime);
         // A clock before 1970 reads as 1970.

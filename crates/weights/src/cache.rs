@@ -51,6 +51,10 @@ impl Cache {
     }
 
     /// The cache this process's environment asks for; see [`Cache::default_folder`].
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the XDG folders are not settings of Steno"
+    )]
     pub fn from_env() -> Result<Self, WeightsError> {
         let [weights, xdg, home] = ["STENO_WEIGHTS_DIR", "XDG_CACHE_HOME", "HOME"].map(env::var_os);
         Self::default_folder(weights.as_deref(), xdg.as_deref(), home.as_deref())

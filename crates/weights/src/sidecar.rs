@@ -64,6 +64,10 @@ pub(crate) struct Sidecar {
 
 impl Sidecar {
     /// A record made now.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a date for people, not for decisions"
+    )]
     pub(crate) fn new(fingerprint: Fingerprint, source: Source) -> Self {
         let since_1970 = SystemTime::now()
             .duration_since(UNIX_EPOCH)

@@ -174,6 +174,7 @@ impl Ffmpeg {
     }
 
     /// Where it is, without links: those lead out of the sandbox.
+    #[expect(clippy::disallowed_methods, reason = "PATH is not a setting of Steno")]
     fn program(&self) -> Option<PathBuf> {
         let found = match self {
             Self::Off => None,

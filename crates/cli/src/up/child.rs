@@ -177,6 +177,7 @@ fn executable(name: &str) -> PathBuf {
 }
 
 /// Whether a program is beside this one or on the PATH.
+#[expect(clippy::disallowed_methods, reason = "PATH is not a setting of Steno")]
 pub(super) fn is_installed(name: &str) -> bool {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     beside(name).is_some()

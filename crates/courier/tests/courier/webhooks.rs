@@ -25,6 +25,10 @@ fn message() -> Message {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the receiver checks against the real time"
+)]
 async fn deliver(steps: Vec<Step>, limits: WebhookLimits) -> (Outcome, Server) {
     let server = Server::start(move |_, _| steps.clone()).await;
     let address = server.url("/hook?token=secret").parse().unwrap();
@@ -41,6 +45,10 @@ fn code(outcome: Outcome) -> &'static str {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the receiver checks against the real time"
+)]
 async fn a_receiver_gets_the_body_and_a_signature_for_each_secret() {
     let server = Server::start(|_, _| answer("200 OK", b"")).await;
     let address = server.url("/hook?token=secret").parse().unwrap();
@@ -116,6 +124,10 @@ async fn what_a_receiver_says_besides_its_status_is_not_read() {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the receiver checks against the real time"
+)]
 async fn a_receiver_that_breaks_off_gets_it_again_and_a_refused_address_does_not() {
     let (outcome, _) = deliver(vec![], PATIENT).await;
     assert!(

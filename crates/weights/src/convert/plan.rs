@@ -1,14 +1,10 @@
-//! Which rows of which CTranslate2 tensor become which ggml tensor, in the order of the file. Decides everything from
-//! shapes before a byte is written, so that a model that does not fit together is refused early.
+//! Maps rows of CTranslate2 tensors to ggml tensors, from shapes alone, so that a model that does not fit is refused early.
 
 use std::io::{self, Write};
 
-use crate::{
-    WeightsError,
-    ctranslate2::{Model, Tensor},
-    ggml::{Element, Hyperparameters},
-    vocabulary,
-};
+use crate::ctranslate2::{Model, Tensor};
+use crate::ggml::{Element, Hyperparameters};
+use crate::{WeightsError, vocabulary};
 
 /// The kernel width of both convolutions.
 const KERNEL: u64 = 3;

@@ -227,7 +227,7 @@ fn conversion_reports_its_progress_to_the_end() {
     let cache = Cache::new(folder.path().join("cache"));
     let mut last = None;
     let installed = import(&cache, "mine", folder.path(), &mut |progress| {
-        last = Some(progress)
+        last = Some(progress);
     })
     .unwrap();
     let last = last.unwrap();
