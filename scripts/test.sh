@@ -16,6 +16,7 @@ cargo build --workspace --locked
 step weights
 target/debug/steno weights pull base
 target/debug/steno weights pull tiny.en
+target/debug/steno weights pull speakers
 step "clients to test with"
 scripts/ensure-clients.sh
 step tests

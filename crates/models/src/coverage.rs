@@ -134,7 +134,7 @@ pub enum WarningCode {
     SeveralLanguages,
     /// Speech was transcribed in another language than the request named.
     LanguageMismatch,
-    /// Speakers were asked for and could not be told apart.
+    /// Speakers were requested and could not be distinguished.
     DiarizationFailed,
     /// A code of another version.
     Other(String),

@@ -1,6 +1,6 @@
 //! The one error of this crate.
 
-/// Why speakers cannot be told apart.
+/// Why speakers cannot be distinguished.
 #[derive(Debug, thiserror::Error)]
 pub enum SpeakersError {
     /// The weights are not a file of tensors.

@@ -190,7 +190,7 @@ pub(crate) fn run(
         TaskInput::Diarize { spool } => {
             let spool = context.data.spool().join(spool);
             Ok(Done::new(TaskOutput::Speakers {
-                diarization: diarize::diarize(&spool, &claim.options, context)?,
+                diarization: diarize::diarize(&spool, claim, context)?,
                 model: context.model.to_owned(),
             }))
         }

@@ -80,7 +80,7 @@ pub(crate) fn assemble(facts: RecordingFacts, spans: Vec<DoneSpan>) -> JobResult
     result
 }
 
-/// Speakers that could not be told apart are a warning, and never cost the text.
+/// Speakers that could not be distinguished are a warning, and never cost the text.
 fn name_speakers(result: &mut JobResult, diarization: Diarization, keeps_words: bool) {
     result.name_speakers(&diarization.turns, keeps_words);
     if let Some(reason) = diarization.failed {

@@ -148,7 +148,7 @@ pub enum TaskInput {
     },
     /// A span to transcribe.
     Transcribe(SpanTask),
-    /// A decoded recording whose speakers are to be told apart.
+    /// A decoded recording whose speakers are to be labelled.
     Diarize {
         /// File name in `spool/`.
         spool: String,

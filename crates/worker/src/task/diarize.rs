@@ -1,32 +1,37 @@
-//! Telling the speakers of a decoded recording apart. Reads the spool in windows of 10 s; keeps no voice.
+//! Finds out who speaks when in a decoded recording. Reads the spool in windows of 10 s, and stores no embeddings.
 //!
-//! What fails here never costs the text: the result says so in a warning.
+//! A failure never costs the text: the result has a warning instead.
 
 use std::path::Path;
 
-use steno_models::{SpeakerTurn, TranscribeRequest};
+use steno_models::SpeakerTurn;
 use steno_speakers::{Bounds, Diarizer, SpeakersError};
-use steno_store::Diarization;
+use steno_store::{Claim, Diarization};
 
 use super::{TaskContext, TaskError};
 use crate::audio::{AudioError, SAMPLE_RATE, Spool};
 
-/// For the client, where the operator has not installed the networks.
-const NO_NETWORKS: &str = "speakers were not told apart: the server has no networks for it";
-/// For the client, where something went wrong.
-const FAILED: &str = "speakers could not be told apart in this recording";
+/// The attempt that labels no speakers any more. A third failure or crash would cost the job its text.
+const LAST_ATTEMPT: u32 = 3;
+/// For the client, if the operator has not installed the networks.
+const NO_NETWORKS: &str = "speakers are not labelled: the server has no networks for it";
+/// For the client, if something went wrong.
+const FAILED: &str = "speakers are not labelled: they could not be distinguished in this recording";
 
 pub(super) fn diarize(
     spool: &Path,
-    options: &TranscribeRequest,
+    claim: &Claim,
     context: &TaskContext<'_>,
 ) -> Result<Diarization, TaskError> {
+    if claim.attempt >= LAST_ATTEMPT {
+        return Ok(failed(FAILED));
+    }
     let networks = match context.voices.networks() {
         Ok(networks) => networks,
         Err(error) => {
             tracing::warn!(
                 error = format!("{error:#}"),
-                "cannot tell speakers apart: the networks cannot be used"
+                "cannot label speakers: the networks cannot be used"
             );
             return Ok(failed(NO_NETWORKS));
         }
@@ -34,7 +39,7 @@ pub(super) fn diarize(
 
     let mut spool = Spool::open(spool).map_err(AudioError::Spool)?;
     let samples = spool.samples() as usize;
-    let (min, max) = options.speaker_bounds();
+    let (min, max) = claim.options.speaker_bounds();
     let bounds = Bounds {
         min: min.map(usize::from),
         max: max.map(usize::from),
@@ -55,7 +60,7 @@ pub(super) fn diarize(
         Err(error) => {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "cannot tell speakers apart"
+                "cannot label speakers"
             );
             Ok(failed(FAILED))
         }

@@ -56,7 +56,7 @@ pub(super) fn prepare(
 
     let diarization = match &outputs {
         Some(spans) if claim.options.diarize && !spans.is_empty() => {
-            Some(diarize(spool.path(), &claim.options, context)?)
+            Some(diarize(spool.path(), claim, context)?)
         }
         _ => None,
     };
