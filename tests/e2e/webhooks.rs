@@ -198,7 +198,7 @@ fn a_receiver_that_is_gone_gets_nothing_until_its_client_asks_for_it() {
     let path = format!("/transcribe/{silent}/deliveries/redeliver");
     assert_eq!(
         service.client.post(&path, "application/json", b"").status,
-        404
+        409
     );
     let path = format!("/transcribe/{}/deliveries/redeliver", JobId::random());
     assert_eq!(

@@ -15,39 +15,41 @@ pub enum ProblemCode {
     Malformed,
     /// No API key, or one that is not known.
     Unauthorized,
-    /// A web page of somebody else has made the call.
+    /// A foreign web page sent the request.
     Forbidden,
     /// No such job, or no such address.
     NotFound,
-    /// The address is there, the method is not.
+    /// The address exists, but not with this method.
     MethodNotAllowed,
+    /// The job has no webhooks to send again.
+    NoWebhooks,
     /// The job was there and has been deleted.
     Gone,
     /// The client stopped sending.
     RequestTimeout,
-    /// More bytes than the server takes.
+    /// The upload exceeds the limit of the server.
     UploadTooLarge,
-    /// The body is of no type that is accepted.
+    /// The type of the body is not accepted.
     UnsupportedMediaType,
-    /// Options that cannot be; `errors` names each.
+    /// Invalid options; `errors` names each.
     InvalidOptions,
-    /// The weights asked for are not served here.
+    /// The requested weights are not installed.
     ModelUnavailable,
     /// The idempotency key belongs to another submission.
     IdempotencyKeyInUse,
-    /// The API key has made too many calls in too short a time.
+    /// The API key exceeded its request rate.
     RateLimited,
-    /// The API key has as much in the queue as it may.
+    /// The API key reached its quota.
     QuotaExceeded,
-    /// No more jobs are taken for now.
+    /// The queue is full.
     QueueFull,
-    /// No more connections are served for now.
+    /// The server has too many connections.
     TooManyConnections,
     /// The server is starting or its database is not writable.
     NotReady,
-    /// Not enough room on the server's disk.
+    /// Not enough free space on the server's disk.
     DiskReserve,
-    /// A fault of the server; its log has the request id.
+    /// A bug in the server; its log has the request id.
     Internal,
 }
 
@@ -61,6 +63,7 @@ impl ProblemCode {
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
+            Self::NoWebhooks => 409,
             Self::Gone => 410,
             Self::UploadTooLarge => 413,
             Self::UnsupportedMediaType => 415,
@@ -81,6 +84,7 @@ impl ProblemCode {
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::RequestTimeout => "The upload stalled",
+            Self::NoWebhooks => "The job has no webhooks",
             Self::Gone => "The job has been deleted",
             Self::UploadTooLarge => "The upload is too large",
             Self::UnsupportedMediaType => "The body's type is not accepted",

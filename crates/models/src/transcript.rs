@@ -40,6 +40,7 @@ pub struct JobResult {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Segment {
     /// Position in the transcript, from 0.
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     pub id: u32,
     /// Start in seconds.
     pub start: f64,

@@ -55,8 +55,8 @@ pub(crate) async fn list_deliveries(
     params(("job_id" = uuid::Uuid, Path, description = "The job", example = "7f2c1c9e-6a51-4c1b-9c58-0f3c2a1f7f10")),
     responses(
         (status = 202, description = "They are due now", body = DeliveryList),
-        (status = 404, description = "`not_found`: no such job, or it has no webhooks", body = Problem,
-            content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`no_webhooks`", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "`not_ready`", body = Problem, content_type = "application/problem+json"),
         (status = 507, description = "`disk_reserve`", body = Problem, content_type = "application/problem+json"),
     ),
@@ -75,8 +75,8 @@ pub(crate) async fn redeliver_webhooks(
     match redelivery {
         Redelivery::UnknownJob => Err(ApiError::no_such_job()),
         Redelivery::NoWebhooks => {
-            let detail = "the job has no webhooks: it has not ended, or has no callback_url for the way it ended";
-            Err(ApiError::new(ProblemCode::NotFound, detail))
+            let detail = "the job has not ended, or has no callback_url for the way it ended";
+            Err(ApiError::new(ProblemCode::NoWebhooks, detail))
         }
         Redelivery::Due(deliveries) => {
             tracing::info!(job.id = %job_id, "the webhooks of job {job_id} are due again");
