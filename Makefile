@@ -1,4 +1,4 @@
-# Two commands matter: `make run` and `make test`. `make help` lists the rest.
+# The main commands are `make run` and `make test`. `make help` lists all.
 SHELL := /bin/bash
 export SPEECH
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the clients by other authors that the end-to-end tests call the api with, below target/clients, and the
 # proxies of the distribution that they go through. Called by scripts/test.sh.
-# If a registry cannot be reached, the tests with its clients are skipped: a file *.unreachable tells them.
+# If a registry cannot be reached, the tests with its clients are skipped: a file *.unreachable marks it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=target/clients

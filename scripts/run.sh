@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts the service, transcribes one recording with it, and keeps serving until Ctrl-C. Called by `make run`.
-# The service logs to a file, so that the text stands alone on the screen.
+# The service logs to a file, so that only the text is on the screen.
 # Usage: run.sh AUDIO [FOLDER_OF_THE_PROGRAMS [LOG]]. Settings: STENO_* in the environment.
 set -euo pipefail
 cd "$(dirname "$0")/.."

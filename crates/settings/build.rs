@@ -1,4 +1,4 @@
-//! Tells the programs which commit they are built from, where that is known.
+//! Passes the commit to the programs, if it is known.
 
 use std::process::Command;
 

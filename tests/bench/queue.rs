@@ -92,7 +92,7 @@ pub(crate) fn backlog() {
     queue.multiply(BACKLOG);
     let newest = queue.submit();
     let mut claims = Vec::new();
-    let mut looks = Vec::new();
+    let mut samples = Vec::new();
     for _ in 0..500 {
         let began = Instant::now();
         queue
@@ -107,7 +107,7 @@ pub(crate) fn backlog() {
             .get_job(SystemClock.now(), None, newest)
             .unwrap()
             .unwrap();
-        looks.push(began.elapsed().as_secs_f64() * 1000.0);
+        samples.push(began.elapsed().as_secs_f64() * 1000.0);
     }
     line(
         "100,000 pending: claim, p50",
@@ -121,7 +121,7 @@ pub(crate) fn backlog() {
     );
     line(
         "100,000 pending: status of the last one, p99",
-        &format!("{:.2} ms", percentile(looks, 99)),
+        &format!("{:.2} ms", percentile(samples, 99)),
         "",
     );
 }

@@ -222,7 +222,7 @@ const scenarios = {
       { expected: ["401"] },
     ),
 
-  /** Somebody else deletes the job. */
+  /** Another client deletes the job. */
   gone: () =>
     withPage(
       async (page, { requests }) => {

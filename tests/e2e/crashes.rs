@@ -21,7 +21,7 @@ fn another_worker_finishes_what_a_killed_one_began() {
     });
     service.start_worker();
     service.workers.remove(0).kill();
-    // Whoever looks first: the other worker or the api. Its lease would last for 30 s.
+    // The other worker or the api reclaims it. Its lease would last for 30 s.
     within(Duration::from_secs(10), "its task goes back", || {
         let logs = [
             service.workers[0].log(),
@@ -66,7 +66,7 @@ fn a_kill_near_the_end_repeats_only_the_spans_in_flight() {
     };
     let claimed: Vec<_> = log.lines().filter_map(index).collect();
     let (spans, claims) = (claimed.iter().max().unwrap() + 1, claimed.len());
-    assert!(spans > 12, "too few spans to tell: {spans}");
+    assert!(spans > 12, "too few spans to judge: {spans}");
     assert!(claims <= spans + 2, "{claims} claims for {spans} spans");
 }
 

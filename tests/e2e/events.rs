@@ -78,12 +78,12 @@ fn a_follower_that_comes_back_is_told_the_rest_even_by_another_process() {
         .collect();
     assert!(
         rest.iter().all(|event| event.name != "status"),
-        "the status it has is not told again"
+        "the status it has is not sent again"
     );
     events.extend(rest);
     let result = service.client.status(job).result.unwrap();
     assert_eq!(text(&events), result.text);
-    // After the end all of it can be told again, and a client that has it all is sent away for good.
+    // After the end, all events can be sent again, and a client that has all of them gets 204.
     let again: Vec<_> = service.client.events(&events_path(job), None).collect();
     assert_eq!(text(&again), result.text);
     let end = &again.last().unwrap().id;

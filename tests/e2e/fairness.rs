@@ -25,7 +25,7 @@ fn a_short_recording_passes_a_long_one() {
 fn a_long_recording_ends_under_a_stream_of_short_ones() {
     let service = Settings::with_workers(1).start();
     let long = service.client.submit(&fixture("long.opus"), "language=en");
-    // Always two waiting: without a due time that stands still the long one would never have its turn.
+    // Always two waiting: without a fixed due time the long one would never have its turn.
     let mut short: Vec<_> = (0..2)
         .map(|_| service.client.submit(&fixture("clip.wav"), "language=en"))
         .collect();

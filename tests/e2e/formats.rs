@@ -1,4 +1,4 @@
-//! Every format that can be decoded yields the same words; where nobody speaks there are none.
+//! Every format that can be decoded yields the same words; without speech there are none.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -61,7 +61,7 @@ fn what_only_ffmpeg_reads_is_transcribed_where_it_is_installed() {
         assert!(word_error_rate(&expected, &text) < 0.2, "{name}: {text}");
     }
 
-    // A playlist is no recording, whoever reads it.
+    // A playlist is no recording, with or without ffmpeg.
     for name in ["bad/concat.ffconcat", "bad/playlist.m3u"] {
         let job = service.client.submit(&fixture(name), "language=en");
         assert_eq!(

@@ -87,7 +87,7 @@ fn keys_come_as_a_credential_of_the_service_manager() {
         .start();
     assert_eq!(service.client.get("/transcribe").status, 401);
     assert_eq!(jobs(&service.client.with_key(&key)), 0);
-    // A folder with other credentials asks nobody for a key.
+    // With other credentials only, no key is required.
     let service = Settings::with_workers(0)
         .set("CREDENTIALS_DIRECTORY", "/")
         .start();
@@ -113,7 +113,7 @@ fn a_key_reaches_only_its_own_jobs() {
     assert_ne!(
         of_alice.header("x-job-id"),
         of_bob.header("x-job-id"),
-        "nobody attaches to another's job"
+        "no key attaches to another key's job"
     );
     assert_eq!(alice.delete(&path).status, 204);
     assert_eq!((alice.get(&path).status, bob.get(&path).status), (410, 404));
@@ -238,7 +238,7 @@ fn keys_are_read_again_when_asked_and_kept_when_the_file_is_wrong() {
     assert_eq!(alice.get("/transcribe").status, 200);
     let (code, _, error) = service.cli(&["jobs", "--api-key", &format!("{}\n", keys[0])]);
     assert_eq!(code, Some(0), "a line break is no part of a key: {error}");
-    std::fs::write(&file, "# nobody\n").unwrap();
+    std::fs::write(&file, "# no keys\n").unwrap();
     api.signal(Signal::HUP);
     api.wait_for_log("every call is refused until you add one");
     eventually("no key is known", || {

@@ -104,7 +104,7 @@ fn a_long_poll_wakes_on_the_completion_itself() {
     // The backstop alone would take up to a second. A disk may be slow once.
     assert!(
         late_ms[3] < 300,
-        "told so many ms after the end: {late_ms:?}"
+        "reported so many ms after the end: {late_ms:?}"
     );
     let began = Instant::now();
     let pending = Settings::with_workers(0).start();

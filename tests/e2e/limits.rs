@@ -31,7 +31,7 @@ fn a_recording_over_the_limit_is_refused_before_and_while_it_is_read() {
     );
     assert!(announced.problem().detail.contains("100000"));
 
-    // Without a length the server can only count: the recording, and parts that nobody asked for.
+    // Without a length the server can only count: the recording, and unexpected parts.
     let second = "--x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n";
     let field = "--x\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\n";
     for (content_type, begin) in [

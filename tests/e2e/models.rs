@@ -1,4 +1,4 @@
-//! Weights by request: every installed one can be asked for, and one that nobody has is refused at once.
+//! Weights by request: all installed weights can be requested, and missing ones are refused at once.
 
 use std::fs;
 

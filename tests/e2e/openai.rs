@@ -48,7 +48,7 @@ fn a_client_that_leaves_loses_nothing_and_nothing_is_computed_twice() {
     let delivered = format!("delivered the result of job {job}");
     assert!(
         !service.api.as_ref().unwrap().log().contains(&delivered),
-        "nobody was there to take it"
+        "no client was there to read it"
     );
     assert_eq!(ended.retrieved_at, None);
     let fields = [("model", "whisper-1"), ("language", "en")];

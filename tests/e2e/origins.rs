@@ -153,10 +153,10 @@ fn invited_pages_may_call() {
         invited.contains("access-control-allow-origin: https://app.example.com"),
         "{invited}"
     );
-    let stranger = curl(&[&asks[..], &["Origin: https://evil.example"]].concat());
+    let foreign = curl(&[&asks[..], &["Origin: https://evil.example"]].concat());
     assert!(
-        !stranger.contains("access-control-allow-origin"),
-        "{stranger}"
+        !foreign.contains("access-control-allow-origin"),
+        "{foreign}"
     );
     let form = format!("file=@{}", fixture("clip.opus").display());
     let post = |origin: &str| {

@@ -107,7 +107,7 @@ fn a_client_that_reads_nothing_of_its_answers_is_given_up() {
             .unwrap();
         line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
     };
-    eventually("nobody but this test is connected", || {
+    eventually("only this test is connected", || {
         (open() <= 1.0).then_some(())
     });
 }
@@ -118,7 +118,7 @@ fn a_connection_without_a_call_is_ended_whatever_it_owes() {
         .set("STENO_KEEP_ALIVE", "1s")
         .start();
     let begun = [
-        // The head of a second call, never ended; the rest of a body nobody waits for.
+        // The head of a second request, never ended; the remaining bytes of a body that is not read.
         "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /hea",
         "GET /healthz HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
         "POST /transcribe HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -227,7 +227,7 @@ fn a_call_whose_client_has_left_does_not_keep_its_connection() {
     let api = service.api.as_ref().unwrap();
     api.wait_for_log("accepted job");
     drop(stream);
-    // Nobody works on the job; the call ends all the same.
+    // No worker runs, and the request ends all the same.
     api.wait_for_log("/v1/audio/transcriptions answered");
 }
 
@@ -246,7 +246,7 @@ fn beyond_the_connections_that_are_served_a_call_is_told_so() {
     assert_eq!(
         client().get("/readyz").status,
         200,
-        "whoever watches is answered"
+        "health checks are answered"
     );
     drop(held);
     eventually("there is room again", || {

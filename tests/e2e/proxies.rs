@@ -1,4 +1,4 @@
-//! What stands between a client and the server: browsers, proxies, old protocols and mistyped addresses.
+//! Everything between a client and the server: browsers, proxies, old protocols and mistyped addresses.
 
 use std::fs;
 use std::io::{Read as _, Write as _};

@@ -1,4 +1,4 @@
-//! A receiver of webhooks that answers as a test tells it to, or does not.
+//! A receiver of webhooks that answers as a test says, or does not answer.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -42,7 +42,7 @@ impl Received {
     }
 }
 
-/// A receiver on a port of its own, for the rest of the test process.
+/// A receiver on a port of its own, until the end of the test process.
 pub(crate) struct Receiver {
     pub(crate) url: String,
     received: Arc<Mutex<Vec<Received>>>,

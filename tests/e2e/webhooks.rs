@@ -130,7 +130,7 @@ fn receivers_that_fail_get_it_again_with_the_same_id() {
         jobs.push((submit(&service, &receiver.url), receiver, manner, reason));
     }
     let lying = Receiver::start(&[Manner::LieInLength]);
-    let told = submit(&service, &lying.url);
+    let lied = submit(&service, &lying.url);
 
     // Each is between its attempts for a few seconds only, so all are polled together.
     let mut failures = vec![None; jobs.len()];
@@ -169,7 +169,7 @@ fn receivers_that_fail_get_it_again_with_the_same_id() {
     }
     // A status is an answer, whatever follows it.
     assert_eq!(
-        delivery(&service, told, DeliveryStatus::Delivered).attempts,
+        delivery(&service, lied, DeliveryStatus::Delivered).attempts,
         1
     );
 }

@@ -59,7 +59,7 @@ pub fn foreign_client(name: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-/// A program of tests/clients, copied to where Node finds its packages: it looks for them beside
+/// A program of tests/clients, copied to where Node finds its packages: it searches them beside
 /// the program.
 pub fn node_program(name: &str) -> Option<PathBuf> {
     let program = foreign_client("node_modules")?.with_file_name(name);

@@ -155,7 +155,7 @@ fn parse(srt: &str) -> Vec<Cue> {
         let times = lines.next().expect("a cue has a line of times");
         let (start, end) = times
             .split_once(" --> ")
-            .expect("an arrow stands between the times");
+            .expect("an arrow separates the times");
         cues.push(Cue {
             start_ms: milliseconds(start),
             end_ms: milliseconds(end),

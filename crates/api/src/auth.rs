@@ -1,6 +1,6 @@
 //! API keys: who may call, how often, and whose a job is.
 //!
-//! Without a file of keys nobody is asked for one. The middleware authenticates every call but those about the server itself.
+//! Without a keys file, no key is required. The middleware authenticates every request except those about the server itself.
 
 mod file;
 
@@ -158,7 +158,7 @@ impl ApiKeys {
         };
         let presented: [u8; 32] = Sha256::digest(token.trim()).into();
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        // Every key is compared to its end: how long it takes tells nothing.
+        // Every key is compared to its end, so that the duration reveals nothing.
         let mut owner = None;
         for key in &*known {
             let is_equal: Choice = key.sha256.ct_eq(&presented);

@@ -29,11 +29,11 @@ pub struct Config {
     #[arg(long, env = "STENO_BIND", default_value = "127.0.0.1:8080")]
     pub bind: SocketAddr,
 
-    /// File of API keys, as `steno keys add` writes it; without it nobody is asked for a key. Read again at SIGHUP.
+    /// File of API keys, as written by `steno keys add`. Without it, no key is required. Read again at SIGHUP.
     #[arg(long, env = "STENO_API_KEYS_FILE")]
     pub api_keys_file: Option<PathBuf>,
 
-    /// Whether to listen beyond this machine without API keys: everybody who reaches it may read and delete every job.
+    /// Whether to listen beyond this machine without API keys. Every client can then read and delete every job.
     #[arg(long, env = "STENO_ALLOW_PUBLIC", default_value_t = false, action = clap::ArgAction::Set)]
     pub allow_public: bool,
 
@@ -160,7 +160,7 @@ impl Config {
         let is_open =
             !address.ip().is_loopback() && self.api_keys_file.is_none() && !self.allow_public;
         is_open.then_some(
-            "STENO_BIND is an address that others reach, and everybody who does could read and delete every job: set \
+            "STENO_BIND is an address that others reach, and every client could read and delete every job: set \
              STENO_API_KEYS_FILE (steno keys add NAME), or STENO_ALLOW_PUBLIC=true if that is what you want",
         )
     }

@@ -28,7 +28,7 @@ use crate::tcp;
 
 /// How long a connection may be without a call while there are more than are served: those that ask for something come first.
 const CROWDED_IDLE_LIMIT: Duration = Duration::from_secs(1);
-/// Pause between two looks for idle connections and for unfinished heads.
+/// Pause between two checks for idle connections and unfinished heads.
 const TICK: Duration = Duration::from_millis(250);
 /// Largest head of a request. actix would keep one of 128 KiB until its time is over.
 const MAX_HEAD_BYTES: u64 = 32 * 1024;

@@ -52,7 +52,7 @@ pub(crate) fn check(
     )
 }
 
-/// A server on loopback without keys is for the users of its machine. A proxy before it lets everybody in who
+/// A server on loopback without keys is for the users of its machine. A proxy before it admits every client that
 /// reaches the proxy: as with a public address, that has to be wanted.
 fn refuse_forwarded(headers: &HeaderMap) -> Result<(), ApiError> {
     if FORWARDED
@@ -62,7 +62,7 @@ fn refuse_forwarded(headers: &HeaderMap) -> Result<(), ApiError> {
         return Ok(());
     }
     Err(forbidden(
-        "this call came through a proxy, and everybody who reaches that could read and delete every job: set \
+        "this request came through a proxy, and every client of the proxy could read and delete every job: set \
          STENO_API_KEYS_FILE, or STENO_ALLOW_PUBLIC=true if that is what you want",
     ))
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex as SyncMutex, PoisonError, Weak};
 
 use actix_web::web::Bytes;
 use steno_models::{JobId, JobResult, JobStatus, Segment, Tombstone};
-use steno_store::{Followed, Told};
+use steno_store::{Followed, Sent};
 use tokio::sync::Mutex;
 
 use crate::auth::Owner;
@@ -28,7 +28,7 @@ pub(crate) struct JobLog {
 
 #[derive(Default)]
 struct Known {
-    told: Told,
+    sent: Sent,
     pieces: Vec<Arc<Piece>>,
     latest: Option<Snapshot>,
 }
@@ -89,9 +89,9 @@ impl JobLog {
         }
 
         let (now, owner) = (state.now(), self.owner.clone());
-        let (job_id, told) = (self.job_id, known.told);
+        let (job_id, sent) = (self.job_id, known.sent);
         let found = state
-            .call_store(move |store| store.follow_job(now, Some(owner.name()), job_id, told))
+            .call_store(move |store| store.follow_job(now, Some(owner.name()), job_id, sent))
             .await?;
         match found {
             None => Err(ApiError::no_such_job()),
@@ -111,11 +111,11 @@ impl Known {
         let Followed {
             mut status,
             segments,
-            told,
+            sent,
             ..
         } = followed;
         let result = status.result.take();
-        self.told = told;
+        self.sent = sent;
         self.pieces.extend(segments.into_iter().map(Piece::of));
 
         // The log of a job that has ended keeps the one result that it read first.

@@ -1,6 +1,6 @@
 //! Telling clients that wait that their job changed, without a look at the database for each of them.
 //!
-//! One thread receives the datagrams that workers send after a commit. For those that get lost, it looks about once a
+//! One thread receives the datagrams that workers send after a commit. As lost datagrams are possible, it also polls about once a
 //! second whether anything was committed at all, and then with one query which of the awaited jobs have ended.
 
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::state::report;
 
-/// Pause between two looks at the database.
+/// Pause between two polls of the database.
 const BACKSTOP: Duration = Duration::from_secs(1);
 
 /// The clients that wait, by job.
@@ -26,7 +26,7 @@ pub(crate) struct JobWatch {
 
 /// One client's wait for changes of one job. Changes between two waits are not missed.
 pub(crate) struct Subscription {
-    /// Lives as long as somebody waits.
+    /// Lives as long as a request waits.
     _sender: Arc<watch::Sender<()>>,
     changes: watch::Receiver<()>,
 }
@@ -63,7 +63,7 @@ impl JobWatch {
         }
     }
 
-    /// The jobs somebody waits for. Forgets the others.
+    /// The jobs that requests wait for. Forgets the others.
     fn awaited(&self) -> Vec<JobId> {
         let mut waiting = self.lock();
         waiting.retain(|_, sender| sender.strong_count() > 0);

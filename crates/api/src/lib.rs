@@ -1,6 +1,6 @@
 //! steno-api: the HTTP server of Steno. Takes recordings in, answers for jobs, deletes.
 //!
-//! Called by its own `main`, which is all the rest of the world needs of it. Never decodes audio and never infers: it
+//! Called by its own `main`. Never decodes audio and never infers: it
 //! reaches the queue through `ApiState`, and workers do the work.
 
 mod address;

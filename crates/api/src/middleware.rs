@@ -206,7 +206,7 @@ fn foreign_problem(status: StatusCode) -> ApiError {
         }
         _ => ApiError::new(
             ProblemCode::Internal,
-            "the server failed; its log tells more under the request id",
+            "the server failed; its log has details under the request id",
         ),
     }
 }

@@ -119,7 +119,7 @@ pub(crate) struct JobMessage {
         example = "segment"
     )]
     event: String,
-    /// What to send as `Last-Event-ID` to be told what follows.
+    /// What to send as `Last-Event-ID` to get the remaining events.
     #[schema(pattern = "^[0-3]-[0-9]+$", example = "2-17")]
     id: String,
     /// A `JobEvent` as JSON.

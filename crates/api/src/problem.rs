@@ -272,12 +272,12 @@ impl From<StoreError> for ApiError {
             }
             StoreError::File { .. } => {
                 let detail =
-                    "the server cannot work with its files, and its log tells why; try again later";
+                    "the server cannot use its files, and its log has the reason; try again later";
                 Self::new(ProblemCode::NotReady, detail).retry_after(RETRY_FULL_S)
             }
             _ => Self::new(
                 ProblemCode::Internal,
-                "the server failed; its log tells more under the request id",
+                "the server failed; its log has details under the request id",
             ),
         }
     }

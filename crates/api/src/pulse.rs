@@ -1,4 +1,4 @@
-//! Whether the event loops that answer calls still turn: one that hangs answers nobody on its connections, while all else looks well.
+//! Checks that the event loops make progress. A hung loop answers no request on its connections, while everything else works.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};

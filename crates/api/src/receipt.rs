@@ -13,10 +13,10 @@ use actix_web::rt::time::{Sleep, sleep};
 use crate::connection::Connection;
 use crate::tcp::Stage;
 
-/// First pause between two looks; doubles up to the longest.
+/// First pause between two checks; doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
-/// Looks at an empty send queue that are needed: before the second, actix has passed on what it still held.
+/// Required checks with an empty send queue: before the second, actix has passed on its own buffer.
 const EMPTY_LOOKS: u32 = 2;
 /// How long a connection on which nothing more happens may still be reset.
 const SETTLE: Duration = Duration::from_millis(500);

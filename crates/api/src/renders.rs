@@ -61,7 +61,7 @@ impl Default for Renders {
 }
 
 impl Renders {
-    /// The rendering of a job in a format, by `render` if nobody is reading the same one.
+    /// The rendering of a job in a format, by `render` if no other request is reading the same one.
     pub(crate) async fn shared(
         &self,
         key: RenderingKey,

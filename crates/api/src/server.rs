@@ -57,7 +57,7 @@ pub struct Server {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Sweeps what fell due while nobody was there, then listens. Returns before the first call is taken.
+/// Deletes what became due while no process ran, then listens. Returns before the first request is accepted.
 pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow::Result<Server> {
     let metrics = Metrics::new()?;
     let quota = Quota {

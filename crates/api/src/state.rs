@@ -31,7 +31,7 @@ pub(crate) struct ApiState {
     pub(crate) config: Config,
     /// The queue. Handlers go through [`ApiState::call_store`].
     pub(crate) store: Arc<Store>,
-    /// Tells long-polling clients that their job changed.
+    /// Wakes requests that wait for a change of their job.
     pub(crate) watch: Arc<JobWatch>,
     /// What is known of the jobs that clients follow.
     pub(crate) logs: JobLogs,
@@ -67,7 +67,7 @@ impl ApiState {
         Ok([vec![default], others].concat())
     }
 
-    /// The weights to write into a job: `None` for the default. An error if nobody has them.
+    /// The weights to write into a job: `None` for the default. An error if they are not installed.
     pub(crate) async fn resolve_model(
         &self,
         wanted: Option<String>,

@@ -233,7 +233,7 @@ impl<'a> Upload<'a> {
         Ok(())
     }
 
-    /// Makes the recording durable. Its reservation stands until it is a job.
+    /// Makes the recording durable. Its reservation is kept until it is a job.
     pub(crate) async fn finish(mut self) -> Result<(StoredAudio, Reservation), ApiError> {
         self.flush().await?;
         let Some(file) = self.file.take() else {

@@ -12,7 +12,7 @@ use crate::connection::Connection;
 use crate::problem::ApiError;
 use crate::state::ApiState;
 
-/// Pause between two looks whether the client is still there: actix does not tell a handler.
+/// Pause between two checks whether the client is still connected: actix does not notify a handler.
 const LOOK_AT_CLIENT: Duration = Duration::from_secs(5);
 
 /// The job once it has ended, the time is over, the server is stopping, or the client has left. Without a limit for as long as it

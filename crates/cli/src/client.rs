@@ -27,7 +27,7 @@ const WAIT_S: u64 = 30;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Pause between two tries.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Least time between two looks at a job.
+/// Least time between two polls of a job.
 const LEAST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest pause that a server's `Retry-After` is given.
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
@@ -145,11 +145,11 @@ impl Client {
 
     /// The job as it is.
     pub(crate) fn status(&self, job: &JobId) -> Result<JobStatus, CallError> {
-        // Without patience: who only looks wants to know at once.
+        // Without retries: a person who checks wants an answer at once.
         self.status_after(job, 0)
     }
 
-    /// The job once it has ended. `on_change` sees it each time the server answers; often, if somebody `is_watching`.
+    /// The job once it has ended. `on_change` sees it each time the server answers; often, if a person `is_watching`.
     pub(crate) fn wait(
         &self,
         job: &JobId,
@@ -216,7 +216,7 @@ impl Client {
         Ok(jobs)
     }
 
-    /// Tells every event of a job, until one `is_last`. Comes back after a broken connection and is told the rest.
+    /// Reports every event of a job until one `is_last`. Reconnects after a broken connection and gets the remaining events.
     pub(crate) fn follow(
         &self,
         job: &JobId,

@@ -86,7 +86,7 @@ impl Finding {
     }
 }
 
-/// Looks at everything and tells what it found. An error if something does not work.
+/// Checks everything and reports the results. An error if something does not work.
 pub(crate) fn doctor(arguments: &DoctorArguments) -> anyhow::Result<()> {
     let mut findings = vec![programs(), processor()];
     findings.extend(installed_weights(

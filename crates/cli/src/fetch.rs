@@ -18,7 +18,7 @@ use crate::server::ServerArguments;
 const WORKERS_PAUSE: Duration = Duration::from_secs(10);
 /// Time for a worker that was started together with the server to register.
 const START_PATIENCE: Duration = Duration::from_secs(3);
-/// Pause between two looks at it meanwhile.
+/// Pause between two polls meanwhile.
 const START_PAUSE: Duration = Duration::from_millis(250);
 
 /// Arguments of `steno fetch`.

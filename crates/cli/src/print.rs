@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 use std::process;
 
-/// Exit code of a program whose output nobody wants any more: 128 and SIGPIPE, as a shell reports it.
+/// Exit code of a program whose output is closed: 128 and SIGPIPE, as a shell reports it.
 const EXIT_BROKEN_PIPE: i32 = 141;
 
 /// Prints a line. Ends the program if it cannot.
@@ -60,7 +60,7 @@ fn acts_on_terminals(c: char) -> bool {
     reverses || (c.is_control() && c != '\n' && c != '\t')
 }
 
-/// Prints text as it is. Ends the program quietly if nobody reads it.
+/// Prints text unchanged. Ends the program quietly if the output is closed.
 #[expect(
     clippy::disallowed_methods,
     reason = "the output is closed, and nothing is left to do"

@@ -46,7 +46,7 @@ impl Board {
         }
     }
 
-    /// Whether somebody sees how bars grow.
+    /// Whether progress bars are visible.
     pub(crate) fn is_watched(&self) -> bool {
         self.shows_bars
     }
@@ -101,7 +101,7 @@ impl Progress {
         self.bar.set_position(done);
     }
 
-    /// Shows where a job stands.
+    /// Shows the progress of a job.
     pub(crate) fn show_status(&self, job: &JobStatus) {
         self.style("{msg:<12} {bar:30} {percent} %");
         self.bar

@@ -198,7 +198,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Transcribes recordings; yields what went wrong, which has been told if there was more than one.
+    /// Transcribes recordings. Returns the failure, which is already reported if there was more than one recording.
     fn run(&self, work: Vec<(Recording, Vec<Target>)>) -> Vec<anyhow::Error> {
         let is_single = work.len() == 1;
         let threads = self.at_a_time.min(work.len());

@@ -163,7 +163,7 @@ fn list_speakers(cache: &Cache) -> anyhow::Result<()> {
         ""
     };
     print::line(&format!(
-        "{SPEAKERS:<24}{megabytes:>6} MB  {state}to tell speakers apart:"
+        "{SPEAKERS:<24}{megabytes:>6} MB  {state}to label speakers:"
     ));
     show_licences();
     Ok(())

@@ -1,4 +1,4 @@
-//! Tells transcripts that Steno wrote from all other files, so that it replaces nothing else.
+//! Recognises transcripts that Steno wrote, so that it replaces no other file.
 //!
 //! Called by [`crate::output`]. A transcript carries the SHA-256 of its content in an extended attribute. A file without
 //! the attribute is not ours, and one whose content has changed was edited by its owner: neither is replaced.

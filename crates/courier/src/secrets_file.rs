@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use crate::signature::{InvalidSecret, WebhookSecret};
 
-/// The name that stands for all others.
+/// The name that means all other keys.
 const EVERY_OTHER: &str = "*";
 
 /// Why there is no secret for a webhook. Shows no secret.

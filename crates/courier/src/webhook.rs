@@ -133,7 +133,7 @@ fn judge(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Outcome {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
     );
     Outcome::Failed {
-        // Another address might be anywhere, and a receiver that moved is told to its owner by this.
+        // Another address might be anywhere, and the owner learns in this way that the receiver has moved.
         code: if status.is_redirection() {
             "redirect_refused"
         } else {

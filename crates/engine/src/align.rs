@@ -80,7 +80,7 @@ pub(crate) fn align(
             }
         })?;
 
-    // The token without timestamps stands for what is before the text.
+    // The token without timestamps represents the time before the text.
     let rows = alignment.start.len()..tokens.len() - 1;
     let mut cost = Grid::new(rows.len(), frames);
     for grid in &mut grids {

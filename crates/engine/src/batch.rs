@@ -142,7 +142,7 @@ impl Batch {
         }
     }
 
-    /// Ends the threads. Nobody waits any more.
+    /// Ends the threads. No caller waits any more.
     pub(crate) fn close(&self) {
         self.lock().is_closed = true;
         self.changed.notify_all();

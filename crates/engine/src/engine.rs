@@ -16,7 +16,7 @@ use crate::search::{Strategy, Task, Transcript};
 use crate::vocabulary::Token;
 use crate::{LoadError, Precision, RunError, rules};
 
-/// How often a waiting caller looks for progress.
+/// How often a waiting caller checks for progress.
 const TICK: Duration = Duration::from_millis(5);
 
 /// A model with the threads that compute. Threads end when it is dropped.
@@ -36,9 +36,9 @@ pub struct Request {
     pub prompt: Vec<Token>,
     /// How to choose tokens.
     pub strategy: Strategy,
-    /// Frames of 20 ms that the encoder looks at: those of the audio, and silence after it.
+    /// Frames of 20 ms that the encoder processes: those of the audio, and silence after it.
     pub frames: usize,
-    /// Heads that tell when each token was spoken, if that is wanted: see [`alignment_heads`](crate::alignment_heads).
+    /// Heads for the times of tokens, if requested: see [`alignment_heads`](crate::alignment_heads).
     pub alignment: Option<Arc<[Head]>>,
 }
 

@@ -12,7 +12,7 @@ use crate::kernels::{self, Then};
 
 /// Rows that are multiplied at a time, so that their sums stay in the cache.
 pub(crate) const BLOCK_ROWS: usize = 128;
-/// What stands for zero in each row of activations.
+/// The value that represents zero in each row of activations.
 const ZEROS: [u8; BLOCK_ROWS] = [128; BLOCK_ROWS];
 
 /// How matrices are kept and multiplied.

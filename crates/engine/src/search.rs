@@ -71,7 +71,7 @@ pub(crate) struct Task {
     pub(crate) strategy: Strategy,
     /// Length of the audio.
     pub(crate) samples: usize,
-    /// To tell when each token was spoken.
+    /// For the times of tokens.
     pub(crate) alignment: Option<Alignment>,
 }
 

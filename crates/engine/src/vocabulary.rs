@@ -93,7 +93,7 @@ pub struct Special {
     pub translate: Token,
     /// Transcribe.
     pub transcribe: Token,
-    /// Start of a speaker's turn, of models that tell speakers apart.
+    /// Start of a speaker's turn, in models that label speakers.
     pub turn: Token,
     /// Start of the previous text: a prompt follows.
     pub previous: Token,

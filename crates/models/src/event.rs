@@ -1,4 +1,4 @@
-//! What happens to a job, as `GET /transcribe/{job_id}/events` tells it.
+//! The events of a job, as `GET /transcribe/{job_id}/events` sends them.
 
 use serde::{Deserialize, Serialize};
 

@@ -55,7 +55,7 @@ impl FromStr for JobId {
     }
 }
 
-/// Where a job stands. It only moves forward: `pending`, `processing`, then one of the two ends.
+/// The status of a job. It only moves forward: `pending`, `processing`, then one of the two ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -157,7 +157,7 @@ pub struct JobError {
 pub struct JobAccepted {
     /// The job's id.
     pub job_id: JobId,
-    /// `pending`; of an earlier job that this submission repeats, where that one stands.
+    /// `pending`; for an earlier job that this submission repeats, its current status.
     pub status: Status,
     /// When the job was accepted.
     pub created_at: Timestamp,
@@ -173,7 +173,7 @@ pub struct JobAccepted {
 pub struct JobStatus {
     /// The job's id.
     pub job_id: JobId,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
     /// ISO 639-1 code: as asked for, or as detected once that is known.
     pub language: Option<String>,
@@ -205,7 +205,7 @@ pub struct JobStatus {
     pub result: Option<JobResult>,
     /// What the client attached, unchanged.
     pub metadata: Option<Map<String, Value>>,
-    /// Webhooks of a job with `callback_url` that has ended, and where their delivery stands.
+    /// Webhooks of a job with `callback_url` that has ended, and the status of their delivery.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deliveries: Vec<Delivery>,
 }

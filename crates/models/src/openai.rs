@@ -20,7 +20,7 @@ pub enum Usage {
     Tokens {
         /// Of the recording.
         input_tokens: u64,
-        /// How the input's tokens are made up.
+        /// The kinds of the input's tokens.
         input_token_details: InputTokens,
         /// Of the text.
         output_tokens: u64,
@@ -29,7 +29,7 @@ pub enum Usage {
     },
 }
 
-/// How the tokens of the input are made up.
+/// The kinds of the input's tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct InputTokens {
@@ -78,7 +78,7 @@ pub struct Granularities {
 pub struct VerboseTranscription {
     /// `transcribe` or `translate`.
     pub task: Task,
-    /// English name of the language in lower case; `unknown` where nobody spoke and none was named.
+    /// English name of the language in lower case; `unknown` without speech and without a given language.
     pub language: String,
     /// Length of the recording in seconds.
     pub duration: f64,

@@ -188,7 +188,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     },
     OptionSpec {
         name: "diarize",
-        description: "Whether to tell speakers apart.",
+        description: "Whether to label who speaks.",
         kind: OptionKind::Flag,
         example: "",
         since: Since::LaterForWorkers,

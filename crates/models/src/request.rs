@@ -61,7 +61,7 @@ pub struct TranscribeRequest {
     /// Which audio track of the recording, counted from 1; `None` takes the default track, or the first with sound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub track: Option<u16>,
-    /// Whether to tell speakers apart.
+    /// Whether to label who speaks.
     #[serde(skip_serializing_if = "is_default")]
     pub diarize: bool,
     /// How many speakers there are. Only with `diarize`, and without the two bounds.

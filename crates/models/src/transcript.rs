@@ -11,7 +11,7 @@ pub struct JobResult {
     /// The whole text, segments joined; no line breaks.
     pub text: String,
     /// ISO 639-1 code of the language spoken (three letters where Whisper uses them, as `yue`).
-    /// `None` when there was no speech to tell it from and the request named none.
+    /// `None` without speech and without a given language.
     pub language: Option<String>,
     /// Codes of all languages spoken, most spoken first, if there are several. The first is `language`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -86,7 +86,7 @@ pub struct Word {
     pub speaker: Option<String>,
 }
 
-/// What stands between two pieces of a text: a space, except inside scripts that are written without.
+/// The separator between two pieces of a text: a space, except in scripts written without spaces.
 pub fn separator(before: &str, after: &str) -> &'static str {
     let unspaced = before.ends_with(is_unspaced) && after.starts_with(is_unspaced);
     if before.is_empty() || after.is_empty() || unspaced {

@@ -77,7 +77,7 @@ pub struct WebhookJob {
     pub metadata: Option<Map<String, Value>>,
 }
 
-/// Where the delivery of a webhook stands.
+/// The status of the delivery of a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -109,7 +109,7 @@ pub struct Delivery {
     pub webhook_id: String,
     /// What it reports.
     pub event: CallbackEvent,
-    /// Where it stands.
+    /// Its status.
     pub status: DeliveryStatus,
     /// Attempts so far.
     pub attempts: u32,

@@ -28,7 +28,7 @@ pub enum LogFormat {
 }
 
 /// The engine's own chatter is only of interest when something is wrong, and what the decoders (`symphonia_core` and its likes) call
-/// an error is a client's broken file, of which the task tells. Neither is a client's broken connection a fault of the server.
+/// an error is a client's broken file, which the task reports. A client's broken connection is not a fault of the server either.
 const QUIET: &str = "whisper_rs=warn,symphonia=off,actix_http::h1=off";
 
 fn parse_filter(text: &str) -> Result<String, String> {

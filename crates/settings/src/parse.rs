@@ -198,7 +198,7 @@ fn with_defaults(command: Command, settings: &BTreeMap<String, String>) -> Comma
 fn without_empty_variables(command: Command) -> Command {
     let unless_empty = |argument: Arg| match argument.get_env() {
         Some(name) if std::env::var_os(name).is_some_and(|value| value.is_empty()) => {
-            // clap cannot take a variable back; it can look at one that nobody sets.
+            // clap cannot remove a variable, but it can read one that is never set.
             argument.env("STENO_NOT_SET").hide_env(true)
         }
         _ => argument,

@@ -26,7 +26,7 @@ pub struct QueueSettings {
     #[arg(long, env = "STENO_LEASE", default_value = "30s", value_parser = parse_duration)]
     pub lease: Duration,
 
-    /// Pause between two looks for what is due for deletion, at most 30 s.
+    /// Pause between two deletion runs, at most 30 s.
     #[arg(long, env = "STENO_SWEEP_INTERVAL", default_value = "10s", value_parser = parse_duration)]
     pub sweep_interval: Duration,
 }

@@ -15,7 +15,7 @@ const OTHERS: [&str; 4] = [
     SCRATCH_VARIABLE,
     "STENO_COMMIT",
 ];
-/// What the fault tests tell each other.
+/// Variables of the fault tests.
 const OF_TESTS: &str = "STENO_FAULTS";
 /// Kubernetes and Docker set these for a service called `steno`.
 const OF_SERVICES: [&str; 2] = ["STENO_SERVICE_", "STENO_PORT"];

@@ -25,7 +25,7 @@ pub(crate) struct Voice {
     pub(crate) vector: Vec<f32>,
     /// Length of the sound that was embedded.
     pub(crate) embedded_seconds: f32,
-    /// Length of the speech that it stands for.
+    /// Duration of its speech.
     pub(crate) seconds: f32,
 }
 

@@ -18,7 +18,7 @@ use crate::{
 /// Cosine of neighbouring pieces above which one speaker is taken to go on.
 const ALIKE: f32 = 0.6;
 
-/// Both networks. Shared by all who tell speakers apart.
+/// Both networks. Shared by all diarizers.
 pub struct Networks {
     /// Who speaks in a window.
     pub segmentation: Segmentation,
@@ -47,7 +47,7 @@ pub struct Bounds {
     pub max: Option<usize>,
 }
 
-/// Tells the speakers of one recording apart.
+/// Finds out who speaks when in one recording.
 pub struct Diarizer<'a> {
     networks: &'a Networks,
     bounds: Bounds,
@@ -99,7 +99,7 @@ impl<'a> Diarizer<'a> {
         Ok(turns(&all_runs, &pieces, &labels, samples))
     }
 
-    /// The pieces of a run with their voices. Looks again in smaller pieces where voices may change: the
+    /// The pieces of a run with their voices. Uses smaller pieces where voices may change: the
     /// segmentation does not find every change of speakers without a pause.
     fn embed(&self, run: &Run, first: usize, buffer: &[f32]) -> Vec<(Piece, Voice)> {
         let coarse = self.look(run.pieces(), first, buffer);

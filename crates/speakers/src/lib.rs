@@ -1,4 +1,4 @@
-//! Tells speakers apart: which voice speaks when in a recording. Called by the worker; knows nothing
+//! Finds out which voice speaks when in a recording. Called by the worker; knows nothing
 //! of jobs, files or Whisper, and keeps nothing between recordings.
 //!
 //! The steps, each a module: [`Segmentation`] finds up to three local speakers in windows of 10 s,

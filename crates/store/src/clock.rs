@@ -43,16 +43,16 @@ impl Clock for SystemClock {
     }
 }
 
-/// Stands for a boot whose name cannot be read.
+/// The name of a boot that cannot be read.
 pub(crate) const UNKNOWN_BOOT: &str = "unknown";
 
-/// The kernel's name for this boot. Where it cannot be read (`ProcSubset=pid`), only leases tell which runs are dead.
+/// The kernel's name for this boot. If it cannot be read (`ProcSubset=pid`), only leases show which runs are dead.
 pub(crate) fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .map_or_else(|_| UNKNOWN_BOOT.to_owned(), |id| id.trim().to_owned())
 }
 
-/// A clock that stands still until a test moves it.
+/// A clock that only a test moves.
 #[derive(Debug)]
 pub struct ManualClock {
     wall_ms: AtomicI64,

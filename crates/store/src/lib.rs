@@ -32,7 +32,7 @@ pub use error::StoreError;
 pub use files::audio_file::{AudioUpload, StoredAudio};
 pub use files::data_dir::DataDir;
 pub use files::spool_file::{SpoolFile, SpoolRoom};
-pub use jobs::follow::{Followed, Told};
+pub use jobs::follow::{Followed, Sent};
 pub use jobs::get::JobLookup;
 pub use jobs::list::{Cursor, NoCursor, Page};
 pub use jobs::quota::{Quota, QuotaCheck, QuotaExceeded};

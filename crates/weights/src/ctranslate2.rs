@@ -237,7 +237,7 @@ impl Model {
         })
     }
 
-    /// Refuses a count of things that the rest of the file has no room for.
+    /// Refuses a count that does not fit into the remaining file.
     fn fits(&self, count: u32, min_bytes: u64, what: &str) -> Result<(), WeightsError> {
         if count > MAX_ENTRIES || u64::from(count) > (self.len - self.position) / min_bytes {
             return Err(self.problem(format!("it announces {count} {what}, which cannot be")));

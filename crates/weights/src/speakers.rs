@@ -1,4 +1,4 @@
-//! The networks that tell speakers apart: where they are published, and `pull_speakers`, which makes
+//! The speaker networks: where they are published, and `pull_speakers`, which makes
 //! one file of them. Called by the worker at first need and by `steno weights`.
 //!
 //! Both are `PyTorch` checkpoints at home. The file in the cache is `speakers.safetensors`: every f32

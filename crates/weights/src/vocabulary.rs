@@ -1,4 +1,4 @@
-//! The tokens a ggml file carries, as raw bytes by rank. Read from what stands beside a CTranslate2 model:
+//! The tokens a ggml file carries, as raw bytes by rank. Read from the files beside a CTranslate2 model:
 //! `vocabulary.json`, `vocabulary.txt` or `tokenizer.json`, all written in GPT-2's byte-to-unicode alphabet.
 
 use std::{

@@ -33,7 +33,7 @@ pub use track_choice::TrackChoice;
 
 use crate::Control;
 
-/// Samples per second of a spool, the rate whisper hears at.
+/// Samples per second of a spool, the input rate of Whisper.
 pub const SAMPLE_RATE: u32 = 16_000;
 
 /// Bounds on what one file may expand to, and take. All are counted while decoding, never read from a header.
@@ -63,7 +63,7 @@ impl Default for Limits {
 pub struct Recording {
     /// Length of the spool, in milliseconds.
     pub duration_ms: u64,
-    /// Where people speak: in order, disjoint, at most 29 s of speech each. Empty when nobody does.
+    /// Where people speak: in order, disjoint, at most 29 s of speech each. Empty without speech.
     pub spans: Vec<Span>,
     /// The file broke off before its end; what was there is in the spool.
     pub truncated: bool,

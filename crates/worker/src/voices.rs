@@ -1,4 +1,4 @@
-//! The networks that tell speakers apart: loaded when a job first needs them, then shared by all slots.
+//! The speaker networks: loaded when a job first needs them, then shared by all slots.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

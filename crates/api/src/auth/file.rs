@@ -33,7 +33,7 @@ pub(super) fn parse(text: &str, limits: KeyLimits) -> anyhow::Result<Vec<Entry>>
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        // The line itself is not shown: somebody may have written a key into it.
+        // The line is not shown, because it may contain a key.
         let number = index + 1;
         let entry = parse_line(line, limits).with_context(|| {
             format!(

@@ -17,7 +17,7 @@ use super::lock_folder_of;
 use crate::output::write_private;
 use crate::print;
 
-/// The name that stands for all others.
+/// The name that means all other keys.
 const EVERY_OTHER: &str = "*";
 
 /// Arguments of `steno keys webhook-secret`.

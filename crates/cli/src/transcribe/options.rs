@@ -49,16 +49,16 @@ pub(super) struct OptionArguments {
     /// Audio track of the recording, counted from 1; the default one, or the first with sound, if not given.
     #[arg(long)]
     track: Option<u16>,
-    /// Tell speakers apart.
+    /// Label who speaks.
     #[arg(long)]
     diarize: bool,
-    /// Tell speakers apart, of whom there are so many.
+    /// Label who speaks, with this number of speakers.
     #[arg(long, value_name = "COUNT")]
     speakers: Option<u8>,
-    /// Tell speakers apart, of whom there are at least so many.
+    /// Label who speaks, with at least this number of speakers.
     #[arg(long, value_name = "COUNT")]
     min_speakers: Option<u8>,
-    /// Tell speakers apart, of whom there are at most so many.
+    /// Label who speaks, with at most this number of speakers.
     #[arg(long, value_name = "COUNT")]
     max_speakers: Option<u8>,
     /// A JSON object to keep with the job.

@@ -12,7 +12,7 @@ use crate::formats::{Target, refuse_taken};
 use crate::print;
 use crate::recordings::{Recording, in_folder};
 
-/// Pause between two looks. Looking works on every file system, also on those that tell nobody of changes.
+/// Pause between two polls. Polling works on every file system, also without change notifications.
 const TICK: Duration = Duration::from_secs(1);
 
 /// How a file looked: while it is being written, this changes.
@@ -72,7 +72,7 @@ pub(super) fn watch(runner: &Runner<'_>, folder: &Path) -> anyhow::Result<()> {
                 bytes: metadata.len(),
                 modified,
             };
-            // A transcript that cannot have a place is told once, with the recording's turn.
+            // A transcript that cannot be placed is reported once, when its recording is handled.
             match runner.format.targets(&[&path], true) {
                 Ok(mut targets) => {
                     let targets = targets.remove(0);
@@ -181,7 +181,7 @@ mod tests {
         assert!(is_ready(look(100, 10), None), "the copy has paused");
         assert!(
             is_ready(look(400, 11), Some(at(15))),
-            "the rest has come while the first part was transcribed"
+            "the remaining part arrived while the first part was transcribed"
         );
         assert!(!is_ready(look(400, 11), Some(at(20))));
         assert!(

@@ -20,7 +20,7 @@ fn hostile_names() -> std::sync::Arc<Names> {
 
 #[tokio::test]
 async fn no_spelling_of_an_address_leads_into_the_network_of_the_server() {
-    // Nothing but the policy stands between the client and this port.
+    // Only the policy protects this port.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -154,7 +154,7 @@ async fn lengths_that_lie_are_noticed() {
     )
     .await;
 
-    // The rest belongs to no answer.
+    // The remaining bytes belong to no answer.
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nsound and more";
     check("a length too short", vec![send(head)], PATIENT, "ok").await;
 }

@@ -1,4 +1,4 @@
-//! A server on a loopback address of its own that does what a test tells it to, byte by byte.
+//! A server on a loopback address of its own that behaves as a test says, byte by byte.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

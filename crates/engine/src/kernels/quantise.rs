@@ -8,7 +8,7 @@ use rten_simd::ops::{BitOps as _, FloatOps as _, NarrowSaturate as _, NumOps as 
 use rten_simd::{Isa, Simd as _, SimdOp, SimdUnaryOp as _};
 use rten_vecmath::Gelu;
 
-/// What stands for zero in a row of activations.
+/// The value that represents zero in a row of activations.
 pub(crate) const ZERO: u8 = 128;
 /// The largest distance from it.
 const RANGE: f32 = 127.0;
@@ -24,7 +24,7 @@ pub(crate) enum Then {
     Add,
 }
 
-/// Writes a row as 8-bit integers and returns what one of them stands for.
+/// Writes a row as 8-bit integers and returns its scale.
 pub(crate) fn quantise(row: &[f32], quantised: &mut [u8]) -> f32 {
     let largest = AbsoluteMaximum { row }.dispatch().max(1e-9);
     let operation = Quantise {

@@ -11,7 +11,7 @@ pub(super) struct Piece {
     pub(super) text: String,
     /// Columns that the text takes.
     pub(super) columns: usize,
-    /// Whether a space stands before it in the text.
+    /// Whether a space precedes it in the text.
     pub(super) is_spaced: bool,
     /// Seconds from the start of the recording.
     pub(super) start: f64,

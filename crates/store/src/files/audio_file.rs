@@ -13,7 +13,7 @@ use crate::{DataDir, StoreError};
 
 /// An upload that is being written to `audio/<job_id>.part`. Dropped before [`AudioUpload::store`], it leaves
 /// no file. The file is locked (flock) for as long as this or its [`StoredAudio`] lives, so that the orphan scan of
-/// another process can tell an upload in progress from one whose process died.
+/// another process can distinguish an upload in progress from one whose process died.
 #[derive(Debug)]
 pub struct AudioUpload {
     job_id: JobId,
@@ -130,7 +130,7 @@ impl Drop for AudioUpload {
 }
 
 impl StoredAudio {
-    /// A row names the file now, or may do so: it belongs to its job, and the orphan scan looks whether there is one.
+    /// A row names the file now, or may do so: it belongs to its job, and the orphan scan checks whether there is one.
     pub(crate) fn keep(mut self) {
         self.kept = true;
     }

@@ -27,7 +27,7 @@ const FOR_OTHERS: u32 = 0o077;
 
 /// Paths inside `STENO_DATA`. Folders and files are readable by their owner only.
 ///
-/// Holds the folder open, so that [`DataDir::check_in_place`] can tell whether the path still leads
+/// Holds the folder open, so that [`DataDir::check_in_place`] can check whether the path still leads
 /// to it.
 #[derive(Clone, Debug)]
 pub struct DataDir {

@@ -23,7 +23,7 @@ pub struct SpoolRoom {
 /// A spool file of one claim, empty at first. Locked (flock) while this lives, so that the orphan scan leaves it alone
 /// until a row names it. Unlinked when dropped, unless [`SpoolFile::keep`] was called.
 ///
-/// Its name carries the claim: a worker that was thought dead and still writes spoils nobody's spool.
+/// Its name carries the claim: a worker that was considered dead and still writes cannot damage another spool.
 #[derive(Debug)]
 pub struct SpoolFile {
     name: String,

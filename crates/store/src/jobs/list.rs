@@ -17,7 +17,7 @@ pub struct Page {
     pub next: Option<Cursor>,
 }
 
-/// A place in the list of an owner's jobs: after a job of that owner. It tells nothing about jobs of others.
+/// A place in the list of an owner's jobs: after a job of that owner. It reveals nothing about jobs of other owners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     created_at: Timestamp,

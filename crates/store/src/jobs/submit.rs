@@ -74,7 +74,7 @@ pub struct Accepted {
     pub is_new: bool,
 }
 
-/// A job to submit, and what tells it from others.
+/// A job to submit, and what distinguishes it from others.
 struct Fingerprinted {
     job: NewJob,
     /// As JSON.

@@ -62,7 +62,7 @@ impl Store {
         lock::is_dead(&self.data, &registered.run_id).unwrap_or_else(|error| {
             tracing::warn!(
                 error = &error as &dyn Error,
-                "cannot tell whether a worker lives; its lease decides"
+                "cannot check whether a worker is alive; its lease decides"
             );
             false
         })
@@ -78,7 +78,7 @@ impl Store {
         self.write(|tx, effects| give_tasks_back(tx, effects, now, run.id(), &Fault::Of(at_fault)))
     }
 
-    /// Whether the lease of a run ran out, and the run has not extended it since somebody could have. A run whose process is
+    /// Whether the lease of a run expired, and the run has not extended it although the database was writable. A run whose process is
     /// there may have been kept from it by a locked database, or slept with its machine: it gets the time of one more
     /// heartbeat, counted from when the database could be written to.
     fn is_long_overdue(

@@ -1,6 +1,6 @@
 //! Waking other processes: one datagram after a commit, to every socket in `run/wake`.
 //!
-//! A datagram is a hint. It may be lost, and whoever waits also looks at the database about once a second; so every
+//! A datagram is a hint. It may be lost, so receivers also poll the database about once a second; and every
 //! error here is ignored, and nothing ever blocks.
 
 use std::fmt;
@@ -106,7 +106,7 @@ impl Drop for WakeSocket {
 
 /// Sends a message to every process it is for.
 pub(crate) fn send(data: &DataDir, message: WakeMessage) {
-    // A message that did not get through is made up for by the backstop.
+    // The fallback poll covers a lost message.
     let _ = try_send(data, message);
 }
 

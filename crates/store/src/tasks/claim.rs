@@ -14,7 +14,7 @@ use crate::tasks::types::{
 use crate::upkeep::counters::{Counter, count};
 use crate::{Now, Store, StoreError, WorkerRun};
 
-/// Compute time expected of a `prepare` task, whose recording nobody has looked at.
+/// Expected compute time of a `prepare` task, before its duration is known.
 const PREPARE_COST_MS: i64 = 2000;
 
 /// Unfinished jobs of an owner with decoded audio, from which on spans come before the preparation of further jobs. An hour of
@@ -25,7 +25,7 @@ impl Store {
     /// Takes the next task for a worker's run, or `None`. Owners take turns by the work they were given; of an owner's tasks,
     /// by priority, then due time, then order in the recording.
     ///
-    /// A task on which a worker died without a word is done alone: if its worker dies again, it is known why, and nobody else is
+    /// A task whose worker died for an unknown reason runs alone: if its worker dies again, the cause is known, and no other task is
     /// charged.
     ///
     /// `kinds` are those that the caller can do; tasks of other kinds are left alone.

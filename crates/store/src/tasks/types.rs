@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use steno_models::{FailureCode, Gap, JobId, Segment, SpeakerTurn, TranscribeRequest, Warning};
 use uuid::Uuid;
 
-/// The fence: a claim's random name. A finish that names a claim which no longer stands changes nothing.
+/// The fence: a claim's random name. A finish that names a lost claim changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClaimId(Uuid);
 
@@ -76,7 +76,7 @@ pub enum TaskKind {
     Prepare,
     /// Transcribe one span.
     Transcribe,
-    /// Tell the speakers of the recording apart.
+    /// Label the speakers of the recording.
     Diarize,
 }
 
@@ -105,7 +105,7 @@ impl TaskKind {
     }
 }
 
-/// Where a task stands. The database refuses any other word.
+/// The status of a task. The database refuses any other word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TaskStatus {
     /// A worker may claim it.

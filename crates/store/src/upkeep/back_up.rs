@@ -29,7 +29,7 @@ impl Store {
             let source = std::io::Error::new(ErrorKind::AlreadyExists, "the folder is not empty");
             return Err(StoreError::file("back up to", target)(source));
         }
-        // As far as it is there: the rest is made below that.
+        // The existing part of the path; the backup creates the remainder.
         let target = std::path::absolute(target).map_err(StoreError::file("resolve", target))?;
         let real = |path: &Path| {
             path.ancestors()

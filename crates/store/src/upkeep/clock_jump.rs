@@ -1,7 +1,7 @@
 //! Jumps of the wall clock: deadlines move with it, so that no text is deleted early or kept for longer.
 //!
 //! Deadlines are written in wall time, for clients to read, but are meant as lengths of time. Within a boot the time since boot
-//! tells how much of it has passed, whatever the wall clock says.
+//! shows how much of it has passed, whatever the wall clock says.
 
 use crate::clock::UNKNOWN_BOOT;
 use crate::sqlite::Tx;
@@ -17,7 +17,7 @@ impl Store {
     /// called before a deadline is set or read, and about once a second. Returns the milliseconds it jumped by.
     pub fn follow_clock(&self, now: Now) -> Result<Option<i64>, StoreError> {
         if !self.knows_boot() {
-            // Another boot cannot be told from a jump.
+            // Another boot cannot be distinguished from a jump.
             return Ok(None);
         }
         let offset_ms = now.wall.ms() - now.boot_ms;

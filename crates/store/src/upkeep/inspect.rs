@@ -13,7 +13,7 @@ pub struct InspectedJob {
     pub job_id: JobId,
     /// Name of the API key it was submitted with; empty for none.
     pub owner: String,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
     /// 1 at the first try.
     pub attempts: u32,
@@ -38,7 +38,7 @@ pub struct InspectedTask {
     pub kind: String,
     /// Order of its span in the recording, from 0.
     pub span: Option<u32>,
-    /// Where it stands.
+    /// Its status.
     pub status: TaskStatus,
     /// Times the decoder or the engine failed on it.
     pub failures: u32,

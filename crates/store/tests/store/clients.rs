@@ -1,7 +1,7 @@
 //! What clients rely on: a submission that is repeated is one job, lists have pages, followers miss nothing.
 
 use steno_models::{JobId, Segment, Status, TombstoneReason, TranscribeRequest};
-use steno_store::{Accepted, AudioUpload, Followed, NewJob, Quota, Submission, Told};
+use steno_store::{Accepted, AudioUpload, Followed, NewJob, Quota, Sent, Submission};
 
 use crate::support::Fixture;
 
@@ -73,7 +73,7 @@ fn equal_shared_submissions_are_one_job_until_it_fails_or_goes() {
     let first = submit(true);
     assert_ne!(
         first.job_id, native.job_id,
-        "a job whose client may delete it is nobody else's"
+        "a job whose client may delete it is not shared"
     );
     assert_eq!(submit(true).job_id, first.job_id);
     let run = f.worker();
@@ -139,9 +139,9 @@ fn a_list_has_every_job_once_newest_first() {
     assert_eq!(page(None, None, 10).jobs, []);
 }
 
-fn follow(f: &Fixture, job: JobId, told: Told) -> Followed {
+fn follow(f: &Fixture, job: JobId, sent: Sent) -> Followed {
     f.store
-        .follow_job(f.now(), None, job, told)
+        .follow_job(f.now(), None, job, sent)
         .unwrap()
         .unwrap()
         .unwrap()
@@ -162,30 +162,30 @@ fn segments_are_told_once_and_in_order_while_a_job_runs_and_after() {
     f.plan(&f.claim(&run), 3);
     let claims = [f.claim(&run), f.claim(&run), f.claim(&run)];
     assert!(f.finish_span(&claims[1], "two"));
-    let nothing = follow(&f, job, Told::default());
+    let nothing = follow(&f, job, Sent::default());
     assert_eq!(
-        (texts(&nothing.segments), nothing.told),
-        (vec![], Told::default()),
+        (texts(&nothing.segments), nothing.sent),
+        (vec![], Sent::default()),
         "one comes before two"
     );
     assert!(f.finish_span(&claims[0], "one"));
-    let two = follow(&f, job, nothing.told);
+    let two = follow(&f, job, nothing.sent);
     assert_eq!(texts(&two.segments), [(0, "one"), (1, "two")]);
-    assert_eq!(texts(&follow(&f, job, two.told).segments), []);
-    let reconnected = Told {
+    assert_eq!(texts(&follow(&f, job, two.sent).segments), []);
+    let reconnected = Sent {
         segments: 1,
         spans: 0,
     };
     assert_eq!(texts(&follow(&f, job, reconnected).segments), [(1, "two")]);
     assert!(f.finish_span(&claims[2], "three"));
-    for told in [
-        two.told,
-        Told {
+    for sent in [
+        two.sent,
+        Sent {
             segments: 2,
             spans: 0,
         },
     ] {
-        let rest = follow(&f, job, told);
+        let rest = follow(&f, job, sent);
         assert_eq!(
             (rest.status.status, texts(&rest.segments)),
             (Status::Completed, vec![(2, "three")])
@@ -196,7 +196,7 @@ fn segments_are_told_once_and_in_order_while_a_job_runs_and_after() {
             &follow(
                 &f,
                 job,
-                Told {
+                Sent {
                     segments: 99,
                     spans: 0
                 }
@@ -210,14 +210,14 @@ fn segments_are_told_once_and_in_order_while_a_job_runs_and_after() {
         .unwrap();
     assert!(
         f.store
-            .follow_job(f.now(), None, job, Told::default())
+            .follow_job(f.now(), None, job, Sent::default())
             .unwrap()
             .unwrap()
             .is_err()
     );
     assert!(
         f.store
-            .follow_job(f.now(), None, JobId::random(), Told::default())
+            .follow_job(f.now(), None, JobId::random(), Sent::default())
             .unwrap()
             .is_none()
     );
@@ -271,7 +271,7 @@ fn the_jobs_of_another_key_are_not_there() {
     assert!(of(Some("alice")).is_some() && of(None).is_some() && of(Some("bob")).is_none());
     assert!(
         f.store
-            .follow_job(f.now(), Some("bob"), alice.job_id, Told::default())
+            .follow_job(f.now(), Some("bob"), alice.job_id, Sent::default())
             .unwrap()
             .is_none()
     );

@@ -91,7 +91,7 @@ fn a_worker_that_was_kept_from_its_heartbeat_keeps_its_tasks() {
     f.submit();
     let live = f.worker();
     f.claim(&live);
-    // As a machine that slept, or a database that somebody has locked.
+    // Like a machine that slept, or a database locked by another process.
     f.clock.advance_ms(3_600_000);
     assert_eq!(
         f.store.reclaim_tasks(f.now(), None).unwrap(),
@@ -159,7 +159,7 @@ fn a_run_that_ends_gives_its_tasks_back_without_charge() {
 fn a_task_on_which_a_worker_died_is_done_alone_and_its_neighbours_never_fail_for_it() {
     let f = Fixture::new();
     let (poison, neighbour) = (f.submit(), f.submit());
-    // Nobody knows which of the two it was.
+    // It is unknown which of the two it was.
     let first = f.worker();
     f.claim(&first);
     f.claim(&first);

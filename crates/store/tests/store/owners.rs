@@ -52,7 +52,7 @@ fn turns_are_taken_by_work_and_not_by_tasks() {
     for _ in 0..100 {
         submit(&f, "short");
     }
-    // A second of speech is expected to take a fifth of a second; a recording that nobody has looked at, two seconds.
+    // A second of speech is expected to take a fifth of a second; a recording of unknown duration, two seconds.
     let mut spans = 0;
     for _ in 0..44 {
         spans += u32::from(matches!(

@@ -142,7 +142,7 @@ fn a_short_job_passes_a_long_one_at_the_next_span() {
     let short = f.submit();
     assert_eq!(f.claim(&run).job_id, short);
     assert_eq!(f.claim(&run).job_id, long);
-    // The long one's due time stands still: newcomers cannot pass it for ever.
+    // The long one's due time does not move, so newcomers cannot pass it forever.
     f.clock.advance_ms(1_000_000);
     f.submit();
     assert_eq!(f.claim(&run).job_id, long);

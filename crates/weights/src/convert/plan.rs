@@ -30,7 +30,7 @@ pub(crate) struct Planned {
 }
 
 impl Planned {
-    /// Writes what stands before the tensor's data.
+    /// Writes the header before the tensor's data.
     pub(crate) fn write_header(&self, out: &mut impl Write) -> io::Result<()> {
         let fixed = [
             self.dims.len() as i32,

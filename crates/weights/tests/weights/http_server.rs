@@ -20,7 +20,7 @@ pub(crate) enum Manner {
     Unavailable,
 }
 
-/// A server on a port of its own, for the rest of the test process.
+/// A server on a port of its own, until the end of the test process.
 pub(crate) struct HttpServer {
     pub(crate) url: &'static str,
     /// The `Range` of each request so far, `-` for none.

@@ -95,7 +95,7 @@ impl Downmix {
         self.weights = target;
     }
 
-    /// Looks at one block and settles the source and the level.
+    /// Analyses one block and settles the source and the level.
     fn weigh(&mut self, block: &[f32]) {
         let count = self.channels as f32;
         let frames = (block.len() / self.channels) as f32;

@@ -1,4 +1,4 @@
-//! What can go wrong while audio is prepared, told so that a person knows what to do next.
+//! Errors of audio preparation, with messages that say what to do next.
 //!
 //! Returned by [`prepare`](super::prepare); the task code decides by variant between retry and failure. Never holds a path
 //! or a client's file name.

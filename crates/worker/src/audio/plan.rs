@@ -1,7 +1,7 @@
 //! Which stretches of a recording go to Whisper, and where they are cut.
 //!
 //! Called by [`pipeline`](super::pipeline) at the end of a file. A pure function: the same frames
-//! always give the same spans. Never looks at the samples.
+//! always give the same spans. Never reads the samples.
 
 use std::ops::Range;
 

@@ -1,6 +1,6 @@
 //! The first bytes of a file: which family of containers it claims to be.
 //!
-//! Called by [`decode`](super::decode) before the probe, to tell "damaged" from "not audio", to name formats that only ffmpeg reads, and
+//! Called by [`decode`](super::decode) before the probe, to distinguish "damaged" from "not audio", to name formats that only ffmpeg reads, and
 //! to refuse what the probe mistakes for another. Never trusts the claim: decoding decides.
 
 use std::io::{self, Read, Seek, SeekFrom};

@@ -58,7 +58,7 @@ impl Span {
 
     /// Where in the recording something lies that lasts from `start` to `end` within the span. All in seconds.
     ///
-    /// What begins just before a cut begins after it, and what ends just after one ends before it: nobody speaks in the
+    /// What begins just before a cut begins after it, and what ends just after one ends before it: there is no speech in the
     /// silence at a stretch's ends.
     pub fn locate(&self, start: f64, end: f64) -> (f64, f64) {
         let (mut located_start, mut located_end) = (None, None);

@@ -18,7 +18,7 @@ use crate::audio::{self, AudioError, Recording, SAMPLE_RATE};
 const SIGN_INTERVAL: Duration = Duration::from_millis(250);
 /// Exit code for arguments that cannot be (`EX_USAGE` of sysexits.h).
 const EXIT_USAGE: u8 = 64;
-/// Exit code when nobody takes the answer (`EX_IOERR` of sysexits.h).
+/// Exit code if the answer cannot be written (`EX_IOERR` of sysexits.h).
 const EXIT_UNHEARD: u8 = 74;
 
 /// Decodes and returns how it ended, if this process was started by a worker for that. Else returns `None` at once.

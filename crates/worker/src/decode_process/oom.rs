@@ -1,4 +1,4 @@
-//! Tells whether the kernel killed a process because memory ran out: the machine is at fault then, not
+//! Detects that the kernel killed a process because memory ran out: the machine is at fault then, not
 //! the recording.
 
 use std::collections::HashMap;
@@ -95,7 +95,7 @@ mod tests {
             count_in(file.path()).unwrap(),
         )]);
         let killed = ExitStatus::from_raw(9);
-        assert!(!before.explain(killed), "somebody else has sent it");
+        assert!(!before.explain(killed), "another process sent it");
 
         write(4);
         assert!(before.explain(killed));

@@ -1,4 +1,4 @@
-//! What the worker and a process that decodes tell each other.
+//! The messages between the worker and a decoder process.
 
 use std::io::{self, PipeReader, Read};
 
@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::audio::{AudioError, Limits, Recording, TrackChoice};
 
-/// How long the worker waits for a message before it looks after other things.
+/// How long the worker waits for a message before it does other work.
 const TICK: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
 };
 /// Longest message: a week of speech has a third of it.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
-/// Longest text that is taken from a process that may be in a stranger's hands, in characters.
+/// Longest text accepted from a process that may be compromised, in characters.
 const MAX_TEXT: usize = 300;
 
 /// What the process is to keep to.
@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     /// As the worker gets to know of an error in the other process.
-    fn told(error: AudioError) -> AudioError {
+    fn sent_over(error: AudioError) -> AudioError {
         let line = serde_json::to_string(&Message::Failed(error.into())).unwrap();
         match serde_json::from_str(&line).unwrap() {
             Message::Failed(failed) => failed.into(),
@@ -209,11 +209,11 @@ mod tests {
     #[test]
     fn a_full_disk_is_one_on_the_other_side_too() {
         let full = io::Error::from_raw_os_error(Errno::NOSPC.raw_os_error());
-        let AudioError::Spool(error) = told(AudioError::Spool(full)) else {
+        let AudioError::Spool(error) = sent_over(AudioError::Spool(full)) else {
             panic!("another error")
         };
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-        let AudioError::Input(error) = told(AudioError::Input(io::Error::other("odd"))) else {
+        let AudioError::Input(error) = sent_over(AudioError::Input(io::Error::other("odd"))) else {
             panic!("another error")
         };
         assert_eq!(error.to_string(), "odd");
@@ -229,7 +229,7 @@ mod tests {
             || AudioError::TooLong { limit_seconds: 7 },
             || AudioError::Stopped,
         ] {
-            assert_eq!(told(error()).to_string(), error().to_string());
+            assert_eq!(sent_over(error()).to_string(), error().to_string());
         }
     }
 

@@ -23,7 +23,7 @@ pub(super) use turns::are_confusable;
 
 /// Samples of a second.
 const SECOND: u64 = SAMPLE_RATE as u64;
-/// Speech of one probe: 5 s tell a language, and cost a fifth of an encoder run.
+/// Speech of one probe: 5 s suffice to detect a language, and cost a fifth of an encoder run.
 const PROBE_SAMPLES: u64 = 5 * SECOND;
 /// Shorter speech is one probe.
 const SINGLE_PROBE_SAMPLES: u64 = 12 * SECOND;

@@ -1,4 +1,4 @@
-//! The `prepare` task: decode, find speech, tell the language, plan spans. A short recording is transcribed at once.
+//! The `prepare` task: decode, find speech, detect the language, plan spans. A short recording is transcribed at once.
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! `GET /transcribe/{job_id}/events`: what happens to a job, as it happens.
 //!
-//! The id of an event says what its client has: how far the job was, and how many segments. So a client that comes back is told
-//! the rest from the database, whichever process it spoke to before.
+//! The id of an event says what its client has: how far the job was, and how many segments. So a client that resumes gets
+//! the remaining events from the database, whichever process it used before.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ const STREAM_LIFE: Duration = Duration::from_secs(1800);
 ///
 /// Server-sent events: `status` when it begins, `segment` for each piece of the transcript in order, `progress`, and at the
 /// end `completed` or `failed`. A comment at least every 15 s. Never a retrieval: fetch the result afterwards. After a
-/// broken connection send the last `id` as `Last-Event-ID` and be told the rest.
+/// broken connection, send the last `id` as `Last-Event-ID` to get the remaining events.
 #[utoipa::path(
     get,
     path = "/transcribe/{job_id}/events",
@@ -60,7 +60,7 @@ pub(crate) async fn follow_job(
     // The first look is made before the answer begins: a job that is not there is a problem, not an empty stream.
     match changes.next().await? {
         Step::Gone(tombstone) => return Err(ApiError::gone(*tombstone)),
-        Step::News(news) => view.tell(&news),
+        Step::News(news) => view.send(&news),
         Step::Silence | Step::Stopping => {}
     }
 
@@ -75,7 +75,7 @@ pub(crate) async fn follow_job(
                 return None;
             }
             match changes.next().await {
-                Ok(Step::News(news)) => view.tell(&news),
+                Ok(Step::News(news)) => view.send(&news),
                 Ok(Step::Silence) => view.before.push_back(sse::KEEP_ALIVE),
                 // The client comes back, to this server when it is up again or to the answer that says what happened.
                 Ok(Step::Gone(_) | Step::Stopping) | Err(_) => return None,
@@ -157,7 +157,7 @@ impl ClientView {
     }
 
     /// Notes what is new. The events that were due before have been sent.
-    fn tell(&mut self, news: &Snapshot) {
+    fn send(&mut self, news: &Snapshot) {
         let status = &news.status;
         let stage = match status.status {
             Status::Pending => 1,

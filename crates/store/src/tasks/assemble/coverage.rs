@@ -8,7 +8,7 @@ use steno_models::{Coverage, Gap, GapReason, Segment};
 use super::DoneSpan;
 use crate::tasks::types::{Certainty, SpanOutput};
 
-/// Shortest speech beside text that counts as a gap. Whisper's times are too coarse to tell less.
+/// Shortest speech beside text that counts as a gap. Whisper's times are too coarse for less.
 const MIN_GAP_MS: u64 = 2_000;
 /// The same for a whole stretch between two pauses.
 const MIN_STRETCH_MS: u64 = 1_000;

@@ -30,7 +30,7 @@ const SEED: u64 = 0;
 /// Weights in memory, as our own engine has them.
 pub(super) struct Native {
     engine: Arc<Engine>,
-    /// Heads that tell when each token was spoken, if runs are to yield that.
+    /// Heads for the times of tokens, if runs return them.
     heads: Option<Arc<[Head]>>,
 }
 

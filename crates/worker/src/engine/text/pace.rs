@@ -1,4 +1,4 @@
-//! Mending words that nobody could have spoken so fast: where the attention of the decoder lags behind, one word gets the time
+//! Corrects words that are too fast to be spoken: where the attention of the decoder lags behind, one word gets the time
 //! of several, and the last of them none. Works on times alone.
 
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! Where speakers pause: what tells a word's edges better than the attention of the decoder does. Works on samples and times
+//! Pauses of speech, which show the edges of words better than the attention of the decoder. Works on samples and times
 //! alone.
 
 use std::ops::Range;
@@ -23,7 +23,7 @@ const PUNCTUATION_BONUS: f64 = 0.3;
 /// Seconds by which a timestamp may be off a pause it belongs to.
 const NEAR: f64 = 0.1;
 
-/// A word's end as the alignment hears it.
+/// A word's end according to the alignment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Boundary {
     /// Seconds from the start of the audio. Never before that of the word before.

@@ -8,7 +8,7 @@ use steno_models::Segment;
 
 /// Times a phrase follows itself before it is a loop: people do say a thing three or four times.
 const REPEATS: usize = 5;
-/// Shortest loop, in letters: nobody is cut off for laughing.
+/// Shortest loop, in letters, so that laughter is not cut.
 const MIN_LETTERS: usize = 30;
 /// Shortest phrase, in letters, whose first repetition is worth a second look.
 const MIN_REPEATED_LETTERS: usize = 8;
@@ -27,7 +27,7 @@ pub(super) fn is_looping(segments: &[Segment]) -> bool {
     find(&letters(segments)).is_some()
 }
 
-/// Whether a phrase follows itself at least once. People repeat themselves too: it takes a second run to tell.
+/// Whether a phrase follows itself at least once. People repeat themselves too, so a second run decides.
 pub(super) fn is_repeating(segments: &[Segment]) -> bool {
     find_repeats(&letters(segments), 2, 2 * MIN_REPEATED_LETTERS).is_some()
 }

@@ -19,7 +19,7 @@ const DOUBTFUL_AVG_LOGPROB: f32 = -0.6;
 const SECOND_LOOK_BEAMS: u8 = 5;
 /// Tokens of one segment that was cut off by the decoder's limit of 220.
 const UNFINISHED_TOKENS: usize = 200;
-/// Temperatures of the tries for a half that is still in distress.
+/// Temperatures of the tries for a half that still has low confidence.
 const HALF_TEMPERATURES: [f32; 2] = [0.4, 0.8];
 /// Halves shorter than this (4 s) are not made.
 const MIN_HALF_SAMPLES: usize = 64_000;

@@ -1,4 +1,4 @@
-//! Which attention heads of which weights tell when a token was spoken: what whisper.cpp's alignment (DTW) has to be told.
+//! The attention heads of each model that follow token times: a parameter of whisper.cpp's alignment (DTW).
 
 use std::fs::File;
 use std::io::{self, Read as _};

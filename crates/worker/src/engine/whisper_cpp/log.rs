@@ -1,7 +1,7 @@
 //! The log lines of whisper.cpp and ggml, as events of tracing. Installed by the worker's `main`.
 //!
 //! A run that a control stops is no error: what whisper.cpp says about it is logged at debug level.
-#![expect(unsafe_code, reason = "whisper-rs cannot be told which lines to log")]
+#![expect(unsafe_code, reason = "whisper-rs has no filter for its log lines")]
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_void};

@@ -52,7 +52,7 @@ pub enum ComputeType {
 
 impl Whisper {
     /// Loads verified weights: the loader of whisper.cpp 1.8.3 trusts a file's header. With `align_as`, the name of the
-    /// weights, runs also tell when each token was spoken; that costs a few percent of a run.
+    /// weights, runs also return the times of tokens, which costs a few percent of a run.
     pub fn load(
         weights: &Verified,
         compute_type: ComputeType,

@@ -102,9 +102,9 @@ fn doubtful_words_on_which_two_runs_agree_are_kept() {
 
 #[test]
 fn words_nobody_spoke_are_dropped() {
-    let invented: &[(&str, f32)] = &[("Thank you.", -2.0)];
+    let hallucinated: &[(&str, f32)] = &[("Thank you.", -2.0)];
     check(
-        &[invented, invented],
+        &[hallucinated, hallucinated],
         &[(20, 0.0, Window::Fitted), (20, 0.0, Window::Full)],
         &[],
     );
