@@ -37,6 +37,7 @@ fn main() {
         section("Against faster-whisper");
         peers::faster_whisper(3);
     }
+
     section("Memory");
     speed::api_memory();
     if is_full {
@@ -44,6 +45,7 @@ fn main() {
     } else {
         speed::worker_memory(2, 1, false);
     }
+
     if let Some(folder) = std::env::var_os("SPEECH").filter(|folder| is_full && !folder.is_empty())
     {
         section("Word error rate");

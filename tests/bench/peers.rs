@@ -106,6 +106,7 @@ pub(crate) fn faster_whisper(runs: usize) {
         );
         line(measure, &format!("{:.2}", own / other), target);
     };
+
     compare(
         "460 s, 2 slots / faster-whisper int8 batched (8)",
         &long,
@@ -113,6 +114,7 @@ pub(crate) fn faster_whisper(runs: usize) {
         true,
         "<= 0.8",
     );
+
     compare("460 s, 2 slots / faster-whisper int8", &long, 0, false, "");
     compare(
         "ten clips of 4-15 s, 2 slots / faster-whisper int8",
@@ -121,6 +123,7 @@ pub(crate) fn faster_whisper(runs: usize) {
         false,
         "<= 0.5",
     );
+
     compare(
         "234 s, 89 % silent, 2 slots / faster-whisper int8 with VAD",
         &sparse,
@@ -142,12 +145,14 @@ pub(crate) fn accuracy(folder: &Path) {
         .iter()
         .map(|file| folder.join(file.as_str().unwrap()))
         .collect();
+
     let service = service();
     let own = transcribe(&service, &files);
     let alone: Vec<String> = files
         .iter()
         .map(|file| Baseline::load(file).transcribe(2))
         .collect();
+
     for (who, texts) in [
         ("the service", own),
         ("whisper-rs alone on whole files", alone),

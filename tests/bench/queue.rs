@@ -109,16 +109,19 @@ pub(crate) fn backlog() {
             .unwrap();
         samples.push(began.elapsed().as_secs_f64() * 1000.0);
     }
+
     line(
         "100,000 pending: claim, p50",
         &format!("{:.2} ms", percentile(claims.clone(), 50)),
         "",
     );
+
     line(
         "100,000 pending: claim, p99",
         &format!("{:.2} ms", percentile(claims, 99)),
         "<= 5 ms",
     );
+
     line(
         "100,000 pending: status of the last one, p99",
         &format!("{:.2} ms", percentile(samples, 99)),
@@ -137,6 +140,7 @@ pub(crate) fn span_overhead() {
         .claim_task(SystemClock.now(), &queue.run, &TaskKind::ALL)
         .unwrap()
         .unwrap();
+
     let spool = queue.store.data().spool().join("bench.pcm");
     std::fs::write(&spool, vec![1_u8; (SAMPLES * SPANS * 2) as usize]).unwrap();
     let span = |i: u64| PlannedSpan {
@@ -154,6 +158,7 @@ pub(crate) fn span_overhead() {
         warnings: Vec::new(),
         model: "base".into(),
     };
+
     let mut next = queue
         .store
         .finish_task(
@@ -164,6 +169,7 @@ pub(crate) fn span_overhead() {
         )
         .unwrap()
         .next;
+
     let output = TaskOutput::Span {
         output: SpanOutput::default(),
         model: "base".to_owned(),
@@ -182,11 +188,13 @@ pub(crate) fn span_overhead() {
         taken.push(began.elapsed().as_secs_f64() * 1000.0);
         index += 1;
     }
+
     line(
         "overhead of a span, p50",
         &format!("{:.2} ms", percentile(taken.clone(), 50)),
         "<= 5 ms",
     );
+
     line(
         "overhead of a span, p99",
         &format!("{:.2} ms", percentile(taken, 99)),
@@ -222,6 +230,7 @@ pub(crate) fn status_calls() {
             });
         }
     });
+
     let rate = latencies.lock().unwrap().len() as f64 / began.elapsed().as_secs_f64();
     let p99 = percentile(latencies.into_inner().unwrap(), 99);
     assert!(
@@ -233,6 +242,7 @@ pub(crate) fn status_calls() {
         &format!("{rate:.0}"),
         ">= 2000",
     );
+
     line("their p99", &format!("{p99:.1} ms"), "<= 25 ms");
 }
 
@@ -265,6 +275,7 @@ pub(crate) fn uploads() {
             });
         }
     });
+
     let latencies = latencies.into_inner().unwrap();
     let rate = latencies.len() as f64 / began.elapsed().as_secs_f64();
     line(
@@ -272,6 +283,7 @@ pub(crate) fn uploads() {
         &format!("{rate:.0} /s"),
         ">= 100 /s",
     );
+
     line(
         "64 clients: upload to 202, p99",
         &format!("{:.0} ms", percentile(latencies, 99)),

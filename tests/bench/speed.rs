@@ -66,6 +66,7 @@ pub(crate) fn long_recording(runs: usize) {
             .map(steno_e2e::Process::cpu_seconds)
             .sum::<f64>()
     };
+
     let before = cpu(&two);
     let [alone, one_slot, two_slots, two_workers] = medians(
         runs,
@@ -76,38 +77,45 @@ pub(crate) fn long_recording(runs: usize) {
             &mut || drop(transcribe(&processes, &audio)),
         ],
     );
+
     let cpu = (cpu(&two) - before) / runs as f64;
     line(
         "460 s, 2 slots / whisper-rs alone, 2 threads",
         &ratio(two_slots / alone),
         "<= 0.6",
     );
+
     line(
         "460 s, speed of 2 slots / 1 slot",
         &ratio(one_slot / two_slots),
         ">= 1.85",
     );
+
     line(
         "460 s, speed of 2 workers / 1 worker, one slot each",
         &ratio(one_slot / two_workers),
         ">= 1.85",
     );
+
     line(
         "460 s, 2 slots: real-time factor",
         &format!("{:.4}", two_slots / length),
         "",
     );
+
     line(
         "460 s, 2 slots: CPU s per s of audio",
         &format!("{:.4}", cpu / length),
         "",
     );
+
     let errors = |text: &str| format!("{:.1} %", word_error_rate(&expected, text) * 100.0);
     line(
         "460 s, word error rate: 2 slots",
         &errors(&text),
         "not above the next",
     );
+
     line(
         "460 s, word error rate: whisper-rs alone",
         &errors(&alone_text),

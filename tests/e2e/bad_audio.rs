@@ -17,6 +17,7 @@ fn bad_recordings_fail_with_their_codes() {
         .map(|line| line.split('\t').collect::<Vec<_>>())
         .filter(|row| row[1] == "bad" && row[2] != "invalid_options")
         .collect();
+
     assert!(bad.len() >= 10, "only {} bad recordings", bad.len());
     let jobs: Vec<_> = bad
         .iter()
@@ -39,9 +40,11 @@ fn bad_recordings_fail_with_their_codes() {
         );
         assert_eq!(attempts, 1, "{} was tried again", row[0]);
     }
+
     let job = service.client.submit(&fixture("clip.wav"), "language=en");
     service.client.wait_for_text(job);
     assert_eq!(service.workers[0].pid(), worker);
+
     eventually("all files are gone", || {
         service.files().is_empty().then_some(())
     });

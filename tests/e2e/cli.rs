@@ -19,6 +19,7 @@ fn transcribe_writes_the_result_and_acknowledges_it() {
         "-o",
         out.to_str().unwrap(),
     ]);
+
     assert_eq!(code, Some(0), "{log}");
     assert!(fs::read_to_string(out).unwrap().starts_with("1\n00:00:0"));
     let (code, text, log) =
@@ -37,9 +38,11 @@ fn transcribe_writes_the_result_and_acknowledges_it() {
         410,
         "it was acknowledged"
     );
+
     let (code, ..) = service.cli(&["status", id]);
     assert_ne!(code, Some(0));
     let (code, ..) = service.cli(&["transcribe", fixture("bad/text.txt").to_str().unwrap()]);
+
     assert_eq!(code, Some(1));
 }
 
@@ -62,6 +65,7 @@ fn many_recordings_in_many_formats_are_told_to_programs() {
         "--words",
         "--json",
     ];
+
     let (code, lines, log) = service.cli(&words);
     assert_eq!(code, Some(0), "{log}");
     let lines: Vec<serde_json::Value> = lines
@@ -80,7 +84,9 @@ fn many_recordings_in_many_formats_are_told_to_programs() {
             .unwrap()
             .starts_with("1\n")
     );
+
     let (code, jobs, _) = service.cli(&["jobs", "--json"]);
+
     assert_eq!(
         (code, jobs.as_str()),
         (Some(0), ""),
@@ -218,12 +224,14 @@ fn an_interrupted_client_says_how_to_get_its_transcript_later() {
         "-o",
         out,
     ];
+
     let mut client = Process::start(
         "steno",
         &words,
         &environment,
         &service.scratch().join("client.log"),
     );
+
     client.wait_for_log("clip.opus: job ");
     client.wait_for_log("no worker is running");
     client.signal(rustix::process::Signal::INT);
@@ -243,6 +251,7 @@ fn an_interrupted_client_says_how_to_get_its_transcript_later() {
     );
     let (code, text, log) = service.cli(&["fetch", id]);
     assert_eq!(code, Some(0), "{log}");
+
     assert!(
         same_words(&text, &fs::read_to_string(fixture("clip.txt")).unwrap()),
         "{text}"
@@ -269,12 +278,14 @@ fn a_watched_folder_gets_its_transcripts_as_recordings_come() {
         "-f",
         "srt",
     ];
+
     let mut client = Process::start(
         "steno",
         &words,
         &environment,
         &service.scratch().join("client.log"),
     );
+
     eventually("the first transcript", || {
         folder.join("before.srt").exists().then_some(())
     });
@@ -286,6 +297,7 @@ fn a_watched_folder_gets_its_transcripts_as_recordings_come() {
     });
     client.signal(rustix::process::Signal::INT);
     assert_eq!(client.wait().code(), Some(130));
+
     assert_eq!(
         client.log().matches("before.opus: job").count(),
         1,
@@ -342,6 +354,7 @@ fn a_log_that_cannot_be_written_ends_nothing() {
             .open("/dev/full")
             .unwrap()
     };
+
     let service = Settings::with_workers(0).start();
     let data = service.scratch().join("other");
     steno_store::Store::init(&data).unwrap();
@@ -353,6 +366,7 @@ fn a_log_that_cannot_be_written_ends_nothing() {
         .stderr(full())
         .spawn()
         .unwrap();
+
     eventually("it sweeps, and keeps its ballast", || {
         assert_eq!(api.try_wait().unwrap(), None, "it has ended");
         data.join("run/ballast").exists().then_some(())
@@ -369,5 +383,6 @@ fn a_log_that_cannot_be_written_ends_nothing() {
             .status();
         command.unwrap().code()
     };
+
     assert_eq!(jobs(full()), Some(1));
 }

@@ -52,6 +52,7 @@ fn a_retrieved_result_stays_for_its_grace_and_repeats_the_same_bytes() {
     ] {
         service.client.get_with(&path, &[not_a_retrieval]);
     }
+
     assert_eq!(service.client.status(job).retrieved_at, None);
     let first = service.client.get(&path);
     let tag = first.header("etag").unwrap().to_owned();
@@ -67,6 +68,7 @@ fn a_retrieved_result_stays_for_its_grace_and_repeats_the_same_bytes() {
             .status,
         304
     );
+
     assert!(
         grep(&service.data(), "marker-5531"),
         "the test can see what is there"
@@ -78,6 +80,7 @@ fn a_retrieved_result_stays_for_its_grace_and_repeats_the_same_bytes() {
     within(Duration::from_secs(60), "its bytes are gone", || {
         (!grep(&service.data(), "marker-5531")).then_some(())
     });
+
     assert_eq!(service.files(), Vec::<String>::new());
 }
 
@@ -203,6 +206,7 @@ fn a_running_job_is_cancelled_within_one_pass_of_the_engine() {
             .contains("claimed span 0")
             .then_some(())
     });
+
     let next = service
         .client
         .submit(&fixture("clip.wav"), "language=en&priority=-10");
@@ -215,6 +219,7 @@ fn a_running_job_is_cancelled_within_one_pass_of_the_engine() {
         204,
         "twice is no error"
     );
+
     assert_eq!(gone(&service, long), Some(TombstoneReason::Deleted));
     // Spans of the deleted job would go first: the other one waits behind them with its low priority.
     service.client.wait_for_text(next);
@@ -225,6 +230,7 @@ fn a_running_job_is_cancelled_within_one_pass_of_the_engine() {
         !worker_log.contains("ERROR"),
         "stopping is no error: {worker_log}"
     );
+
     eventually("all files are gone", || {
         service.files().is_empty().then_some(())
     });

@@ -29,6 +29,7 @@ fn segments_come_while_the_job_runs_and_are_those_of_the_result() {
             event.name == "segment" && service.client.status(job).status == Status::Processing;
         events.push(event);
     }
+
     assert!(
         seen_early,
         "the first segments are there before the job ends"
@@ -56,6 +57,7 @@ fn segments_come_while_the_job_runs_and_are_those_of_the_result() {
         .filter(|e| e.name == "segment")
         .map(|e| e.data["id"].as_u64().unwrap())
         .collect();
+
     assert_eq!(ids, (0..result.segments.len() as u64).collect::<Vec<_>>());
 }
 
@@ -94,9 +96,11 @@ fn a_follower_that_comes_back_is_told_the_rest_even_by_another_process() {
             .status,
         204
     );
+
     let said = std::fs::read_to_string(fixture("minute.txt"))
         .unwrap()
         .repeat(3);
+
     assert!(
         word_error_rate(&said, &result.text) < 0.15,
         "{}",
@@ -149,11 +153,13 @@ fn five_hundred_idle_followers_cost_little_and_end_with_the_server() {
             follower
         })
         .collect();
+
     for follower in &mut followers {
         let mut head = [0; 512];
         let length = follower.read(&mut head).unwrap();
         assert!(head[..length].starts_with(b"HTTP/1.1 200"));
     }
+
     let api = service.api.as_mut().unwrap();
     let (after, _) = api.memory_bytes();
     let megabytes = after.saturating_sub(before) / 1_000_000;
@@ -171,6 +177,7 @@ fn five_hundred_idle_followers_cost_little_and_end_with_the_server() {
         );
         heard.extend_from_slice(&chunk[..length]);
     }
+
     let idle = api.cpu_seconds() - cpu;
     assert!(idle < 0.5, "{idle} s of processor time in 15 s");
     assert!(api.terminate().success());
@@ -183,7 +190,9 @@ fn five_hundred_idle_followers_cost_little_and_end_with_the_server() {
             "the stream was cut off: {end:?}"
         );
     }
+
     service.start_api();
+
     assert!(
         eventually("the jobs are still there", || Some(
             service.client.status(jobs[0]).status

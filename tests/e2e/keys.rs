@@ -74,7 +74,9 @@ fn a_request_without_a_valid_key_is_refused() {
             assert_eq!(client.get(path).status, 200, "{path}");
         }
     }
+
     assert_eq!(service.files(), Vec::<String>::new());
+
     assert_eq!(jobs(&service.client.with_key(&keys[0])), 0);
 }
 
@@ -227,6 +229,7 @@ fn keys_are_read_again_when_asked_and_kept_when_the_file_is_wrong() {
         401,
         "the file is not read at every call"
     );
+
     let api = service.api.as_ref().unwrap();
     api.signal(Signal::HUP);
     eventually("the new key is known", || {
@@ -245,6 +248,7 @@ fn keys_are_read_again_when_asked_and_kept_when_the_file_is_wrong() {
         (alice.get("/transcribe").status == 401).then_some(())
     });
     let log = api.log();
+
     assert!(
         keys.iter().all(|key| !log.contains(key.as_str())),
         "keys are not logged"
@@ -269,6 +273,7 @@ try: client('wrong').models.list(); sys.exit('not refused')
 except openai.AuthenticationError as error: print(error.code)
 print(client(sys.argv[2]).models.list().data[0].id)
 ";
+
     let output = Command::new(python)
         .args([
             "-c",
@@ -279,7 +284,9 @@ print(client(sys.argv[2]).models.list().data[0].id)
         .env("NO_PROXY", "*")
         .output()
         .unwrap();
+
     let said = String::from_utf8_lossy(&output.stdout);
+
     assert_eq!(
         said,
         "invalid_api_key\nbase\n",

@@ -36,11 +36,13 @@ fn a_recording_goes_through_every_status_to_its_words() {
         "{}",
         result.text
     );
+
     for pair in result.segments.windows(2) {
         assert!(pair[0].end <= pair[1].start + 0.001 && pair[0].start < pair[1].start);
     }
     assert!(result.segments.last().unwrap().end <= result.duration_seconds + 0.001);
     let log = service.workers[0].log();
+
     assert!(
         !log.contains(result.text.split(' ').next_back().unwrap()),
         "the log has words of the transcript"
@@ -57,6 +59,7 @@ fn the_result_comes_in_every_format() {
             .client
             .get(&format!("/transcribe/{job}?keep=true&format={format}"))
     };
+
     assert_eq!(get("json").json()["result"]["text"], text);
     let verbose = get("verbose_json").json();
     assert_eq!(
@@ -77,12 +80,14 @@ fn the_result_comes_in_every_format() {
             .unwrap()
             .contains("filename*=UTF-8''")
     );
+
     assert_eq!(srt.header("cache-control"), Some("no-store"));
     let accepted = service.client.get_with(
         &format!("/transcribe/{job}?keep=true"),
         &[("accept", "text/vtt")],
     );
     assert!(accepted.text().starts_with("WEBVTT"));
+
     assert_eq!(get("docx").status, 422);
 }
 

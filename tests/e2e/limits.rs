@@ -143,6 +143,7 @@ fn what_happens_is_counted_for_prometheus() {
             .find(|line| line.split(' ').next() == Some(series));
         line.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
     };
+
     let job = service.client.submit(&fixture("clip.opus"), "language=en");
     service.client.wait(job);
     let bad = service.client.submit(&fixture("clip.txt"), "");
@@ -161,6 +162,7 @@ fn what_happens_is_counted_for_prometheus() {
     ] {
         assert_eq!(value(&text, series), Some(expected), "{series}\n{text}");
     }
+
     assert!(
         value(&text, "steno_speech_seconds_total").unwrap() > 1.0,
         "{text}"
@@ -175,10 +177,12 @@ fn what_happens_is_counted_for_prometheus() {
         ),
         "{text}"
     );
+
     assert!(
         !text.contains(&job.to_string()),
         "nothing of a client's is in it"
     );
+
     // Dashboard and alerts ask for nothing that is not there.
     for file in ["grafana.json", "alerts.yml"] {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/").to_owned() + file;
@@ -208,6 +212,7 @@ fn options_are_checked_before_the_recording_is_received() {
              --x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\nRIFF"
         )
     };
+
     for (path, content_type, begin, status) in [
         (
             "/transcribe?language=klingon",
@@ -267,6 +272,7 @@ fn options_are_checked_before_the_recording_is_received() {
             "{path} {begin}"
         );
     }
+
     eventually("no file is left", || {
         service.files().is_empty().then_some(())
     });

@@ -32,6 +32,7 @@ fn a_job_is_done_with_the_weights_it_asks_for() {
         "it says what there is: {}",
         refused.detail
     );
+
     assert_eq!(service.files(), Vec::<String>::new());
     // Installed while the worker runs.
     import("mine").unwrap();
@@ -54,6 +55,7 @@ fn a_job_is_done_with_the_weights_it_asks_for() {
         "{}",
         result.text
     );
+
     assert!(
         result
             .segments
@@ -99,6 +101,7 @@ fn weights_that_others_need_room_for_are_dropped_and_too_large_ones_are_not_offe
             .set("STENO_WEIGHTS_DIR", folder.path().to_str().unwrap())
             .set("STENO_MODEL_MEMORY_BYTES", budget)
     };
+
     // Room for the default and one more.
     let service = settings("200MB").start();
     for query in ["model=mine", "word_timestamps=true", "model=mine", ""] {
@@ -111,6 +114,7 @@ fn weights_that_others_need_room_for_are_dropped_and_too_large_ones_are_not_offe
             "{query}"
         );
     }
+
     let log = service.workers[0].log();
     let dropped = |name: &str| {
         log.matches(&format!("dropping the weights {name} "))
@@ -121,6 +125,7 @@ fn weights_that_others_need_room_for_are_dropped_and_too_large_ones_are_not_offe
         (1, 1),
         "the copy for word times goes, the default stays\n{log}"
     );
+
     let service = settings("100MB").start();
     let refused = service
         .client
@@ -128,6 +133,7 @@ fn weights_that_others_need_room_for_are_dropped_and_too_large_ones_are_not_offe
         .problem();
     assert_eq!(refused.code, ProblemCode::ModelUnavailable);
     let job = service.client.submit(&fixture("clip.opus"), "language=en");
+
     assert_eq!(
         service.client.wait(job).status,
         Status::Completed,

@@ -82,6 +82,7 @@ fn a_stream_is_a_retrieval_when_it_ends() {
         ("language", "en"),
         ("stream", "true"),
     ];
+
     let answer = service
         .client
         .post_form(TRANSCRIPTIONS, &fixture("long.opus"), &fields);
@@ -94,6 +95,7 @@ fn a_stream_is_a_retrieval_when_it_ends() {
         "{}",
         events[0]
     );
+
     assert_eq!(events[events.len() - 2..], ["data: [DONE]", ""]);
     let done = events[events.len() - 3]
         .strip_prefix("event: transcript.text.done\ndata: ")
@@ -109,6 +111,7 @@ fn a_stream_is_a_retrieval_when_it_ends() {
     let status = eventually("the retrieval is noted", || {
         Some(service.client.status(job)).filter(|job| job.retrieved_at.is_some())
     });
+
     assert!(status.retrieved_at >= status.finished_at, "{status:?}");
 }
 
@@ -179,6 +182,7 @@ fn a_call_is_answered_whatever_other_services_fields_it_has() {
         );
         assert_eq!(job_of(&answer), job_of(&plain), "it is the same job");
     }
+
     for fields in [&[("prompt", long.as_str())][..], &keywords] {
         assert_eq!(
             service
@@ -188,15 +192,18 @@ fn a_call_is_answered_whatever_other_services_fields_it_has() {
             200
         );
     }
+
     let srt = service.client.post_form(
         TRANSCRIPTIONS,
         &clip,
         &[language, ("response_format", "srt"), ("stream", "true")],
     );
+
     assert_eq!(
         srt.header("content-type"),
         Some("text/plain; charset=utf-8")
     );
+
     assert!(srt.text().starts_with("1\n00:00:0"));
 }
 
@@ -212,6 +219,7 @@ fn every_model_that_is_listed_is_found() {
         .iter()
         .map(|model| model["id"].as_str().unwrap())
         .collect();
+
     for id in [
         "base",
         "whisper-1",
@@ -222,6 +230,7 @@ fn every_model_that_is_listed_is_found() {
     ] {
         assert!(ids.contains(&id), "{id}");
     }
+
     for id in ids {
         let escaped = id.replace('/', "%2F");
         for path in [id, &escaped] {
@@ -233,7 +242,9 @@ fn every_model_that_is_listed_is_found() {
             );
         }
     }
+
     assert_eq!(service.client.get("/v1/models/gone").status, 404);
+
     assert_eq!(
         service.client.get("/v1/models/whisper-9").json()["error"]["code"],
         "model_not_found"
@@ -290,11 +301,13 @@ fn errors_have_openai_s_shape_and_leave_no_file() {
             (Some("invalid_request_error"), Some(code))
         );
     }
+
     let nothing = service.client.post_form(
         TRANSCRIPTIONS,
         &fixture("bad/empty.wav"),
         &[("model", "whisper-1")],
     );
+
     assert_eq!(
         (nothing.status, nothing.json()["error"]["param"].as_str()),
         (400, Some("file"))
@@ -310,11 +323,13 @@ fn errors_have_openai_s_shape_and_leave_no_file() {
             (status, Some("invalid_request_error"))
         );
     }
+
     assert_eq!(
         service.client.get("/v1/nothing").json()["error"]["code"],
         "not_found"
     );
     assert_eq!(service.client.get(TRANSCRIPTIONS).status, 405);
     assert_eq!(service.files(), Vec::<String>::new());
+
     assert!(jobs(&service).is_empty());
 }

@@ -88,6 +88,7 @@ fn foreign_pages_can_neither_read_nor_change_anything() {
         ),
         (403, ProblemCode::Forbidden)
     );
+
     assert_eq!(
         (get("steno.example.com").status, get("localhost:1").status),
         (200, 200)
@@ -103,6 +104,7 @@ fn foreign_pages_can_neither_read_nor_change_anything() {
             )
             .status
     };
+
     assert_eq!((post("https://evil.example"), post("null")), (403, 403));
     assert_eq!(post(&format!("http://{}", service.address())), 202);
     assert_eq!(
@@ -112,6 +114,7 @@ fn foreign_pages_can_neither_read_nor_change_anything() {
             .header("content-security-policy"),
         Some("default-src 'none'; frame-ancestors 'none'")
     );
+
     let page = service.client.get("/docs/");
     assert!(
         page.status == 200
@@ -120,6 +123,7 @@ fn foreign_pages_can_neither_read_nor_change_anything() {
                 .unwrap()
                 .contains("default-src 'self'")
     );
+
     assert!(
         !page.text().contains("<script>"),
         "a script in the page itself would be refused"
@@ -141,6 +145,7 @@ fn invited_pages_may_call() {
             .unwrap();
         String::from_utf8(output.stdout).unwrap().to_lowercase()
     };
+
     let asks = [
         "-X",
         "OPTIONS",
@@ -148,6 +153,7 @@ fn invited_pages_may_call() {
         "Access-Control-Request-Method: POST",
         "-H",
     ];
+
     let invited = curl(&[&asks[..], &["Origin: https://app.example.com"]].concat());
     assert!(
         invited.contains("access-control-allow-origin: https://app.example.com"),
@@ -169,11 +175,13 @@ fn invited_pages_may_call() {
             "Sec-Fetch-Site: cross-site",
         ])
     };
+
     let accepted = post("Origin: https://app.example.com");
     assert!(
         accepted.starts_with("http/1.1 202") && accepted.contains("access-control-expose-headers"),
         "{accepted}"
     );
     let refused = post("Origin: https://evil.example");
+
     assert!(refused.starts_with("http/1.1 403"), "{refused}");
 }

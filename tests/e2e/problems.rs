@@ -24,22 +24,27 @@ fn unknown_addresses_and_methods_are_problems() {
         405,
         ProblemCode::MethodNotAllowed,
     );
+
     check(
         &client.get(&format!("/transcribe/{}", JobId::random())),
         404,
         ProblemCode::NotFound,
     );
+
     check(
         &client.get("/transcribe/..%2f..%2fetc%2fpasswd"),
         404,
         ProblemCode::NotFound,
     );
+
     check(
         &client.delete(&format!("/transcribe/{}", JobId::random())),
         404,
         ProblemCode::NotFound,
     );
+
     assert_eq!(client.get("/healthz").status, 200);
+
     assert_eq!(client.get("/readyz").status, 200);
 }
 
@@ -73,12 +78,14 @@ fn options_that_cannot_be_are_named() {
         check(&answer, 422, ProblemCode::InvalidOptions);
         assert_eq!(answer.problem().errors[0].pointer, pointer, "{query}");
     }
+
     let megabyte = "x".repeat(1 << 20);
     for name in ["prompt", "metadata", "language", "colour"] {
         let answer = client.post_form("/transcribe", &audio, &[(name, &megabyte)]);
         check(&answer, 422, ProblemCode::InvalidOptions);
         assert_eq!(answer.problem().errors[0].pointer, format!("/{name}"));
     }
+
     // What is nested deeper than any parser reads would be accepted by one, and unreadable for the next.
     for depth in [33, 126, 127, 128, 1000] {
         let nested = format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
@@ -90,16 +97,19 @@ fn options_that_cannot_be_are_named() {
             "{depth} deep"
         );
     }
+
     check(
         &client.upload(&audio, "prompt=%ff%fe"),
         400,
         ProblemCode::Malformed,
     );
+
     check(
         &client.upload(&audio, "model=large-v9"),
         422,
         ProblemCode::ModelUnavailable,
     );
+
     assert_eq!(service.files(), Vec::<String>::new());
 }
 
@@ -112,16 +122,19 @@ fn bodies_that_are_no_recording_are_refused() {
         422,
         ProblemCode::InvalidOptions,
     );
+
     check(
         &client.post("/transcribe", "application/x-www-form-urlencoded", b"abc"),
         415,
         ProblemCode::UnsupportedMediaType,
     );
+
     check(
         &client.post("/transcribe", "multipart/form-data", b"abc"),
         400,
         ProblemCode::Malformed,
     );
+
     let cut =
         b"--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nhalf of it";
     check(
@@ -129,6 +142,7 @@ fn bodies_that_are_no_recording_are_refused() {
         400,
         ProblemCode::Malformed,
     );
+
     let without_file =
         b"--x\r\nContent-Disposition: form-data; name=\"language\"\r\n\r\nen\r\n--x--\r\n";
     let answer = client.post(
@@ -136,6 +150,7 @@ fn bodies_that_are_no_recording_are_refused() {
         "multipart/form-data; boundary=x",
         without_file,
     );
+
     check(&answer, 422, ProblemCode::InvalidOptions);
     assert_eq!(answer.problem().errors[0].pointer, "/file");
     let part =
@@ -150,6 +165,7 @@ fn bodies_that_are_no_recording_are_refused() {
         422,
         ProblemCode::InvalidOptions,
     );
+
     assert_eq!(service.files(), Vec::<String>::new());
 }
 

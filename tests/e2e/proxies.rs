@@ -101,6 +101,7 @@ fn wrong_addresses_and_fields_get_a_hint() {
             .unwrap()
             .contains("twice")
     );
+
     assert!(
         service
             .client
@@ -109,6 +110,7 @@ fn wrong_addresses_and_fields_get_a_hint() {
             .detail
             .contains("/v1")
     );
+
     assert!(
         service
             .client
@@ -117,12 +119,14 @@ fn wrong_addresses_and_fields_get_a_hint() {
             .detail
             .contains("whisper.cpp")
     );
+
     let (content_type, body) = form(&fixture("clip.opus"), &[]);
     let body = String::from_utf8_lossy(&body).replace("name=\"file\"", "name=\"audio_file\"");
     let problem = service
         .client
         .post("/transcribe", &content_type, body.as_bytes())
         .problem();
+
     assert!(
         problem
             .errors
@@ -140,6 +144,7 @@ fn pages_of_apps_and_invited_origins_may_call_and_others_learn_the_setting() {
             "chrome-extension://abc,https://a.example",
         )
         .start();
+
     let preflight = |origin: &str| {
         raw(
             &service,
@@ -151,6 +156,7 @@ fn pages_of_apps_and_invited_origins_may_call_and_others_learn_the_setting() {
         )
         .to_lowercase()
     };
+
     for origin in [
         "app://obsidian.md",
         "tauri://localhost",
@@ -167,6 +173,7 @@ fn pages_of_apps_and_invited_origins_may_call_and_others_learn_the_setting() {
             "{answer}"
         );
     }
+
     assert!(!preflight("https://b.example").contains("access-control-allow-origin"));
     let clip = fs::read(fixture("clip.opus")).unwrap();
     let post = |origin: &str| {
@@ -177,9 +184,11 @@ fn pages_of_apps_and_invited_origins_may_call_and_others_learn_the_setting() {
         ];
         service.client.post_with("/transcribe", &headers, &clip)
     };
+
     assert_eq!(post("app://obsidian.md").status, 202);
     let refused = post("https://b.example");
     assert_eq!(refused.status, 403);
+
     assert!(refused.problem().detail.contains("STENO_CORS_ORIGINS"));
 }
 
@@ -243,6 +252,7 @@ fn start_proxy(
         wrap(configuration(language, service, port)),
     )
     .unwrap();
+
     let log = fs::File::create(folder.join("log")).unwrap();
     let child = Command::new(program)
         .args(arguments)
@@ -255,6 +265,7 @@ fn start_proxy(
         .unwrap_or_else(|error| {
             panic!("{program}: {error}; scripts/ensure-clients.sh installs it")
         });
+
     let address = format!("http://127.0.0.1:{port}");
     let client = steno_e2e::Client::new(&address);
     let proxy = Proxy(child);
@@ -263,6 +274,7 @@ fn start_proxy(
             .try_get("/healthz")
             .filter(|answer| answer.status == 200)
     });
+
     (proxy, address)
 }
 

@@ -49,6 +49,7 @@ fn dependencies_point_one_way() {
             .filter(|needed| needed.starts_with("steno-"))
             .collect()
     };
+
     assert_eq!(own("steno-models"), Vec::<&str>::new());
     assert_eq!(own("steno-settings"), Vec::<&str>::new());
     assert_eq!(own("steno-weights"), Vec::<&str>::new());
@@ -65,6 +66,7 @@ fn dependencies_point_one_way() {
             "steno-store"
         ]
     );
+
     assert_eq!(own("steno-runner"), ["steno-store"]);
     assert_eq!(
         own("steno-api"),
@@ -75,6 +77,7 @@ fn dependencies_point_one_way() {
             "steno-store"
         ]
     );
+
     assert_eq!(
         own("steno-worker"),
         [
@@ -88,6 +91,7 @@ fn dependencies_point_one_way() {
             "steno-weights"
         ]
     );
+
     assert_eq!(
         own("steno-cli"),
         [
@@ -97,17 +101,20 @@ fn dependencies_point_one_way() {
             "steno-weights"
         ]
     );
+
     let foreign = |name: &str, part: &str| {
         dependencies[name]
             .iter()
             .any(|needed| needed.contains(part))
     };
+
     for name in ["steno-api", "steno-store", "steno-cli"] {
         assert!(
             !foreign(name, "whisper") && !foreign(name, "symphonia"),
             "{name} must not decode or infer"
         );
     }
+
     assert!(
         !foreign("steno-worker", "actix"),
         "the worker must not serve"

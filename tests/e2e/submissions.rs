@@ -19,6 +19,7 @@ fn a_submission_that_is_repeated_with_its_key_is_one_job() {
             body,
         )
     };
+
     let first = accepted(&submit("language=en", "call-1", &clip));
     let again = accepted(&submit("language=en", "call-1", &clip));
     assert_eq!(
@@ -35,6 +36,7 @@ fn a_submission_that_is_repeated_with_its_key_is_one_job() {
             (422, ProblemCode::IdempotencyKeyInUse)
         );
     }
+
     let other = accepted(&submit("language=en", "call-2", &clip));
     assert_ne!(other.job_id, first.job_id);
     for key in ["", "two words", &"x".repeat(256)] {
@@ -45,6 +47,7 @@ fn a_submission_that_is_repeated_with_its_key_is_one_job() {
             "{key:?}"
         );
     }
+
     assert_eq!(service.files().len(), 2, "what was refused left no file");
 }
 
@@ -74,12 +77,14 @@ fn jobs_are_listed_newest_first_page_by_page() {
         let Some(next) = page.next_cursor else { break };
         cursor = format!("&cursor={next}");
     }
+
     assert_eq!(found, jobs.iter().rev().copied().collect::<Vec<_>>());
     assert!(list("status=failed").jobs.is_empty());
     assert!(
         list("").jobs.iter().all(|job| job.retrieved_at.is_none()),
         "a list is no retrieval"
     );
+
     for query in [
         "limit=0",
         "limit=201",

@@ -12,6 +12,7 @@ fn up_restarts_a_child_that_dies_and_its_children_end_with_it() {
             .contains("working with"),
         "the weights are there"
     );
+
     let mut service = Settings::with_workers(0).set("STENO_WORKERS", "1").start();
     assert!(service.api.take().unwrap().terminate().success());
     let log = service.scratch().join("up.log");
@@ -39,6 +40,7 @@ fn up_restarts_a_child_that_dies_and_its_children_end_with_it() {
     let children = children_of(up.pid());
     assert_eq!(children.len(), 3);
     up.kill();
+
     eventually("its children are gone", || {
         children
             .iter()

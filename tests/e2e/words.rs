@@ -27,6 +27,7 @@ fn words_are_where_they_were_spoken() {
         .iter()
         .flat_map(|segment| segment.words.clone().unwrap())
         .collect();
+
     let spoken = fs::read_to_string(fixture("clip.words.tsv")).unwrap();
     let spoken: Vec<(String, f64, f64)> = spoken
         .lines()
@@ -39,7 +40,9 @@ fn words_are_where_they_were_spoken() {
             )
         })
         .collect();
+
     assert_eq!(found.len(), spoken.len(), "{found:?}");
+
     for (found, (word, start, end)) in found.iter().zip(spoken) {
         assert_eq!(bare(&found.word), word);
         let off = (found.start - start).abs().max((found.end - end).abs());
@@ -86,7 +89,9 @@ fn words_of_a_long_recording_are_in_order_inside_their_segments_and_make_up_the_
             .join(" ");
         assert_eq!(text, segment.text);
     }
+
     let without = service.client.submit(&fixture("clip.wav"), "language=en");
+
     assert!(
         service
             .client

@@ -70,8 +70,10 @@ fn jumps_of_the_wall_clock_delete_nothing_and_lose_no_lease() {
             );
         }
     }
+
     eventually("no file is left", || {
         service.files().is_empty().then_some(())
     });
+
     report("wall clock", &format!("{rounds} times each of {JUMPS:?} s"));
 }

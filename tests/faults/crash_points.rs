@@ -31,6 +31,7 @@ pub(crate) fn scenario(bed: &mut Bed, victim: Victim, log: &Path, fault: Fault) 
             bed.service.try_start_worker(&environment);
         }
     }
+
     let mut ledger = Ledger::default();
     for name in RECORDINGS {
         bed.revive();
@@ -42,20 +43,24 @@ pub(crate) fn scenario(bed: &mut Bed, victim: Victim, log: &Path, fault: Fault) 
             accepted
         });
     }
+
     let tally = bed.settle(ledger);
     assert_eq!(
         (tally.completed, tally.crashed),
         (RECORDINGS.len(), 0),
         "one crash fails no job"
     );
+
     // The last points belong to its shutdown.
     let ended = match victim {
         Victim::Api => bed.service.api.take().unwrap().terminate(),
         Victim::Worker => bed.service.workers.remove(0).terminate(),
     };
+
     let died = bed.restarts > restarts || !ended.success();
     bed.revive();
     bed.check_nothing_is_left();
+
     died
 }
 
@@ -77,6 +82,7 @@ fn campaign(victim: Victim, limit: usize) {
             "the shim sees no {call}"
         );
     }
+
     let step = points.len().div_ceil(limit);
     let mut deaths = 0;
     let mut tried = 0;
@@ -86,6 +92,7 @@ fn campaign(victim: Victim, limit: usize) {
             tried += 1;
         }
     }
+
     report(
         &format!("crash points of {victim:?}"),
         &format!(
@@ -93,6 +100,7 @@ fn campaign(victim: Victim, limit: usize) {
             points.len()
         ),
     );
+
     assert!(deaths * 2 > tried, "{deaths} of {tried}");
 }
 

@@ -41,6 +41,7 @@ fn a_drain_longer_than_the_lease_costs_no_try() {
         service.workers.remove(0).terminate();
         service.client.delete(&format!("/transcribe/{job}"));
     }
+
     report(
         "drain beyond the lease",
         &format!("{rounds} times, no try spent"),

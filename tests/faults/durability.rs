@@ -52,6 +52,7 @@ fn a_plan_names_no_spool_that_is_not_durable() {
             .submit(&fixture("minute.opus"), "language=en");
         service.client.wait_for_text(job);
     }
+
     let points = shim::read(&log);
     let is = |point: &Point, call: &str, end: &str| point.call == call && point.path.ends_with(end);
     let mut plans = 0;
@@ -81,7 +82,9 @@ fn a_plan_names_no_spool_that_is_not_durable() {
         );
         plans += 1;
     }
+
     assert!(plans >= jobs, "{plans}");
+
     report(
         "order in which a plan becomes durable",
         &format!("{plans} plans, always spool, folder, log"),

@@ -64,6 +64,7 @@ fn late_output_of_a_frozen_worker_is_dropped() {
             service.files().is_empty().then_some(())
         });
     }
+
     report(
         "SIGSTOP past the lease",
         &format!("{} workers, every late result dropped", rounds * FROZEN),

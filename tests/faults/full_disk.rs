@@ -118,6 +118,7 @@ fn a_full_disk_loses_nothing_and_deletion_works() {
         bed.service.client.wait_for_text(later);
         bed.service.client.delete(&format!("/transcribe/{later}"));
     }
+
     report(
         "full disk",
         &format!("{rounds} times full and back, nothing lost, no restart"),

@@ -16,6 +16,7 @@ fn campaign(victim: Victim, limit: usize) {
     let log = bed.service.scratch().join("points");
     scenario(&mut bed, victim, &log, Fault::None);
     let undisturbed = shim::read(&log);
+
     for call in ["write", "sync"] {
         let count = undisturbed
             .iter()

@@ -53,6 +53,7 @@ fn under_overload_accepted_jobs_complete_and_others_are_refused_at_once() {
             all
         })
     });
+
     refusals.sort_unstable();
     let (median, p99) = (
         refusals[refusals.len() / 2],
@@ -70,10 +71,12 @@ fn under_overload_accepted_jobs_complete_and_others_are_refused_at_once() {
             refusals.len()
         ),
     );
+
     assert!(refusals.len() > accepted.len() / 2, "it was no overload");
     assert_eq!(done, accepted.len());
     // In the reduced form the third slowest would be the 99th percentile, and it is slowed by parallel tests.
     let slow = if is_full() { p99 } else { median };
+
     assert!(
         slow < Duration::from_millis(50),
         "median {median:?}, p99 {p99:?}"

@@ -49,6 +49,7 @@ fn after_deletion_nothing_of_a_job_is_on_disk() {
             );
         }
     }
+
     // Deleted text stays in the WAL until a sweep truncates it, also under constant reads.
     let over = AtomicBool::new(false);
     let other = service.client.submit(&fixture("clip.opus"), "language=en");
@@ -68,16 +69,19 @@ fn after_deletion_nothing_of_a_job_is_on_disk() {
         });
         over.store(true, Ordering::Relaxed);
     });
+
     let logs = [
         service.api.as_ref().unwrap().log(),
         service.workers.remove(0).log(),
     ]
     .concat();
+
     assert!(
         logs.contains("accepted job") && logs.contains("ended preparation"),
         "{logs}"
     );
     assert!(!logs.contains("Zanzibar"), "spoken text is in the logs");
+
     report(
         "privacy",
         &format!("{jobs} jobs, no marker in database, its log, folders and logs"),

@@ -19,6 +19,7 @@ fn the_task_of_a_killed_worker_is_claimed_again_within_two_seconds() {
             "SELECT pid FROM tasks JOIN workers USING (run_id) WHERE tasks.status = 'claimed'";
         database.query_row(query, [], |row| row.get(0)).ok()
     };
+
     let mut took = Vec::new();
     for _ in 0..kills {
         let job = service
@@ -42,6 +43,7 @@ fn the_task_of_a_killed_worker_is_claimed_again_within_two_seconds() {
             holder().is_none().then_some(())
         });
     }
+
     took.sort_unstable();
     let (median, p99) = (took[took.len() / 2], took[(took.len() - 1) * 99 / 100]);
     report(
@@ -50,5 +52,6 @@ fn the_task_of_a_killed_worker_is_claimed_again_within_two_seconds() {
     );
     // The slowest of five is slowed by parallel tests, so the second slowest counts.
     let slow = if is_full() { p99 } else { median };
+
     assert!(slow <= LIMIT, "{took:?}");
 }

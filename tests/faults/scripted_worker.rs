@@ -91,6 +91,7 @@ impl Session for Script {
                 work(Duration::from_millis(wait), control)?;
             }
         }
+
         let mut hasher = DefaultHasher::new();
         for sample in samples {
             sample.to_bits().hash(&mut hasher);
@@ -103,6 +104,7 @@ impl Session for Script {
             tokens: vec![1],
             ..Segment::default()
         };
+
         Ok(SpanText {
             segments: vec![segment],
             ..SpanText::default()

@@ -38,6 +38,7 @@ fn a_long_run_loses_nothing_and_does_not_grow() {
             .len();
         samples.push((processes.map(usage).collect::<Vec<_>>(), log));
     }
+
     // Caches and pools fill in the first batch. After that, nothing may grow with the number of jobs.
     let (first, last) = (&samples[1], samples.last().unwrap());
     for (before, after) in first.0.iter().zip(&last.0) {
@@ -50,6 +51,7 @@ fn a_long_run_loses_nothing_and_does_not_grow() {
             "open files: {before:?}, then {after:?}"
         );
     }
+
     assert!(
         samples.iter().all(|(_, log)| *log <= 16 << 20),
         "the WAL grows: {samples:?}"
@@ -59,7 +61,9 @@ fn a_long_run_loses_nothing_and_does_not_grow() {
             .map(|(bytes, _)| bytes >> 20)
             .collect::<Vec<_>>()
     };
+
     let most = samples.iter().map(|(_, log)| *log).max().unwrap() >> 10;
+
     report(
         "soak",
         &format!(

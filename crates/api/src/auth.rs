@@ -99,6 +99,7 @@ impl ApiKeys {
             }
             None => Vec::new(),
         };
+
         let known: Vec<_> = known.into_iter().map(ApiKey::from).collect();
         match (&path, known.len()) {
             (Some(path), 0) => {
@@ -114,6 +115,7 @@ impl ApiKeys {
                 "API keys are off: every client that reaches this server can read and delete all jobs (set STENO_API_KEYS_FILE)"
             ),
         }
+
         Ok(Self {
             path,
             limits,
@@ -156,6 +158,7 @@ impl ApiKeys {
                 "send an API key: Authorization: Bearer <key>",
             ));
         };
+
         let presented: [u8; 32] = Sha256::digest(token.trim()).into();
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         // Every key is compared to its end, so that the duration reveals nothing.
@@ -166,10 +169,12 @@ impl ApiKeys {
                 owner = Some(key);
             }
         }
+
         let Some(key) = owner else {
             let detail = "this API key is not known here; ask the operator for one";
             return Err(ApiError::new(ProblemCode::Unauthorized, detail));
         };
+
         Ok(Owner {
             name: key.name.clone(),
             quota: key.quota,

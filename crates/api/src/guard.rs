@@ -214,6 +214,7 @@ mod tests {
             &[host, ("origin", "http://localhost:8080")],
             false
         ));
+
         for foreign in [
             ("origin", "https://evil.example"),
             ("origin", "null"),
@@ -235,11 +236,13 @@ mod tests {
                 "reading is the browser's own business"
             );
         }
+
         let invited = [
             host,
             ("origin", "https://app.example.com"),
             ("sec-fetch-site", "cross-site"),
         ];
+
         assert!(passes(Method::POST, &invited, false));
     }
 

@@ -49,6 +49,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             config.queue.data.display()
         )
     })?;
+
     store.compare_settings()?;
     let server = steno_api::bind(config, Arc::new(store), Arc::new(SystemClock))?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -60,6 +61,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             reload_keys();
         }
     });
+
     tracing::info!("listening on http://{}", server.address());
     // Without systemd this does nothing.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
@@ -73,5 +75,6 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             tracing::info!("stopping");
         })
         .await?;
+
     Ok(())
 }

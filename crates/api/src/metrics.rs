@@ -135,6 +135,7 @@ impl Metrics {
             Some(Unit::Seconds),
             "Seconds that calls took".into(),
         );
+
         for (_, name, _, what) in COUNTERS {
             recorder.describe_counter(name.into(), None, what.into());
         }
@@ -170,6 +171,7 @@ impl Metrics {
         ] {
             recorder.describe_gauge(name.into(), None, what.into());
         }
+
         Ok(Arc::new(Self { recorder, handle }))
     }
 
@@ -225,6 +227,7 @@ impl Metrics {
             self.gauge("steno_oldest_job_seconds", &[("status", status.as_str())])
                 .set(age);
         }
+
         self.gauge("steno_workers", &[])
             .set(statistics.workers as f64);
         self.gauge("steno_couriers", &[])
@@ -237,6 +240,7 @@ impl Metrics {
             .set(real_time_factor(statistics));
         let mut text = self.handle.render();
         text.push_str(&counters(statistics));
+
         text
     }
 

@@ -156,9 +156,11 @@ mod tests {
         ] {
             check(name, Some("base"));
         }
+
         check("Systran/faster-whisper-small.en", Some("small.en"));
         check("large", Some("large-v3"));
         check("best", Some("large-v3"));
+
         for name in [
             "gone",
             "medium",

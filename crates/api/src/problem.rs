@@ -198,6 +198,7 @@ impl ApiError {
             | ProblemCode::ModelUnavailable => StatusCode::BAD_REQUEST,
             _ => self.status_code(),
         };
+
         let code = match (self.failure, self.code) {
             (Some(failure), _) => failure.as_str().to_owned(),
             (None, ProblemCode::ModelUnavailable) => "model_not_found".to_owned(),
@@ -205,11 +206,13 @@ impl ApiError {
             (None, ProblemCode::RateLimited) => "rate_limit_exceeded".to_owned(),
             (None, code) => word(code),
         };
+
         let kind = if status.is_server_error() {
             "server_error"
         } else {
             "invalid_request_error"
         };
+
         let field = self
             .errors
             .first()
@@ -223,6 +226,7 @@ impl ApiError {
         } else {
             explained.collect::<Vec<_>>().join("; ")
         };
+
         let is_of_recording = self.failure.is_some() && status.is_client_error();
         let param = match (self.code, self.failure) {
             (ProblemCode::ModelUnavailable, None) => Some("model".to_owned()),
@@ -234,6 +238,7 @@ impl ApiError {
             param,
             code: Some(code),
         };
+
         (status, ErrorBody { error })
     }
 

@@ -76,6 +76,7 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
         Arc::clone(&clock),
         config.queue.sweep_interval,
     );
+
     janitor::sweep(&upkeep, &metrics);
     let (stop, stopping) = watch::channel(false);
     let jobs = Arc::new(JobWatch::default());
@@ -99,11 +100,13 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
             stopping.clone(),
         ),
     ];
+
     let (cors_origins, keep_alive, counter) = (
         config.cors_origins.clone(),
         config.keep_alive,
         connections.clone(),
     );
+
     let has_keys = config.api_keys_file.is_some();
     let has_docs = config.docs;
     // Beyond what is served, so that there is room to say so.
@@ -122,6 +125,7 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
         stopping,
         clock,
     });
+
     let address = listener.local_addr()?;
     let threads_of_server = available_parallelism().map_or(2, NonZeroUsize::get);
     let server = HttpServer::new(move || {
@@ -140,6 +144,7 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
     .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
     .disable_signals()
     .listen(listener)?;
+
     Ok(Server {
         http: server.run(),
         address,
@@ -163,7 +168,9 @@ fn listen(config: &Config) -> anyhow::Result<TcpListener> {
         }
         return Ok(listener);
     }
+
     let bind = config.bind;
+
     listen_at(bind).map_err(|error| {
         let hint = match error.kind() {
             io::ErrorKind::AddrInUse => {

@@ -27,6 +27,7 @@ pub(crate) async fn wait_for_end(
     let deadline = limit.map(|limit| Instant::now() + limit);
     let mut subscription = state.watch.subscribe(job_id);
     let mut stopping = state.stopping.clone();
+
     loop {
         let now = state.now();
         let of = owner.clone();

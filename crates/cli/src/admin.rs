@@ -152,6 +152,7 @@ fn list(jobs: &[InspectedJob], json: bool) -> anyhow::Result<()> {
         }
         return Ok(());
     }
+
     let head = [
         "JOB", "STATUS", "OWNER", "ATTEMPTS", "WAITING", "CLAIMED", "DONE", "BYTES", "CREATED",
         "ERROR",
@@ -175,6 +176,7 @@ fn list(jobs: &[InspectedJob], json: bool) -> anyhow::Result<()> {
             job.error_code.clone().unwrap_or_default(),
         ]));
     }
+
     Ok(())
 }
 

@@ -91,6 +91,7 @@ impl Client {
         let mut tries = 0;
         // Why the connection broke off at the last try, if the recording is large.
         let mut broke = None;
+
         loop {
             let mut request = self
                 .authorized(self.agent.post(format!("{}/transcribe", self.base)))

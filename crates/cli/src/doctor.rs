@@ -111,6 +111,7 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> anyhow::Result<()> {
             ));
         }
     }
+
     match findings
         .iter()
         .filter(|finding| finding.level == Level::Fail)
@@ -163,6 +164,7 @@ fn processor() -> Finding {
             .collect::<Vec<_>>()
             .join(", ")
     };
+
     let found = format!("{cores} cores, so {cores} slots");
     if !needed.is_empty() {
         let found = format!("{found}; the processor lacks {}", names(&needed));
@@ -172,6 +174,7 @@ fn processor() -> Finding {
             "transcription takes several times as long; build on this machine",
         );
     }
+
     if !faster.is_empty() {
         let found = format!("{found}; the processor lacks {}", names(&faster));
         return Finding::ok(
@@ -179,6 +182,7 @@ fn processor() -> Finding {
             format!("{found}, with which it would be somewhat faster"),
         );
     }
+
     Finding::ok("processor", found)
 }
 
@@ -210,6 +214,7 @@ fn installed_weights(cache: &Cache, model: &str) -> Vec<Finding> {
             )];
         }
     };
+
     let mut findings = Vec::new();
     if !names.iter().any(|name| name == model) {
         let found = format!("{model} is not in {}", cache.folder().display());
@@ -219,6 +224,7 @@ fn installed_weights(cache: &Cache, model: &str) -> Vec<Finding> {
             format!("install it with steno weights pull {model}"),
         ));
     }
+
     for name in names {
         let advice = format!("pull them again with steno weights pull {name}, or import your own");
         findings.push(match cache.verify(&name) {
@@ -239,6 +245,7 @@ fn installed_weights(cache: &Cache, model: &str) -> Vec<Finding> {
             Err(error) => Finding::fail("weights", format!("{name}: {error}"), advice),
         });
     }
+
     findings
 }
 
@@ -250,6 +257,7 @@ fn data_folder(folder: &Path) -> Finding {
             format!("{shown} is not there yet; steno up makes it"),
         );
     }
+
     if let Err(error) = tempfile::tempfile_in(folder) {
         let found = format!("{shown} cannot be written ({error})");
         return Finding::fail(
@@ -258,9 +266,11 @@ fn data_folder(folder: &Path) -> Finding {
             "give it to the user that runs Steno, or correct STENO_DATA",
         );
     }
+
     if let Some(finding) = foreign_or_open(folder) {
         return finding;
     }
+
     match rustix::fs::statvfs(folder) {
         Ok(stat) => {
             let free = stat.f_bavail.saturating_mul(stat.f_frsize);
@@ -317,6 +327,7 @@ fn foreign_or_open(folder: &Path) -> Option<Finding> {
             ));
         }
     }
+
     None
 }
 

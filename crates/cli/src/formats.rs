@@ -60,6 +60,7 @@ impl FormatArguments {
                 "{count} transcripts cannot all go to {output}; to make a folder of that name: --output {output}/"
             );
         }
+
         if to_files && self.output.as_deref() == Some("-") {
             bail!("standard output is taken; name a file or folder with --output");
         }
@@ -88,6 +89,7 @@ impl FormatArguments {
             }
             targets.push(outputs);
         }
+
         Ok(targets)
     }
 

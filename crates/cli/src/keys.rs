@@ -59,11 +59,13 @@ pub(crate) fn keys(arguments: &KeysArguments) -> anyhow::Result<()> {
         KeysCommand::List | KeysCommand::WebhookSecret(_) => None,
         KeysCommand::Add { .. } | KeysCommand::Remove { .. } => Some(lock_folder_of(path)?),
     };
+
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
+
     let new = match &arguments.command {
         KeysCommand::WebhookSecret(_) => return Ok(()),
         KeysCommand::List => {
@@ -73,6 +75,7 @@ pub(crate) fn keys(arguments: &KeysArguments) -> anyhow::Result<()> {
         KeysCommand::Add { name } => add(&text, name).map(|(text, key)| (text, Some(key)))?,
         KeysCommand::Remove { name } => (remove(&text, name)?, None),
     };
+
     let (text, key) = new;
     write_private(path, text.as_bytes())
         .with_context(|| format!("cannot write {}", path.display()))?;
@@ -81,6 +84,7 @@ pub(crate) fn keys(arguments: &KeysArguments) -> anyhow::Result<()> {
         print::line(&key);
     }
     print::note("the server takes this up at its next start, or at SIGHUP");
+
     Ok(())
 }
 

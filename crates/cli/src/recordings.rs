@@ -171,6 +171,7 @@ mod tests {
             fs::write(&path, "x").unwrap();
             path
         };
+
         let (a, b, c) = (file("a.wav"), file("sub/b.MP3"), file("c.txt"));
         let names = |arguments: &[PathBuf]| -> Vec<PathBuf> {
             find(arguments)
@@ -179,12 +180,14 @@ mod tests {
                 .map(|recording| recording.path)
                 .collect()
         };
+
         assert_eq!(names(&[root.path().to_owned()]), [a.clone(), b.clone()]);
         assert_eq!(
             names(&[c.clone(), root.path().join("*.wav"), a.clone()]),
             [c, a],
             "each once"
         );
+
         assert_eq!(
             names(&[root.path().join("missing.wav")]),
             [root.path().join("missing.wav")]
@@ -193,6 +196,7 @@ mod tests {
         fs::remove_dir_all(root.path().join("sub")).unwrap();
         fs::create_dir(root.path().join("empty")).unwrap();
         assert!(find(&[root.path().join("empty")]).is_err());
+
         let _ = b;
     }
 

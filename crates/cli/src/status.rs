@@ -69,9 +69,11 @@ fn table(job: &JobStatus) -> String {
             .as_ref()
             .map(|error| ("error", format!("{} ({})", error.message, error.code))),
     );
+
     let lines: Vec<_> = rows
         .into_iter()
         .map(|(name, value)| format!("{name:<11}{value}"))
         .collect();
+
     lines.join("\n")
 }

@@ -227,6 +227,7 @@ impl Runner<'_> {
                 });
             }
         });
+
         failures
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner)

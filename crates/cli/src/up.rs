@@ -104,12 +104,14 @@ impl UpArguments {
                 .to_owned(),
             ),
         ]);
+
         if let Some(file) = steno_settings::config_file() {
             environment.insert("STENO_CONFIG", file.display().to_string());
         }
         if let Some(folder) = &self.weights_dir {
             environment.insert("STENO_WEIGHTS_DIR", folder.display().to_string());
         }
+
         environment
     }
 }

@@ -197,9 +197,11 @@ fn verify(cache: &Cache, name: Option<&str>) -> anyhow::Result<()> {
             }
         }
     }
+
     if bad > 0 {
         bail!("{bad} weights cannot be used as they are");
     }
+
     Ok(())
 }
 

@@ -243,6 +243,7 @@ impl<'a> Download<'a> {
                 self.report()?;
             }
         }
+
         self.report()
     }
 

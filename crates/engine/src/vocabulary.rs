@@ -284,9 +284,11 @@ fn words(text: &str) -> Vec<&str> {
         }
         before = Some(kind);
     }
+
     if start < text.len() {
         words.push(&text[start..]);
     }
+
     words
 }
 

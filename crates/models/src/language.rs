@@ -243,9 +243,11 @@ mod tests {
         ] {
             check(text, Some(LanguageChoice::Known(code)));
         }
+
         for text in ["", "auto", "AUTO", "und"] {
             check(text, Some(LanguageChoice::Detect));
         }
+
         for text in [
             "klingon", "xx", "english2", "-", "e n", "en fr", "en,fr", "a\u{130}",
         ] {

@@ -281,11 +281,13 @@ mod tests {
             plain,
             include_str!("snapshots/json.json").trim_end(),
         );
+
         check(
             Format::VerboseJson,
             plain,
             include_str!("snapshots/verbose_json.json").trim_end(),
         );
+
         let unbroken = Layout {
             max_line_width: Some(0),
             max_line_count: None,
@@ -295,16 +297,19 @@ mod tests {
             unbroken,
             include_str!("snapshots/segments.srt"),
         );
+
         check(
             Format::Vtt,
             unbroken,
             include_str!("snapshots/segments.vtt"),
         );
+
         let narrow = Layout {
             max_line_width: Some(10),
             max_line_count: Some(2),
         };
         check(Format::Srt, narrow, include_str!("snapshots/narrow.srt"));
+
         check(Format::Vtt, narrow, include_str!("snapshots/narrow.vtt"));
     }
 

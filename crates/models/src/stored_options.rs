@@ -195,11 +195,13 @@ mod tests {
             callback_events: vec![crate::CallbackEvent::Failed],
             unknown: Map::new(),
         };
+
         let Value::Object(stored) = serde_json::to_value(&options).unwrap() else {
             panic!("no object")
         };
         let stored: BTreeSet<_> = stored.keys().map(String::as_str).collect();
         let listed: BTreeSet<_> = OPTIONS.iter().map(|option| option.name).collect();
+
         assert_eq!(
             stored, listed,
             "each option needs a row, so that old workers leave its jobs alone"

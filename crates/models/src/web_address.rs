@@ -190,6 +190,7 @@ mod tests {
             Err(InvalidWebAddress::Malformed),
         );
         let long = format!("https://example.org/{}", "a".repeat(2100));
+
         check(&long, Err(InvalidWebAddress::TooLong));
     }
 

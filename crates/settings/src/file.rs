@@ -15,6 +15,7 @@ pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, String>, String> {
             path.display()
         )
     })?;
+
     let table: Table = text.parse().map_err(|error: toml::de::Error| {
         format!(
             "the settings file {} is not TOML: {}",
@@ -22,6 +23,7 @@ pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, String>, String> {
             error.message()
         )
     })?;
+
     let mut settings = BTreeMap::new();
     let mut problems = Vec::new();
     for (key, value) in table {
@@ -37,6 +39,7 @@ pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, String>, String> {
             )),
         }
     }
+
     if problems.is_empty() {
         Ok(settings)
     } else {

@@ -162,6 +162,7 @@ fn with_origin(
         .next()
         .unwrap_or_default()
         .to_owned();
+
     let name = flag.trim_start_matches('-').replace('-', "_");
     let variable = format!("STENO_{}", name.to_ascii_uppercase());
     let given = |argument: &OsString| argument.as_bytes().starts_with(flag.as_bytes());
@@ -175,10 +176,12 @@ fn with_origin(
     } else {
         return error;
     };
+
     error.insert(
         ContextKind::Suggested,
         ContextValue::StyledStrs(vec![origin.into()]),
     );
+
     error
 }
 

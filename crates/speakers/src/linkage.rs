@@ -104,7 +104,9 @@ pub(crate) fn link(groups: Vec<Group>, stop: f32) -> Vec<Group> {
             Some((other, _)) => chain.push(other),
         }
     }
+
     done.sort_by_key(|group| group.members.first().copied());
+
     done
 }
 

@@ -76,6 +76,7 @@ fn convert_slice(
         converted.extend_from_slice(raw);
         return Ok(());
     }
+
     let mut put = |value: f32| match tensor.element {
         Element::F32 => {
             converted.extend_from_slice(&value.to_le_bytes());
@@ -88,6 +89,7 @@ fn convert_slice(
             half & 0x7c00 != 0x7c00
         }
     };
+
     let fits = match source.dtype {
         Dtype::F32 => raw
             .as_chunks()
@@ -110,12 +112,14 @@ fn convert_slice(
         }),
         Dtype::I16 | Dtype::I32 => return Err(unsupported(model, source)),
     };
+
     if !fits {
         return Err(model.problem(format!(
             "the tensor {} holds a value half precision cannot",
             source.name
         )));
     }
+
     Ok(())
 }
 
@@ -142,6 +146,7 @@ impl Scales {
                 scale.name
             )));
         }
+
         let mut raw = Vec::new();
         model.read_elements(&scale, 0, count as usize, &mut raw)?;
         let scales: Vec<f32> = match scale.dtype {
@@ -165,12 +170,14 @@ impl Scales {
                 .collect(),
             Dtype::I8 | Dtype::I16 | Dtype::I32 => return Err(unsupported(model, &scale)),
         };
+
         if scales.iter().any(|scale| !scale.is_normal()) {
             return Err(model.problem(format!(
                 "the tensor {} holds a value nothing can be divided by",
                 scale.name
             )));
         }
+
         Ok(Self(scales))
     }
 

@@ -218,6 +218,7 @@ impl Model {
                 "the tensor {name} has the unknown element type {id}"
             )));
         };
+
         let stored = u64::from(self.u32()?);
         let expected = dims.iter().try_fold(dtype.size(), |bytes, dim| {
             bytes.checked_mul(u64::from(*dim))
@@ -227,8 +228,10 @@ impl Model {
                 "the tensor {name} has {stored} bytes, which is not what its shape needs"
             )));
         }
+
         let offset = self.position;
         self.skip(stored)?;
+
         Ok(Tensor {
             name,
             dims,

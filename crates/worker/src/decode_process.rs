@@ -187,6 +187,7 @@ fn decode(
     let began = Instant::now();
     let (mut alive_at, mut lines) = (began, 0);
     let mut has_begun = false;
+
     loop {
         if control.should_stop() {
             return Err(AudioError::Stopped.into());

@@ -169,6 +169,7 @@ impl fmt::Display for ForeignAnswer {
             .server
             .as_ref()
             .map_or_else(String::new, |server| format!(" from {server}"));
+
         match (status, &self.message) {
             (401, _) if self.wants_password => {
                 write!(

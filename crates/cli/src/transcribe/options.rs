@@ -97,6 +97,7 @@ impl OptionArguments {
             Some(TaskArgument::Translate) => Some("translate".to_owned()),
             None => self.translate.then(|| "translate".to_owned()),
         };
+
         [
             ("language", self.language.clone()),
             ("languages", self.languages.clone()),

@@ -57,6 +57,7 @@ pub(super) fn watch(runner: &Runner<'_>, folder: &Path) -> anyhow::Result<()> {
     runner
         .board
         .say(&format!("watching {}; Ctrl-C ends", print::name(folder)));
+
     loop {
         let files = in_folder(folder)
             .with_context(|| format!("cannot list the folder {}", print::name(folder)))?;
@@ -149,6 +150,7 @@ mod tests {
         );
         assert!(!seen.is_ready(path, look(3, 20), &[Some(at(21))]));
         let other = Path::new("other.wav");
+
         for _ in 0..2 {
             assert!(
                 !seen.is_ready(other, look(5, 10), &[Some(at(10)), Some(at(12))]),

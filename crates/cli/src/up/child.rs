@@ -109,6 +109,7 @@ impl Child {
             self.restart_at = now + self.backoff;
             self.backoff = (self.backoff * 2).min(LONGEST_BACKOFF);
         }
+
         if self.process.is_none()
             && now >= self.restart_at
             && let Err(error) = self.spawn(now)
@@ -116,6 +117,7 @@ impl Child {
             tracing::error!(%error, "cannot start {} again", self.name);
             self.restart_at = now + LONGEST_BACKOFF;
         }
+
         Health::Fine
     }
 

@@ -225,6 +225,7 @@ async fn statuses_without_a_recording_are_failures() {
     ] {
         check(status, answer(status, b"sound"), PATIENT, "http_status").await;
     }
+
     check(
         "no content",
         vec![send("HTTP/1.1 204 No Content\r\n\r\n")],
@@ -232,6 +233,7 @@ async fn statuses_without_a_recording_are_failures() {
         "http_status",
     )
     .await;
+
     check(
         "upgrade",
         vec![send("HTTP/1.1 101 Switching Protocols\r\n\r\n")],
@@ -239,6 +241,7 @@ async fn statuses_without_a_recording_are_failures() {
         "http_status",
     )
     .await;
+
     check("an empty body", answer("200 OK", b""), PATIENT, "empty").await;
     check(
         "a redirect to nowhere",
@@ -247,6 +250,8 @@ async fn statuses_without_a_recording_are_failures() {
         "invalid_redirect",
     )
     .await;
+
     let circle = answer("302 Found\r\nlocation: /", b"");
+
     check("a circle", circle, PATIENT, "too_many_redirects").await;
 }

@@ -33,6 +33,7 @@ fn every_option_is_read() {
     ] {
         fields.set(name, value);
     }
+
     let request = fields.finish().unwrap();
     assert_eq!(request.language.as_deref(), Some("fr"));
     assert_eq!(request.task, Task::Translate);
@@ -42,6 +43,7 @@ fn every_option_is_read() {
         (Some(5), -3, Some(2))
     );
     let stored = serde_json::to_string(&request).unwrap();
+
     assert_eq!(
         serde_json::from_str::<TranscribeRequest>(&stored).unwrap(),
         request
@@ -81,6 +83,7 @@ fn values_outside_their_range_are_refused_with_a_pointer() {
     ] {
         assert!(check(name, value).is_err(), "{name}={value:?} was taken");
     }
+
     assert!(check("prompt", &"a".repeat(MAX_PROMPT_BYTES + 1)).is_err());
 }
 

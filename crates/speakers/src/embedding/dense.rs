@@ -94,6 +94,7 @@ impl Layer {
         let local = tensors.floats(&format!("{cam}.linear_local.weight"), GROWTH * INNER * SIDE)?;
         let first = tensors.floats(&format!("{cam}.linear1.weight"), MASK * INNER)?;
         let second = tensors.floats(&format!("{cam}.linear2.weight"), GROWTH * MASK)?;
+
         Ok(Self {
             norm: tensors.batch_norm(&format!("{name}.nonlinear1.batchnorm"), channels)?,
             inner: Linear::new(channels, INNER, Vec::new(), |output, input| {

@@ -175,7 +175,9 @@ fn give_tasks_back(
             reclaimed.tasks += tx.reclaim_task(&back)? as u32;
         }
     }
+
     tx.delete_run(run_id)?;
     effects.work = true;
+
     Ok(reclaimed)
 }

@@ -44,6 +44,7 @@ impl Store {
             );
             return Err(StoreError::file("back up to", target)(source));
         }
+
         let copy = DataDir::create(&target)?;
         let mut copied = HashSet::new();
         for _ in 0..ROUNDS {
@@ -65,10 +66,12 @@ impl Store {
                 });
             }
         }
+
         let source = std::io::Error::new(
             ErrorKind::ResourceBusy,
             "jobs end faster than they can be copied; try again",
         );
+
         Err(StoreError::file("back up to", target)(source))
     }
 

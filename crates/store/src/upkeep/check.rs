@@ -33,6 +33,7 @@ impl Store {
                 }
             }
         }
+
         let (mut problems, needed) = self.read(|tx| Ok((tx.check()?, tx.needed_files()?)))?;
         problems.extend(strays);
         let is_there =
@@ -47,6 +48,7 @@ impl Store {
                     .map(|path| format!("the file {path} of a job that has not ended is missing")),
             );
         }
+
         Ok(problems)
     }
 

@@ -35,6 +35,7 @@ fn a_submission_that_is_repeated_with_its_key_is_one_job() {
         [first.job_id.to_string()],
         "the second recording is not kept"
     );
+
     assert!(matches!(
         submit(b"two", french(), Some("key")),
         Submission::KeyInUse
@@ -51,6 +52,7 @@ fn a_submission_that_is_repeated_with_its_key_is_one_job() {
         accepted(submit(b"one", french(), None)).job_id,
         first.job_id
     );
+
     assert_eq!(f.files().len(), 3);
 }
 
@@ -100,7 +102,9 @@ fn equal_shared_submissions_are_one_job_until_it_fails_or_goes() {
         message: String::new(),
         retryable: false,
     };
+
     f.fail(&claim, &failure);
+
     assert!(submit(true).is_new, "another try may succeed");
 }
 
@@ -126,6 +130,7 @@ fn a_list_has_every_job_once_newest_first() {
         // It is passed as text over the wire.
         from = Some(next.to_string().parse().unwrap());
     }
+
     assert_eq!(found, jobs.iter().rev().copied().collect::<Vec<_>>());
     let run = f.worker();
     assert!(f.complete(&f.claim(&run), "secret words"));
@@ -136,6 +141,7 @@ fn a_list_has_every_job_once_newest_first() {
         (jobs[0], &None)
     );
     f.clock.advance_ms(25 * 3_600_000);
+
     assert_eq!(page(None, None, 10).jobs, []);
 }
 
@@ -168,6 +174,7 @@ fn segments_are_told_once_and_in_order_while_a_job_runs_and_after() {
         (vec![], Sent::default()),
         "one comes before two"
     );
+
     assert!(f.finish_span(&claims[0], "one"));
     let two = follow(&f, job, nothing.sent);
     assert_eq!(texts(&two.segments), [(0, "one"), (1, "two")]);
@@ -191,6 +198,7 @@ fn segments_are_told_once_and_in_order_while_a_job_runs_and_after() {
             (Status::Completed, vec![(2, "three")])
         );
     }
+
     assert_eq!(
         texts(
             &follow(
@@ -205,6 +213,7 @@ fn segments_are_told_once_and_in_order_while_a_job_runs_and_after() {
         ),
         []
     );
+
     f.store
         .delete_job(f.now(), None, job, TombstoneReason::Deleted)
         .unwrap();
@@ -215,6 +224,7 @@ fn segments_are_told_once_and_in_order_while_a_job_runs_and_after() {
             .unwrap()
             .is_err()
     );
+
     assert!(
         f.store
             .follow_job(f.now(), None, JobId::random(), Sent::default())
@@ -261,6 +271,7 @@ fn the_jobs_of_another_key_are_not_there() {
                 .unwrap(),
         )
     };
+
     let (alice, bob) = (submit("alice"), submit("bob"));
     assert_ne!(
         alice.job_id, bob.job_id,
@@ -275,6 +286,7 @@ fn the_jobs_of_another_key_are_not_there() {
             .unwrap()
             .is_none()
     );
+
     let list = |owner| {
         f.store
             .list_jobs(f.now(), owner, None, None, 10)
@@ -282,14 +294,17 @@ fn the_jobs_of_another_key_are_not_there() {
             .jobs
             .len()
     };
+
     assert_eq!([list("alice"), list("bob"), list("")], [1, 1, 0]);
     let delete = |owner| {
         f.store
             .delete_job(f.now(), owner, alice.job_id, TombstoneReason::Deleted)
             .unwrap()
     };
+
     assert!(!delete(Some("bob")) && of(None).is_some());
     assert!(delete(Some("alice")) && delete(Some("alice")) && !delete(Some("bob")));
+
     assert!(
         of(Some("bob")).is_none() && of(Some("alice")).is_some(),
         "a tombstone has an owner, too"
@@ -320,6 +335,7 @@ fn what_happens_is_counted_once() {
             .find(|counter| counter.0 == name && counter.1 == label);
         found.map_or(0.0, |counter| counter.2)
     };
+
     assert_eq!(
         (
             value("jobs_submitted", ""),
@@ -328,6 +344,7 @@ fn what_happens_is_counted_once() {
         ),
         (2.0, 1.0, 1.0)
     );
+
     assert_eq!(
         (value("claims", "prepare"), value("claims", "transcribe")),
         (1.0, 2.0)
@@ -340,6 +357,7 @@ fn what_happens_is_counted_once() {
         ),
         (4.0, 2.0, 2.0)
     );
+
     assert_eq!(
         (statistics.jobs.as_slice(), statistics.workers),
         (&[(Status::Pending, 1, 3.0)][..], 1)

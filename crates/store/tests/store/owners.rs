@@ -114,10 +114,12 @@ fn a_key_has_at_most_as_much_in_the_queue_as_it_may() {
         ),
         "{refused:?}"
     );
+
     accepted(f.submit_as("a", 10, quota));
     f.store
         .delete_job(f.now(), None, one, TombstoneReason::Deleted)
         .unwrap();
+
     assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
 }
 
@@ -133,6 +135,7 @@ fn every_way_out_of_the_queue_is_counted() {
         message: "no".to_owned(),
         retryable: false,
     };
+
     f.fail(&f.claim(&run), &failure);
     f.store
         .delete_job(f.now(), None, jobs[5], TombstoneReason::Deleted)
@@ -147,6 +150,7 @@ fn every_way_out_of_the_queue_is_counted() {
             .unwrap(),
         []
     );
+
     accepted(f.submit_as(
         "a",
         1,

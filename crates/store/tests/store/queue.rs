@@ -62,6 +62,7 @@ fn spans_are_merged_in_order_whoever_finishes_first() {
             .collect::<Vec<_>>(),
         [0, 1, 2]
     );
+
     assert_eq!(
         f.files(),
         Vec::<String>::new(),

@@ -204,6 +204,7 @@ impl Machine {
             }
             other => return Err(format!("its pickle has the instruction {other:#04x}")),
         }
+
         Ok(true)
     }
 

@@ -91,6 +91,7 @@ fn tensors_have_whisper_cpps_names_order_shapes_and_types() {
             )
         })
         .collect();
+
     let block = |side: &str| {
         [
             "mlp_ln.weight [8] f32",
@@ -111,11 +112,13 @@ fn tensors_have_whisper_cpps_names_order_shapes_and_types() {
         ]
         .map(|line| format!("{side}.blocks.0.{line}"))
     };
+
     let mut expected = vec![
         "decoder.positional_embedding [3, 8] f32".to_owned(),
         "encoder.positional_embedding [4, 8] f32".to_owned(),
         "decoder.token_embedding.weight [51865, 8] f16".to_owned(),
     ];
+
     expected.extend(block("decoder"));
     expected.extend(
         block("decoder")
@@ -123,6 +126,7 @@ fn tensors_have_whisper_cpps_names_order_shapes_and_types() {
             .skip(6)
             .map(|line| line.replace("attn", "cross_attn")),
     );
+
     expected.extend(["decoder.ln.weight [8] f32", "decoder.ln.bias [8] f32"].map(str::to_owned));
     expected.extend(
         [
@@ -131,6 +135,7 @@ fn tensors_have_whisper_cpps_names_order_shapes_and_types() {
         ]
         .map(str::to_owned),
     );
+
     expected.extend(
         [
             "encoder.conv2.weight [8, 8, 3] f16",
@@ -138,6 +143,7 @@ fn tensors_have_whisper_cpps_names_order_shapes_and_types() {
         ]
         .map(str::to_owned),
     );
+
     expected.extend(block("encoder"));
     expected.extend(
         [
@@ -146,6 +152,7 @@ fn tensors_have_whisper_cpps_names_order_shapes_and_types() {
         ]
         .map(str::to_owned),
     );
+
     assert_eq!(found, expected);
 }
 

@@ -39,6 +39,7 @@ impl Fixture {
             tensors: Vec::new(),
             aliases: Vec::new(),
         };
+
         let s = STATE;
         for (side, context) in [("encoder", 4), ("decoder", 3)] {
             fixture
@@ -62,6 +63,7 @@ impl Fixture {
             );
             fixture.linear(&format!("{layer}/self_attention/linear_1"), s, s, stored);
         }
+
         fixture.norm("decoder/layer_0/attention/layer_norm");
         fixture.linear("decoder/layer_0/attention/linear_0", s, s, stored);
         fixture.linear("decoder/layer_0/attention/linear_1", 2 * s, s, stored);
@@ -76,6 +78,7 @@ impl Fixture {
             "decoder/embeddings/weight".to_owned(),
             "decoder/projection/weight".to_owned(),
         ));
+
         fixture
     }
 
@@ -233,6 +236,7 @@ impl Ggml {
                 data,
             });
         }
+
         Self {
             header,
             mel_dims,

@@ -112,7 +112,9 @@ impl Decoder {
             last: None,
             tracks: 1,
         };
+
         decoder.open_part()?;
+
         Ok(decoder)
     }
 

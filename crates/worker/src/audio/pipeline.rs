@@ -39,15 +39,18 @@ pub(super) fn run(
         limits,
         control,
     };
+
     let attempt = Attempt {
         access: Access::Seekable,
         choice,
         gain: 1.0,
     };
+
     let error = match files.best(attempt) {
         Err(error) if error.is_about_the_file() => error,
         done => return done,
     };
+
     match files.best(Attempt {
         access: Access::Streamed,
         ..attempt
@@ -75,6 +78,7 @@ pub(super) fn run_piped(
         limits,
         1.0,
     );
+
     let mut samples = PipedSamples::open(pipe)?;
     let mut block = Vec::new();
     let mut decoded_bytes: u64 = 0;
@@ -94,6 +98,7 @@ pub(super) fn run_piped(
         }
         sink.push(shape, &block)?;
     }
+
     match sink.into_recording(false, Duration::ZERO)? {
         recording if recording.duration_ms == 0 => Err(AudioError::CorruptAudio(
             "ffmpeg finds no sound in it".into(),

@@ -132,6 +132,7 @@ pub fn read_span(spool: &Path, span: &Span) -> io::Result<Vec<f32>> {
                 .map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / FULL_SCALE),
         );
     }
+
     Ok(read)
 }
 

@@ -172,6 +172,7 @@ fn command(order: &Order, input: &Path) -> Command {
     } else {
         FORMATS.to_owned()
     };
+
     let mut file = std::ffi::OsString::from("file:");
     file.push(input);
     let mut command = Command::new(&order.ffmpeg);
@@ -193,6 +194,7 @@ fn command(order: &Order, input: &Path) -> Command {
             "-i",
         ])
         .arg(file);
+
     if let TrackChoice::Number(number) = order.track {
         command.args(["-map", &format!("0:a:{}", number.saturating_sub(1))]);
     }
@@ -210,6 +212,7 @@ fn command(order: &Order, input: &Path) -> Command {
         "au",
         "pipe:1",
     ]);
+
     command
 }
 

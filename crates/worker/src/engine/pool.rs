@@ -130,6 +130,7 @@ impl WeightsPool {
             let waited = self.changed.wait_timeout(entries, ROOM_TICK);
             entries = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+
         drop(entries);
         let loaded = self.load(key);
         let mut entries = self.lock();
@@ -144,7 +145,9 @@ impl WeightsPool {
                 Err(error)
             }
         };
+
         self.changed.notify_all();
+
         loaded
     }
 

@@ -168,6 +168,7 @@ mod tests {
         );
         assert!(request.options.word_timestamps && !request.is_bare);
         assert_eq!(check("").unwrap().output, Output::Text(Format::Text));
+
         for query in [
             "output=docx",
             "encode=perhaps",

@@ -65,6 +65,7 @@ fn page(request: &HttpRequest) -> Result<PageQuery, ApiError> {
         cursor: None,
         limit: DEFAULT_PAGE,
     };
+
     for (name, value) in QueryPairs::distinct(request)?.iter() {
         match name.as_str() {
             "status" => {
@@ -104,5 +105,6 @@ fn page(request: &HttpRequest) -> Result<PageQuery, ApiError> {
             }
         }
     }
+
     Ok(page)
 }

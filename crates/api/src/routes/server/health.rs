@@ -47,6 +47,7 @@ pub(crate) async fn get_readiness(state: web::Data<ApiState>) -> Result<HttpResp
             Ok((store.data().free_bytes()?, store.registered_workers()?))
         })
         .await?;
+
     if free < state.config.disk_reserve_bytes {
         let detail = format!(
             "{free} bytes are free on the data disk, below the reserve of {} (STENO_DISK_RESERVE_BYTES)",
@@ -54,6 +55,7 @@ pub(crate) async fn get_readiness(state: web::Data<ApiState>) -> Result<HttpResp
         );
         return Err(ApiError::new(ProblemCode::NotReady, detail).retry_after(60));
     }
+
     let workers = workers.into_iter().map(
         |RegisteredWorker {
              slots,
@@ -65,7 +67,9 @@ pub(crate) async fn get_readiness(state: web::Data<ApiState>) -> Result<HttpResp
             version,
         },
     );
+
     let version = steno_settings::VERSION.clone();
+
     Ok(HttpResponse::Ok().json(Readiness {
         status: "ready",
         version,

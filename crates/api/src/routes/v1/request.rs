@@ -233,6 +233,7 @@ impl Reading {
                 "word needs response_format verbose_json".to_owned(),
             ));
         }
+
         match name {
             "json" | "text" if self.stream => Ok(ResponseFormat::Stream),
             "json" => Ok(ResponseFormat::Json),

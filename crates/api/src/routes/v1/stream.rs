@@ -54,6 +54,7 @@ pub(super) async fn answer(delivery: Delivery, owner: Owner) -> Result<HttpRespo
         unsent: VecDeque::new(),
         end: None,
     };
+
     // Until there is something to send the status is open: a recording that cannot be read is a plain error.
     while streamer.unsent.is_empty() {
         streamer.advance().await?;
@@ -76,8 +77,10 @@ pub(super) async fn answer(delivery: Delivery, owner: Owner) -> Result<HttpRespo
         };
         Some((Ok::<_, ApiError>(event), streamer))
     });
+
     let mut response = sse::response();
     response.insert_header(("x-job-id", job_id.to_string()));
+
     Ok(response.streaming(Box::pin(events)))
 }
 

@@ -159,7 +159,9 @@ fn split(packet: &[u8]) -> Option<(Vec<u8>, &[u8])> {
             behind.split_at_checked(total + padding)?
         }
     };
+
     head.extend(body);
+
     Some((head, behind))
 }
 

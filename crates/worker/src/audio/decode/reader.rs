@@ -64,6 +64,7 @@ impl Reader {
             movie,
             has_ended: false,
         };
+
         let packets = match part.kind {
             Kind::Pcm(format) => {
                 return PcmReader::open(source, format)
@@ -85,6 +86,7 @@ impl Reader {
                 symphonia(open_movie(source.with_appendix(FILE_TYPE))?, Some(movie))
             }
         };
+
         Ok(Self::Packets(packets))
     }
 }

@@ -87,6 +87,7 @@ impl Mkv {
             element(&[0x9f], &[1]),
             element(&[0x62, 0x64], &[16]),
         ];
+
         let entry = |(index, default): (usize, &Option<u8>)| {
             let mut entry = element(&[0xd7], &[index as u8 + 1]);
             entry.extend(element(&[0x73, 0xc5], &[index as u8 + 1]));
@@ -106,6 +107,7 @@ impl Mkv {
             entry.extend(&self.encodings);
             element(&[0xae], &entry)
         };
+
         let tracks: Vec<u8> = self.defaults.iter().enumerate().flat_map(entry).collect();
         let segment = [
             element(
@@ -117,6 +119,7 @@ impl Mkv {
             self.clusters.clone(),
         ]
         .concat();
+
         let head = element(
             &[0x1a, 0x45, 0xdf, 0xa3],
             &element(&[0x42, 0x82], b"matroska"),
@@ -126,6 +129,7 @@ impl Mkv {
         } else {
             [&[0x18, 0x53, 0x80, 0x67], UNKNOWN_SIZE, &segment].concat()
         };
+
         [head, segment].concat()
     }
 }

@@ -81,6 +81,7 @@ pub(super) fn decoder_calls() -> Vec<Call> {
         libc::SYS_exit,
         libc::SYS_exit_group,
     ];
+
     let mut calls: Vec<Call> = any.into_iter().map(Call::any).collect();
     calls.extend([
         Call::when(
@@ -99,6 +100,7 @@ pub(super) fn decoder_calls() -> Vec<Call> {
         // How abort(3) ends this process, and no other.
         Call::when(libc::SYS_tgkill, [Condition::Is(0, std::process::id())]),
     ]);
+
     calls
 }
 

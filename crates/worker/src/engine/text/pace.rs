@@ -22,6 +22,7 @@ pub(super) fn mend(places: &mut [Range<f64>], letters: &[usize]) {
             .map(|count| (*count).max(1))
             .sum::<usize>() as f64
     };
+
     for word in 0..places.len() {
         if length(&places[word]) >= TOO_FAST * expected(word..word + 1) {
             continue;

@@ -87,6 +87,7 @@ impl Pauses {
             .iter()
             .filter(|pause| pause.end > from && pause.start < to)
             .collect();
+
         let mut starts = vec![None; words.len()];
         let mut ends = vec![None; words.len()];
         for (pause, after) in inside.iter().zip(assign(&inside, words, from..to)) {
@@ -99,6 +100,7 @@ impl Pauses {
                 *start = Some(pause.end.min(to));
             }
         }
+
         let mut placed = Vec::with_capacity(words.len());
         let mut first = 0;
         for word in 0..words.len() {
@@ -113,8 +115,10 @@ impl Pauses {
                 first = word + 1;
             }
         }
+
         let letters: Vec<_> = words.iter().map(|word| word.letters).collect();
         pace::mend(&mut placed, &letters);
+
         placed
     }
 }
@@ -144,6 +148,7 @@ fn assign(pauses: &[&Range<f64>], words: &[Boundary], heard: Range<f64>) -> Vec<
         }
         ((pause.start - at).max(at - pause.end).max(0.0) - bonus).max(0.0)
     };
+
     let places = words.len() + 1;
     // From the last pause to the first: the least cost of the pauses from `p` on, if the words before `w` are spoken for.
     let mut costs = vec![vec![0.0; places + 1]; pauses.len() + 1];
@@ -163,7 +168,9 @@ fn assign(pauses: &[&Range<f64>], words: &[Boundary], heard: Range<f64>) -> Vec<
             (costs[p][w], choices[p][w]) = best;
         }
     }
+
     let mut next = 0;
+
     choices
         .iter()
         .map(|choices| {

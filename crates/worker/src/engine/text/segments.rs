@@ -50,6 +50,7 @@ pub(crate) fn segments(decoded: Decoded<'_>) -> Vec<Segment> {
         no_speech_prob,
         pieces,
     } = decoded;
+
     let duration = samples.len() as f64 / f64::from(SAMPLE_RATE);
     let bytes: Vec<&[u8]> = pieces.iter().map(|piece| piece.bytes.as_slice()).collect();
     let mut segments: Vec<Segment> = Vec::with_capacity(pieces.len());
@@ -78,9 +79,11 @@ pub(crate) fn segments(decoded: Decoded<'_>) -> Vec<Segment> {
             text,
         });
     }
+
     if is_aligned {
         words::place(&mut segments, &Pauses::of(samples), duration);
     }
+
     segments
 }
 

@@ -73,6 +73,7 @@ impl Whisper {
                 .gpu_device(number as i32)
                 .flash_attn(align_as.is_none()),
         };
+
         if let Some(name) = align_as {
             parameters.dtw_parameters(alignment::parameters(name, weights.path())?);
         }
@@ -87,6 +88,7 @@ impl Whisper {
             None => WhisperContext::new_with_params(weights.path(), parameters),
         };
         let context = context.map_err(EngineError::failed("load the weights"))?;
+
         Ok(Self {
             context,
             precision,

@@ -41,6 +41,7 @@ fn view(request: &HttpRequest) -> Result<View, ApiError> {
         wait_s: preferred_wait(request),
         keep: false,
     };
+
     for (name, value) in QueryPairs::distinct(request)?.iter() {
         match name.as_str() {
             "wait" => {
@@ -71,7 +72,9 @@ fn view(request: &HttpRequest) -> Result<View, ApiError> {
             }
         }
     }
+
     view.wait_s = view.wait_s.min(LONGEST_WAIT_S);
+
     Ok(view)
 }
 
@@ -153,6 +156,7 @@ mod tests {
                 keep: true,
             },
         );
+
         for keep in ["True", "TRUE", "1"] {
             check(
                 &format!("/?keep={keep}"),
@@ -163,6 +167,7 @@ mod tests {
                 },
             );
         }
+
         check(
             "/",
             &[("prefer", "wait=100000")],
@@ -171,6 +176,7 @@ mod tests {
                 ..View::default()
             },
         );
+
         check(
             "/?wait=60",
             &[],
@@ -179,6 +185,7 @@ mod tests {
                 ..View::default()
             },
         );
+
         check(
             "/",
             &[("prefer", "respond-async, wait=9")],
@@ -187,6 +194,7 @@ mod tests {
                 ..View::default()
             },
         );
+
         let vtt = View {
             format: Some(Format::Vtt),
             ..View::default()
@@ -200,7 +208,9 @@ mod tests {
             )],
             &vtt,
         );
+
         check("/", &[("accept", "text/plain;q=0, text/vtt;q=0.1")], &vtt);
+
         check("/", &[("accept", "text/plain;q=0")], &View::default());
     }
 

@@ -188,6 +188,7 @@ fn one_language_is_spoken_and_several_are_candidates() {
         let options = check(&fields).unwrap().options;
         (options.language, options.languages)
     };
+
     assert_eq!(languages(&["de-DE"]), (Some("de".to_owned()), vec![]));
     assert_eq!(
         languages(&["fr", "en-US"]),
@@ -200,6 +201,7 @@ fn one_language_is_spoken_and_several_are_candidates() {
     ])
     .unwrap()
     .options;
+
     assert_eq!(
         (both.language.as_deref(), both.languages.len()),
         (Some("fr"), 0)
@@ -209,6 +211,7 @@ fn one_language_is_spoken_and_several_are_candidates() {
         Task::Transcribe,
     )
     .unwrap_err();
+
     assert_eq!(
         refusal.to_openai().1.error.param.as_deref(),
         Some("languages")
