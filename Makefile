@@ -16,7 +16,7 @@ help: ## list the targets
 tools: ## install missing build tools
 	@scripts/ensure-tools.sh
 
-build: tools ## build the three programs
+build: tools ## build the programs
 	cargo build --release --locked
 
 run: build ## build, fetch weights, serve, transcribe AUDIO=file (a sample), keep serving at BIND

@@ -47,7 +47,7 @@ fn transcribe_writes_the_result_and_acknowledges_it() {
 }
 
 #[test]
-fn many_recordings_in_many_formats_are_told_to_programs() {
+fn many_recordings_in_many_formats_are_reported_as_json() {
     let service = Settings::with_workers(1).set("STENO_SLOTS", "2").start();
     let folder = service.scratch().join("recordings");
     fs::create_dir_all(folder.join("inner")).unwrap();
@@ -161,7 +161,7 @@ fn files_that_are_no_transcripts_of_ours_are_left_alone() {
 }
 
 #[test]
-fn errors_are_told_in_words_of_the_command_line() {
+fn errors_use_the_words_of_the_command_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("api-keys");
     let mut add = std::process::Command::new(steno_e2e::binary_path("steno"));

@@ -62,7 +62,7 @@ fn segments_come_while_the_job_runs_and_are_those_of_the_result() {
 }
 
 #[test]
-fn a_follower_that_comes_back_is_told_the_rest_even_by_another_process() {
+fn a_resuming_follower_gets_the_remaining_events_from_any_process() {
     let mut service = Settings::with_workers(1).start();
     let recording = repeated("minute.opus", 3, &service.scratch());
     let job = service.client.submit(&recording, "language=en");
@@ -109,7 +109,7 @@ fn a_follower_that_comes_back_is_told_the_rest_even_by_another_process() {
 }
 
 #[test]
-fn a_failure_is_an_event_and_a_stranger_s_id_a_problem() {
+fn a_failure_is_an_event_and_an_unknown_id_a_problem() {
     let service = Settings::with_workers(1).start();
     let job = service.client.submit(&fixture("clip.txt"), "");
     let events: Vec<_> = service.client.events(&events_path(job), None).collect();

@@ -87,7 +87,7 @@ fn a_client_that_goes_away_in_mid_upload_leaves_no_file() {
 }
 
 #[test]
-fn a_client_that_stops_sending_is_told_so() {
+fn a_client_that_stops_sending_gets_408() {
     let service = Settings::with_workers(0)
         .set("STENO_UPLOAD_CHUNK_TIMEOUT", "1s")
         .start();

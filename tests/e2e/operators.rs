@@ -128,7 +128,7 @@ fn a_task_that_waits_can_be_hurried_and_an_ended_job_cannot() {
     let service = Settings::with_workers(0).start();
     let job = service.client.submit(&fixture("clip.opus"), "").to_string();
     assert_eq!(admin(&service, &["retry", &job]).1, "0 tasks are due now\n");
-    assert!(!admin(&service, &["retry", &uuid_of_nobody()]).0);
+    assert!(!admin(&service, &["retry", &unknown_uuid()]).0);
     let mut service = service;
     service.start_worker();
     let bad = service.client.submit(&fixture("clip.txt"), "");
@@ -137,12 +137,12 @@ fn a_task_that_waits_can_be_hurried_and_an_ended_job_cannot() {
     assert!(!retried && said.contains("submitted again"), "{said}");
 }
 
-fn uuid_of_nobody() -> String {
+fn unknown_uuid() -> String {
     steno_models::JobId::random().to_string()
 }
 
 #[test]
-fn another_user_than_the_owner_is_told_to_run_the_command_as_the_owner() {
+fn another_user_gets_advice_to_run_as_the_owner() {
     let service = Settings::with_workers(0).start();
     let folder = service.scratch();
     fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();

@@ -175,7 +175,7 @@ fn a_connection_is_kept_for_a_next_call_as_long_as_it_was_set() {
 }
 
 #[test]
-fn connections_that_ask_for_nothing_keep_nobody_out() {
+fn idle_connections_block_no_client() {
     let service = Settings::with_workers(0)
         .set("STENO_MAX_CONNECTIONS", "50")
         .start();
@@ -235,7 +235,7 @@ fn a_call_whose_client_has_left_does_not_keep_its_connection() {
 }
 
 #[test]
-fn beyond_the_connections_that_are_served_a_call_is_told_so() {
+fn requests_above_the_connection_limit_get_503() {
     let service = Settings::with_workers(0)
         .set("STENO_MAX_CONNECTIONS", "5")
         .start();

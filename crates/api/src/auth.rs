@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_calls_too_often_is_told_when_to_come_again() {
+    fn a_key_over_its_rate_gets_retry_after() {
         let file = format!("alice sha256:{SECRET} requests_per_second=2\n");
         let entries = file::parse(&file, KeyLimits::default()).unwrap();
         let key = ApiKey::from(entries.into_iter().next().unwrap());

@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn origins_are_told_from_addresses_of_pages() {
+    fn origins_are_distinguished_from_page_addresses() {
         for origin in [
             "https://a.example",
             "http://localhost:3000",

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_that_a_proxy_passes_on_are_told_from_direct_ones() {
+    fn forwarded_requests_are_distinguished_from_direct_ones() {
         let with = |header: (&'static str, &str)| {
             let request = TestRequest::default()
                 .insert_header(("host", "localhost"))

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_in_order_is_told_from_a_reset() {
+    fn an_orderly_end_is_distinguished_from_a_reset() {
         let stage = |server: &TcpStream| info(server.as_fd()).unwrap().stage;
         let (server, client) = pair();
         assert_eq!(stage(&server), Stage::Open);

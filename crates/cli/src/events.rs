@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_told_in_a_line() {
+    fn events_are_printed_in_a_line() {
         let check = |event: &str, data: &str, expected: Option<&str>| {
             let message = Message {
                 event: event.to_owned(),

@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_drawn_where_nobody_looks() {
+    fn no_progress_is_drawn_without_a_terminal() {
         let board = Board::with(false);
         assert!(!board.is_watched());
         assert!(board.add("talk.wav").bar.is_hidden());

@@ -5,7 +5,7 @@
 //!
 //! To add an option: a field in [`TranscribeRequest`] and a row in [`OPTIONS`]. The reader, the message that lists the
 //! known options, the `OpenAPI` document, the fingerprint and the workers' requirements follow from the row. What remains is
-//! the documentation (`docs/API.md`, `docs/openapi.json`) and a flag of `steno submit`; tests name what is missing.
+//! the documentation (`docs/API.md`, `docs/openapi.json`) and a flag of `steno transcribe`; tests name what is missing.
 
 mod fields;
 mod parse;

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_person_has_to_put_right_is_told_from_what_passes() {
+    fn lasting_errors_are_distinguished_from_passing_ones() {
         let folder = std::path::PathBuf::from("weights");
         let missing = WeightsError::NotInstalled {
             name: "base".to_owned(),

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_process_s_socket_is_removed_and_a_full_queue_blocks_nobody() {
+    fn a_dead_socket_is_removed_and_a_full_queue_blocks_no_sender() {
         let (_root, data) = long_data_dir();
         let dead = data.wake().join("worker-dead.sock");
         drop(UnixDatagram::bind(Folder::open(&data).unwrap().address("worker-dead.sock")).unwrap());

@@ -161,7 +161,7 @@ fn texts(segments: &[Segment]) -> Vec<(u32, &str)> {
 }
 
 #[test]
-fn segments_are_told_once_and_in_order_while_a_job_runs_and_after() {
+fn segments_are_sent_once_and_in_order_while_a_job_runs_and_after() {
     let f = Fixture::new();
     let job = f.submit();
     let run = f.worker();

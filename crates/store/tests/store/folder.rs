@@ -25,7 +25,7 @@ fn a_missing_queue_is_an_error_and_not_a_new_queue() {
 }
 
 #[test]
-fn a_folder_of_somebody_else_is_refused_as_it_is() {
+fn a_folder_of_another_user_is_refused_unchanged() {
     let root = tempfile::tempdir().unwrap();
     let audio = root.path().join("audio");
     fs::create_dir(&audio).unwrap();

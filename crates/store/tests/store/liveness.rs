@@ -187,7 +187,7 @@ fn a_task_on_which_a_worker_died_is_done_alone_and_its_neighbours_never_fail_for
 }
 
 #[test]
-fn a_worker_that_knows_why_it_dies_charges_nobody_else() {
+fn a_worker_that_knows_why_it_dies_charges_only_that_task() {
     let f = Fixture::new();
     let (hung, other) = (f.submit(), f.submit());
     for death in 1..=3 {

@@ -36,7 +36,7 @@ fn a_job_of_one_span_completes_with_its_prepare_task() {
 }
 
 #[test]
-fn spans_are_merged_in_order_whoever_finishes_first() {
+fn spans_are_merged_in_order_of_the_recording() {
     let f = Fixture::new();
     let job = f.submit();
     let run = f.worker();
@@ -258,7 +258,7 @@ fn the_version_changes_with_every_commit_of_any_process() {
 }
 
 #[test]
-fn a_job_that_cannot_be_read_fails_and_stands_before_nobody() {
+fn a_job_that_cannot_be_read_fails_and_blocks_no_other() {
     let f = Fixture::new();
     let (unreadable, next) = (f.submit(), f.submit());
     let database = rusqlite::Connection::open(f.data().database()).unwrap();

@@ -66,7 +66,7 @@ fn a_pulled_file_is_installed_with_its_record() {
 }
 
 #[test]
-fn a_second_pull_asks_nobody() {
+fn a_second_pull_sends_no_request() {
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::new(folder.path());
     let server = serve(content(), Manner::Good);

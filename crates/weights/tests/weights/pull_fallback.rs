@@ -215,7 +215,7 @@ fn a_wheel_that_is_no_archive_is_refused() {
 }
 
 #[test]
-fn a_machine_without_python_is_told_so() {
+fn a_machine_without_python_gets_a_clear_error() {
     let folder = tempfile::tempdir().unwrap();
     let error = failure(&Cache::new(folder.path()), &entry(), &settings());
     assert!(

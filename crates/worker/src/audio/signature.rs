@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn known_containers_are_told_from_text() {
+    fn known_containers_are_distinguished_from_text() {
         assert_eq!(classify(b"RIFF\0\0\0\0WAVEfmt "), Signature::Known);
         assert_eq!(classify(b"\0\0\0\x20ftypM4A "), Signature::Known);
         assert_eq!(classify(b"RIFF\0\0\0\0AVI LIST"), Signature::Foreign("AVI"));

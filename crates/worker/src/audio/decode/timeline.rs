@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_runs_fast_adds_nothing_and_a_slow_drift_is_made_up() {
+    fn a_fast_clock_adds_nothing_and_a_slow_drift_is_corrected() {
         // Nine percent too fast, as 48 kHz for 44.1 kHz.
         let mut timeline = Timeline::new(3_600.0);
         let mut added = 0.0;

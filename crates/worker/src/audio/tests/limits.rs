@@ -66,7 +66,7 @@ fn a_stop_is_obeyed_between_packets() {
 }
 
 #[test]
-fn failures_of_the_disk_are_told_from_failures_of_the_file() {
+fn disk_failures_are_distinguished_from_file_failures() {
     let dir = tempfile::tempdir().unwrap();
     let (input, spool) = (dir.path().join("input"), dir.path().join("spool"));
     let absent = prepare(&input, &spool, &Limits::default(), AUTOMATIC, &Never);

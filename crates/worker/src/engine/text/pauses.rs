@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_at_the_ends_is_nobody_s() {
+    fn silence_at_the_ends_belongs_to_no_speaker() {
         check("....####..", &[0.5], &[(0.2, 0.4)]);
         check(".####.", &[0.2], &[(0.05, 0.25)]);
     }

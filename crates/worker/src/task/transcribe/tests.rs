@@ -209,7 +209,7 @@ fn a_language_without_text_is_replaced_by_the_one_that_is_spoken() {
 }
 
 #[test]
-fn unlikely_text_in_a_detected_language_gives_way_to_a_better_one() {
+fn unlikely_text_in_a_detected_language_is_replaced_by_a_better_one() {
     let better = &[("en", -1.1), ("es", -0.4)];
     let worse = &[("en", -1.1), ("es", -1.4)];
     let span = ("en", DETECTED, Certainty::Speech);
@@ -360,7 +360,7 @@ fn times_of_text_and_of_dropped_text_are_those_of_the_recording() {
 }
 
 #[test]
-fn unlikely_text_is_better_than_none_where_somebody_speaks() {
+fn unlikely_text_is_better_than_none_where_there_is_speech() {
     let said = |text: &str| {
         vec![Segment {
             text: text.to_owned(),

@@ -72,7 +72,7 @@ fn doubtful_words_get_a_second_look() {
 }
 
 #[test]
-fn a_phrase_is_said_twice_if_two_looks_agree() {
+fn a_repeated_phrase_is_kept_if_two_runs_agree() {
     let twice = "He could wait no longer. He could wait no longer.";
     check_second_look(
         [(twice, -0.2), ("He could wait no longer.", -0.3)],
@@ -101,7 +101,7 @@ fn doubtful_words_on_which_two_runs_agree_are_kept() {
 }
 
 #[test]
-fn words_nobody_spoke_are_dropped() {
+fn hallucinated_words_are_dropped() {
     let hallucinated: &[(&str, f32)] = &[("Thank you.", -2.0)];
     check(
         &[hallucinated, hallucinated],
