@@ -152,6 +152,13 @@ impl From<AudioError> for Failed {
             AudioError::EmptyAudio => Self::EmptyAudio,
             AudioError::TooLong { limit_seconds } => Self::TooLong { limit_seconds },
             AudioError::Stopped => Self::Stopped,
+            // An allocation failed under the decoder's own limit. The kernel's ENOMEM has a number, and is
+            // an error of the machine.
+            AudioError::Input(error)
+                if error.kind() == io::ErrorKind::OutOfMemory && error.raw_os_error().is_none() =>
+            {
+                Self::CorruptAudio("it takes far too much memory".into())
+            }
             AudioError::Input(error) => Self::Input(error.into()),
             AudioError::Spool(error) => Self::Spool(error.into()),
         }
@@ -204,6 +211,15 @@ mod tests {
             Message::Failed(failed) => failed.into(),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn a_recording_over_the_memory_limit_is_not_an_error_of_the_machine() {
+        let own_limit = AudioError::Input(io::ErrorKind::OutOfMemory.into());
+        assert!(matches!(sent_over(own_limit), AudioError::CorruptAudio(_)));
+
+        let machine = AudioError::Input(io::Error::from_raw_os_error(12));
+        assert!(matches!(sent_over(machine), AudioError::Input(_)));
     }
 
     #[test]
