@@ -52,6 +52,7 @@ fn describe(message: &Message) -> Option<String> {
             let left = progress
                 .eta_seconds
                 .map(|seconds| format!(", about {} left", duration(seconds)));
+
             Some(format!(
                 "{:.0} %{}",
                 progress.progress * 100.0,

@@ -192,6 +192,7 @@ fn stored_outcome(
             let remaining = Duration::from_millis(remaining_ms);
             let pause = next_attempt(delivery.attempts + 1, retry_after, jitter, remaining);
             let next_at = pause.map(|pause| now.wall.plus_ms(pause.as_millis() as i64));
+
             DeliveryOutcome {
                 status: match next_at {
                     Some(_) => DeliveryStatus::Pending,

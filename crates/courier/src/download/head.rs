@@ -49,6 +49,7 @@ pub(super) fn read(
             check_encoding(headers)?;
             let range = headers.get(CONTENT_RANGE).and_then(content_range);
             let (start, total) = range.ok_or(DownloadError::InvalidRange)?;
+
             Ok(Meaning::Body(Head {
                 is_partial: true,
                 start,

@@ -47,6 +47,7 @@ impl Store {
                 Some(JobLookup::Deleted(tombstone)) => return Ok(Some(Err(tombstone))),
                 Some(JobLookup::Job(status, options)) => (status, options),
             };
+
             let (segments, sent) = match &status.result {
                 Some(result) => {
                     let new = result
@@ -64,6 +65,7 @@ impl Store {
                 }
                 None => new_segments(tx, job_id, sent)?,
             };
+
             Ok(Some(Ok(Followed {
                 status,
                 options,

@@ -209,6 +209,7 @@ fn input(row: &ClaimRow) -> Result<TaskInput, StoreError> {
                     action: "read a span",
                 });
             };
+
             Ok(TaskInput::Transcribe(SpanTask {
                 spool: spool.clone(),
                 index,

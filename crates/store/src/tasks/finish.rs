@@ -42,6 +42,7 @@ impl Store {
                     });
                 }
             };
+
             let next = claim_next(tx, effects, now, &claim.run_id, claim_more)?;
             Ok(Finished { settled, next })
         })

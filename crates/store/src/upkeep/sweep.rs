@@ -137,12 +137,14 @@ impl Store {
             TombstoneReason::Expired => tx.due_expired(now.wall, BATCH),
             _ => tx.due_retrieved(now.wall, BATCH),
         };
+
         loop {
             // Read without the write lock first: most sweeps find nothing.
             let due = self.read(select_due)?;
             if due.is_empty() {
                 return Ok(());
             }
+
             let in_batch = self.write(|tx, effects| {
                 if !self.is_clock_noted(tx, now)? {
                     return Ok(0);
@@ -153,6 +155,7 @@ impl Store {
                 }
                 Ok(due.len() as u32)
             })?;
+
             if in_batch == 0 {
                 // The clock has jumped since this sweep began, or another process was faster.
                 return Ok(());

@@ -136,6 +136,7 @@ impl PacketReader {
                         return Pulled::End { truncated: true };
                     }
                 };
+
                 let tracks = format.tracks();
                 let base = tracks
                     .iter()
@@ -148,6 +149,7 @@ impl PacketReader {
                 let at = tick
                     .filter(|_| movie.is_some())
                     .map(|tick| packet.pts.get() as f64 * tick);
+
                 Pulled::Packet {
                     packet,
                     at,
