@@ -89,6 +89,7 @@ fn run_native(engine: &Engine, spans: &[&[f32]], at_a_time: usize) -> usize {
                         let Some(span) = spans.get(at) else {
                             return tokens;
                         };
+
                         let request = Request {
                             language: 0,
                             translate: false,
@@ -103,6 +104,7 @@ fn run_native(engine: &Engine, spans: &[&[f32]], at_a_time: usize) -> usize {
                 })
             })
             .collect();
+
         callers
             .into_iter()
             .map(|caller| caller.join().expect("a caller"))

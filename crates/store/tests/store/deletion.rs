@@ -288,6 +288,7 @@ fn a_clock_that_jumps_deletes_nothing_early_and_keeps_nothing_longer() {
         f.store
             .mark_retrieved(f.now(), f.now().wall, retrieved)
             .unwrap();
+
         f.clock.jump_wall_ms(jump_ms);
         assert_eq!(
             f.store.sweep(f.now()).unwrap(),
@@ -299,6 +300,7 @@ fn a_clock_that_jumps_deletes_nothing_early_and_keeps_nothing_longer() {
             Status::Completed,
             "its grace goes on"
         );
+
         f.clock.advance_ms(61_000);
         f.store.sweep(f.now()).unwrap();
         assert_eq!(
@@ -306,6 +308,7 @@ fn a_clock_that_jumps_deletes_nothing_early_and_keeps_nothing_longer() {
             Some(TombstoneReason::Retrieved),
             "and ends"
         );
+
         f.clock.advance_ms(24 * HOUR_MS - 62_000);
         assert_eq!(f.store.sweep(f.now()).unwrap(), Sweep::default());
         f.clock.advance_ms(2_000);
