@@ -8,7 +8,7 @@ use crate::weights_file::BINS;
 
 /// Samples of a second.
 pub const SAMPLE_RATE: usize = 16_000;
-/// Samples from the start of one frame to that of the next.
+/// Samples between the starts of two frames.
 pub(crate) const HOP: usize = 160;
 /// Samples of a frame.
 const WINDOW: usize = 400;

@@ -151,7 +151,7 @@ fn part(segment: &Segment, words: Vec<Word>, text: String) -> Segment {
     }
 }
 
-/// The text of each part: from its first word up to that of the next part, so that spacing stays as it was.
+/// The text of each part. It ends where the first word of the next part starts, so that spacing is unchanged.
 fn texts(text: &str, parts: &[(Option<u32>, Vec<Word>)]) -> Vec<String> {
     let mut starts = Vec::new();
     let mut from = 0;

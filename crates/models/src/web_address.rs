@@ -38,7 +38,7 @@ impl WebAddress {
         self.0.host().expect("checked when it was parsed")
     }
 
-    /// The port, or that of the scheme.
+    /// The port in the address, or the default port of its scheme.
     pub fn port(&self) -> u16 {
         let port = self.0.port_or_known_default();
         port.expect("http and https have a port of their own")

@@ -20,7 +20,7 @@ pub(crate) const PANEL: usize = 64;
 #[derive(Clone, Copy)]
 pub(crate) struct Rows<'a> {
     pub(crate) values: &'a [f32],
-    /// From the start of a row to that of the next.
+    /// Distance between the starts of two rows.
     pub(crate) stride: usize,
     /// From the start of a row to the head's part of it.
     pub(crate) offset: usize,
