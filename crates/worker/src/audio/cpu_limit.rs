@@ -1,4 +1,4 @@
-//! A bound on the processor time that one file may take to decode: a file that makes a decoder turn in circles ends there.
+//! Limits the processor time for decoding one file, so that a file that puts a decoder into an endless loop fails.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// For each second of sound that was decoded, this much more. Decoding takes about a hundredth of it.
+/// Time added for each second of decoded sound. Decoding normally takes about a hundredth of it.
 const SHARE_OF_SOUND: f64 = 0.5;
 
-/// Shared by those who read the file and those who count what came of it. For one thread.
+/// Shared by the file's readers and the code that counts decoded samples. For one thread.
 #[derive(Clone, Debug)]
 pub(super) struct CpuLimit {
     began: Duration,
@@ -18,7 +18,7 @@ pub(super) struct CpuLimit {
 }
 
 impl CpuLimit {
-    /// Begins to count the time of this thread. `base` is for a file that yields nothing.
+    /// Starts counting this thread's processor time. `base` is the limit for a file without any sound.
     pub(super) fn begin(base: Duration) -> Self {
         Self {
             began: thread_time(),
@@ -27,7 +27,7 @@ impl CpuLimit {
         }
     }
 
-    /// Notes how much sound there is by now.
+    /// Records how much sound has been decoded so far.
     pub(super) fn note_decoded(&self, length: Duration) {
         self.decoded_ms
             .store(length.as_millis() as u64, Ordering::Relaxed);

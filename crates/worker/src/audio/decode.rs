@@ -1,7 +1,7 @@
 //! Decodes an untrusted file to blocks of interleaved samples: demuxers and decoders behind one interface.
 //!
-//! Called by [`pipeline`](super::pipeline). The container is found by content alone, panics of the decoders are caught, and no number
-//! of a header is believed. Never skips ahead, never holds more than one packet and the silence before it as a number.
+//! Called by [`pipeline`](super::pipeline). The container is recognised by its content alone, panics of decoders are caught, and no number
+//! in a header is trusted. Never seeks forward. Holds at most one packet; silence before it is kept as a sample count.
 
 mod aac_config;
 mod adts;
@@ -43,13 +43,13 @@ const MIN_RATE: u32 = 4_000;
 const MAX_RATE: u32 = 384_000;
 const MAX_CHANNELS: usize = 64;
 const OPUS_RATE: u32 = 48_000;
-/// The shape of silence before the first sound.
+/// Sample rate and channels of silence before the first sound.
 const SILENT: Shape = Shape {
     rate: 16_000,
     channels: 1,
 };
 
-/// Silence that is still to be given.
+/// Silence that is still to be returned.
 struct Silence {
     frames: u64,
     shape: Shape,
@@ -67,14 +67,14 @@ pub(super) struct Decoder {
     parts: VecDeque<Part>,
     /// `None` between parts.
     reader: Option<Reader>,
-    /// The header of the part in progress says that there was more.
+    /// The current part ended before the length in its header.
     part_truncated: bool,
-    /// Of the part in progress; `None` for plain samples.
+    /// Decoder of the current part; `None` for plain samples.
     codec: Option<Codec>,
     track: u32,
     timeline: Timeline,
     silence: Option<Silence>,
-    /// A block that waits for the silence before it.
+    /// A block to return after the silence before it.
     held: Option<(Shape, Vec<f32>)>,
     last: Option<(Shape, usize)>,
     /// Tracks of the first part.
@@ -123,7 +123,7 @@ impl Decoder {
         self.tracks
     }
 
-    /// Decodes the next packet into `block`, interleaved, whatever the values in the file.
+    /// Decodes the next packet into `block`, interleaved. Samples may have any value, NaN included.
     pub(super) fn next(&mut self, block: &mut Vec<f32>) -> Result<Step, AudioError> {
         block.clear();
         if let Some(step) = self.give_silence(block) {
@@ -240,7 +240,7 @@ impl Decoder {
         });
     }
 
-    /// Gives up to a second of the silence that is due.
+    /// Returns up to a second of the pending silence.
     fn give_silence(&mut self, block: &mut Vec<f32>) -> Option<Step> {
         let silence = self.silence.as_mut()?;
         let frames = silence.frames.min(u64::from(silence.shape.rate));
@@ -286,7 +286,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// The part in progress has ended. Goes on with the next one.
+    /// Ends the current part and opens the next one.
     fn end_part(&mut self, truncated: bool) -> Result<Step, AudioError> {
         let truncated = truncated || self.part_truncated;
         self.reader = None;
@@ -299,7 +299,7 @@ impl Decoder {
             match opened {
                 Ok(()) => return Ok(Step::Nothing),
                 Err(error @ (AudioError::Input(_) | AudioError::Stopped)) => return Err(error),
-                // What is joined to a recording may be anything.
+                // The bytes after a recording may be anything.
                 Err(_) => is_broken = true,
             }
         }
@@ -310,12 +310,12 @@ impl Decoder {
     }
 }
 
-/// The file makes the decoder work without end.
+/// Decoding used more processor time than allowed.
 pub(super) fn too_costly() -> AudioError {
     AudioError::CorruptAudio("it takes far too long to decode".into())
 }
 
-/// Symphonia's words without its prefix, which would call damage an unsupported feature.
+/// Symphonia's message without its prefix "unsupported feature", which would be wrong for a damaged file.
 fn reason(error: &Error) -> String {
     match error {
         Error::IoError(error) if error.kind() == io::ErrorKind::OutOfMemory => {
@@ -328,7 +328,7 @@ fn reason(error: &Error) -> String {
     }
 }
 
-/// Runs a call into symphonia. After a panic the state of what was called is unknown: it is not called again.
+/// Calls symphonia and catches a panic. After a panic its state is unknown, so it is not called again.
 fn guarded<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(Error::LimitError("the decoder panicked")))
 }

@@ -1,22 +1,22 @@
 //! Interleaved audio of one to eight channels to one channel, without losing a voice.
 //!
 //! Called by [`pipeline`](super::pipeline). A plain average loses speech in two known ways: antiphase channels cancel out, and one
-//! voice beside silent channels turns quiet. So each half second is weighed: channels are averaged and the level restored,
-//! and only where averaging cancels the sound does the loudest channel stand alone. Never drops a channel for being quiet:
+//! voice beside silent channels turns quiet. So each half second is measured: channels are averaged and the level restored,
+//! and only where the average cancels the sound is the loudest channel used alone. Never drops a quiet channel:
 //! it may be the other side of a telephone call.
 
 /// Energy of the average, as a share of what unrelated channels would give, below which channels cancel each other.
 const CANCELS_BELOW: f32 = 0.2;
-/// The same share above which averaging is safe again. Higher than the above, so that the choice does not flutter.
+/// The share above which averaging is safe again. Higher than the other threshold, so that the choice does not change all the time.
 const SAFE_ABOVE: f32 = 0.5;
 /// Another channel takes over only when it has this many times the energy.
 const LOUDER_BY: f32 = 2.0;
 /// Mean energy below which a block is silence and changes nothing (about -80 dB of full scale).
 const SILENT_BELOW: f32 = 1e-8;
-/// Share of a new level in the level kept: about a second and a half until a change is followed.
+/// Weight of a new level in the running average, which follows a change within about a second and a half.
 const LEVEL_STEP: f32 = 0.3;
 
-/// Where the sound is taken from.
+/// Which channels the mono signal is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
     Average,
@@ -50,7 +50,7 @@ impl Downmix {
         }
     }
 
-    /// Appends to `mono` what is decided by now; up to half a second stays behind. Samples may be of any value.
+    /// Appends the finished part to `mono`; up to half a second stays buffered. Samples may have any value.
     pub(super) fn push(&mut self, interleaved: &[f32], mono: &mut Vec<f32>) {
         let clean = interleaved.iter().map(|&sample| sanitise(sample));
         if self.channels == 1 {
@@ -67,7 +67,7 @@ impl Downmix {
         self.pending.extend_from_slice(&pending[whole..]);
     }
 
-    /// Appends what stayed behind.
+    /// Appends the buffered rest.
     pub(super) fn finish(mut self, mono: &mut Vec<f32>) {
         let pending = std::mem::take(&mut self.pending);
         if !pending.is_empty() {
@@ -95,7 +95,7 @@ impl Downmix {
         self.weights = target;
     }
 
-    /// Analyses one block and settles the source and the level.
+    /// Measures one block and chooses channels and gain.
     fn weigh(&mut self, block: &[f32]) {
         let count = self.channels as f32;
         let frames = (block.len() / self.channels) as f32;

@@ -44,7 +44,7 @@ pub enum AudioError {
 }
 
 impl AudioError {
-    /// Whether it says that the file cannot be decoded, rather than that something else went wrong.
+    /// Whether the file itself cannot be decoded.
     pub(super) fn is_about_the_file(&self) -> bool {
         matches!(
             self,
@@ -57,7 +57,7 @@ impl AudioError {
         Self::NeedsFfmpeg(format.to_owned())
     }
 
-    /// The same verdict on a format once more.
+    /// A copy of an error about the format, for a second report.
     pub(super) fn of_format(&self) -> Self {
         match self {
             Self::NeedsFfmpeg(format) => Self::NeedsFfmpeg(format.clone()),

@@ -61,7 +61,7 @@ pub(super) fn run(
         }),
         Err(stopped @ (AudioError::Stopped | AudioError::TooLong { .. })) => Err(stopped),
         Err(retry @ (AudioError::Input(_) | AudioError::Spool(_))) => Err(retry),
-        // What the first attempt found is nearer to the truth.
+        // The first attempt's error describes the file better.
         Err(_) => Err(error),
     }
 }
@@ -107,7 +107,7 @@ pub(super) fn run_piped(
     }
 }
 
-/// What stays the same from attempt to attempt at one file.
+/// The inputs that all attempts at one file share.
 struct Files<'a> {
     input: &'a File,
     spool: &'a File,
@@ -115,16 +115,16 @@ struct Files<'a> {
     control: &'a dyn Control,
 }
 
-/// One way to decode it.
+/// Track and gain of one attempt.
 #[derive(Clone, Copy)]
 struct Attempt {
     access: Access,
     choice: TrackChoice,
-    /// What samples are multiplied with before they are stored.
+    /// Factor applied to samples before they are stored.
     gain: f32,
 }
 
-/// A decoded file, and how it came out.
+/// A decoded file with what was measured.
 struct Decoded {
     recording: Recording,
     /// Loudest sample, before the gain.
@@ -171,7 +171,7 @@ impl Files<'_> {
                 Err(error) => return Err(error),
             }
         }
-        // All are silent: the spool has another one by now.
+        // All are silent: the spool now holds another track, so decode the first again.
         Ok((self.decode(attempt)?, attempt))
     }
 
@@ -236,7 +236,7 @@ impl Files<'_> {
         let peak = sink.peak;
         let recording = sink.into_recording(truncated, damaged)?;
         if blocks == 0 || recording.duration_ms == 0 {
-            // A container that announced packets and gave no sound is damaged; one without packets is merely empty.
+            // A container with packets and no sound is damaged; one without packets is empty.
             return Err(match (truncated, packets) {
                 (false, 0) => AudioError::EmptyAudio,
                 _ => AudioError::CorruptAudio("no sound could be decoded".into()),
@@ -287,7 +287,7 @@ impl<'a> Sink<'a> {
     }
 
     fn push(&mut self, shape: Shape, block: &[f32]) -> Result<(), AudioError> {
-        // A chained file may change its rate or channels: the old filters yield their tail, new ones begin.
+        // A chained file may change its rate or channels: flush the old filters and make new ones.
         let has_changed = |filters: &Filters| filters.shape != shape;
         if self.filters.as_ref().is_some_and(has_changed) {
             self.end_filters()?;
@@ -336,7 +336,7 @@ impl<'a> Sink<'a> {
         self.spool.write(&self.quantised).map_err(AudioError::Spool)
     }
 
-    /// What was stored, and where people speak in it.
+    /// The stored samples and the spans of speech in them.
     fn into_recording(self, truncated: bool, damaged: Duration) -> Result<Recording, AudioError> {
         let (samples, frames) = self.finish()?;
         Ok(Recording {
@@ -347,7 +347,7 @@ impl<'a> Sink<'a> {
         })
     }
 
-    /// Samples written and what is known of their frames.
+    /// Samples written and the detector's frames.
     fn finish(mut self) -> Result<(u64, Frames), AudioError> {
         self.end_filters()?;
         Ok((

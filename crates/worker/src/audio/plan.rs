@@ -33,7 +33,7 @@ const PAUSE_HALF_WIDTH: usize = 4;
 pub(super) fn plan(frames: &Frames, total_samples: u64) -> Vec<Span> {
     let probabilities = &frames.probabilities;
     let found = pad(&regions(probabilities), probabilities.len());
-    // One voice that is surely there vouches for the quieter ones beside it.
+    // One certain voice makes the quieter sounds next to it count as speech.
     let has_speech = found
         .iter()
         .any(|region| is_certain(&probabilities[region.clone()]));
@@ -130,7 +130,7 @@ fn split(region: Range<usize>, probabilities: &[u8]) -> Vec<Range<usize>> {
     pieces
 }
 
-/// The frame of `window` amid the least speech; the later one of equals, for the longer span.
+/// The frame of `window` with the least speech around it; of equals the later one, which makes the span longer.
 fn quietest(window: Range<usize>, probabilities: &[u8]) -> usize {
     let around = |frame: usize| -> u32 {
         let last = probabilities.len() - 1;

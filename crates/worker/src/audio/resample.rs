@@ -13,7 +13,7 @@ use super::SAMPLE_RATE;
 const MAX_FFT_PERIOD: u32 = 4096;
 const SINC_CHUNK: usize = 2048;
 
-/// Turns mono samples of one rate into 16 kHz samples.
+/// Resamples mono samples of one rate to 16 kHz.
 pub(super) struct Resampler {
     /// `None` when the input is at 16 kHz already.
     inner: Option<Box<dyn rubato::Resampler<f32>>>,
@@ -43,7 +43,7 @@ impl Resampler {
         }
     }
 
-    /// Appends to `out` what `mono` yields at 16 kHz.
+    /// Resamples `mono` and appends to `out`.
     pub(super) fn push(&mut self, mono: &[f32], out: &mut Vec<f32>) {
         self.frames_in += mono.len() as u64;
         if self.inner.is_none() {
@@ -78,8 +78,8 @@ impl Resampler {
         out.truncate((start + (self.samples_out - before) - surplus) as usize);
     }
 
-    /// Runs one chunk from `pending[used..]` and returns the frames it took, or `None` when a whole chunk is not there yet.
-    /// At the end a short chunk is filled up with silence.
+    /// Resamples one chunk of `pending[used..]` and returns the frames it used, or `None` if a whole chunk is not there yet.
+    /// At the end a short chunk is padded with silence.
     fn process(&mut self, used: usize, at_end: bool, out: &mut Vec<f32>) -> Option<usize> {
         let inner = self.inner.as_mut()?;
         let available = self.pending.len() - used;

@@ -8,7 +8,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 const LOOK_BYTES: u64 = 4096;
 const RIFF_SIZE_AT: usize = 4;
 const TS_SYNC: u8 = 0x47;
-/// Sync bytes in a row that are no accident.
+/// This many sync bytes in a row are taken as a match.
 const TS_PACKETS: usize = 4;
 /// Where the first packet of an Ogg file begins, when its page holds one packet.
 const OGG_PACKET_AT: usize = 28;
@@ -43,7 +43,7 @@ const FOREIGN_AIFC: [&[u8; 4]; 6] = [b"ima4", b"MAC3", b"MAC6", b"QDM2", b"QDMC"
 /// What the first bytes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signature {
-    /// Not a single byte.
+    /// The file has no bytes.
     Empty,
     /// A format that only ffmpeg reads, by its name.
     Foreign(&'static str),
@@ -56,7 +56,7 @@ pub(super) enum Signature {
 /// What is known of a file before it is probed.
 pub(super) struct Head {
     pub(super) signature: Signature,
-    /// Offsets of four bytes each to be read as `0xffff_ffff`, "until the end": a WAV's sizes that were never filled in.
+    /// Offsets of a WAV's four-byte sizes that were never filled in. They are read as `0xffff_ffff`, "until the end".
     pub(super) open_sizes_at: Option<[u64; 2]>,
     /// The first bytes themselves.
     pub(super) bytes: Vec<u8>,

@@ -1,8 +1,8 @@
-//! Finds sound that the speech detector takes for no speech: music with a voice under it, a shout, a
+//! Finds sound that the speech detector does not take for speech: a voice under music, a shout, a
 //! voice far away.
 //!
-//! Called by [`plan`](super::plan), which gives it to Whisper all the same: the detector is never the
-//! last word. A pure function over frames.
+//! Called by [`plan`](super::plan), which sends it to Whisper too: the detector does not have the
+//! final say. A pure function over frames.
 
 use std::ops::Range;
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SAMPLE_RATE;
 
-/// Silence kept at either end of a stretch: a time this near to a cut may belong to either side of it.
+/// Silence kept at both ends of a stretch: a time this close to a cut may belong to either side.
 const SNAP_SECONDS: f64 = 0.3;
 
 /// Stretches of the spool, in order and disjoint. What lies between them is left out.
@@ -13,7 +13,7 @@ const SNAP_SECONDS: f64 = 0.3;
 pub struct Span {
     /// At least one.
     pub stretches: Vec<Stretch>,
-    /// The detector finds no speech here. The engine is asked all the same, and has to be surer.
+    /// The detector finds no speech here. The engine transcribes it, but needs a higher probability to keep the text.
     pub doubtful: bool,
 }
 

@@ -22,7 +22,7 @@ const LEAVE: u8 = 90;
 /// Shortest speech, in frames (64 ms). A click is shorter.
 const MIN_FRAMES: usize = 2;
 
-/// What is known of every frame of a recording, in order.
+/// Probability and level of every frame of a recording, in order.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     /// The probability of speech, 0 to 255.
@@ -61,7 +61,7 @@ impl Listener {
         self.pending.extend_from_slice(rest);
     }
 
-    /// All frames. The last one may be partly silence added here.
+    /// All frames. The last one may be padded with silence.
     pub(super) fn finish(mut self) -> Frames {
         if !self.pending.is_empty() {
             let mut frame = [0; FRAME_SAMPLES];

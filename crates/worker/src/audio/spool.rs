@@ -40,12 +40,12 @@ impl<'a> SpoolWriter<'a> {
         Ok(())
     }
 
-    /// Samples written until now.
+    /// Samples written so far.
     pub(super) fn samples(&self) -> u64 {
         self.samples
     }
 
-    /// Hands everything to the operating system. The caller makes it durable.
+    /// Writes the buffer to the file. The caller syncs it.
     pub(super) fn finish(mut self) -> io::Result<u64> {
         self.file.flush()?;
         Ok(self.samples)
@@ -116,7 +116,7 @@ pub fn read_span(spool: &Path, span: &Span) -> io::Result<Vec<f32>> {
                     "the span ends before it starts",
                 )
             })?;
-        // Checked before the buffer is made: a wrong span must not allocate more than the spool holds.
+        // Checked before allocating: a wrong span must not allocate more than the spool holds.
         if stretch.end_sample > spooled {
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,

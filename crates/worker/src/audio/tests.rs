@@ -76,7 +76,7 @@ impl Control for Never {
     }
 }
 
-/// Prepares `bytes` and returns what was found with the spool's samples.
+/// Prepares `bytes` and returns the outcome and the spool's samples.
 fn prepare_bytes(bytes: &[u8], limits: &Limits) -> Result<(Recording, Vec<f32>), AudioError> {
     let dir = tempfile::tempdir().unwrap();
     let (input, spool) = (dir.path().join("input"), dir.path().join("spool"));
@@ -243,7 +243,7 @@ fn a_wav_from_a_pipe_is_read_to_its_end() {
             samples.len()
         );
     }
-    // No samples, but a chunk of notes behind them: the notes are not sound.
+    // No samples, but a chunk of notes follows: the notes are not sound.
     let mut noted = Wav::pcm(16_000, 1).bytes(b"");
     noted.extend(b"LIST\x04\0\0\0INFO");
     noted[4..8].copy_from_slice(&48_u32.to_le_bytes());

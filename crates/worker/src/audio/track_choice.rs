@@ -9,7 +9,7 @@ use super::AudioError;
 pub enum TrackChoice {
     /// The default track, else the first that can be decoded; of these, the first with sound.
     Automatic {
-        /// How many that can be decoded are passed over.
+        /// Decodable tracks to skip.
         skipped: u16,
     },
     /// One track, counted from 1 among the audio tracks in the order of the file.
@@ -29,7 +29,7 @@ impl TrackChoice {
         }
     }
 
-    /// Checks the choice for a file that has one track by its nature.
+    /// Checks the choice for a format that has exactly one track.
     pub(super) fn check_single(self) -> Result<(), AudioError> {
         match self {
             Self::Number(number) if number != 1 => Err(self.absent(1)),

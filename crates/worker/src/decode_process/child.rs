@@ -16,7 +16,7 @@ use crate::audio::{self, AudioError, Recording, SAMPLE_RATE};
 
 /// Pause between two signs of life.
 const SIGN_INTERVAL: Duration = Duration::from_millis(250);
-/// Exit code for arguments that cannot be (`EX_USAGE` of sysexits.h).
+/// Exit code for invalid arguments (`EX_USAGE` of sysexits.h).
 const EXIT_USAGE: u8 = 64;
 /// Exit code if the answer cannot be written (`EX_IOERR` of sysexits.h).
 const EXIT_UNHEARD: u8 = 74;
@@ -62,7 +62,7 @@ fn run(order: &Order, input: &Path, spool: &Path) -> io::Result<()> {
         return Err(io::ErrorKind::BrokenPipe.into());
     }
 
-    // From here on the recording is to blame for what happens; before, the machine.
+    // A failure before this point is the machine's; after it, the recording's.
     send(&Message::Alive)?;
     // The name in `top` and in the kernel's log.
     let _ = rustix::thread::set_name(c"steno-decode");
@@ -125,7 +125,7 @@ fn send(message: &Message) -> io::Result<()> {
     answers.flush()
 }
 
-/// Bounds what this process can take from the others. Returns what could not be bounded.
+/// Limits this process's use of the machine. Returns the limits that could not be set.
 fn limit(order: &Order) -> Vec<String> {
     sandbox::be_killed_first();
     let spool_bytes = order

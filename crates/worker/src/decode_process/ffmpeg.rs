@@ -20,7 +20,7 @@ use crate::audio::{AudioError, Recording, TrackChoice};
 pub(super) const ARGUMENT: &str = "--decode-with-ffmpeg";
 /// Exit code where ffmpeg cannot be started, as shells have it.
 const EXIT_NOT_FOUND: u8 = 127;
-/// Exit code for arguments that cannot be (`EX_USAGE` of sysexits.h).
+/// Exit code for invalid arguments (`EX_USAGE` of sysexits.h).
 const EXIT_USAGE: u8 = 64;
 /// Address space of ffmpeg's libraries, on top of what decoding may take.
 const LIBRARIES: u64 = 512 << 20;

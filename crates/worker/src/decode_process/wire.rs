@@ -19,7 +19,7 @@ const MAX_MESSAGE_BYTES: usize = 64 << 20;
 /// Longest text accepted from a process that may be compromised, in characters.
 const MAX_TEXT: usize = 300;
 
-/// What the process is to keep to.
+/// Settings of the process.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Order {
     pub(super) limits: Limits,
@@ -49,9 +49,9 @@ pub(super) enum Message {
 #[derive(Debug, PartialEq)]
 pub(super) enum Received {
     Message(Message),
-    /// A line that is no message: the last words of a library.
+    /// A line that is no message, such as a library's error output.
     Words(String),
-    /// Nothing whole within a tick.
+    /// No complete line within a tick.
     Nothing,
     /// The other end is closed.
     End,
@@ -118,7 +118,7 @@ impl Answers {
     }
 }
 
-/// As much of a text as is taken.
+/// The text, cut to the accepted length.
 pub(super) fn shortened(text: &str) -> String {
     text.trim_end().chars().take(MAX_TEXT).collect()
 }
@@ -204,7 +204,7 @@ mod tests {
 
     use super::*;
 
-    /// As the worker gets to know of an error in the other process.
+    /// The error as the worker reports it.
     fn sent_over(error: AudioError) -> AudioError {
         let line = serde_json::to_string(&Message::Failed(error.into())).unwrap();
         match serde_json::from_str(&line).unwrap() {

@@ -11,7 +11,7 @@ use steno_store::{Claim, Diarization};
 use super::{TaskContext, TaskError};
 use crate::audio::{AudioError, SAMPLE_RATE, Spool};
 
-/// The attempt that labels no speakers any more. A third failure or crash would cost the job its text.
+/// From this attempt on, the job ends without speaker labels: a third failure would fail the job and lose its text.
 const LAST_ATTEMPT: u32 = 3;
 /// For the client, if the operator has not installed the networks.
 const NO_NETWORKS: &str = "speakers are not labelled: the server has no networks for it";

@@ -1,5 +1,5 @@
-//! The text of sound that the speech detector took for no speech. Whisper finds words in any sound,
-//! so they are kept only where it is sure of them.
+//! Transcribes sound in which the speech detector found no speech. Whisper finds words in any sound,
+//! so they are kept only where their probability is high.
 
 use steno_models::Segment;
 
@@ -9,9 +9,9 @@ use crate::engine::{EngineRequest, Session, SpanText, avg_logprob};
 
 /// Above this probability of no speech, sound is not transcribed.
 const MAX_NO_SPEECH: f32 = 0.5;
-/// Mean log probability below which the text is not believed.
+/// Mean log probability below which the text is dropped.
 const MIN_AVG_LOGPROB: f32 = -0.8;
-/// Fewer tokens than these are not believed: "Thank you." and "Music" are what Whisper says to noise.
+/// Texts with fewer tokens are dropped: Whisper writes "Thank you." or "Music" for noise.
 const MIN_TOKENS: usize = 5;
 /// Above this compression ratio the text repeats itself. Source: half the way from ordinary text,
 /// which stays below 1.6, to the threshold of openai/whisper, which is for longer text.

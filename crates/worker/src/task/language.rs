@@ -29,20 +29,20 @@ const PROBE_SAMPLES: u64 = 5 * SECOND;
 const SINGLE_PROBE_SAMPLES: u64 = 12 * SECOND;
 /// Most probes of a few minutes of speech, one for every 12 s of it.
 const PROBES: u64 = 6;
-/// A long recording has a probe for every so much of it.
+/// A long recording has one probe per this much speech.
 const LONG_PROBE_DISTANCE: u64 = 240 * SECOND;
 /// Most probes of any recording.
 const MAX_PROBES: u64 = 15;
-/// Most speech that is cut into pieces whole. Of a longer recording, every span is probed, and only those that are unsure
-/// or lie at a change are cut.
+/// Recordings with at most this much speech are cut into pieces completely. In longer ones every span is probed, and only those that are unsure
+/// or next to a change are cut.
 const SHORT_SAMPLES: u64 = 600 * SECOND;
-/// A probe that is this sure of another language disagrees.
+/// A probe with this probability for another language disagrees.
 const DISSENT: f32 = 0.5;
-/// A probe that gives the common language this much does not disagree.
+/// A probe with this probability for the common language does not disagree.
 const ASSENT: f32 = 0.3;
-/// Below this the probes together are unsure.
+/// Mean probability below which the probes are unsure.
 const SURE: f32 = 0.6;
-/// Below this a recording of one probe has alternatives.
+/// Probability below which a recording with one probe gets alternatives.
 const SURE_ALONE: f32 = 0.7;
 /// Most alternatives, and the least probability of one.
 const MAX_ALTERNATIVES: usize = 2;
@@ -55,7 +55,7 @@ pub(super) struct Spoken {
     pub(super) language: String,
     /// How sure the detection of it was, 0 to 1.
     pub(super) probability: f32,
-    /// What else may be spoken, most probable first, where a short recording leaves the detection unsure.
+    /// Alternatives, most probable first, where the detection is unsure because the recording is short.
     pub(super) alternatives: Scores,
     /// The plan, with spans cut where the language changes. Spans name their language only if there are several.
     pub(super) spans: Vec<PlannedSpan>,
@@ -154,7 +154,7 @@ fn among(mut scores: Scores, candidates: &[String]) -> Scores {
 }
 
 fn find(spans: Vec<PlannedSpan>, listener: &mut dyn Listener) -> Result<Option<Spoken>, TaskError> {
-    // Sound that may be no speech has no say, unless there is nothing else.
+    // Sound that may be no speech counts only if there is nothing else.
     let is_speech = |span: &PlannedSpan| span.certainty == Certainty::Speech;
     let has_speech = spans.iter().any(is_speech);
     let heard: Vec<usize> = (0..spans.len())
@@ -203,7 +203,7 @@ fn find(spans: Vec<PlannedSpan>, listener: &mut dyn Listener) -> Result<Option<S
     Ok(Some(plan(spans, pieces)))
 }
 
-/// Where to listen first: stretches spread evenly over the speech.
+/// The probes: stretches spread evenly over the speech.
 fn probes(speech: &Piece) -> Vec<Piece> {
     let total = duration(speech);
     if total <= SINGLE_PROBE_SAMPLES {
@@ -240,7 +240,7 @@ fn mean(probes: &[Scores]) -> Scores {
     sums
 }
 
-/// Whether the probes are sure together and none of them is sure of another language.
+/// Whether the mean of the probes is sure and no single probe is sure of another language.
 fn agree(probes: &[Scores], common: &DetectedLanguage) -> bool {
     let dissents = |scores: &Scores| {
         let Some(best) = scores.first() else {
@@ -257,7 +257,7 @@ fn agree(probes: &[Scores], common: &DetectedLanguage) -> bool {
     common.probability >= SURE && !probes.iter().any(dissents)
 }
 
-/// A piece of a span and what is spoken in it.
+/// A piece of a span and its language.
 struct Heard {
     span: usize,
     piece: Piece,

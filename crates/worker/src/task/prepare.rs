@@ -81,7 +81,7 @@ pub(super) fn prepare(
     })
 }
 
-/// What the decoded recording may take of the disk.
+/// Disk space that the decoded recording may use.
 fn spool_room(settings: &DecodeSettings) -> SpoolRoom {
     let bytes_per_second = u64::from(SAMPLE_RATE) * 2;
     SpoolRoom {
@@ -90,8 +90,8 @@ fn spool_room(settings: &DecodeSettings) -> SpoolRoom {
     }
 }
 
-/// Decodes the recording. A decoder that the kernel kills for memory costs no try, but for a job that
-/// this happens to again and again.
+/// Decodes the recording. A decoder that the kernel kills for memory costs no try, unless that has
+/// happened to this job several times.
 fn decode(
     claim: &Claim,
     audio: &Path,
@@ -116,7 +116,7 @@ struct Planned {
     language: Option<String>,
     /// `None` when the client named the language.
     probability: Option<f32>,
-    /// What else a short recording may be in.
+    /// Other languages that a short recording may be in.
     alternatives: Scores,
     spans: Vec<PlannedSpan>,
 }
@@ -149,7 +149,7 @@ fn name_languages(
 ) -> Result<Planned, TaskError> {
     let named = match (&claim.options.language, claim.options.languages.as_slice()) {
         (Some(language), _) => Some(language),
-        // Of one candidate there is nothing to detect.
+        // With one candidate there is nothing to detect.
         (None, [only]) => Some(only),
         _ => None,
     };

@@ -14,11 +14,11 @@ use crate::engine::{DetectedLanguage, EngineRequest, Session, SpanText, avg_logp
 const DOUBTFUL_AVG_LOGPROB: f32 = -1.0;
 /// The same where the client named the language, and is only warned: Whisper spells foreign words with some confidence.
 const HARDLY_LIKELY_AVG_LOGPROB: f32 = -0.6;
-/// From this on a text is not compared with that of other languages.
+/// Mean log probability from which a text is not compared with that of other languages.
 const LIKELY_AVG_LOGPROB: f32 = -0.3;
-/// An alternative below this is not believed, whatever the first language gave.
+/// An alternative with a lower mean log probability is rejected.
 const ALTERNATIVE_AVG_LOGPROB: f32 = -0.5;
-/// Nor is one with fewer letters.
+/// An alternative with fewer letters is rejected.
 const MIN_LETTERS: usize = 4;
 /// How sure the detection of another language must be where the first one gave no text.
 const SURE_OF_ANY: f32 = 0.5;
@@ -72,7 +72,7 @@ pub(super) fn transcribe_span(
         Certainty::Doubtful => doubtful::transcribe(&samples, &request, session, context.control)?,
     };
     let other = match (job.span.certainty, job.alternatives) {
-        // Sound that may be no speech has hallucinations in any language.
+        // Whisper hallucinates in any language where there may be no speech.
         (Certainty::Doubtful, _) => None,
         (Certainty::Speech, []) => other_language(&samples, &text, job, context, session)?,
         (Certainty::Speech, _) => best_alternative(&samples, &text, job, context, session)?,
@@ -152,7 +152,7 @@ fn has_words(text: &SpanText) -> bool {
     letters >= MIN_LETTERS && letters * 2 > characters().count()
 }
 
-/// What another language than the expected one has to say for itself.
+/// What transcribing in another language found.
 enum Other {
     /// A better text, and its language.
     Better(SpanText, String),

@@ -211,7 +211,7 @@ impl MkvReader {
         }
     }
 
-    /// Goes on at the next cluster or file: what is here is no element.
+    /// Skips to the next cluster or file, because there is no element here.
     fn resynchronise(&mut self, begin: u64) -> io::Result<Option<Pulled>> {
         self.damaged = true;
         self.seek(begin + 1)?;

@@ -114,7 +114,7 @@ impl PacketReader {
         }
     }
 
-    /// The next packet, or what else there is to say.
+    /// The next packet or event.
     pub(super) fn next(&mut self) -> Pulled {
         match self {
             Self::Matroska(reader) => reader.next().unwrap_or(Pulled::End { truncated: true }),
@@ -161,7 +161,7 @@ impl PacketReader {
     }
 }
 
-/// Lets symphonia find the container.
+/// Opens a part whose container symphonia recognises.
 fn probe(
     source: Source,
     signature: Signature,

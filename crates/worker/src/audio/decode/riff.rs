@@ -1,7 +1,7 @@
 //! Where the samples lie in WAV, RF64, BW64 and W64 files.
 //!
 //! Called by [`parts`](super::parts). Recorders that lose power leave sizes unset, programs that append leave them stale, and files are
-//! joined end to end: sizes are taken as hints, and what is in the file counts. Never reads the samples.
+//! joined end to end: sizes are hints, and the actual content decides. Never reads the samples.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -12,7 +12,7 @@ use super::wave_format::{Content, content_of};
 
 /// Sizes from here on mean "until the end" when the file is shorter.
 const OPEN_SIZE: u64 = 0x7fff_0000;
-/// How far a lost `data` chunk is looked for.
+/// Bytes in which a lost `data` chunk is searched.
 const SEARCH_BYTES: usize = 1 << 20;
 /// Share of a second from which bytes behind the samples are more samples.
 const STALE_PER_SECOND: u64 = 4;
@@ -30,7 +30,7 @@ pub(super) struct Section {
 /// Most reads of a file's structure: some seconds of work. A day of fragmented MP4 takes a tenth of them.
 const MAX_READS: u32 = 1_000_000;
 
-/// The file, read at any place, but not for ever: a file of tiny chunks has more of them than anybody wants to follow.
+/// Reads the file at any position, with a limit on the number of reads: a file of tiny chunks could ask for millions.
 pub(super) struct Bytes<'a> {
     file: &'a mut File,
     length: u64,

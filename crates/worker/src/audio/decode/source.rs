@@ -38,18 +38,18 @@ impl ReadError {
     }
 }
 
-/// Bytes that symphonia may read for one step: up to the first packet, or from one to the next. It takes a tag or a picture into
-/// memory whole, twice over, whatever its size; its own limits for them are not in force (0.6.1).
+/// Bytes that symphonia may read in one step: up to the first packet, or from one to the next. It reads a tag or a picture into
+/// memory as a whole, twice, whatever its size; its own limits for them have no effect (0.6.1).
 #[derive(Clone, Default)]
 pub(super) struct Portion(Arc<AtomicU64>);
 
 impl Portion {
-    /// Counts what was read. Whether it is too much.
+    /// Adds to the bytes read. Returns whether they are too many.
     fn take(&self, bytes: usize) -> bool {
         self.0.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64 > MAX_PORTION_BYTES
     }
 
-    /// Begins to count anew.
+    /// Resets the count.
     fn restart(&self) {
         self.0.store(0, Ordering::Relaxed);
     }
@@ -136,7 +136,7 @@ impl Source {
         self
     }
 
-    /// What was read so far is not one piece: counts from here.
+    /// Resets the count: the bytes read so far do not belong to one piece.
     pub(super) fn begin_portion(&self) {
         self.watch.portion.restart();
     }
@@ -187,7 +187,7 @@ impl Read for Source {
 }
 
 impl Seek for Source {
-    // A failed seek is the file's fault, an offset that is not there, and not the disk's.
+    // A seek fails because of a wrong offset in the file, not because of the disk.
     fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
         let target = match position {
             SeekFrom::Start(offset) => Some(offset),

@@ -79,7 +79,7 @@ impl Timeline {
         0.0
     }
 
-    /// So much sound was given.
+    /// Records that this much sound was returned.
     pub(super) fn give(&mut self, seconds: f64) {
         self.given += seconds;
         if let Some(due) = &mut self.due {

@@ -9,7 +9,7 @@ use crate::engine::SpanText;
 
 /// Mean log probability below which words are unlikely. Source: `logprob_threshold` of openai/whisper.
 pub(super) const MIN_AVG_LOGPROB: f32 = -1.0;
-/// Above this, unlikely words stand for no speech at all. Source: `no_speech_threshold` of openai/whisper.
+/// No-speech probability above which unlikely words mean that there is no speech. Source: `no_speech_threshold` of openai/whisper.
 pub(super) const MAX_NO_SPEECH_PROB: f32 = 0.6;
 /// Mean log probability below which words are hallucinated: whisper over instrumental music stays below, the worst of 180 real
 /// prompts lies at -1.1.
@@ -20,13 +20,13 @@ const HALLUCINATED_SHORT_AVG_LOGPROB: f32 = -1.8;
 const SHORT_TOKENS: usize = 4;
 /// Over music whisper gives a likely word or two the time of the whole span. Speech has more than one token a second.
 const SPARSE_SECONDS: f64 = 5.0;
-/// Mean log probability below which so few words are not believed.
+/// Mean log probability below which so few words are dropped.
 const SPARSE_AVG_LOGPROB: f32 = -0.8;
 /// The same for less than one token in four seconds: a "Music" over twelve seconds of it.
 const VERY_SPARSE_AVG_LOGPROB: f32 = -0.5;
 
-/// Drops repetition loops and hallucinated text. Where a client asked for a temperature, unlikely words are what it
-/// asked for.
+/// Drops repetition loops and hallucinated text. At a temperature that the client set, unlikely words are
+/// expected and kept.
 pub(super) fn kept(found: SpanText, temperature: f32) -> SpanText {
     let SpanText {
         segments,
@@ -73,7 +73,7 @@ pub(super) fn kept(found: SpanText, temperature: f32) -> SpanText {
     }
 }
 
-/// The segments of `whole` that are not in `left` any more: what a loop repeated.
+/// The segments of `whole` that are missing in `left`, which are repetitions of a loop.
 fn cut_out(whole: &[Segment], left: &[Segment]) -> Vec<Gap> {
     let time = |segment: &Segment| (segment.start.to_bits(), segment.end.to_bits());
     let mut left = left.iter().peekable();
@@ -95,7 +95,7 @@ pub(super) fn gap(segment: &Segment, reason: GapReason) -> Gap {
     }
 }
 
-/// Why a segment is taken for a hallucination, if it is: whisper says so itself, or the words are unlikely and few for
+/// Why a segment counts as a hallucination, if it does: whisper reports no speech, or the words are unlikely and few for
 /// their time.
 fn doubt(segment: &Segment) -> Option<GapReason> {
     if !has_letters(segment) {

@@ -1,4 +1,4 @@
-//! Words that two runs over neighbouring audio both say: the timestamp between them lay inside a word or a phrase. Called by
+//! Removes words that two runs over adjacent audio both contain, because the cut between them lies inside a word or a phrase. Called by
 //! [`retry`](super::retry). A pure function of text.
 
 use steno_models::{Segment, separator};
@@ -17,7 +17,7 @@ struct Unit {
     end: usize,
 }
 
-/// Removes from `later` what the end of `earlier` says already.
+/// Removes from `later` the words that also end `earlier`.
 pub(super) fn without_overlap(earlier: &[Segment], mut later: Vec<Segment>) -> Vec<Segment> {
     let said: Vec<_> = earlier
         .iter()
@@ -54,7 +54,7 @@ pub(super) fn without_overlap(earlier: &[Segment], mut later: Vec<Segment>) -> V
     later
 }
 
-/// Whether a few words are the last words of `said` again, with at most one among them that is not.
+/// Whether `said` ends with the same few words, one of which may differ.
 fn is_repeated_whole(said: &[String], again: &[String]) -> bool {
     if again.is_empty() || again.len() > FEW_WORDS {
         return false;
@@ -83,7 +83,7 @@ fn common(a: &[String], b: &[String]) -> usize {
     lengths[b.len()]
 }
 
-/// How many of the first words of `again` are the last words of `said`.
+/// How many words at the start of `again` are also at the end of `said`.
 fn overlap(said: &[String], again: &[String]) -> usize {
     let longest = MAX_OVERLAP.min(said.len()).min(again.len());
     (1..=longest)

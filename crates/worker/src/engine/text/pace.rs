@@ -3,15 +3,15 @@
 
 use std::ops::Range;
 
-/// Share of the usual time of its letters below which a word's time is not believed.
+/// Share of the usual time for its letters below which a word's time is corrected.
 const TOO_FAST: f64 = 0.5;
-/// The same for the words together whose time is divided anew.
+/// The same for a group of words whose times are corrected together.
 const FAST: f64 = 0.85;
-/// Seconds of a letter in usual speech.
+/// Usual seconds per letter.
 const USUAL: Range<f64> = 0.04..0.3;
 
-/// Divides the time of words that are too fast, and of their neighbours that have what they lack, by their letters. Nothing is
-/// moved over a gap between two words: there is a pause.
+/// Divides the time of words that are too fast, together with neighbours that are too slow, in proportion to their letters. No time is
+/// moved across a gap between two words, which is a pause.
 pub(super) fn mend(places: &mut [Range<f64>], letters: &[usize]) {
     let Some(pace) = usual_pace(places, letters) else {
         return;
@@ -33,7 +33,7 @@ pub(super) fn mend(places: &mut [Range<f64>], letters: &[usize]) {
         {
             let touches =
                 |at: usize| at > 0 && at < places.len() && places[at].start <= places[at - 1].end;
-            // Attention lags: what a word lacks, words before it have.
+            // Attention lags: the time that a word lacks went to the words before it.
             if touches(window.start) {
                 window.start -= 1;
             } else if touches(window.end) {

@@ -1,4 +1,4 @@
-//! Pauses of speech, which show the edges of words better than the attention of the decoder. Works on samples and times
+//! Finds pauses in speech, which mark the edges of words better than the decoder's attention. Works on samples and times
 //! alone.
 
 use std::ops::Range;
@@ -15,12 +15,12 @@ const PAUSE_FRAMES: usize = 14;
 const QUIET_SHARE: f32 = 0.05;
 /// The same, as a multiple of the background's level.
 const ABOVE_BACKGROUND: f32 = 2.0;
-/// Seconds by which a pause may be off a boundary before it is taken for one inside a word.
+/// A pause further than this from every word boundary, in seconds, is taken to be inside a word.
 const FAR: f64 = 0.8;
-/// Seconds that a boundary after punctuation may be further off: that is where people pause.
+/// Added to that distance, in seconds, after punctuation, because people pause there.
 const PUNCTUATION_BONUS: f64 = 0.3;
 
-/// Seconds by which a timestamp may be off a pause it belongs to.
+/// Largest distance between a timestamp and its pause, in seconds.
 const NEAR: f64 = 0.1;
 
 /// A word's end according to the alignment.

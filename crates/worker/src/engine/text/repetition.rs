@@ -1,21 +1,21 @@
-//! Text that goes round in circles: finding it, and cutting it. A pure function of text; never sees audio.
+//! Finds and cuts repetition loops in text. A pure function of text; never sees audio.
 //!
-//! Compared are letters and digits alone, so that scripts without spaces are covered and a lost comma does not hide a loop.
+//! Only letters and digits are compared, so that scripts without spaces are covered and a missing comma does not hide a loop.
 
 use std::ops::Range;
 
 use steno_models::Segment;
 
-/// Times a phrase follows itself before it is a loop: people do say a thing three or four times.
+/// Repetitions from which a phrase is a loop: people do say a thing three or four times.
 const REPEATS: usize = 5;
 /// Shortest loop, in letters, so that laughter is not cut.
 const MIN_LETTERS: usize = 30;
-/// Shortest phrase, in letters, whose first repetition is worth a second look.
+/// Shortest phrase, in letters, whose repetition triggers a second run.
 const MIN_REPEATED_LETTERS: usize = 8;
-/// Longest phrase that is looked for, in letters.
+/// Longest phrase searched for, in letters.
 const MAX_PERIOD: usize = 240;
 
-/// A letter or digit, and where it is from.
+/// A letter or digit and its position in the text.
 struct Letter {
     value: char,
     segment: usize,
@@ -32,7 +32,7 @@ pub(super) fn is_repeating(segments: &[Segment]) -> bool {
     find_repeats(&letters(segments), 2, 2 * MIN_REPEATED_LETTERS).is_some()
 }
 
-/// Cuts every loop down to its first turn, and drops segments that are empty then.
+/// Shortens every loop to its first turn, and drops segments that are then empty.
 pub(super) fn cut_loops(mut segments: Vec<Segment>) -> Vec<Segment> {
     loop {
         let letters = letters(&segments);
@@ -62,7 +62,7 @@ pub(super) fn cut_loops(mut segments: Vec<Segment>) -> Vec<Segment> {
     segments
 }
 
-/// Segments that say what an earlier one has not said already.
+/// Segments without those that only repeat an earlier one.
 pub(super) fn novel(segments: &[Segment]) -> Vec<&Segment> {
     let normalised = |segment: &Segment| {
         segment
@@ -100,7 +100,7 @@ fn letters(segments: &[Segment]) -> Vec<Letter> {
     letters
 }
 
-/// The letters of a loop after its first turn; of several loops, one with the shortest phrase.
+/// The letters of a loop after its first turn; of several loops, the one with the shortest phrase.
 fn find(letters: &[Letter]) -> Option<Range<usize>> {
     find_repeats(letters, REPEATS, MIN_LETTERS)
 }

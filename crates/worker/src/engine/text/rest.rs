@@ -1,5 +1,5 @@
-//! Transcribes to the end: whisper may end its text before the sound ends, and what is left is given to it again. Called by
-//! the engine for every run. Knows no whisper: the run is a function it is given.
+//! Transcribes to the end: whisper may end its text before the sound ends, and then the rest is transcribed by another run. Called by
+//! the engine for every run. Does not depend on an engine: the run is a function argument.
 
 use steno_models::{GapReason, Segment};
 
@@ -14,7 +14,7 @@ const SECOND: f64 = SAMPLE_RATE as f64;
 /// Sound at the end that is too short for a word beyond the padding: 1 s.
 const MIN_REST_SAMPLES: usize = SAMPLE_RATE as usize;
 
-/// One pass over samples, which may end before they do.
+/// One run over samples. Its text may end before the samples do.
 pub(super) type Pass<'a> = &'a mut dyn FnMut(&[f32]) -> Result<Vec<Segment>, EngineError>;
 
 /// The text of all `samples`.
@@ -46,7 +46,7 @@ fn add(text: &mut SpanText, mut found: Vec<Segment>, heard: usize, samples: &[f3
         return;
     }
 
-    // Unlikely words about what was left over are more often hallucinated than spoken.
+    // Unlikely words in the rest are more often hallucinated than spoken.
     if avg_logprob(&found) < MIN_AVG_LOGPROB {
         text.dropped.extend(
             found
@@ -110,7 +110,7 @@ mod tests {
         let mut lengths = Vec::new();
         let found = to_the_end(&samples, &mut |samples| {
             lengths.push(samples.len() / 16_000);
-            // Each run finds text in 9 s at most; what it says of the last two is unlikely.
+            // Each run finds text in 9 s at most; its text for the last two is unlikely.
             let (text, logprob) = match samples.len() / 16_000 {
                 20 => ("One thing.", -0.2),
                 11 => ("Another.", -0.2),

@@ -1,9 +1,9 @@
-//! Decides when a span is decoded again, and how: after a text that repeats itself, is unlikely, or finds no end. Never calls
-//! whisper: the run is a function it is given.
+//! Decides when and how a span is decoded again: after a text that repeats itself, is unlikely, or reaches no end. Never calls
+//! an engine: the run is a function argument.
 //!
-//! A text that is merely doubtful gets a second look with beam search. One that is plainly wrong is decoded again with the
-//! full context first (a fitted one may be the cause), then over two halves, then at higher temperatures. Every run starts
-//! from a state of its own.
+//! A doubtful text is decoded a second time with beam search. A wrong one is decoded again with the
+//! full context first (a shortened context may be the cause), then in two halves, then at higher temperatures. Every run starts
+//! from a fresh state.
 
 use steno_models::{GapReason, Segment};
 
@@ -13,9 +13,9 @@ use super::rest::shift;
 use crate::audio::SAMPLE_RATE;
 use crate::engine::{EngineError, SpanText};
 
-/// Mean log probability below which a text gets a second look.
+/// Mean log probability below which a text is decoded a second time.
 const DOUBTFUL_AVG_LOGPROB: f32 = -0.6;
-/// Beams of the second look.
+/// Beams of the second run.
 const SECOND_LOOK_BEAMS: u8 = 5;
 /// Tokens of one segment that was cut off by the decoder's limit of 220.
 const UNFINISHED_TOKENS: usize = 200;
@@ -23,7 +23,7 @@ const UNFINISHED_TOKENS: usize = 200;
 const HALF_TEMPERATURES: [f32; 2] = [0.4, 0.8];
 /// Halves shorter than this (4 s) are not made.
 const MIN_HALF_SAMPLES: usize = 64_000;
-/// Width of the silence that is looked for between halves: 200 ms.
+/// Width of the silence between halves: 200 ms.
 const CUT_SAMPLES: usize = 3_200;
 
 /// How one run is to be done.
@@ -48,8 +48,8 @@ pub(crate) enum Window {
 /// One run over samples.
 pub(super) type Run<'a> = &'a mut dyn FnMut(&[f32], Try) -> Result<SpanText, EngineError>;
 
-/// The text of `samples`, from as many runs as it takes, of which the first is as the client asked for. Hallucinated words
-/// are dropped, and where they were is noted.
+/// The text of `samples`, from as many runs as needed. The first uses the client's settings. Hallucinated words
+/// are dropped and reported as gaps.
 pub(super) fn transcribe(
     samples: &[f32],
     temperature: f32,
@@ -107,7 +107,7 @@ pub(super) fn transcribe(
     Ok(kept(halves, temperature))
 }
 
-/// Half of a span, at rising temperatures until it is sound.
+/// Transcribes half of a span at rising temperatures until the text is good.
 fn half(samples: &[f32], plain: Try, run: Run<'_>) -> Result<SpanText, EngineError> {
     let mut best = run(samples, plain)?;
     for higher in HALF_TEMPERATURES
@@ -133,7 +133,7 @@ fn is_distressed(segments: &[Segment]) -> bool {
     is_runaway(segments) || is_unlikely(segments)
 }
 
-/// Whether the decoder went round in circles or did not find the end.
+/// Whether the decoder was caught in a loop or did not reach the end.
 fn is_runaway(segments: &[Segment]) -> bool {
     is_looping(segments)
         || segments
@@ -141,7 +141,7 @@ fn is_runaway(segments: &[Segment]) -> bool {
             .any(|segment| segment.tokens.len() >= UNFINISHED_TOKENS)
 }
 
-/// Whether a second look may find better words: these are not likely, or a phrase is said twice, which may be the speaker
+/// Whether a second run may find better words: these are unlikely, or a phrase is said twice, by the speaker
 /// or the decoder.
 fn is_doubtful(segments: &[Segment]) -> bool {
     avg_logprob(novel(segments)) < DOUBTFUL_AVG_LOGPROB || is_repeating(segments)
@@ -171,7 +171,7 @@ fn is_unlikely(segments: &[Segment]) -> bool {
     no_speech_prob <= MAX_NO_SPEECH_PROB && avg_logprob(novel(segments)) < MIN_AVG_LOGPROB
 }
 
-/// Of two results the one with words, else the one that does not run away, else the likelier one.
+/// Of two results the one with words, else the one that reached its end, else the likelier one.
 fn better(a: SpanText, b: SpanText) -> SpanText {
     let merit = |found: &SpanText| {
         let has_words = found.segments.iter().any(has_letters);

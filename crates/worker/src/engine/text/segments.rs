@@ -1,4 +1,4 @@
-//! From the pieces of text that an engine decodes to segments with their quality measures.
+//! Turns the pieces of text that an engine decodes into segments with quality measures.
 
 use std::io::Write as _;
 

@@ -1,4 +1,4 @@
-//! From tokens and when they were spoken to words. A pure function of tokens; knows no whisper.
+//! Joins tokens with times to words. A pure function of tokens; does not depend on an engine.
 
 use steno_models::{Segment, Word, separator};
 
@@ -11,13 +11,13 @@ pub(crate) struct SpokenToken {
     pub(crate) bytes: Vec<u8>,
     /// How likely it was, 0 to 1.
     pub(crate) probability: f32,
-    /// When it was begun, in seconds.
+    /// Start time, in seconds.
     pub(crate) start: f64,
-    /// When it was over, in seconds.
+    /// End time, in seconds.
     pub(crate) end: f64,
 }
 
-/// A word that is being put together.
+/// A word under construction.
 #[derive(Default)]
 struct Growing {
     bytes: Vec<u8>,
@@ -55,7 +55,7 @@ fn begins_word(before: &[u8], token: &[u8]) -> bool {
     if token.first() == Some(&b' ') {
         return true;
     }
-    // Inside a character nothing begins.
+    // No word begins inside a character.
     let (Ok(before), Ok(token)) = (str::from_utf8(before), str::from_utf8(token)) else {
         return false;
     };

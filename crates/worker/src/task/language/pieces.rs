@@ -9,7 +9,7 @@ pub(super) type Piece = Vec<(u64, u64)>;
 const MAX_PIECE: usize = 8 * SAMPLE_RATE as usize;
 /// Shortest piece that a cut leaves: 2 s. Less says too little of the language.
 const MIN_PIECE: usize = 2 * SAMPLE_RATE as usize;
-/// Width of the silence that is looked for: 300 ms.
+/// Width of the silence at a cut: 300 ms.
 const PAUSE: usize = 4_800;
 
 /// Samples of all stretches together.

@@ -40,7 +40,7 @@ pub(super) fn plan(spans: Vec<PlannedSpan>, pieces: Vec<Heard>) -> Spoken {
             }
         }
         if planned.len() == before {
-            // It was not listened to.
+            // Its language was not detected.
             planned.push(PlannedSpan {
                 language: Some(language.clone()),
                 ..span

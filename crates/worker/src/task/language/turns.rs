@@ -1,12 +1,12 @@
-//! From what each piece of speech sounds like to the language that is spoken in it: the likeliest sequence of languages,
+//! Finds the language of each piece of speech: the likeliest sequence of languages,
 //! given that speakers change language rarely. A pure function.
 
 use super::{SECOND, Scores};
 
-/// Least probability that counts: the detection is not surer than this that a language is not spoken.
+/// Lower bound of a probability: the detection is never surer than this that a language is not spoken.
 const FLOOR: f32 = 0.01;
-/// Cost of a change of language, in natural logarithms: one piece that is sure is enough for a turn of its own, one
-/// that is not follows its neighbours.
+/// Cost of a change of language, as a natural logarithm: one sure piece is enough for a turn of its own; an unsure one
+/// gets the language of its neighbours.
 const CHANGE: f32 = 1.5;
 /// The same between languages that Whisper mistakes for each other.
 const CONFUSABLE_CHANGE: f32 = 4.0;
@@ -26,7 +26,7 @@ const CONFUSABLE: [&[&str]; 10] = [
     &["ru", "uk", "be"],
     &["nl", "af"],
     &["zh", "yue"],
-    // What noisy English is often taken for.
+    // Noisy English is often detected as these.
     &["en", "cy", "nn", "haw", "mi", "la"],
 ];
 
@@ -106,7 +106,7 @@ fn cost(languages: &[String], from: usize, to: usize) -> f32 {
     }
 }
 
-/// How much speaks for a language, at most 0.
+/// Log likelihood of a language, at most 0.
 fn evidence(scores: &Scores, code: &str, length: u64) -> f32 {
     let probability = scores
         .iter()

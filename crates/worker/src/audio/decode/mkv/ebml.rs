@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read};
 
-/// Begins every file.
+/// The id at the start of every file.
 pub(super) const EBML: u32 = 0x1a45_dfa3;
 pub(super) const TIMESTAMP_SCALE: u32 = 0x002a_d7b1;
 

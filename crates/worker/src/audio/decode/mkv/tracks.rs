@@ -51,7 +51,7 @@ pub(super) struct MkvTrack {
     bits: u64,
 }
 
-/// What was done to each frame, in the order in which it is undone.
+/// How frames were packed, in the order of unpacking.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Encodings(Vec<Packing>);
 
@@ -87,7 +87,7 @@ impl Encodings {
         };
         let packings = children(content).filter(|child| child.0 == CONTENT_ENCODING);
         let mut packings: Vec<_> = packings.map(|child| read(child.1)).collect();
-        // The last one applied is the first to be undone; files with more than one are not met.
+        // The last packing applied is undone first; real files have only one.
         packings.reverse();
         Self(packings)
     }

@@ -5,7 +5,7 @@ use crate::engine::text::segments::tests::segment;
 
 const LOOP: &str = "I'm going to be a little bit more careful.";
 
-/// Transcribes 20 s of nothing with the results of a script, and yields the texts and the tries that were made.
+/// Transcribes 20 s of silence with scripted results, and returns the texts and the tries that were made.
 fn check(script: &[&[(&str, f32)]], tries: &[(usize, f32, Window)], expected: &[&str]) {
     let samples = vec![0.0; 20 * 16_000];
     let mut made = Vec::new();
