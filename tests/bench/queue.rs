@@ -37,7 +37,7 @@ impl Queue {
         };
         Store::init(folder.path()).unwrap();
         let store = Store::open(folder.path(), settings).unwrap();
-        let run = WorkerRun::begin(store.data()).unwrap();
+        let run = store.begin_run().unwrap();
         store
             .register_run(
                 SystemClock.now(),

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use steno_models::{Gap, GapReason, Segment};
-use steno_store::{Store, SystemClock};
+use steno_store::Store;
 use steno_worker::engine::{
     DetectedLanguage, Engine, EngineError, EngineRequest, Session, SpanText,
 };
@@ -157,12 +157,8 @@ fn run(config: &Config) -> Result<Ended, Box<dyn std::error::Error>> {
     let stop = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&stop))?;
     let store = Store::open(&config.queue.data, config.store_settings())?;
-    let worker = Worker::start(
-        config,
-        Arc::new(store),
-        Arc::new(Script),
-        Arc::new(SystemClock),
-    )?;
+    let clock = store.clock();
+    let worker = Worker::start(config, Arc::new(store), Arc::new(Script), clock)?;
     tracing::info!("working with a script");
     Ok(worker.run(&stop)?)
 }

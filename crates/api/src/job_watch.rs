@@ -1,6 +1,6 @@
 //! Telling clients that wait that their job changed, without a look at the database for each of them.
 //!
-//! One thread receives the datagrams that workers send after a commit. As lost datagrams are possible, it also polls about once a
+//! One thread receives the messages that workers send after a commit. As messages can be lost, it also polls about once a
 //! second whether anything was committed at all, and then with one query which of the awaited jobs have ended.
 
 use std::collections::HashMap;
@@ -9,9 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use steno_models::JobId;
-use steno_store::{Store, StoreError, WakeMessage, WakeSocket};
+use steno_store::{Audience, Store, StoreError, WakeMessage};
 use tokio::sync::watch;
-use uuid::Uuid;
 
 use crate::state::report;
 
@@ -82,11 +81,11 @@ pub(crate) fn start(
     watch: Arc<JobWatch>,
     stopping: watch::Receiver<bool>,
 ) -> Result<thread::JoinHandle<()>, StoreError> {
-    let socket = WakeSocket::bind_api(store.data(), &Uuid::new_v4().simple().to_string())?;
+    let listener = store.listen(Audience::Apis)?;
     Ok(thread::spawn(move || {
         let mut seen = None;
         while !*stopping.borrow() {
-            if let Some(WakeMessage::Changed(job)) = socket.receive(BACKSTOP) {
+            if let Some(WakeMessage::Changed(job)) = listener.receive(BACKSTOP) {
                 watch.notify(job);
                 continue;
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use steno_api::Config;
-use steno_store::{Store, SystemClock};
+use steno_store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Exit code for a start that cannot succeed until a person changes something (`EX_CONFIG` of
@@ -51,7 +51,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     })?;
 
     store.compare_settings()?;
-    let server = steno_api::bind(config, Arc::new(store), Arc::new(SystemClock))?;
+    let clock = store.clock();
+    let server = steno_api::bind(config, Arc::new(store), clock)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use steno_models::{JobId, Status, TombstoneReason};
+use steno_models::{JobId, Status, Timestamp, TombstoneReason};
 use steno_settings::{QueueSettings, parse_duration};
-use steno_store::{Clock as _, InspectedJob, JobFilter, Store, StoreSettings, SystemClock};
+use steno_store::{InspectedJob, JobFilter, Store, StoreSettings};
 
 use crate::jobs::parse_status;
 use crate::print;
@@ -86,8 +86,7 @@ impl JobSelection {
             && self.older_than.is_none()
     }
 
-    fn filter(&self) -> JobFilter {
-        let now = SystemClock.now().wall;
+    fn filter(&self, now: Timestamp) -> JobFilter {
         JobFilter {
             job_id: self.job,
             owner: self.owner.clone(),
@@ -103,13 +102,16 @@ impl JobSelection {
 pub(crate) fn admin(arguments: &AdminArguments) -> anyhow::Result<()> {
     let store = open(&arguments.queue)?;
     match &arguments.command {
-        AdminCommand::Jobs { which, json } => list(&store.inspect_jobs(&which.filter())?, *json),
+        AdminCommand::Jobs { which, json } => {
+            let filter = which.filter(store.clock().now().wall);
+            list(&store.inspect_jobs(&filter)?, *json)
+        }
         AdminCommand::Retry { ids } => retry(&store, ids),
         AdminCommand::Purge { which, all } => {
             if which.is_everything() && !all {
                 bail!("say which jobs: --job, --owner, --status, --older-than, or --all");
             }
-            purge(&store, &which.filter())
+            purge(&store, &which.filter(store.clock().now().wall))
         }
         AdminCommand::Backup { folder } => {
             let backup = store.back_up(folder)?;
@@ -227,17 +229,13 @@ fn retry(store: &Store, ids: &[JobId]) -> anyhow::Result<()> {
 }
 
 fn purge(store: &Store, filter: &JobFilter) -> anyhow::Result<()> {
+    let now = store.clock().now();
     let jobs = store.inspect_jobs(filter)?;
     for job in &jobs {
-        store.delete_job(
-            SystemClock.now(),
-            None,
-            job.job_id,
-            TombstoneReason::Deleted,
-        )?;
+        store.delete_job(now, None, job.job_id, TombstoneReason::Deleted)?;
     }
     // Also empties the database's log, in which their text would survive until the next sweep.
-    store.sweep(SystemClock.now())?;
+    store.sweep(now)?;
     print::line(&format!("{} jobs are deleted", jobs.len()));
     Ok(())
 }

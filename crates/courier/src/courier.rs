@@ -10,7 +10,9 @@ use steno_runner::{
     ClaimedTask, Done, Ended, RunnerSettings, Supervisor, TaskRunner, TaskSlot, Undone,
 };
 use steno_settings::VERSION;
-use steno_store::{Clock, RunRole, RunSettings, Store, StoreError, TaskKind, WakeSocket};
+use steno_store::{
+    Audience, Clock, RunRole, RunSettings, Store, StoreError, TaskKind, WakeListener,
+};
 use tokio::runtime::Runtime;
 
 use crate::Config;
@@ -24,7 +26,7 @@ pub struct Courier {
     supervisor: Supervisor,
     dispatch: Arc<Dispatch>,
     runtime: Runtime,
-    socket: WakeSocket,
+    listener: WakeListener,
 }
 
 impl Courier {
@@ -60,7 +62,7 @@ impl Courier {
             Arc::clone(&clock),
         )?;
         let run_id = supervisor.run_id().to_owned();
-        let socket = WakeSocket::bind_courier(store.data(), &run_id)?;
+        let listener = store.listen(Audience::Couriers)?;
         let dispatch = Dispatch {
             store,
             clock,
@@ -75,7 +77,7 @@ impl Courier {
             supervisor,
             dispatch: Arc::new(dispatch),
             runtime,
-            socket,
+            listener,
         })
     }
 
@@ -85,7 +87,7 @@ impl Courier {
             supervisor,
             dispatch,
             runtime,
-            socket,
+            listener,
         } = self;
         let have_webhooks_ended = Arc::new(AtomicBool::new(false));
 
@@ -96,7 +98,7 @@ impl Courier {
             thread::spawn(move || {
                 // Also when the loop panics: the process ends then.
                 let _end = SetOnDrop(ended);
-                let outcome = dispatch::run(&dispatch, &runtime, &socket, &stop);
+                let outcome = dispatch::run(&dispatch, &runtime, &listener, &stop);
                 if let Err(error) = &outcome {
                     tracing::error!(error = error as &dyn Error, "cannot send webhooks any more");
                 }

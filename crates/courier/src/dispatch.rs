@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use steno_models::DeliveryStatus;
 use steno_store::{
-    ClaimedDelivery, Clock, DeliveryOutcome, Now, Settled, Store, StoreError, WakeSocket,
+    ClaimedDelivery, Clock, DeliveryOutcome, Now, Settled, Store, StoreError, WakeListener,
 };
 use tokio::runtime::Runtime;
 
@@ -43,7 +43,7 @@ pub(crate) struct Dispatch {
 pub(crate) fn run(
     dispatch: &Arc<Dispatch>,
     runtime: &Runtime,
-    socket: &WakeSocket,
+    listener: &WakeListener,
     stop: &AtomicBool,
 ) -> Result<(), StoreError> {
     while !stop.load(Ordering::SeqCst) && !dispatch.is_broken.load(Ordering::SeqCst) {
@@ -70,7 +70,7 @@ pub(crate) fn run(
         }
 
         // 3. Wait until a job changes, or a while: retries are due by time. An attempt that ends changes its job.
-        socket.receive(POLL_INTERVAL);
+        listener.receive(POLL_INTERVAL);
     }
 
     drain(dispatch);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use steno_courier::{Config, Courier};
 use steno_runner::{EXIT_CONFIG, EXIT_RESTART, Ended, stop_on_signals};
-use steno_store::{Store, StoreError, SystemClock};
+use steno_store::{Store, StoreError};
 
 fn main() -> ExitCode {
     steno_settings::keep_files_private();
@@ -44,7 +44,8 @@ fn run(config: &Config) -> anyhow::Result<Ended> {
             config.queue.data.display()
         )
     })?;
-    let courier = Courier::start(config, Arc::new(store), Arc::new(SystemClock))?;
+    let clock = store.clock();
+    let courier = Courier::start(config, Arc::new(store), clock)?;
     tracing::info!("sending webhooks");
     // Without systemd this does nothing.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);

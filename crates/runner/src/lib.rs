@@ -22,7 +22,7 @@
 //! use steno_runner::{
 //!     ClaimedTask, Done, RunnerSettings, Supervisor, TaskRunner, TaskSlot, Undone, stop_on_signals,
 //! };
-//! use steno_store::{Store, SystemClock, TaskKind};
+//! use steno_store::{Store, TaskKind};
 //!
 //! struct Nothing;
 //!
@@ -47,7 +47,7 @@
 //!
 //! # fn work(store: Store, settings: RunnerSettings) -> Result<(), Box<dyn std::error::Error>> {
 //! let stop = stop_on_signals()?;
-//! let clock = Arc::new(SystemClock);
+//! let clock = store.clock();
 //! let supervisor = Supervisor::start(settings, Arc::new(store), Arc::new(Nothing), clock)?;
 //! supervisor.run(&stop)?;
 //! # Ok(())

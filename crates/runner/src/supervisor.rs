@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
-use steno_store::{Clock, RunSettings, Store, StoreError, WakeMessage, WakeSocket, WorkerRun};
+use steno_store::{Audience, Clock, RunSettings, Store, StoreError, WakeListener, WakeMessage};
 
 use crate::shared::Shared;
 use crate::slot::TaskControl;
@@ -16,7 +16,7 @@ use crate::{Ended, TaskRunner, Upkeep, flow};
 
 mod drain;
 
-/// Pause between two checks of everything that no datagram announces.
+/// Pause between two checks of everything that no message announces.
 const TICK: Duration = Duration::from_secs(1);
 
 /// How a process runs its tasks.
@@ -37,7 +37,7 @@ pub struct Supervisor {
     settings: RunnerSettings,
     shared: Arc<Shared>,
     slots: Vec<Slot>,
-    socket: WakeSocket,
+    listener: WakeListener,
     upkeep: Upkeep,
     heartbeat_due: Instant,
     /// The version of the store at the last tick.
@@ -59,8 +59,8 @@ impl Supervisor {
         runner: Arc<dyn TaskRunner>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let run = WorkerRun::begin(store.data())?;
-        let socket = WakeSocket::bind_worker(store.data(), run.id())?;
+        let run = store.begin_run()?;
+        let listener = store.listen(Audience::Workers)?;
 
         store.compare_settings()?;
         store.reclaim_tasks(clock.now(), Some(run.id()))?;
@@ -89,7 +89,7 @@ impl Supervisor {
             settings,
             shared,
             slots,
-            socket,
+            listener,
             upkeep,
             heartbeat_due,
             version: None,
@@ -105,7 +105,7 @@ impl Supervisor {
     pub fn run(mut self, stop: &AtomicBool) -> Result<Ended, StoreError> {
         let mut ticked_at = Instant::now();
         while !stop.load(Ordering::SeqCst) {
-            match self.socket.receive(time_to_tick(ticked_at.elapsed())) {
+            match self.listener.receive(time_to_tick(ticked_at.elapsed())) {
                 Some(WakeMessage::Work) => self.shared.wakeup.wake_all(),
                 Some(WakeMessage::Cancel(claim)) => {
                     for slot in &self.slots {
@@ -191,7 +191,7 @@ impl Supervisor {
         runner.after_heartbeat(store)
     }
 
-    /// Wakes the slots and stops lost claims when the store has changed, in case a datagram was lost.
+    /// Wakes the slots and stops lost claims when the store has changed, in case a message was lost.
     fn follow_version(&mut self) -> Result<(), StoreError> {
         let version = self.shared.store.version()?;
         if self.version.replace(version) == Some(version) {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use steno_models::JobId;
 
-use crate::signal::wake;
-use crate::{ClaimId, Store, StoreError, WakeMessage};
+use crate::signal::message::WakeMessage;
+use crate::{ClaimId, Store, StoreError};
 
 /// What an operation leaves to do after its commit.
 #[derive(Default)]
@@ -23,15 +23,12 @@ pub(crate) struct Effects {
 impl Effects {
     /// Sends and deletes. An error is one after which the process has to end; what was committed stays.
     pub(crate) fn apply(self, store: &Store) -> Result<(), StoreError> {
-        if self.work {
-            wake::send(&store.data, WakeMessage::Work);
-        }
-        for job in self.changed {
-            wake::send(&store.data, WakeMessage::Changed(job));
-        }
-        for claim in self.cancelled {
-            wake::send(&store.data, WakeMessage::Cancel(claim));
-        }
+        let work = self.work.then_some(WakeMessage::Work);
+        let changed = self.changed.into_iter().map(WakeMessage::Changed);
+        let cancelled = self.cancelled.into_iter().map(WakeMessage::Cancel);
+        store
+            .signals
+            .send(work.into_iter().chain(changed).chain(cancelled));
 
         if self.files_to_delete
             && let Err(error) = store.delete_files()

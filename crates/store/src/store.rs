@@ -6,14 +6,16 @@
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::effects::Effects;
 use crate::files::{ballast, data_dir};
+use crate::runs::liveness::Liveness;
+use crate::signal::Signals;
 use crate::sqlite::{self, Database, Tx};
 use crate::upkeep::sweep::LoggedFailures;
-use crate::{DataDir, StoreError, clock};
+use crate::{Clock, DataDir, StoreError, SystemClock};
 
 /// Times a task may fail, and times a worker may die on it, before its job fails.
 pub(crate) const BUDGET: u32 = 3;
@@ -45,7 +47,11 @@ pub struct Store {
     /// Device and inode of the database file.
     database_identity: (u64, u64),
     pub(crate) settings: StoreSettings,
-    pub(crate) boot_id: String,
+    /// How processes know that another one is gone.
+    pub(crate) liveness: Liveness,
+    /// How processes wake each other.
+    pub(crate) signals: Signals,
+    clock: Arc<dyn Clock>,
     /// Expired leases, as run and end, with the time since boot when that was seen first.
     pub(crate) overdue: Mutex<HashMap<(String, i64), i64>>,
     /// Failures of sweeps that are in the log already.
@@ -85,7 +91,9 @@ impl Store {
         // SQLite ignores a failed directory sync for the WAL, so sync it here.
         data_dir::sync_folder(data.root())?;
         Ok(Self {
-            boot_id: clock::boot_id(),
+            liveness: Liveness::local(data.clone()),
+            signals: Signals::Local(data.clone()),
+            clock: Arc::new(SystemClock),
             overdue: Mutex::default(),
             logged_failures: LoggedFailures::default(),
             database_identity: identity(database.path())?,
@@ -119,6 +127,11 @@ impl Store {
     /// How long the store keeps things.
     pub fn settings(&self) -> &StoreSettings {
         &self.settings
+    }
+
+    /// The clock by which the processes of this queue agree on times.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
     }
 
     /// A number that changes whenever another process, or this one, has committed. Costs microseconds.

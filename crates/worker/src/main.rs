@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use steno_runner::{EXIT_CONFIG, EXIT_RESTART, Ended, stop_on_signals};
-use steno_store::{Store, SystemClock};
+use steno_store::Store;
 use steno_worker::{Config, Worker};
 
 fn main() -> ExitCode {
@@ -49,12 +49,8 @@ fn run(config: &Config) -> anyhow::Result<Ended> {
     let engine = steno_worker::load_engine(config)?;
 
     let slots = config.slots();
-    let worker = Worker::start(
-        config,
-        Arc::new(store),
-        Arc::new(engine),
-        Arc::new(SystemClock),
-    )?;
+    let clock = store.clock();
+    let worker = Worker::start(config, Arc::new(store), Arc::new(engine), clock)?;
     tracing::info!(slots, "working with {slots} slots");
     // Without systemd this does nothing.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);

@@ -1,31 +1,26 @@
-//! A worker process's proof of life: a lock the kernel drops when the process dies.
+//! The proof of life on one machine: a lock on a file, which the kernel drops when the process dies.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
-use uuid::Uuid;
-
 use crate::files::data_dir::unlink;
 use crate::{DataDir, StoreError};
 
-/// One run of a worker process: its random id and its lock on `run/workers/<run_id>.lock`.
+/// The lock of a run on `run/workers/<run_id>.lock`.
 ///
 /// The kernel drops the lock when the process ends, however it ends. Another process that can take the lock knows that
 /// this run is dead, at once and without waiting for its lease.
 #[derive(Debug)]
-pub struct WorkerRun {
-    id: String,
+pub(super) struct RunLock {
     path: PathBuf,
     _lock: File,
 }
 
-impl WorkerRun {
-    /// Begins a run. The row follows with [`crate::Store::register_run`]; a lock without a row has no effect.
-    pub fn begin(data: &DataDir) -> Result<Self, StoreError> {
-        let id = Uuid::new_v4().simple().to_string();
-        let path = lock_path(data, &id);
+impl RunLock {
+    pub(super) fn take(data: &DataDir, run_id: &str) -> Result<Self, StoreError> {
+        let path = lock_path(data, run_id);
         let lock = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -33,27 +28,18 @@ impl WorkerRun {
             .open(&path)
             .map_err(StoreError::file("create", &path))?;
         lock.lock().map_err(StoreError::file("lock", &path))?;
-        Ok(Self {
-            id,
-            path,
-            _lock: lock,
-        })
-    }
-
-    /// The run's id, 32 hexadecimal digits.
-    pub fn id(&self) -> &str {
-        &self.id
+        Ok(Self { path, _lock: lock })
     }
 }
 
-impl Drop for WorkerRun {
+impl Drop for RunLock {
     fn drop(&mut self) {
         let _ = unlink(&self.path);
     }
 }
 
-/// Whether the process of a run is gone. Unlinks what it left.
-pub(crate) fn is_dead(data: &DataDir, run_id: &str) -> Result<bool, StoreError> {
+/// Whether the lock of a run can be taken, so that its process is gone. Unlinks what it left.
+pub(super) fn is_free(data: &DataDir, run_id: &str) -> Result<bool, StoreError> {
     let path = lock_path(data, run_id);
     let lock = match File::open(&path) {
         Ok(lock) => lock,

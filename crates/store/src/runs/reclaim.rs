@@ -1,7 +1,6 @@
 //! Reclaiming: the tasks of a dead worker go back to the queue.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::ops::AddAssign;
 use std::sync::PoisonError;
 
@@ -9,7 +8,6 @@ use steno_models::FailureCode;
 
 use crate::effects::Effects;
 use crate::jobs::end::{Ending, fail};
-use crate::runs::lock;
 use crate::sqlite::{Registered, TaskInHand, Tx};
 use crate::store::BUDGET;
 use crate::tasks::types::{ClaimId, Failure};
@@ -36,7 +34,7 @@ impl AddAssign for Reclaimed {
 }
 
 impl Store {
-    /// Finds runs that are dead — their lock can be taken, their boot is over, or their lease has run out for a while — and
+    /// Finds runs that are dead — their process is known to be gone, or their lease has run out for a while — and
     /// returns their tasks. `own_run` is the caller's, which is alive by definition.
     pub fn reclaim_tasks(&self, now: Now, own_run: Option<&str>) -> Result<Reclaimed, StoreError> {
         let mut reclaimed = Reclaimed::default();
@@ -45,8 +43,7 @@ impl Store {
             if own_run == Some(&registered.run_id) {
                 continue;
             }
-            if registered.boot_id != self.boot_id
-                || self.has_no_process(&registered)
+            if self.liveness.is_gone(&registered)
                 || self.is_long_overdue(now, &registered, &mut overdue)?
             {
                 reclaimed +=
@@ -55,17 +52,6 @@ impl Store {
         }
         *self.overdue.lock().unwrap_or_else(PoisonError::into_inner) = overdue;
         Ok(reclaimed)
-    }
-
-    /// Whether the process of a run is known to be gone. Where its lock file cannot be read, the lease decides.
-    fn has_no_process(&self, registered: &Registered) -> bool {
-        lock::is_dead(&self.data, &registered.run_id).unwrap_or_else(|error| {
-            tracing::warn!(
-                error = &error as &dyn Error,
-                "cannot check whether a worker is alive; its lease decides"
-            );
-            false
-        })
     }
 
     /// Ends a run that has to end itself: only the claims at fault are charged, the others go back without charge.

@@ -57,7 +57,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let new = NewRun {
             run_id: run.id(),
-            boot_id: &self.boot_id,
+            boot_id: self.liveness.period(),
             lease_until: self.lease_end(now),
             slots: settings.slots,
             model: &settings.model,

@@ -23,7 +23,7 @@ impl Store {
         let offset_ms = now.wall.ms() - now.boot_ms;
         let is_as_noted = |noted: Option<(String, i64)>| {
             noted.is_some_and(|(boot_id, noted_ms)| {
-                boot_id == self.boot_id && (offset_ms - noted_ms).abs() < DRIFT_MS
+                boot_id == self.liveness.period() && (offset_ms - noted_ms).abs() < DRIFT_MS
             })
         };
         if self.read(|tx| Ok(is_as_noted(tx.noted_clock()?)))? {
@@ -32,10 +32,12 @@ impl Store {
 
         let jumped_ms = self.write(|tx, _| {
             let jumped_ms = match tx.noted_clock()? {
-                Some((boot_id, noted_ms)) if boot_id == self.boot_id => offset_ms - noted_ms,
+                Some((boot_id, noted_ms)) if boot_id == self.liveness.period() => {
+                    offset_ms - noted_ms
+                }
                 _ => 0,
             };
-            tx.note_clock(&self.boot_id, offset_ms)?;
+            tx.note_clock(self.liveness.period(), offset_ms)?;
             if jumped_ms.abs() < JUMP_MS {
                 return Ok(None);
             }
@@ -59,12 +61,12 @@ impl Store {
     pub(crate) fn is_clock_noted(&self, tx: &Tx<'_>, now: Now) -> Result<bool, StoreError> {
         let offset_ms = now.wall.ms() - now.boot_ms;
         let is_noted = |(boot_id, noted_ms): (String, i64)| {
-            boot_id == self.boot_id && (offset_ms - noted_ms).abs() < JUMP_MS
+            boot_id == self.liveness.period() && (offset_ms - noted_ms).abs() < JUMP_MS
         };
         Ok(!self.knows_boot() || tx.noted_clock()?.is_some_and(is_noted))
     }
 
     fn knows_boot(&self) -> bool {
-        self.boot_id != UNKNOWN_BOOT
+        self.liveness.period() != UNKNOWN_BOOT
     }
 }

@@ -29,7 +29,7 @@ fn outcome(status: DeliveryStatus, next_at: Option<Timestamp>) -> DeliveryOutcom
 
 impl Fixture {
     fn courier(&self) -> WorkerRun {
-        let run = WorkerRun::begin(self.data()).unwrap();
+        let run = self.store.begin_run().unwrap();
         let settings = RunSettings {
             role: RunRole::Courier,
             ..RunSettings::default()

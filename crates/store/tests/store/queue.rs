@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use crate::support::{Fixture, KINDS};
 use steno_models::{FailureCode, Status, TranscribeRequest};
-use steno_store::{Failure, Settled, StoreError, TaskInput, WorkerRun};
+use steno_store::{Failure, Settled, StoreError, TaskInput};
 
 #[test]
 fn a_job_of_one_span_completes_with_its_prepare_task() {
@@ -226,7 +226,7 @@ fn finishing_and_claiming_is_one_step() {
 fn only_registered_workers_claim() {
     let f = Fixture::new();
     f.submit();
-    let run = WorkerRun::begin(f.data()).unwrap();
+    let run = f.store.begin_run().unwrap();
     assert!(matches!(
         f.store.claim_task(f.now(), &run, KINDS),
         Err(StoreError::RunLost)
@@ -245,7 +245,7 @@ fn the_version_changes_with_every_commit_of_any_process() {
     other
         .register_run(
             f.now(),
-            &WorkerRun::begin(f.data()).unwrap(),
+            &f.store.begin_run().unwrap(),
             &steno_store::RunSettings {
                 role: steno_store::RunRole::Worker,
                 slots: 1,

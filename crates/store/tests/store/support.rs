@@ -110,7 +110,7 @@ impl Fixture {
     }
 
     pub(crate) fn worker(&self) -> WorkerRun {
-        let run = WorkerRun::begin(self.data()).unwrap();
+        let run = self.store.begin_run().unwrap();
         self.store
             .register_run(
                 self.now(),

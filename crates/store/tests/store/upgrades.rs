@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use steno_models::Status;
-use steno_store::{
-    Clock as _, JobFilter, ManualClock, RunSettings, Store, TaskInput, TaskOutput, WorkerRun,
-};
+use steno_store::{Clock as _, JobFilter, ManualClock, RunSettings, Store, TaskInput, TaskOutput};
 
 use crate::support::{KINDS, output, prepared, settings};
 
@@ -72,7 +70,7 @@ fn the_jobs_of_every_released_schema_go_on() {
         assert_eq!(store.check().unwrap(), Vec::<String>::new(), "{name}");
 
         let now = ManualClock::at_ms(1_800_000_001_000).now();
-        let run = WorkerRun::begin(store.data()).unwrap();
+        let run = store.begin_run().unwrap();
         let worker = RunSettings {
             role: steno_store::RunRole::Worker,
             slots: 1,

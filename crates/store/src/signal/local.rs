@@ -1,9 +1,8 @@
-//! Waking other processes: one datagram after a commit, to every socket in `run/wake`.
+//! Waking the processes of one machine: a datagram to every socket in `run/wake`.
 //!
 //! A datagram is a hint. It may be lost, so receivers also poll the database about once a second; and every
 //! error here is ignored, and nothing ever blocks.
 
-use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsRawFd;
@@ -11,90 +10,47 @@ use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use steno_models::JobId;
-
+use super::message::{Audience, WakeMessage};
 use crate::files::data_dir::unlink;
-use crate::{ClaimId, DataDir, StoreError};
+use crate::{DataDir, StoreError};
 
-/// What a datagram says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WakeMessage {
-    /// There is work to claim. To workers.
-    Work,
-    /// The job of this claim was deleted: stop. To workers.
-    Cancel(ClaimId),
-    /// The job changed in a way its client may wait for, or has a webhook to send. To apis and couriers.
-    Changed(JobId),
-}
-
-impl WakeMessage {
-    /// The kinds of process it is for, which is how the names of their sockets begin.
-    fn audience(self) -> &'static [&'static str] {
+impl Audience {
+    /// How the names of its sockets begin.
+    fn prefix(self) -> &'static str {
         match self {
-            Self::Work | Self::Cancel(_) => &["worker-"],
-            Self::Changed(_) => &["api-", "courier-"],
-        }
-    }
-
-    fn parse(datagram: &[u8]) -> Option<Self> {
-        let text = str::from_utf8(datagram).ok()?;
-        match text.split_at_checked(1)? {
-            ("W", "") => Some(Self::Work),
-            ("C", claim) => claim.parse().ok().map(Self::Cancel),
-            ("J", job) => job.parse().ok().map(Self::Changed),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for WakeMessage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Work => f.write_str("W"),
-            Self::Cancel(claim) => write!(f, "C{claim}"),
-            Self::Changed(job) => write!(f, "J{job}"),
+            Self::Workers => "worker-",
+            Self::Apis => "api-",
+            Self::Couriers => "courier-",
         }
     }
 }
 
 /// A process's own socket, on which it is woken. The socket file goes with it.
 #[derive(Debug)]
-pub struct WakeSocket {
+pub(super) struct WakeSocket {
     socket: UnixDatagram,
     path: PathBuf,
 }
 
 impl WakeSocket {
-    /// Binds `run/wake/worker-<run_id>.sock`.
-    pub fn bind_worker(data: &DataDir, run_id: &str) -> Result<Self, StoreError> {
-        Self::bind(data, &format!("worker-{run_id}.sock"))
-    }
-
-    /// Binds `run/wake/api-<run_id>.sock`.
-    pub fn bind_api(data: &DataDir, run_id: &str) -> Result<Self, StoreError> {
-        Self::bind(data, &format!("api-{run_id}.sock"))
-    }
-
-    /// Binds `run/wake/courier-<run_id>.sock`.
-    pub fn bind_courier(data: &DataDir, run_id: &str) -> Result<Self, StoreError> {
-        Self::bind(data, &format!("courier-{run_id}.sock"))
-    }
-
-    fn bind(data: &DataDir, name: &str) -> Result<Self, StoreError> {
+    /// Binds the socket of that name in `run/wake`.
+    pub(super) fn bind(data: &DataDir, audience: Audience, name: &str) -> Result<Self, StoreError> {
+        let name = format!("{}{name}.sock", audience.prefix());
         let folder = Folder::open(data).map_err(StoreError::file("open folder", data.wake()))?;
-        let path = data.wake().join(name);
-        let socket = UnixDatagram::bind(folder.address(name))
+        let path = data.wake().join(&name);
+        let socket = UnixDatagram::bind(folder.address(&name))
             .map_err(StoreError::file("bind socket", &path))?;
         Ok(Self { socket, path })
     }
 
     /// Waits for a message, at most `limit` (not zero). `None` when the time is over, a signal came, or the datagram says
     /// nothing known.
-    pub fn receive(&self, limit: Duration) -> Option<WakeMessage> {
+    pub(super) fn receive(&self, limit: Duration) -> Option<WakeMessage> {
         let mut buffer = [0; 64];
         self.socket.set_read_timeout(Some(limit)).ok()?;
         let length = self.socket.recv(&mut buffer).ok()?;
-        WakeMessage::parse(&buffer[..length])
+        let text = str::from_utf8(&buffer[..length]).ok()?;
+        WakeMessage::parse(text)
     }
 }
 
@@ -105,14 +61,16 @@ impl Drop for WakeSocket {
 }
 
 /// Sends a message to every process it is for.
-pub(crate) fn send(data: &DataDir, message: WakeMessage) {
+pub(super) fn send(data: &DataDir, message: WakeMessage) {
     // The fallback poll covers a lost message.
     let _ = try_send(data, message);
 }
 
 fn is_for(message: WakeMessage, socket: &str) -> bool {
     let audience = message.audience();
-    audience.iter().any(|prefix| socket.starts_with(prefix))
+    audience
+        .iter()
+        .any(|audience| socket.starts_with(audience.prefix()))
 }
 
 fn try_send(data: &DataDir, message: WakeMessage) -> io::Result<()> {
@@ -152,7 +110,10 @@ impl Folder {
 
 #[cfg(test)]
 mod tests {
+    use steno_models::JobId;
+
     use super::*;
+    use crate::ClaimId;
 
     fn long_data_dir() -> (tempfile::TempDir, DataDir) {
         let root = tempfile::tempdir().unwrap();
@@ -163,8 +124,8 @@ mod tests {
     #[test]
     fn messages_reach_their_audience_over_long_paths() {
         let (_root, data) = long_data_dir();
-        let worker = WakeSocket::bind_worker(&data, "1").unwrap();
-        let api = WakeSocket::bind_api(&data, "2").unwrap();
+        let worker = WakeSocket::bind(&data, Audience::Workers, "1").unwrap();
+        let api = WakeSocket::bind(&data, Audience::Apis, "2").unwrap();
         let (claim, job) = (ClaimId::random(), JobId::random());
         send(&data, WakeMessage::Work);
         send(&data, WakeMessage::Changed(job));
@@ -181,7 +142,7 @@ mod tests {
         let (_root, data) = long_data_dir();
         let dead = data.wake().join("worker-dead.sock");
         drop(UnixDatagram::bind(Folder::open(&data).unwrap().address("worker-dead.sock")).unwrap());
-        let worker = WakeSocket::bind_worker(&data, "live").unwrap();
+        let worker = WakeSocket::bind(&data, Audience::Workers, "live").unwrap();
         for _ in 0..10_000 {
             send(&data, WakeMessage::Work);
         }
