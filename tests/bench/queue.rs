@@ -9,8 +9,8 @@ use rusqlite::Connection;
 use steno_e2e::{Client, Settings, eventually, fixture, repeated};
 use steno_models::{JobId, TranscribeRequest};
 use steno_store::{
-    AudioUpload, Clock, NewJob, PlannedSpan, Prepared, Quota, RunSettings, SpanOutput, Store,
-    StoreSettings, Submission, SystemClock, TaskKind, TaskOutput, WorkerRun,
+    Clock, NewJob, PlannedSpan, Prepared, Quota, RunSettings, SpanOutput, Store, StoreSettings,
+    Submission, SystemClock, TaskKind, TaskOutput, WorkerRun,
 };
 
 use crate::report::{line, percentile};
@@ -58,7 +58,7 @@ impl Queue {
     }
 
     fn submit(&self) -> JobId {
-        let mut upload = AudioUpload::create(self.store.data(), JobId::random()).unwrap();
+        let mut upload = self.store.files().begin_upload(JobId::random(), 0).unwrap();
         upload.write(b"RIFF").unwrap();
         let (audio, options) = (upload.store().unwrap(), TranscribeRequest::default());
         let job = NewJob {
@@ -141,7 +141,7 @@ pub(crate) fn span_overhead() {
         .unwrap()
         .unwrap();
 
-    let spool = queue.store.data().spool().join("bench.pcm");
+    let spool = queue.store.data().root().join("spool/bench.pcm");
     std::fs::write(&spool, vec![1_u8; (SAMPLES * SPANS * 2) as usize]).unwrap();
     let span = |i: u64| PlannedSpan {
         stretches: vec![(i * SAMPLES, (i + 1) * SAMPLES)],

@@ -9,7 +9,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::web::BytesMut;
 use steno_models::{JobId, ProblemCode};
-use steno_store::{AudioUpload, StoreError, StoredAudio};
+use steno_store::{AudioUpload, StoredAudio};
 
 pub(crate) use multipart::{FieldValue, Form, receive_multipart};
 pub(crate) use raw::receive_raw;
@@ -148,8 +148,9 @@ pub(crate) struct Upload<'a> {
 
 impl<'a> Upload<'a> {
     pub(crate) async fn begin(state: &'a ApiState, expected: Expected) -> Result<Self, ApiError> {
+        let reserve = state.config.disk_reserve_bytes;
         let file = state
-            .call_store(|store| AudioUpload::create(store.data(), JobId::random()))
+            .call_store(move |store| store.files().begin_upload(JobId::random(), reserve))
             .await?;
         Ok(Self {
             reservation: Reservation::none(state, file.job_id()),
@@ -221,11 +222,7 @@ impl<'a> Upload<'a> {
         };
         self.add_missing_head();
         let bytes = self.buffer.split();
-        let reserve = self.state.config.disk_reserve_bytes;
-        let file = self.state.call_store(move |store| {
-            if store.data().free_bytes()? < reserve {
-                return Err(disk_full(store.data().audio()));
-            }
+        let file = self.state.run_blocking(move || {
             file.write(&bytes)?;
             Ok(file)
         });
@@ -241,14 +238,6 @@ impl<'a> Upload<'a> {
         };
         let stored = self.state.run_blocking(move || file.store()).await?;
         Ok((stored, self.reservation))
-    }
-}
-
-fn disk_full(path: std::path::PathBuf) -> StoreError {
-    StoreError::File {
-        action: "write",
-        path,
-        source: std::io::ErrorKind::StorageFull.into(),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::runs::liveness::Liveness;
 use crate::signal::Signals;
 use crate::sqlite::{self, Database, Tx};
 use crate::upkeep::sweep::LoggedFailures;
-use crate::{Clock, DataDir, StoreError, SystemClock};
+use crate::{Clock, DataDir, Files, StoreError, SystemClock};
 
 /// Times a task may fail, and times a worker may die on it, before its job fails.
 pub(crate) const BUDGET: u32 = 3;
@@ -44,6 +44,7 @@ impl StoreSettings {
 /// The queue and its files. Cheap to share by reference; one for each process.
 pub struct Store {
     pub(crate) data: DataDir,
+    pub(crate) files: Files,
     /// Device and inode of the database file.
     database_identity: (u64, u64),
     pub(crate) settings: StoreSettings,
@@ -97,6 +98,7 @@ impl Store {
             overdue: Mutex::default(),
             logged_failures: LoggedFailures::default(),
             database_identity: identity(database.path())?,
+            files: Files::in_folder(&data),
             data,
             settings,
             database,
@@ -122,6 +124,11 @@ impl Store {
     /// The data folder.
     pub fn data(&self) -> &DataDir {
         &self.data
+    }
+
+    /// The files of jobs.
+    pub fn files(&self) -> &Files {
+        &self.files
     }
 
     /// How long the store keeps things.

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 pub use error::AudioError;
 pub use span::{Span, Stretch};
-pub use spool::{Spool, read_span, samples_of};
+pub use spool::{Spool, SpoolBytes, read_span, samples_of};
 pub use track_choice::TrackChoice;
 
 use crate::Control;

@@ -10,17 +10,19 @@ use std::io;
 
 use steno_models::FailureCode;
 use steno_runner::{Done, Undone};
-use steno_store::{Claim, DataDir, Failure, Postponement, StoreError, TaskInput, TaskOutput};
+use steno_store::{
+    Claim, Failure, Files, Postponement, SpoolReader, StoreError, TaskInput, TaskOutput,
+};
 
 use crate::Control;
-use crate::audio::AudioError;
+use crate::audio::{AudioError, Spool, SpoolBytes};
 use crate::decode_process::{DecodeError, DecodeSettings, MemoryKills};
 use crate::engine::{EngineError, Session};
 use crate::voices::Voices;
 
 /// What a worker needs for any task.
 pub(crate) struct TaskContext<'a> {
-    pub(crate) data: &'a DataDir,
+    pub(crate) files: &'a Files,
     pub(crate) decode: &'a DecodeSettings,
     pub(crate) memory_kills: &'a MemoryKills,
     pub(crate) voices: &'a Voices,
@@ -172,6 +174,21 @@ fn recording_code(error: &AudioError) -> FailureCode {
     }
 }
 
+/// Opens a spool of the store.
+fn open_spool(files: &Files, name: &str) -> Result<Spool, StoreError> {
+    Ok(Spool::of(files.open_spool(name)?))
+}
+
+impl SpoolBytes for SpoolReader {
+    fn bytes(&self) -> u64 {
+        self.bytes()
+    }
+
+    fn read_exact_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.read_exact_at(buffer, offset)
+    }
+}
+
 /// Does the task of a claim.
 pub(crate) fn run(
     claim: &Claim,
@@ -188,9 +205,9 @@ pub(crate) fn run(
             }))
         }
         TaskInput::Diarize { spool } => {
-            let spool = context.data.spool().join(spool);
+            let spool = open_spool(context.files, spool)?;
             Ok(Done::new(TaskOutput::Speakers {
-                diarization: diarize::diarize(&spool, claim, context)?,
+                diarization: diarize::diarize(spool, claim, context)?,
                 model: context.model.to_owned(),
             }))
         }

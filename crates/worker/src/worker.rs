@@ -105,7 +105,7 @@ impl TaskSlot for TranscriberSlot<'_> {
         let claim = task.claim;
         let chosen = claim.options.model.as_deref().or(claim.model.as_deref());
         let context = TaskContext {
-            data: task.store.data(),
+            files: task.store.files(),
             decode: &self.shared.decode,
             memory_kills: &self.shared.memory_kills,
             voices: &self.shared.voices,

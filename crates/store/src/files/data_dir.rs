@@ -126,12 +126,12 @@ impl DataDir {
     }
 
     /// Uploaded recordings.
-    pub fn audio(&self) -> PathBuf {
+    pub(crate) fn audio(&self) -> PathBuf {
         self.root.join("audio")
     }
 
     /// Decoded recordings.
-    pub fn spool(&self) -> PathBuf {
+    pub(crate) fn spool(&self) -> PathBuf {
         self.root.join("spool")
     }
 

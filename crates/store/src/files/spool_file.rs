@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::files::ballast;
 use crate::files::data_dir::{create_locked, sync_folder, unlink};
 use crate::files::names::spool_name;
-use crate::{Claim, DataDir, StoreError, TaskInput};
+use crate::{Claim, DataDir, StoreError};
 
 /// How many times larger than the recording its decoded audio probably is at most: speech in Opus at 8 kbit/s grows 32 times.
 const EXPANSION: u64 = 32;
@@ -28,26 +28,32 @@ pub struct SpoolRoom {
 pub struct SpoolFile {
     name: String,
     path: PathBuf,
+    folder: PathBuf,
     /// Holds the lock.
     file: File,
     kept: bool,
 }
 
 impl SpoolFile {
-    /// Creates the file for a `prepare` claim.
-    ///
-    /// Fails like a write to a full disk where the decoded recording would probably leave too little free space: jobs need
-    /// it to end.
-    pub fn create(data: &DataDir, claim: &Claim, room: SpoolRoom) -> Result<Self, StoreError> {
-        let expected_bytes = expected_bytes(data, claim)?.min(room.most_bytes);
+    pub(crate) fn create(
+        data: &DataDir,
+        claim: &Claim,
+        recording_bytes: u64,
+        room: SpoolRoom,
+    ) -> Result<Self, StoreError> {
+        let expected_bytes = recording_bytes
+            .saturating_mul(EXPANSION)
+            .min(room.most_bytes);
         let needed_bytes = room.reserve_bytes.saturating_add(expected_bytes);
         ballast::require_free_space(data, needed_bytes)?;
         let name = spool_name(claim.job_id, claim.id);
-        let path = data.spool().join(&name);
+        let folder = data.spool();
+        let path = folder.join(&name);
         let file = create_locked(&path)?;
         Ok(Self {
             name,
             path,
+            folder,
             file,
             kept: false,
         })
@@ -64,27 +70,17 @@ impl SpoolFile {
     }
 
     /// Makes what was written survive power loss. Before a row names the file: its spans are read from it as long as the job lives.
-    pub fn sync(&self, data: &DataDir) -> Result<(), StoreError> {
+    pub fn sync(&self) -> Result<(), StoreError> {
         self.file
             .sync_all()
             .map_err(StoreError::file("sync", &self.path))?;
-        sync_folder(&data.spool())
+        sync_folder(&self.folder)
     }
 
     /// A row names the file now, or may do so: it belongs to its job.
     pub fn keep(mut self) {
         self.kept = true;
     }
-}
-
-/// The size that the decoded recording of a claim probably has at most.
-fn expected_bytes(data: &DataDir, claim: &Claim) -> Result<u64, StoreError> {
-    let TaskInput::Prepare { audio } = &claim.task else {
-        return Ok(0);
-    };
-    let path = data.audio().join(audio);
-    let recording = std::fs::metadata(&path).map_err(StoreError::file("inspect", path))?;
-    Ok(recording.len().saturating_mul(EXPANSION))
 }
 
 impl Drop for SpoolFile {

@@ -5,7 +5,6 @@
 
 use steno_models::JobId;
 
-use crate::files::audio_file::is_being_written;
 use crate::{Store, StoreError};
 
 /// Stored jobs for each unfinished job that an owner may have. Ended jobs wait for their retrieval or deadline; without a bound,
@@ -138,7 +137,7 @@ impl Store {
     /// Removes reservations whose upload no process is writing. Part of the sweep.
     pub(crate) fn release_abandoned_uploads(&self) -> Result<(), StoreError> {
         for upload in self.read(|tx| tx.list_uploads())? {
-            if !is_being_written(&self.data, upload)? {
+            if !self.files.is_being_written(upload)? {
                 self.release_upload(upload)?;
             }
         }

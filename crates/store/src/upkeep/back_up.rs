@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::files::data_dir::{sync_folder, unlink};
@@ -95,28 +95,11 @@ impl Store {
             if copied.contains(path) {
                 continue;
             }
-            let (from, to) = (self.data.root().join(path), copy.root().join(path));
-            match copy_durably(&from, &to) {
-                Ok(()) => {
-                    copied.insert(path.clone());
-                }
-                // Its job has ended meanwhile.
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(StoreError::file("copy", from)(error)),
+            // One that is not there: its job has ended meanwhile.
+            if self.files.copy_to(path, &copy.root().join(path))? {
+                copied.insert(path.clone());
             }
         }
         Ok(())
     }
-}
-
-/// `io::copy` uses `copy_file_range(2)`, which shares blocks where the file system can.
-fn copy_durably(from: &Path, to: &Path) -> std::io::Result<()> {
-    let mut copy = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(to)?;
-    std::io::copy(&mut fs::File::open(from)?, &mut copy)?;
-    copy.sync_all()
 }

@@ -1,11 +1,9 @@
 //! Checking: whether rows fit together, and files to rows.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::ErrorKind;
-use std::path::Path;
 
-use crate::upkeep::delete_files::Entry;
+use crate::files::Entry;
+use crate::sqlite::JobFiles;
 use crate::{Store, StoreError};
 
 impl Store {
@@ -16,18 +14,16 @@ impl Store {
         // The files first: what a row names later was there before its row.
         let mut present = HashSet::new();
         let mut strays = Vec::new();
-        for folder in self.job_folders() {
-            for entry in folder.entries()? {
+        for files in JobFiles::ALL {
+            for entry in self.files.list(files)? {
                 match entry {
-                    Entry::Ours(path) => {
-                        let name = path.file_name().unwrap_or_default().display();
-                        strays.extend(unreadable(&path));
-                        present.insert(format!("{}/{name}", folder.files.folder()));
+                    Entry::Ours(name) => {
+                        strays.extend(self.files.why_unreadable(files, &name));
+                        present.insert(format!("{}/{name}", files.folder()));
                     }
-                    Entry::Foreign(path) => {
+                    Entry::Foreign(place) => {
                         strays.push(format!(
-                            "{} is not Steno's, which leaves it alone: move it away",
-                            path.display()
+                            "{place} is not Steno's, which leaves it alone: move it away"
                         ));
                     }
                 }
@@ -36,9 +32,12 @@ impl Store {
 
         let (mut problems, needed) = self.read(|tx| Ok((tx.check()?, tx.needed_files()?)))?;
         problems.extend(strays);
-        let is_there =
-            |path: &String| present.contains(path) || self.data.root().join(path).exists();
-        let missing: HashSet<_> = needed.into_iter().filter(|path| !is_there(path)).collect();
+        let mut missing = HashSet::new();
+        for path in needed {
+            if !present.contains(&path) && !self.files.exists(&path)? {
+                missing.insert(path);
+            }
+        }
         if !missing.is_empty() {
             // Its job may have ended since the look at the rows.
             let still_needed = self.read(|tx| tx.needed_files())?;
@@ -56,15 +55,5 @@ impl Store {
     /// hold text), and keeps others from writing meanwhile.
     pub fn vacuum(&self) -> Result<(), StoreError> {
         self.database.vacuum()
-    }
-}
-
-/// What is wrong with a file that cannot be opened. One that is gone by now is not wrong.
-fn unreadable(path: &Path) -> Option<String> {
-    match File::open(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Some(format!("{} cannot be read ({error})", path.display()))
-        }
-        _ => None,
     }
 }

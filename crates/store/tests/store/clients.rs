@@ -1,7 +1,7 @@
 //! What clients rely on: a submission that is repeated is one job, lists have pages, followers miss nothing.
 
 use steno_models::{JobId, Segment, Status, TombstoneReason, TranscribeRequest};
-use steno_store::{Accepted, AudioUpload, Followed, NewJob, Quota, Sent, Submission};
+use steno_store::{Accepted, Followed, NewJob, Quota, Sent, Submission};
 
 use crate::support::Fixture;
 
@@ -249,7 +249,7 @@ fn announced_weights_are_those_of_the_last_announcement() {
 fn the_jobs_of_another_key_are_not_there() {
     let f = Fixture::new();
     let submit = |owner: &str| {
-        let mut upload = AudioUpload::create(f.data(), JobId::random()).unwrap();
+        let mut upload = f.store.files().begin_upload(JobId::random(), 0).unwrap();
         upload.write(b"one").unwrap();
         let (audio, options) = (upload.store().unwrap(), TranscribeRequest::default());
         let (owner, idempotency_key) = (owner.to_owned(), Some("key".to_owned()));

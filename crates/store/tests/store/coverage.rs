@@ -31,7 +31,7 @@ fn plan(
         warnings: vec![truncated],
         ..usual
     };
-    std::fs::write(f.data().spool().join(&plan.spool), b"pcm").unwrap();
+    std::fs::write(f.folder("spool").join(&plan.spool), b"pcm").unwrap();
     assert!(f.finish_prepare(&claim, plan));
     job
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::{Fixture, settings};
 use steno_models::{JobId, Status, TombstoneReason, TranscribeRequest};
-use steno_store::{AudioUpload, JobLookup, SpoolFile, SpoolRoom, StoreSettings, Sweep};
+use steno_store::{JobLookup, SpoolRoom, StoreSettings, Sweep};
 
 fn tombstone_reason(f: &Fixture, job: JobId) -> Option<TombstoneReason> {
     match f.store.get_job(f.now(), None, job).unwrap() {
@@ -157,12 +157,15 @@ fn grep(f: &Fixture, needle: &str) -> bool {
 #[test]
 fn an_upload_that_is_given_up_leaves_no_file() {
     let f = Fixture::new();
-    let mut upload = AudioUpload::create(f.data(), JobId::random()).unwrap();
+    let mut upload = f.store.files().begin_upload(JobId::random(), 0).unwrap();
     upload.write(b"half of it").unwrap();
     assert_eq!(f.files().len(), 1);
     drop(upload);
     assert_eq!(f.files().len(), 0);
-    let stored = AudioUpload::create(f.data(), JobId::random())
+    let stored = f
+        .store
+        .files()
+        .begin_upload(JobId::random(), 0)
         .unwrap()
         .store()
         .unwrap();
@@ -177,14 +180,13 @@ fn files_without_a_row_or_a_living_writer_are_swept() {
     let job = f.submit();
     let run = f.worker();
     let claim = f.claim(&run);
-    let spool = SpoolFile::create(f.data(), &claim, room(0)).unwrap();
-    let upload = AudioUpload::create(f.data(), JobId::random()).unwrap();
+    let spool = f.store.files().create_spool(&claim, 4, room(0)).unwrap();
+    let upload = f.store.files().begin_upload(JobId::random(), 0).unwrap();
     let kept = f.files();
     for orphan in [
-        f.data().audio().join(format!("{}.part", JobId::random())),
-        f.data().audio().join(JobId::random().to_string()),
-        f.data()
-            .spool()
+        f.folder("audio").join(format!("{}.part", JobId::random())),
+        f.folder("audio").join(JobId::random().to_string()),
+        f.folder("spool")
             .join(format!("{job}.{}.pcm", steno_store::ClaimId::random())),
     ] {
         std::fs::write(orphan, b"left by a dead process").unwrap();
@@ -199,7 +201,7 @@ fn files_without_a_row_or_a_living_writer_are_swept() {
 fn files_that_steno_did_not_make_are_left_alone() {
     let f = Fixture::new();
     let outside = tempfile::NamedTempFile::new().unwrap();
-    let folders = [f.data().audio(), f.data().spool()];
+    let folders = [f.folder("audio"), f.folder("spool")];
     for folder in &folders {
         std::fs::write(folder.join("interview.wav"), "mine").unwrap();
         std::fs::create_dir(folder.join("lost+found")).unwrap();
@@ -225,9 +227,9 @@ fn a_step_of_a_sweep_that_fails_keeps_no_other_from_its_work() {
     completed(&f, "marker-of-the-text");
     f.clock.advance_ms(25 * 3_600_000);
     // A folder cannot be unlinked: the file behind it on the list has to go all the same.
-    let stuck = f.data().audio().join("stuck");
+    let stuck = f.folder("audio").join("stuck");
     std::fs::create_dir(&stuck).unwrap();
-    let behind = f.data().audio().join("z-behind");
+    let behind = f.folder("audio").join("z-behind");
     std::fs::write(&behind, "text").unwrap();
     let database = rusqlite::Connection::open(f.data().database()).unwrap();
     database
@@ -250,7 +252,7 @@ fn a_step_of_a_sweep_that_fails_keeps_no_other_from_its_work() {
 #[test]
 fn files_on_the_list_are_deleted_after_a_restart() {
     let f = Fixture::new();
-    let leftover = f.data().audio().join("leftover");
+    let leftover = f.folder("audio").join("leftover");
     std::fs::write(&leftover, b"its row was deleted, then the power went").unwrap();
     let database = rusqlite::Connection::open(f.data().database()).unwrap();
     database
@@ -351,8 +353,12 @@ fn decoded_audio_leaves_the_disk_reserve() {
     f.submit();
     let claim = f.claim(&f.worker());
     let free = f.data().free_bytes().unwrap();
-    let refused = SpoolFile::create(f.data(), &claim, room(free * 2)).unwrap_err();
+    let refused = f
+        .store
+        .files()
+        .create_spool(&claim, 4, room(free * 2))
+        .unwrap_err();
     assert!(refused.is_disk_full(), "{refused}");
     assert_eq!(f.files().len(), 1, "the recording alone");
-    SpoolFile::create(f.data(), &claim, room(0)).unwrap();
+    f.store.files().create_spool(&claim, 4, room(0)).unwrap();
 }

@@ -4,7 +4,7 @@
 use std::fs;
 
 use steno_models::TranscribeRequest;
-use steno_store::{AudioUpload, NewJob, Quota, Store, StoreError};
+use steno_store::{NewJob, Quota, Store, StoreError};
 
 use crate::support::{Fixture, settings};
 
@@ -72,7 +72,11 @@ fn a_database_that_was_replaced_is_noticed() {
 }
 
 fn waiting_job(f: &Fixture) -> NewJob {
-    let mut upload = AudioUpload::create(f.data(), steno_models::JobId::random()).unwrap();
+    let mut upload = f
+        .store
+        .files()
+        .begin_upload(steno_models::JobId::random(), 0)
+        .unwrap();
     upload.write(b"RIFF").unwrap();
     NewJob {
         audio: upload.store().unwrap(),

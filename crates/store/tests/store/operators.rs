@@ -62,15 +62,15 @@ fn a_backup_shares_no_file_with_the_queue() {
 
     // An operator changes owner or mode of the backup: the recording in use must not notice.
     let inode = |path: std::path::PathBuf| std::fs::metadata(path).unwrap().ino();
-    let original = f.data().audio().join(&job);
+    let original = f.folder("audio").join(&job);
     assert_ne!(inode(target.join("audio").join(&job)), inode(original));
 }
 
 #[test]
 fn a_check_reports_what_is_not_steno_s() {
     let f = Fixture::new();
-    std::fs::create_dir(f.data().audio().join("lost+found")).unwrap();
-    std::fs::write(f.data().spool().join("notes.txt"), "mine").unwrap();
+    std::fs::create_dir(f.folder("audio").join("lost+found")).unwrap();
+    std::fs::write(f.folder("spool").join("notes.txt"), "mine").unwrap();
     let problems = f.store.check().unwrap().join("; ");
     assert!(
         problems.contains("audio/lost+found") && problems.contains("spool/notes.txt"),
@@ -87,7 +87,7 @@ fn a_check_finds_what_does_not_fit() {
     f.complete(&f.claim(&run), "text");
     assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
     for name in f.files() {
-        std::fs::remove_file(f.data().audio().join(name)).unwrap();
+        std::fs::remove_file(f.folder("audio").join(name)).unwrap();
     }
     let database = Connection::open(f.data().database()).unwrap();
     database

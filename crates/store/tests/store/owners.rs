@@ -177,7 +177,7 @@ fn bytes(limit: u64) -> Quota {
 
 /// An upload that has begun, and whether its owner may have it.
 fn begin(f: &Fixture, owner: &str, quota: Quota, announced: u64) -> (AudioUpload, QuotaCheck) {
-    let upload = AudioUpload::create(f.data(), JobId::random()).unwrap();
+    let upload = f.store.files().begin_upload(JobId::random(), 0).unwrap();
     let check = f
         .store
         .reserve_upload(owner, quota, upload.job_id(), announced);

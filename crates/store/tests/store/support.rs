@@ -1,14 +1,14 @@
 //! What every store test needs: a store in a temporary folder and a clock that is turned by hand.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use steno_models::{JobId, JobStatus, Segment, TranscribeRequest};
 use steno_store::{
-    AudioUpload, Claim, Clock, DataDir, Failure, Finished, JobFilter, JobLookup, ManualClock,
-    NewJob, Now, PlannedSpan, Prepared, Quota, RunSettings, Settled, SpanOutput, Store,
-    StoreSettings, Submission, TaskInput, TaskKind, TaskOutput, WorkerRun,
+    Claim, Clock, DataDir, Failure, Finished, JobFilter, JobLookup, ManualClock, NewJob, Now,
+    PlannedSpan, Prepared, Quota, RunSettings, Settled, SpanOutput, Store, StoreSettings,
+    Submission, TaskInput, TaskKind, TaskOutput, WorkerRun,
 };
 
 /// What the workers of this release can do.
@@ -87,7 +87,7 @@ impl Fixture {
 
     /// A job with the recording and no options, without an owner or limits.
     pub(crate) fn new_job(&self, recording: &[u8]) -> NewJob {
-        let mut upload = AudioUpload::create(self.data(), JobId::random()).unwrap();
+        let mut upload = self.store.files().begin_upload(JobId::random(), 0).unwrap();
         upload.write(recording).unwrap();
         NewJob {
             audio: upload.store().unwrap(),
@@ -107,6 +107,11 @@ impl Fixture {
 
     pub(crate) fn data(&self) -> &DataDir {
         self.store.data()
+    }
+
+    /// Where files lie: `audio` or `spool`.
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
     }
 
     pub(crate) fn worker(&self) -> WorkerRun {
@@ -141,7 +146,7 @@ impl Fixture {
             spool: spool_name(claim),
             ..prepared(spans, None)
         };
-        std::fs::write(self.data().spool().join(&prepared.spool), b"pcm").unwrap();
+        std::fs::write(self.folder("spool").join(&prepared.spool), b"pcm").unwrap();
         assert!(self.finish_prepare(claim, prepared));
     }
 
@@ -209,7 +214,7 @@ impl Fixture {
     }
 
     pub(crate) fn files(&self) -> Vec<String> {
-        let mut files: Vec<String> = [self.data().audio(), self.data().spool()]
+        let mut files: Vec<String> = [self.folder("audio"), self.folder("spool")]
             .iter()
             .flat_map(|d| list(d))
             .collect();

@@ -4,7 +4,8 @@
 //! the file: the caller owns its name and its lock.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Seek, Write};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use super::Span;
@@ -62,9 +63,18 @@ pub fn samples_of(spool: &Path) -> io::Result<u64> {
     Ok(fs::metadata(spool)?.len() / BYTES_PER_SAMPLE)
 }
 
+/// What holds the bytes of a spool.
+pub trait SpoolBytes {
+    /// How many there are.
+    fn bytes(&self) -> u64;
+
+    /// Fills `buffer` from a place on.
+    fn read_exact_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+}
+
 /// An open spool, read at any place.
 pub struct Spool {
-    file: File,
+    source: Box<dyn SpoolBytes>,
     samples: u64,
     bytes: Vec<u8>,
 }
@@ -73,12 +83,17 @@ impl Spool {
     /// Opens the spool at `path`.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
-        let samples = file.metadata()?.len() / BYTES_PER_SAMPLE;
-        Ok(Self {
-            file,
-            samples,
+        let bytes = file.metadata()?.len();
+        Ok(Self::of(LocalSpool { file, bytes }))
+    }
+
+    /// The spool with these bytes.
+    pub fn of(source: impl SpoolBytes + 'static) -> Self {
+        Self {
+            samples: source.bytes() / BYTES_PER_SAMPLE,
+            source: Box::new(source),
             bytes: Vec::new(),
-        })
+        }
     }
 
     /// How many samples it has.
@@ -88,52 +103,66 @@ impl Spool {
 
     /// Fills `buffer` with the samples, of -1..1, from an index on.
     pub fn read(&mut self, from: u64, buffer: &mut [f32]) -> io::Result<()> {
-        self.file.seek(SeekFrom::Start(from * BYTES_PER_SAMPLE))?;
         self.bytes
             .resize(buffer.len() * BYTES_PER_SAMPLE as usize, 0);
-        self.file.read_exact(&mut self.bytes)?;
+        self.source
+            .read_exact_at(&mut self.bytes, from * BYTES_PER_SAMPLE)?;
         for (sample, bytes) in buffer.iter_mut().zip(self.bytes.as_chunks().0) {
             *sample = f32::from(i16::from_le_bytes(*bytes)) / FULL_SCALE;
         }
         Ok(())
     }
+
+    /// Reads one span as samples of -1..1, stretch after stretch.
+    ///
+    /// Fails with [`io::ErrorKind::UnexpectedEof`] when the spool is shorter than the span's end.
+    pub fn read_span(&mut self, span: &Span) -> io::Result<Vec<f32>> {
+        let mut read = Vec::new();
+        for stretch in &span.stretches {
+            let samples = stretch
+                .end_sample
+                .checked_sub(stretch.start_sample)
+                .ok_or_else(|| {
+                    io::Error::new(
+                        io::ErrorKind::InvalidInput,
+                        "the span ends before it starts",
+                    )
+                })?;
+            // Checked before the buffer is made: a wrong span must not allocate more than the spool holds.
+            if stretch.end_sample > self.samples {
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the span ends after the spool",
+                ));
+            }
+            let from = read.len();
+            read.resize(from + samples as usize, 0.0);
+            self.read(stretch.start_sample, &mut read[from..])?;
+        }
+
+        Ok(read)
+    }
 }
 
-/// Reads one span of a spool as samples of -1..1, stretch after stretch.
-///
-/// Fails with [`io::ErrorKind::UnexpectedEof`] when the spool is shorter than the span's end.
-pub fn read_span(spool: &Path, span: &Span) -> io::Result<Vec<f32>> {
-    let mut file = File::open(spool)?;
-    let spooled = file.metadata()?.len() / BYTES_PER_SAMPLE;
-    let mut read = Vec::new();
-    for stretch in &span.stretches {
-        let samples = stretch
-            .end_sample
-            .checked_sub(stretch.start_sample)
-            .ok_or_else(|| {
-                io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    "the span ends before it starts",
-                )
-            })?;
-        // Checked before allocating: a wrong span must not allocate more than the spool holds.
-        if stretch.end_sample > spooled {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the span ends after the spool",
-            ));
-        }
-        file.seek(SeekFrom::Start(stretch.start_sample * BYTES_PER_SAMPLE))?;
-        let mut bytes = vec![0; (samples * BYTES_PER_SAMPLE) as usize];
-        file.read_exact(&mut bytes)?;
-        read.extend(
-            bytes
-                .chunks_exact(2)
-                .map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / FULL_SCALE),
-        );
+/// Reads one span of the spool at `path`.
+pub fn read_span(path: &Path, span: &Span) -> io::Result<Vec<f32>> {
+    Spool::open(path)?.read_span(span)
+}
+
+/// A spool in a file of this machine.
+struct LocalSpool {
+    file: File,
+    bytes: u64,
+}
+
+impl SpoolBytes for LocalSpool {
+    fn bytes(&self) -> u64 {
+        self.bytes
     }
 
-    Ok(read)
+    fn read_exact_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
 }
 
 #[cfg(test)]

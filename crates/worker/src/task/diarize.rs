@@ -2,8 +2,6 @@
 //!
 //! A failure never costs the text: the result has a warning instead.
 
-use std::path::Path;
-
 use steno_models::SpeakerTurn;
 use steno_speakers::{Bounds, Diarizer, SpeakersError};
 use steno_store::{Claim, Diarization};
@@ -19,7 +17,7 @@ const NO_NETWORKS: &str = "speakers are not labelled: the server has no networks
 const FAILED: &str = "speakers are not labelled: they could not be distinguished in this recording";
 
 pub(super) fn diarize(
-    spool: &Path,
+    mut spool: Spool,
     claim: &Claim,
     context: &TaskContext<'_>,
 ) -> Result<Diarization, TaskError> {
@@ -37,7 +35,6 @@ pub(super) fn diarize(
         }
     };
 
-    let mut spool = Spool::open(spool).map_err(AudioError::Spool)?;
     let samples = spool.samples() as usize;
     let (min, max) = claim.options.speaker_bounds();
     let bounds = Bounds {

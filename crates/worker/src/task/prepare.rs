@@ -4,15 +4,13 @@ use std::path::Path;
 
 use steno_models::{Warning, WarningCode};
 use steno_runner::Done;
-use steno_store::{
-    Certainty, Claim, PlannedSpan, Prepared, SpanOutput, SpoolFile, SpoolRoom, TaskOutput,
-};
+use steno_store::{Certainty, Claim, PlannedSpan, Prepared, SpanOutput, SpoolRoom, TaskOutput};
 
 use super::diarize::diarize;
 use super::language::{self, Scores, Spoken};
 use super::transcribe::{SpanJob, transcribe_span};
 use super::{TaskContext, TaskError};
-use crate::audio::{Recording, SAMPLE_RATE, TrackChoice};
+use crate::audio::{AudioError, Recording, SAMPLE_RATE, Spool, TrackChoice};
 use crate::decode_process::{self, DecodeError, DecodeSettings};
 use crate::engine::Session;
 
@@ -22,9 +20,11 @@ pub(super) fn prepare(
     context: &TaskContext<'_>,
     session: &mut dyn Session,
 ) -> Result<Done, TaskError> {
-    let spool = SpoolFile::create(context.data, claim, spool_room(context.decode))?;
-    let audio = context.data.audio().join(audio);
-    let recording = decode(claim, &audio, spool.path(), context)?;
+    let audio = context.files.open_recording(audio)?;
+    let room = spool_room(context.decode);
+    let spool = context.files.create_spool(claim, audio.bytes(), room)?;
+    let recording = decode(claim, audio.path(), spool.path(), context)?;
+    drop(audio);
     let warnings = warnings(&recording);
     for warning in &warnings {
         tracing::warn!(job.id = %claim.job_id, "job {}: {}", claim.job_id, warning.detail);
@@ -46,17 +46,18 @@ pub(super) fn prepare(
                 alternatives: &planned.alternatives,
                 span,
             };
-            Some(vec![transcribe_span(spool.path(), &job, context, session)?])
+            let mut spool = open(spool.path())?;
+            Some(vec![transcribe_span(&mut spool, &job, context, session)?])
         }
         _ => {
-            spool.sync(context.data)?;
+            spool.sync()?;
             None
         }
     };
 
     let diarization = match &outputs {
         Some(spans) if claim.options.diarize && !spans.is_empty() => {
-            Some(diarize(spool.path(), claim, context)?)
+            Some(diarize(open(spool.path())?, claim, context)?)
         }
         _ => None,
     };
@@ -79,6 +80,10 @@ pub(super) fn prepare(
     } else {
         Done::new(output)
     })
+}
+
+fn open(spool: &Path) -> Result<Spool, AudioError> {
+    Spool::open(spool).map_err(AudioError::Spool)
 }
 
 /// Disk space that the decoded recording may use.

@@ -1,13 +1,11 @@
 //! The `transcribe` task: one span from the spool to segments.
 
-use std::path::Path;
-
 use steno_models::{Gap, TranscribeRequest};
 use steno_store::{Certainty, Claim, PlannedSpan, SpanOutput, SpanTask};
 
 use super::language::{are_confusable, detect_among};
-use super::{TaskContext, TaskError, doubtful};
-use crate::audio::{AudioError, SAMPLE_RATE, Span, Stretch, read_span};
+use super::{TaskContext, TaskError, doubtful, open_spool};
+use crate::audio::{AudioError, SAMPLE_RATE, Span, Spool, Stretch};
 use crate::engine::{DetectedLanguage, EngineRequest, Session, SpanText, avg_logprob};
 
 /// Mean log probability below which the language is doubted. Source: `logprob_threshold` of openai/whisper.
@@ -45,7 +43,7 @@ pub(super) fn transcribe(
     context: &TaskContext<'_>,
     session: &mut dyn Session,
 ) -> Result<SpanOutput, TaskError> {
-    let spool = context.data.spool().join(&task.spool);
+    let mut spool = open_spool(context.files, &task.spool)?;
     let language = claim.language.as_deref().unwrap_or("en");
     let job = SpanJob {
         options: &claim.options,
@@ -53,18 +51,18 @@ pub(super) fn transcribe(
         alternatives: &[],
         span: &task.span,
     };
-    transcribe_span(&spool, &job, context, session)
+    transcribe_span(&mut spool, &job, context, session)
 }
 
 /// Transcribes a span. Its output has times from the start of the recording.
 pub(super) fn transcribe_span(
-    spool: &Path,
+    spool: &mut Spool,
     job: &SpanJob<'_>,
     context: &TaskContext<'_>,
     session: &mut dyn Session,
 ) -> Result<SpanOutput, TaskError> {
     let span = to_span(job.span);
-    let samples = read_span(spool, &span).map_err(AudioError::Spool)?;
+    let samples = spool.read_span(&span).map_err(AudioError::Spool)?;
 
     let request = EngineRequest::new(job.options, job.language, context.model);
     let text = match job.span.certainty {

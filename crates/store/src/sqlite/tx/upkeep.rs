@@ -19,6 +19,8 @@ pub(crate) enum JobFiles {
 }
 
 impl JobFiles {
+    pub(crate) const ALL: [Self; 2] = [Self::Audio, Self::Spool];
+
     /// Name of their folder, as in the `gc` list.
     pub(crate) fn folder(self) -> &'static str {
         match self {
@@ -118,7 +120,7 @@ impl Tx<'_> {
     /// Every file that unfinished jobs need, relative to the data folder.
     pub(crate) fn needed_files(&self) -> Result<HashSet<String>, StoreError> {
         let mut needed = HashSet::new();
-        for files in [JobFiles::Audio, JobFiles::Spool] {
+        for files in JobFiles::ALL {
             let names = self.needed_names(files)?;
             needed.extend(
                 names

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use steno_models::GapReason;
-use steno_store::DataDir;
+use steno_store::{DataDir, Files};
 
 use steno_models::Segment;
 
@@ -109,9 +109,10 @@ fn check_among(
     let folder = tempfile::tempdir().unwrap();
     let spool = folder.path().join("spool.pcm");
     std::fs::write(&spool, vec![0; 32_000]).unwrap();
+    let mut spool = Spool::open(&spool).unwrap();
     let limits = Limits::default();
     let context = TaskContext {
-        data: &DataDir::create(&folder.path().join("data")).unwrap(),
+        files: &Files::in_folder(&DataDir::create(&folder.path().join("data")).unwrap()),
         decode: &DecodeSettings {
             ffmpeg: None,
             limits,
@@ -149,7 +150,7 @@ fn check_among(
         alternatives: &alternatives,
         span: &span,
     };
-    let output = transcribe_span(&spool, &job, &context, &mut session).unwrap();
+    let output = transcribe_span(&mut spool, &job, &context, &mut session).unwrap();
 
     assert_eq!(session.runs, runs);
     let written = output

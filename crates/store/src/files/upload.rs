@@ -1,6 +1,6 @@
-//! A recording on its way to disk. The api writes one for each upload; what is not stored vanishes with it.
+//! A recording on its way into the store. The api writes one for each upload; what is not stored vanishes with it.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -17,6 +17,8 @@ use crate::{DataDir, StoreError};
 #[derive(Debug)]
 pub struct AudioUpload {
     job_id: JobId,
+    data: DataDir,
+    reserve_bytes: u64,
     file: File,
     folder: PathBuf,
     hash: Sha256,
@@ -39,12 +41,18 @@ pub struct StoredAudio {
 
 impl AudioUpload {
     /// Opens the file for a new job.
-    pub fn create(data: &DataDir, job_id: JobId) -> Result<Self, StoreError> {
+    pub(crate) fn begin(
+        data: &DataDir,
+        job_id: JobId,
+        reserve_bytes: u64,
+    ) -> Result<Self, StoreError> {
         let folder = data.audio();
         let path = folder.join(part_name(job_id));
         let file = create_locked(&path)?;
         Ok(Self {
             job_id,
+            data: data.clone(),
+            reserve_bytes,
             file,
             folder,
             hash: Sha256::new(),
@@ -58,12 +66,17 @@ impl AudioUpload {
         self.job_id
     }
 
-    /// Appends a chunk.
+    /// Appends a chunk. Fails like a write to a full disk where the reserve would not be left.
     pub fn write(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
-        self.file.write_all(chunk).map_err(StoreError::file(
-            "write",
-            self.folder.join(part_name(self.job_id)),
-        ))?;
+        let part = self.folder.join(part_name(self.job_id));
+        if self.data.free_bytes()? < self.reserve_bytes {
+            return Err(StoreError::file("write", part)(
+                std::io::ErrorKind::StorageFull.into(),
+            ));
+        }
+        self.file
+            .write_all(chunk)
+            .map_err(StoreError::file("write", part))?;
         self.hash.update(chunk);
         self.bytes += chunk.len() as u64;
         Ok(())
@@ -100,24 +113,6 @@ impl AudioUpload {
         sync_folder(&self.folder)?;
         Ok(stored)
     }
-}
-
-/// Whether a process is writing the recording of a job, or has just stored it and is about to submit it.
-pub(crate) fn is_being_written(data: &DataDir, job_id: JobId) -> Result<bool, StoreError> {
-    for name in [part_name(job_id), audio_name(job_id)] {
-        let path = data.audio().join(name);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(StoreError::file("open", path)(error)),
-        };
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(true),
-            Err(TryLockError::Error(error)) => return Err(StoreError::file("lock", path)(error)),
-        }
-    }
-    Ok(false)
 }
 
 impl Drop for AudioUpload {

@@ -1,0 +1,168 @@
+//! Files of jobs in the data folder. Locks (flock) tell a file in progress from one whose process died.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use steno_models::JobId;
+
+use super::data_dir::{sync_folder, unlink};
+use super::names::{audio_name, is_audio_name, is_spool_name, part_name};
+use super::{Deleted, Entry};
+use crate::sqlite::JobFiles;
+use crate::{DataDir, StoreError};
+
+/// The data folder as the place of files.
+#[derive(Clone, Debug)]
+pub(crate) struct Folder {
+    data: DataDir,
+}
+
+impl Folder {
+    pub(crate) fn new(data: &DataDir) -> Self {
+        Self { data: data.clone() }
+    }
+
+    /// Where the file of this name is.
+    pub(crate) fn path(&self, files: JobFiles, name: &str) -> PathBuf {
+        self.of(files).join(name)
+    }
+
+    fn of(&self, files: JobFiles) -> PathBuf {
+        self.data.root().join(files.folder())
+    }
+
+    /// Everything in the folder of such files. Never follows a link.
+    pub(crate) fn list(&self, files: JobFiles) -> Result<Vec<Entry>, StoreError> {
+        let folder = self.of(files);
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(StoreError::file("list", &folder))? {
+            let entry = entry.map_err(StoreError::file("list", &folder))?;
+            let is_file = match entry.file_type() {
+                Ok(kind) => kind.is_file(),
+                // It was deleted meanwhile.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(StoreError::file("inspect", entry.path())(error)),
+            };
+            let name = entry.file_name().into_string();
+            entries.push(match name {
+                Ok(name) if is_file && is_ours(files, &name) => Entry::Ours(name),
+                _ => Entry::Foreign(entry.path().display().to_string()),
+            });
+        }
+        Ok(entries)
+    }
+
+    /// One that cannot be unlinked keeps no other.
+    pub(crate) fn delete(&self, paths: Vec<String>) -> Result<Deleted, StoreError> {
+        let mut deleted = Deleted::default();
+        for path in paths {
+            match unlink(&self.data.root().join(&path)) {
+                Ok(_) => deleted.paths.push(path),
+                Err(error) => deleted.failed = Some(error),
+            }
+        }
+        sync_folder(&self.data.audio())?;
+        sync_folder(&self.data.spool())?;
+        Ok(deleted)
+    }
+
+    pub(crate) fn delete_if_abandoned(
+        &self,
+        files: JobFiles,
+        name: &str,
+        is_needed: impl FnOnce() -> Result<bool, StoreError>,
+    ) -> Result<bool, StoreError> {
+        let path = self.path(files, name);
+        // The lock first, the rows second: its writer holds the lock until the row is committed.
+        let Some(_lock) = lock_if_abandoned(&path)? else {
+            return Ok(false);
+        };
+        if is_needed()? {
+            return Ok(false);
+        }
+        unlink(&path)
+    }
+
+    pub(crate) fn is_being_written(&self, job_id: JobId) -> Result<bool, StoreError> {
+        for name in [part_name(job_id), audio_name(job_id)] {
+            if is_locked(&self.path(JobFiles::Audio, &name))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    pub(crate) fn exists(&self, path: &str) -> Result<bool, StoreError> {
+        let path = self.data.root().join(path);
+        path.try_exists()
+            .map_err(StoreError::file("inspect", &path))
+    }
+
+    pub(crate) fn why_unreadable(&self, files: JobFiles, name: &str) -> Option<String> {
+        let path = self.path(files, name);
+        match File::open(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Some(format!("{} cannot be read ({error})", path.display()))
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn copy_to(&self, path: &str, target: &Path) -> Result<bool, StoreError> {
+        let from = self.data.root().join(path);
+        match copy_durably(&from, target) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(StoreError::file("copy", from)(error)),
+        }
+    }
+}
+
+/// Whether Steno gives such names to files of this kind.
+pub(crate) fn is_ours(files: JobFiles, name: &str) -> bool {
+    let name = OsStr::new(name);
+    match files {
+        JobFiles::Audio => is_audio_name(name),
+        JobFiles::Spool => is_spool_name(name),
+    }
+}
+
+/// The file's lock, if no living process holds it. Reading a recording takes no lock.
+pub(crate) fn lock_if_abandoned(path: &Path) -> Result<Option<File>, StoreError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        // Another sweep was faster.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StoreError::file("open", path)(error)),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(StoreError::file("lock", path)(error)),
+    }
+}
+
+/// Whether a living process holds the lock of a file.
+pub(crate) fn is_locked(path: &Path) -> Result<bool, StoreError> {
+    let is_there = path
+        .try_exists()
+        .map_err(StoreError::file("inspect", path))?;
+    // Deleted in between, it is in nobody's hands either; the next sweep sees that.
+    Ok(is_there && lock_if_abandoned(path)?.is_none())
+}
+
+/// `io::copy` uses `copy_file_range(2)`, which shares blocks where the file system can.
+fn copy_durably(from: &Path, to: &Path) -> std::io::Result<()> {
+    let mut original = File::open(from)?;
+    let mut copy = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(to)?;
+    std::io::copy(&mut original, &mut copy)?;
+    copy.sync_all()
+}
