@@ -47,6 +47,7 @@ faults: build-tests ## kill, freeze and starve Steno for an hour or more and che
 	STENO_FAULTS=full STENO_FAULTS_SEED=$(or $(SEED),1) cargo test --locked -p steno-e2e --test faults -- --nocapture --test-threads=2
 
 build-tests: tools
+	@scripts/ensure-servers.sh
 	cargo build --workspace --bins --examples --locked
 	target/debug/steno weights pull base
 

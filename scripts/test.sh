@@ -19,6 +19,8 @@ target/debug/steno weights pull tiny.en
 target/debug/steno weights pull speakers
 step "clients to test with"
 scripts/ensure-clients.sh
+step "servers to test with"
+scripts/ensure-servers.sh
 step tests
 cargo test --workspace --locked --no-fail-fast
 step words

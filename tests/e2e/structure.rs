@@ -56,6 +56,7 @@ fn dependencies_point_one_way() {
     assert_eq!(own("steno-silero"), Vec::<&str>::new());
     assert_eq!(own("steno-speakers"), Vec::<&str>::new());
     assert_eq!(own("steno-engine"), Vec::<&str>::new());
+    assert_eq!(own("steno-testbed"), Vec::<&str>::new());
     assert_eq!(own("steno-store"), ["steno-models"]);
     assert_eq!(
         own("steno-courier"),

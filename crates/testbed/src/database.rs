@@ -1,0 +1,52 @@
+//! One database of a test on a shared server.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use postgres::{Client, NoTls};
+
+use crate::Postgres;
+
+/// A database, dropped with this value.
+pub struct Database {
+    /// Its name.
+    pub name: String,
+    /// Its address, with user and password, without TLS.
+    pub url: String,
+    admin_url: String,
+}
+
+impl Database {
+    pub(crate) fn create(server: &Postgres) -> Self {
+        static CREATED: AtomicU32 = AtomicU32::new(0);
+        let number = CREATED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("test_{number}");
+
+        let mut client = server.connect("postgres");
+        client
+            .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0"))
+            .unwrap();
+        Self {
+            url: server.url(&name),
+            admin_url: server.url("postgres"),
+            name,
+        }
+    }
+
+    /// A connection of the superuser to this database.
+    pub fn connect(&self) -> Client {
+        Client::connect(&self.url, NoTls).unwrap()
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        // A stopped server needs nothing: its folder is deleted.
+        let Ok(mut admin) = Client::connect(&self.admin_url, NoTls) else {
+            return;
+        };
+        let name = &self.name;
+        admin
+            .batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+            .ok();
+    }
+}

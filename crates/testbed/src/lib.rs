@@ -1,0 +1,45 @@
+//! Real servers for tests and benchmarks: PostgreSQL, pgbouncer, and S3 storage.
+//!
+//! Each server has a free port and a temporary folder of its own. It stops when its value is dropped and when the test
+//! process ends for any reason, a kill included. Panics where a test cannot continue. No program of Steno depends on this crate.
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
+
+mod cleanup;
+mod database;
+mod moto;
+mod pgbouncer;
+mod postgres;
+mod programs;
+mod s3;
+mod tls;
+
+use std::net::TcpListener;
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub use database::Database;
+pub use moto::Moto;
+pub use pgbouncer::Pgbouncer;
+pub use postgres::{Postgres, Setup, Shutdown};
+pub use s3::S3;
+
+/// Time limit for a server to start or stop on a slow and busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A port that no program listens on. Another process may take it first, so callers retry.
+fn free_port() -> u16 {
+    let probe = TcpListener::bind("127.0.0.1:0").unwrap();
+    probe.local_addr().unwrap().port()
+}
+
+/// Waits until `condition` is true, and fails the test after [`PATIENCE`].
+fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !condition() {
+        assert!(
+            began.elapsed() < PATIENCE,
+            "not within {PATIENCE:?}: {what}"
+        );
+        thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,186 @@
+//! An S3 server in this process: `s3s` over a folder.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioIo;
+use s3s::auth::SimpleAuth;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s_fs::FileSystem;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+/// A running server.
+pub struct S3 {
+    address: SocketAddr,
+    service: S3Service,
+    requests: Requests,
+    runtime: Mutex<Option<Runtime>>,
+    folder: TempDir,
+}
+
+/// Number of requests by HTTP method.
+type Requests = Arc<Mutex<BTreeMap<String, u64>>>;
+
+impl S3 {
+    /// The access key of each test server.
+    pub const ACCESS_KEY: &'static str = "TESTACCESSKEY";
+    /// Its secret.
+    pub const SECRET_KEY: &'static str = "a-test-secret-key";
+    /// Its region.
+    pub const REGION: &'static str = "us-east-1";
+
+    /// Starts a server without buckets.
+    pub fn start() -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("steno-s3-")
+            .tempdir()
+            .unwrap();
+        let mut builder = S3ServiceBuilder::new(FileSystem::new(folder.path()).unwrap());
+        builder.set_auth(SimpleAuth::from_single(Self::ACCESS_KEY, Self::SECRET_KEY));
+
+        let mut server = Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            service: builder.build(),
+            requests: Requests::default(),
+            runtime: Mutex::new(None),
+            folder,
+        };
+        server.address = server.listen();
+        server
+    }
+
+    /// A new, empty bucket.
+    pub fn create_bucket(&self) -> String {
+        static CREATED: AtomicU32 = AtomicU32::new(0);
+        let name = format!("bucket-{}", CREATED.fetch_add(1, Ordering::Relaxed));
+        fs::create_dir(self.folder.path().join(&name)).unwrap();
+        name
+    }
+
+    /// The address of the server, without a bucket.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The settings that AWS's own clients read from the environment.
+    pub fn environment(&self) -> BTreeMap<&'static str, String> {
+        BTreeMap::from([
+            ("AWS_ENDPOINT_URL", self.endpoint()),
+            ("AWS_ACCESS_KEY_ID", Self::ACCESS_KEY.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", Self::SECRET_KEY.to_owned()),
+            ("AWS_REGION", Self::REGION.to_owned()),
+        ])
+    }
+
+    /// The folder that holds the objects of all buckets, the parts of unfinished uploads, and metadata, as files.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The keys of the objects in `bucket`, sorted.
+    pub fn keys(&self, bucket: &str) -> Vec<String> {
+        let root = self.folder.path().join(bucket);
+        let mut keys: Vec<String> = files_below(&root)
+            .iter()
+            .map(|path| path.strip_prefix(&root).unwrap().display().to_string())
+            .collect();
+        keys.sort();
+        keys
+    }
+
+    /// The files that contain `needle`: objects, unfinished uploads, metadata.
+    pub fn files_with(&self, needle: &[u8]) -> Vec<PathBuf> {
+        let mut files = files_below(self.folder.path());
+        files.retain(|path| {
+            // A file may be deleted meanwhile.
+            let content = fs::read(path).unwrap_or_default();
+            content.windows(needle.len()).any(|part| part == needle)
+        });
+        files
+    }
+
+    /// How many requests of each HTTP method were received.
+    pub fn requests(&self) -> BTreeMap<String, u64> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    /// Ends all connections and refuses new ones. Requests in progress get no answer.
+    pub fn stop(&self) {
+        if let Some(runtime) = self.runtime.lock().unwrap().take() {
+            runtime.shutdown_background();
+        }
+    }
+
+    /// Accepts connections again at the same address.
+    pub fn start_again(&self) {
+        self.listen();
+    }
+
+    /// Binds the address and serves it. Returns the bound address.
+    fn listen(&self) -> SocketAddr {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("s3")
+            .enable_all()
+            .build()
+            .unwrap();
+        let listener = runtime.block_on(TcpListener::bind(self.address)).unwrap();
+        let address = listener.local_addr().unwrap();
+        runtime.spawn(serve(listener, self.service.clone(), self.requests.clone()));
+
+        *self.runtime.lock().unwrap() = Some(runtime);
+        address
+    }
+}
+
+impl Drop for S3 {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+async fn serve(listener: TcpListener, service: S3Service, requests: Requests) {
+    loop {
+        // A client that is gone before it is accepted is no reason to stop.
+        let Ok((socket, _)) = listener.accept().await else {
+            continue;
+        };
+        socket.set_nodelay(true).ok();
+
+        let (service, requests) = (service.clone(), requests.clone());
+        let counted = service_fn(move |request: hyper::Request<Incoming>| {
+            let method = request.method().to_string();
+            *requests.lock().unwrap().entry(method).or_default() += 1;
+            Service::call(&service, request)
+        });
+        tokio::spawn(
+            hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(socket), counted),
+        );
+    }
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut pending = vec![folder.to_owned()];
+    let mut files = Vec::new();
+    while let Some(folder) = pending.pop() {
+        // A folder may be deleted meanwhile.
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                pending.push(path);
+            } else {
+                files.push(path);
+            }
+        }
+    }
+    files
+}
