@@ -4,6 +4,7 @@
 mod asr;
 mod async_openai;
 mod bad_audio;
+mod broken_bodies;
 mod cases;
 mod cli;
 mod coverage;

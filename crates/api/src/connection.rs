@@ -4,11 +4,14 @@
 //! client that has begun a head, or that owes the remainder of a refused body; and it keeps up to 128 KiB of each
 //! unfinished head.
 
+mod linger;
+mod unanswered;
+
 use std::any::Any;
 use std::collections::HashMap;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
@@ -20,8 +23,13 @@ use actix_web::dev::{Extensions, ServiceRequest};
 use actix_web::rt::net::TcpStream;
 use actix_web::web::Bytes;
 use rustix::io::{Errno, ioctl_fionread};
-use rustix::net::{RecvFlags, Shutdown, recv, shutdown, sockopt};
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown, sockopt};
 use tokio::sync::watch;
+
+pub(crate) use unanswered::broken_body;
+
+use linger::Lingering;
+use unanswered::Unanswered;
 
 use crate::key_calls::KeyCall;
 use crate::tcp;
@@ -44,6 +52,9 @@ pub(crate) struct Connection(Option<Arc<Socket>>);
 struct Socket {
     handle: OwnedFd,
     activity: Mutex<Activity>,
+    /// Whether its client may still send a broken body when actix closes it.
+    must_linger: AtomicBool,
+    lingering: Arc<Lingering>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +72,7 @@ struct Activity {
 pub(crate) struct OpenConnections {
     open: Arc<Mutex<HashMap<u64, Connection>>>,
     next_id: Arc<AtomicU64>,
+    lingering: Arc<Lingering>,
     send_timeout: Duration,
 }
 
@@ -72,6 +84,7 @@ impl OpenConnections {
         Self {
             open: Arc::default(),
             next_id: Arc::default(),
+            lingering: Arc::default(),
             send_timeout,
         }
     }
@@ -100,7 +113,12 @@ impl OpenConnections {
             idle_since: Instant::now(),
             received_before: 0,
         });
-        Some(Arc::new(Socket { handle, activity }))
+        Some(Arc::new(Socket {
+            handle,
+            activity,
+            must_linger: AtomicBool::new(false),
+            lingering: Arc::clone(&self.lingering),
+        }))
     }
 
     /// Their number.
@@ -165,6 +183,7 @@ pub(crate) fn start_watch(
                 idle_limit
             });
             connections.end_greedy();
+            connections.lingering.drain();
             thread::sleep(TICK);
         }
     })
@@ -173,6 +192,16 @@ pub(crate) fn start_watch(
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.lock().remove(&self.1);
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if *self.must_linger.get_mut()
+            && let Ok(handle) = self.handle.try_clone()
+        {
+            self.lingering.add(handle);
+        }
     }
 }
 
@@ -219,6 +248,24 @@ impl Connection {
         }
     }
 
+    /// Lets the client read its answer although it still sends, when the connection is closed.
+    fn linger(&self) {
+        if let Some(socket) = &self.0 {
+            socket.must_linger.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Sends bytes beside actix, which has given the connection up. What the kernel does not take at once is lost.
+    fn send(&self, bytes: &[u8]) {
+        if let Some(socket) = &self.0 {
+            let _ = send(
+                &socket.handle,
+                bytes,
+                SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
+            );
+        }
+    }
+
     /// Bytes that were handed to the kernel and not acknowledged by the client's; 0 where that cannot be known.
     pub(crate) fn unacknowledged_bytes(&self) -> u64 {
         self.0.as_ref().map_or(0, |socket| {
@@ -237,6 +284,8 @@ pub(crate) struct Call {
     connection: Connection,
     /// Its place among the calls of its API key, given back with it.
     of_key: Option<KeyCall>,
+    /// `None` once the call has an answer.
+    unanswered: Option<Unanswered>,
 }
 
 impl Call {
@@ -252,6 +301,7 @@ impl Call {
         Self {
             connection,
             of_key: None,
+            unanswered: Some(Unanswered::of(request)),
         }
     }
 
@@ -261,13 +311,17 @@ impl Call {
     }
 
     /// The same body, with whose end the call ends.
-    pub(crate) fn with_body(self, body: BoxBody) -> BoxBody {
+    pub(crate) fn with_body(mut self, body: BoxBody) -> BoxBody {
+        self.unanswered = None;
         BoxBody::new(CallBody { body, _call: self })
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
+        if let Some(unanswered) = self.unanswered.take() {
+            unanswered.answer(&self.connection);
+        }
         if let Some(socket) = &self.connection.0 {
             let received = tcp::info(socket.handle.as_fd()).map_or(0, |info| info.received_bytes);
             let mut activity = socket.lock();

@@ -65,7 +65,7 @@ pub(crate) async fn submit<D: Door>(
         Body::Raw => {
             // No field can follow: options that depend on each other are checked before the recording arrives, too.
             door.read(&Form::of_recording(1)).await?;
-            upload::receive_raw(payload, &mut upload).await?
+            upload::receive_raw(request, payload, &mut upload).await?
         }
         Body::Multipart => {
             let check = async |fields: &Form| door.check(fields).await;

@@ -245,10 +245,3 @@ fn too_large(max_bytes: u64) -> ApiError {
     let detail = format!("a recording may have at most {max_bytes} bytes (STENO_MAX_UPLOAD_BYTES)");
     ApiError::new(ProblemCode::UploadTooLarge, detail)
 }
-
-fn cut_short() -> ApiError {
-    ApiError::new(
-        ProblemCode::Malformed,
-        "the body ended before it was complete; send the recording again",
-    )
-}

@@ -5,7 +5,8 @@ use actix_web::HttpRequest;
 use actix_web::web::{self, Buf as _, BytesMut};
 use steno_models::ProblemCode;
 
-use super::{Upload, cut_short};
+use super::Upload;
+use crate::connection::{Connection, broken_body};
 use crate::problem::ApiError;
 
 /// Most parts of a body.
@@ -72,9 +73,10 @@ pub(crate) async fn receive_multipart(
     let mut parts = Multipart::new(request.headers(), payload);
     let mut form = Form::default();
     let mut kept_bytes = 0;
+    let connection = Connection::of(request);
 
     while let Some(part) = upload.pace.next(&mut parts).await? {
-        let mut part = part.map_err(|error| unreadable(&error))?;
+        let mut part = part.map_err(|error| unreadable(&error, &connection))?;
         if form.fields.len() + form.files == MAX_PARTS {
             let detail =
                 format!("a form may have at most {MAX_PARTS} parts, and this one has more");
@@ -86,11 +88,11 @@ pub(crate) async fn receive_multipart(
                 check(&form).await?;
             }
             form.files += 1;
-            receive_file(&mut part, upload, form.files == 1).await?;
+            receive_file(&mut part, upload, &connection, form.files == 1).await?;
         } else {
             let max_bytes =
                 MAX_FIELD_BYTES.min(MAX_KEPT_BYTES.saturating_sub(kept_bytes + name.len()));
-            let value = receive_field(&mut part, upload, max_bytes).await?;
+            let value = receive_field(&mut part, upload, &connection, max_bytes).await?;
             kept_bytes += name.len();
             if let FieldValue::Text(text) | FieldValue::TooLong(text) = &value {
                 kept_bytes += text.len();
@@ -112,10 +114,11 @@ pub(crate) async fn receive_multipart(
 async fn receive_file(
     part: &mut Field,
     upload: &mut Upload<'_>,
+    connection: &Connection,
     wanted: bool,
 ) -> Result<(), ApiError> {
     while let Some(chunk) = upload.pace.next(part).await? {
-        let chunk = chunk.map_err(|error| unreadable(&error))?;
+        let chunk = chunk.map_err(|error| unreadable(&error, connection))?;
         upload.note(chunk.len())?;
         if wanted {
             upload.take(&chunk).await?;
@@ -127,13 +130,14 @@ async fn receive_file(
 async fn receive_field(
     part: &mut Field,
     upload: &mut Upload<'_>,
+    connection: &Connection,
     max_bytes: usize,
 ) -> Result<FieldValue, ApiError> {
     let mut value = BytesMut::new();
     let mut too_long = false;
 
     while let Some(chunk) = upload.pace.next(part).await? {
-        let chunk = chunk.map_err(|error| unreadable(&error))?;
+        let chunk = chunk.map_err(|error| unreadable(&error, connection))?;
         upload.note(chunk.len())?;
         value.extend_from_slice(&chunk);
         too_long |= value.len() > max_bytes;
@@ -150,9 +154,13 @@ async fn receive_field(
     Ok(String::from_utf8(value.into()).map_or(FieldValue::NotText, FieldValue::Text))
 }
 
-fn unreadable(error: &MultipartError) -> ApiError {
+fn unreadable(error: &MultipartError, connection: &Connection) -> ApiError {
     match error {
-        MultipartError::Incomplete | MultipartError::Payload(_) => cut_short(),
+        MultipartError::Payload(_) => broken_body(connection),
+        MultipartError::Incomplete => ApiError::new(
+            ProblemCode::Malformed,
+            "the multipart body has no closing boundary; send the recording again",
+        ),
         _ => ApiError::new(
             ProblemCode::Malformed,
             "the multipart body cannot be read: each part needs a Content-Disposition with a name, and the boundary \

@@ -11,6 +11,7 @@ use steno_models::{
 };
 use utoipa::ToSchema;
 
+use crate::connection::{Connection, broken_body};
 use crate::problem::ApiError;
 use crate::state::ApiState;
 
@@ -67,7 +68,7 @@ pub(crate) async fn render_result(
     state: web::Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
     check_type(&request)?;
-    let body = read_body(payload, &state).await?;
+    let body = read_body(&request, payload, &state).await?;
 
     // Reading and laying out a long text takes long enough to hold up other calls.
     let (format, text) = web::block(move || render_body(&body))
@@ -95,7 +96,11 @@ fn check_type(request: &HttpRequest) -> Result<(), ApiError> {
     ))
 }
 
-async fn read_body(mut payload: web::Payload, state: &ApiState) -> Result<Vec<u8>, ApiError> {
+async fn read_body(
+    request: &HttpRequest,
+    mut payload: web::Payload,
+    state: &ApiState,
+) -> Result<Vec<u8>, ApiError> {
     let mut body = Vec::new();
     let patience = state.config.upload_chunk_timeout;
     loop {
@@ -105,7 +110,7 @@ async fn read_body(mut payload: web::Payload, state: &ApiState) -> Result<Vec<u8
             ApiError::new(ProblemCode::RequestTimeout, detail)
         })?;
         let Some(chunk) = chunk else { break };
-        let chunk = chunk.map_err(|_| malformed("the body ended early"))?;
+        let chunk = chunk.map_err(|_| broken_body(&Connection::of(request)))?;
 
         if body.len() + chunk.len() > MAX_BYTES {
             let detail = format!("the body is larger than {MAX_BYTES} bytes");
