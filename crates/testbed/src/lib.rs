@@ -6,6 +6,7 @@
 
 mod cleanup;
 mod database;
+mod host;
 mod moto;
 mod pgbouncer;
 mod postgres;
@@ -18,6 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use database::Database;
+pub use host::Host;
 pub use moto::Moto;
 pub use pgbouncer::Pgbouncer;
 pub use postgres::{Postgres, Setup, Shutdown};

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -92,6 +93,7 @@ impl Setup {
             programs::give_away(&data);
         }
         initialize(&binaries, &data, folder.path());
+        allow_test_hosts(&data);
 
         let certificate = self.has_tls.then(|| tls::create(folder.path()));
         let settings_file = data.join("postgresql.auto.conf");
@@ -113,7 +115,7 @@ impl Setup {
 
     fn settings_text(&self, folder: &Path) -> String {
         let mut text = format!(
-            "listen_addresses = '127.0.0.1'\nunix_socket_directories = '{}'\n\
+            "listen_addresses = '*'\nunix_socket_directories = '{}'\n\
              fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n\
              max_connections = 200\nlog_min_error_statement = panic\n",
             folder.display()
@@ -157,6 +159,12 @@ impl Postgres {
     pub fn url(&self, database: &str) -> String {
         let port = self.port;
         format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{port}/{database}?sslmode=disable")
+    }
+
+    /// The address of a database as another host sees this machine.
+    pub fn url_at(&self, address: IpAddr, database: &str) -> String {
+        self.url(database)
+            .replace("127.0.0.1", &address.to_string())
     }
 
     /// The user and password that [`Postgres::url`] contains.
@@ -294,4 +302,11 @@ fn initialize(binaries: &Path, data: &Path, folder: &Path) {
         .arg("-D")
         .arg(data);
     programs::run(&mut initdb);
+}
+
+/// Lets the hosts of tests connect (see [`crate::Host`]).
+fn allow_test_hosts(data: &Path) {
+    let path = data.join("pg_hba.conf");
+    let rules = fs::read_to_string(&path).unwrap();
+    fs::write(&path, rules + "host all all 198.18.0.0/15 scram-sha-256\n").unwrap();
 }

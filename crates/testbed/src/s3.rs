@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -37,8 +37,17 @@ impl S3 {
     /// Its region.
     pub const REGION: &'static str = "us-east-1";
 
-    /// Starts a server without buckets.
+    /// Starts a server without buckets, for this machine alone.
     pub fn start() -> Self {
+        Self::start_at(Ipv4Addr::LOCALHOST)
+    }
+
+    /// The same for test hosts as well (see [`crate::Host`]).
+    pub fn start_for_hosts() -> Self {
+        Self::start_at(Ipv4Addr::UNSPECIFIED)
+    }
+
+    fn start_at(address: Ipv4Addr) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("steno-s3-")
             .tempdir()
@@ -47,7 +56,7 @@ impl S3 {
         builder.set_auth(SimpleAuth::from_single(Self::ACCESS_KEY, Self::SECRET_KEY));
 
         let mut server = Self {
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            address: SocketAddr::from((address, 0)),
             service: builder.build(),
             requests: Requests::default(),
             runtime: Mutex::new(None),
@@ -67,7 +76,12 @@ impl S3 {
 
     /// The address of the server, without a bucket.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        self.endpoint_at(Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// The same as another host sees this machine (see [`crate::Host`]).
+    pub fn endpoint_at(&self, address: IpAddr) -> String {
+        format!("http://{address}:{}", self.address.port())
     }
 
     /// The settings that AWS's own clients read from the environment.

@@ -1,8 +1,9 @@
 //! The servers of the testbed do what their tests rely on.
 
 use std::path::Path;
+use std::process::Command;
 
-use steno_testbed::{Moto, Pgbouncer, Postgres, S3, Setup, Shutdown};
+use steno_testbed::{Host, Moto, Pgbouncer, Postgres, S3, Setup, Shutdown};
 
 #[test]
 fn databases_are_separate_and_survive_a_restart() {
@@ -118,4 +119,28 @@ fn moto_keeps_objects() {
 
     let listing = listing.unwrap().body_mut().read_to_string().unwrap();
     assert!(listing.contains("ListBucketResult"), "{listing}");
+}
+
+#[test]
+fn a_host_loses_its_packets_and_gets_them_again() {
+    let server = Postgres::shared();
+    let Some(host) = Host::create() else {
+        return;
+    };
+    let can_connect = || {
+        let script = format!("exec 3<>/dev/tcp/{}/{}", host.gateway(), server.port());
+        let [program, arguments @ ..] = host.prefix();
+        let status = Command::new(program)
+            .args(arguments)
+            .args(["timeout", "1", "bash", "-c", &script])
+            .status();
+        status.unwrap().success()
+    };
+    assert!(can_connect());
+
+    host.drop_packets();
+    assert!(!can_connect());
+
+    host.deliver_packets();
+    assert!(can_connect());
 }
