@@ -16,7 +16,7 @@ use std::path::Path;
 
 use steno_models::JobId;
 
-use crate::sqlite::JobFiles;
+use crate::tx::JobFiles;
 use crate::{
     AudioUpload, Claim, DataDir, Recording, SpoolFile, SpoolReader, SpoolRoom, StoreError,
 };

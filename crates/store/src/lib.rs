@@ -4,7 +4,7 @@
 //! Blocking throughout. Never decodes audio, never speaks HTTP, never reads a clock by itself: each call gets the time.
 //!
 //! An operation is a file in a room: `jobs/`, `tasks/`, `runs/`, `deliveries/`, `upkeep/`. It is a method of [`Store`], written against one
-//! transaction (`sqlite::Tx`). SQL is in `sqlite/` alone.
+//! transaction (`tx::Tx`), which hides the database behind it. SQL is in `sql/`, and in `sqlite/sql/` where SQLite needs a text of its own.
 
 #![expect(
     clippy::redundant_closure_for_method_calls,
@@ -12,6 +12,7 @@
 )]
 
 mod clock;
+mod database;
 mod deliveries;
 mod effects;
 mod error;
@@ -22,9 +23,11 @@ mod signal;
 mod sqlite;
 mod store;
 mod tasks;
+mod tx;
 mod upkeep;
 
 pub use clock::{Clock, ManualClock, Now, SystemClock};
+pub use database::DatabaseError;
 pub use deliveries::claim::ClaimedDelivery;
 pub use deliveries::finish::DeliveryOutcome;
 pub use deliveries::redeliver::Redelivery;
@@ -45,7 +48,6 @@ pub use runs::registry::{RegisteredWorker, RunRole, RunSettings};
 pub use runs::run::WorkerRun;
 pub use signal::listener::WakeListener;
 pub use signal::message::{Audience, WakeMessage};
-pub use sqlite::DatabaseError;
 pub use store::{Store, StoreSettings};
 pub use tasks::release::Postponement;
 pub use tasks::types::{

@@ -4,16 +4,16 @@
 //! Messages to other processes are sent after the commit, never before.
 
 use std::collections::HashMap;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::database::Database;
 use crate::effects::Effects;
 use crate::files::{ballast, data_dir};
 use crate::runs::liveness::Liveness;
 use crate::signal::Signals;
-use crate::sqlite::{self, Database, Tx};
+use crate::tx::Tx;
 use crate::upkeep::sweep::LoggedFailures;
 use crate::{Clock, DataDir, Files, StoreError, SystemClock};
 
@@ -45,8 +45,6 @@ impl StoreSettings {
 pub struct Store {
     pub(crate) data: DataDir,
     pub(crate) files: Files,
-    /// Device and inode of the database file.
-    database_identity: (u64, u64),
     pub(crate) settings: StoreSettings,
     /// How processes know that another one is gone.
     pub(crate) liveness: Liveness,
@@ -68,7 +66,7 @@ impl Store {
             return Ok(false);
         }
         let data = DataDir::create(root)?;
-        sqlite::migrate(&data)?;
+        Database::open(&data)?;
         data_dir::sync_folder(data.root())?;
         Ok(true)
     }
@@ -77,7 +75,7 @@ impl Store {
     /// there is none: [`Store::init`] makes one.
     pub fn open(root: &Path, settings: StoreSettings) -> Result<Self, StoreError> {
         let data = DataDir::open(root)?;
-        sqlite::migrate(&data)?;
+        let database = Database::open(&data)?;
         if let Err(error) = ballast::keep(&data) {
             if error.is_fatal() {
                 return Err(error);
@@ -88,16 +86,12 @@ impl Store {
             );
         }
 
-        let database = Database::open(data.database())?;
-        // SQLite ignores a failed directory sync for the WAL, so sync it here.
-        data_dir::sync_folder(data.root())?;
         Ok(Self {
             liveness: Liveness::local(data.clone()),
             signals: Signals::Local(data.clone()),
             clock: Arc::new(SystemClock),
             overdue: Mutex::default(),
             logged_failures: LoggedFailures::default(),
-            database_identity: identity(database.path())?,
             files: Files::in_folder(&data),
             data,
             settings,
@@ -109,16 +103,7 @@ impl Store {
     /// unmounted. The process has to end then, because what it writes is lost.
     pub fn check_in_place(&self) -> Result<(), StoreError> {
         self.data.check_in_place()?;
-        let path = self.data.database();
-        match identity(&path) {
-            Ok(found) if found == self.database_identity => Ok(()),
-            Err(StoreError::File { source, .. })
-                if source.kind() != std::io::ErrorKind::NotFound =>
-            {
-                Err(StoreError::file("inspect", path)(source))
-            }
-            Ok(_) | Err(_) => Err(StoreError::Moved { path }),
-        }
+        self.database.check_in_place()
     }
 
     /// The data folder.
@@ -189,10 +174,4 @@ impl Store {
     ) -> Result<T, StoreError> {
         self.database.read(operation)
     }
-}
-
-/// Device and inode of a file.
-fn identity(path: &Path) -> Result<(u64, u64), StoreError> {
-    let metadata = std::fs::metadata(path).map_err(StoreError::file("inspect", path))?;
-    Ok((metadata.dev(), metadata.ino()))
 }

@@ -2,7 +2,7 @@
 
 use steno_models::{JobId, Timestamp, WebAddress, WebhookBody};
 
-use crate::sqlite::Tx;
+use crate::tx::Tx;
 use crate::{ClaimId, Now, Store, StoreError};
 
 /// A webhook that a courier has claimed, for one attempt.

@@ -11,7 +11,7 @@ use steno_models::JobId;
 use super::data_dir::{sync_folder, unlink};
 use super::names::{audio_name, is_audio_name, is_spool_name, part_name};
 use super::{Deleted, Entry};
-use crate::sqlite::JobFiles;
+use crate::tx::JobFiles;
 use crate::{DataDir, StoreError};
 
 /// The data folder as the place of files.

@@ -3,7 +3,7 @@
 use steno_models::{JobId, TombstoneReason};
 
 use crate::effects::Effects;
-use crate::sqlite::Tx;
+use crate::tx::Tx;
 use crate::upkeep::counters::{Counter, count};
 use crate::{Now, Store, StoreError, StoreSettings};
 

@@ -3,9 +3,9 @@
 use steno_models::{JobId, JobResult};
 
 use crate::effects::Effects;
-use crate::sqlite::{Tx, to_json};
 use crate::tasks::fence::require_row;
 use crate::tasks::types::Failure;
+use crate::tx::{Tx, to_json};
 use crate::upkeep::counters::{Counter, count};
 use crate::{Now, StoreError};
 

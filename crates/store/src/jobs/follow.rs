@@ -6,7 +6,7 @@
 use steno_models::{JobId, JobStatus, Segment, TranscribeRequest};
 
 use crate::jobs::get::{JobLookup, lookup};
-use crate::sqlite::Tx;
+use crate::tx::Tx;
 use crate::{Now, Store, StoreError};
 
 /// What a follower has been sent.

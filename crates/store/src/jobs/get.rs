@@ -4,7 +4,7 @@ use steno_models::{JobError, JobId, JobStatus, Status, Tombstone, TranscribeRequ
 
 use crate::deliveries::has_pending;
 use crate::jobs::position::position;
-use crate::sqlite::{JobRow, Tx};
+use crate::tx::{JobRow, Tx};
 use crate::{Now, Store, StoreError};
 
 /// What a job id leads to.

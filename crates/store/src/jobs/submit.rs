@@ -5,7 +5,7 @@ use steno_models::{JobId, Status, Timestamp, TranscribeRequest};
 
 use crate::jobs::position::position;
 use crate::jobs::quota::{Quota, QuotaCheck, QuotaExceeded};
-use crate::sqlite::{self, NewInput, NewJobRow, Tx};
+use crate::tx::{self, NewInput, NewJobRow, Tx};
 use crate::upkeep::counters::{Counter, count};
 use crate::{Now, Store, StoreError, StoreSettings, StoredAudio};
 
@@ -187,7 +187,7 @@ fn find_earlier(
     tx: &Tx<'_>,
     now: Now,
     new: &Fingerprinted,
-) -> Result<Option<sqlite::EarlierJob>, StoreError> {
+) -> Result<Option<tx::EarlierJob>, StoreError> {
     if let Some(key) = &new.job.idempotency_key
         && let Some(earlier) = tx.find_job_of_key(&new.job.owner, key)?
     {
@@ -246,8 +246,8 @@ fn insert(
     Ok((seq, accepted))
 }
 
-impl From<&sqlite::EarlierJob> for Accepted {
-    fn from(job: &sqlite::EarlierJob) -> Self {
+impl From<&tx::EarlierJob> for Accepted {
+    fn from(job: &tx::EarlierJob) -> Self {
         Self {
             job_id: job.id,
             status: job.status,

@@ -2,7 +2,7 @@
 
 use super::lock::{self, RunLock};
 use super::run::Proof;
-use crate::sqlite::Registered;
+use crate::tx::Registered;
 use crate::{DataDir, StoreError, clock};
 
 /// What shows that the process of a run is gone.

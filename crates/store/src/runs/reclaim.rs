@@ -8,9 +8,9 @@ use steno_models::FailureCode;
 
 use crate::effects::Effects;
 use crate::jobs::end::{Ending, fail};
-use crate::sqlite::{Registered, TaskInHand, Tx};
 use crate::store::BUDGET;
 use crate::tasks::types::{ClaimId, Failure};
+use crate::tx::{Registered, TaskInHand, Tx};
 use crate::upkeep::counters::{Counter, count};
 use crate::{Now, Store, StoreError, WorkerRun};
 

@@ -1,6 +1,6 @@
 //! Worker runs: who may claim, and until when without a heartbeat.
 
-use crate::sqlite::NewRun;
+use crate::tx::NewRun;
 use crate::{Now, Store, StoreError, WorkerRun};
 
 /// What a registered process does.

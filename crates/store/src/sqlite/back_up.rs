@@ -5,10 +5,12 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::{Database, Tx, connection, sql};
+use super::{Sqlite, SqliteTx, connection};
 use crate::StoreError;
+use crate::tx::Tx;
+use crate::tx::statement::text;
 
-impl Database {
+impl Sqlite {
     /// Writes a copy as of one moment to a path where there is no file yet.
     pub(crate) fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
         // The pool's connections for reading may write nothing at all.
@@ -23,6 +25,6 @@ impl Database {
 /// Makes a copy independent of the workers of its original, without a charge. Returns the files that it needs.
 pub(crate) fn detach_copy(path: &Path) -> Result<HashSet<String>, StoreError> {
     let copy = Connection::open(path)?;
-    copy.execute_batch(sql!("release_all"))?;
-    Tx::new(&copy).needed_files()
+    copy.execute_batch(text!("sqlite/sql", "release_all"))?;
+    Tx::Sqlite(SqliteTx::new(&copy)).needed_files()
 }

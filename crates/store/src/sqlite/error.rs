@@ -1,29 +1,24 @@
-//! What the database reports. The store decides what follows from it.
+//! What SQLite reports.
 
 use rusqlite::ErrorCode;
 
 use crate::StoreError;
+use crate::database::{DatabaseError, Kind};
 
 /// A statement, a commit or a connection failed.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct DatabaseError(Kind);
-
-#[derive(Debug, thiserror::Error)]
-enum Kind {
+pub(crate) enum SqliteError {
     #[error(transparent)]
     Statement(rusqlite::Error),
     #[error(transparent)]
     Pool(r2d2::Error),
 }
 
-impl DatabaseError {
-    /// Whether the disk is full.
+impl SqliteError {
     pub(crate) fn is_disk_full(&self) -> bool {
         self.code() == Some(ErrorCode::DiskFull)
     }
 
-    /// Whether it is unknown what is on disk.
     pub(crate) fn is_fatal(&self) -> bool {
         matches!(
             self.code(),
@@ -32,21 +27,21 @@ impl DatabaseError {
     }
 
     fn code(&self) -> Option<ErrorCode> {
-        match &self.0 {
-            Kind::Statement(error) => error.sqlite_error_code(),
-            Kind::Pool(_) => None,
+        match self {
+            Self::Statement(error) => error.sqlite_error_code(),
+            Self::Pool(_) => None,
         }
     }
 }
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Database(DatabaseError(Kind::Statement(error)))
+        DatabaseError::from(Kind::Sqlite(SqliteError::Statement(error))).into()
     }
 }
 
 impl From<r2d2::Error> for StoreError {
     fn from(error: r2d2::Error) -> Self {
-        Self::Database(DatabaseError(Kind::Pool(error)))
+        DatabaseError::from(Kind::Sqlite(SqliteError::Pool(error))).into()
     }
 }

@@ -9,7 +9,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, named_params};
 use sha2::{Digest, Sha256};
 
-use super::{connection, sql};
+use super::connection;
+use crate::tx::statement::text;
 use crate::{DataDir, StoreError};
 
 /// A file of `migrations/sqlite`.
@@ -82,7 +83,7 @@ fn apply(tx: &Transaction<'_>, data: &DataDir) -> Result<(), StoreError> {
         return Err(StoreError::SchemaTooNew { found, known });
     }
 
-    tx.execute_batch(sql!("create_migrations"))?;
+    tx.execute_batch(text!("sqlite/sql", "create_migrations"))?;
     if found == CHANGED && is_first_edition(tx)? {
         tracing::warn!("the database has the first edition of migration 0004_trust; repairing it");
         tx.execute_batch(REPAIR)?;
@@ -117,7 +118,7 @@ fn check_applied(
     data: &DataDir,
 ) -> Result<(), StoreError> {
     let recorded: Option<[u8; 32]> = tx
-        .prepare(sql!("recorded_migration"))?
+        .prepare(text!("sqlite/sql", "recorded_migration"))?
         .query_row(named_params! {":number": number}, |row| row.get(0))
         .optional()?;
     match recorded {
@@ -131,7 +132,7 @@ fn check_applied(
 }
 
 fn record(tx: &Transaction<'_>, number: i64, migration: &Migration) -> Result<(), StoreError> {
-    tx.prepare(sql!("record_migration"))?
+    tx.prepare(text!("sqlite/sql", "record_migration"))?
         .execute(named_params! {
             ":number": number,
             ":name": migration.name,

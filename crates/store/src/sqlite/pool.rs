@@ -1,5 +1,6 @@
 //! A process's connections: one that writes, and a few that read.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,8 +8,10 @@ use r2d2::Pool;
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::TransactionBehavior;
 
-use super::{Tx, connection};
-use crate::StoreError;
+use super::{SqliteTx, connection, migrate};
+use crate::files::data_dir::sync_folder;
+use crate::tx::Tx;
+use crate::{DataDir, StoreError};
 
 /// Connections for reading in each process.
 const READERS: u32 = 4;
@@ -17,24 +20,47 @@ const READERS: u32 = 4;
 const PATIENCE_WITH_READERS: Duration = Duration::from_millis(200);
 
 /// The database of a queue.
-pub(crate) struct Database {
+pub(crate) struct Sqlite {
     path: PathBuf,
+    /// Device and inode of the database file.
+    identity: (u64, u64),
     writer: Pool<SqliteConnectionManager>,
     readers: Pool<SqliteConnectionManager>,
 }
 
-impl Database {
-    /// Opens a database that has this program's schema.
-    pub(crate) fn open(path: PathBuf) -> Result<Self, StoreError> {
+impl Sqlite {
+    /// Brings the database of a folder to this program's schema and opens it.
+    pub(crate) fn open(data: &DataDir) -> Result<Self, StoreError> {
+        migrate(data)?;
+        let path = data.database();
+        let writer = connection::pool(&path, 1, false)?;
+        let readers = connection::pool(&path, READERS, true)?;
+        // SQLite ignores a failed directory sync for the WAL, so sync it here.
+        sync_folder(data.root())?;
         Ok(Self {
-            writer: connection::pool(&path, 1, false)?,
-            readers: connection::pool(&path, READERS, true)?,
+            identity: identity(&path)?,
             path,
+            writer,
+            readers,
         })
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Fails if the path leads to another database than the one that was opened.
+    pub(crate) fn check_in_place(&self) -> Result<(), StoreError> {
+        let path = &self.path;
+        match identity(path) {
+            Ok(found) if found == self.identity => Ok(()),
+            Err(StoreError::File { source, .. })
+                if source.kind() != std::io::ErrorKind::NotFound =>
+            {
+                Err(StoreError::file("inspect", path)(source))
+            }
+            Ok(_) | Err(_) => Err(StoreError::Moved { path: path.clone() }),
+        }
     }
 
     /// Runs `operation` in one durable write transaction.
@@ -44,7 +70,7 @@ impl Database {
     ) -> Result<T, StoreError> {
         let mut connection = self.writer.get()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let value = operation(&Tx::new(&transaction))?;
+        let value = operation(&Tx::Sqlite(SqliteTx::new(&transaction)))?;
         transaction.commit()?;
         Ok(value)
     }
@@ -56,7 +82,7 @@ impl Database {
     ) -> Result<T, StoreError> {
         let mut connection = self.readers.get()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
-        operation(&Tx::new(&transaction))
+        operation(&Tx::Sqlite(SqliteTx::new(&transaction)))
     }
 
     /// A number that changes whenever any process has committed.
@@ -103,4 +129,10 @@ impl Database {
         connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")?;
         Ok(())
     }
+}
+
+/// Device and inode of a file.
+fn identity(path: &Path) -> Result<(u64, u64), StoreError> {
+    let metadata = std::fs::metadata(path).map_err(StoreError::file("inspect", path))?;
+    Ok((metadata.dev(), metadata.ino()))
 }

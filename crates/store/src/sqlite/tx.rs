@@ -1,80 +1,122 @@
-//! [`Tx`]: one transaction, with a method for each statement.
+//! Runs statements on a connection to SQLite.
 
-mod deliveries;
-mod jobs;
-mod owners;
-mod runs;
-mod tasks;
-mod upkeep;
-
-pub(crate) use tasks::Claimable;
-pub(crate) use upkeep::JobFiles;
-
-use rusqlite::{CachedStatement, Connection, Row, ToSql};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection, ToSql};
 
 use crate::StoreError;
+use crate::tx::{Cell, Column, Parameters, Row, Value};
 
-/// One transaction. Operations of the store are written against its methods, and see no SQL.
-pub(crate) struct Tx<'a>(&'a Connection);
+/// A transaction that is open on a connection.
+pub(crate) struct SqliteTx<'a>(&'a Connection);
 
-/// Named parameters of a statement.
-type Parameters<'a> = &'a [(&'a str, &'a dyn ToSql)];
-
-impl<'a> Tx<'a> {
+impl<'a> SqliteTx<'a> {
     pub(super) fn new(connection: &'a Connection) -> Self {
         Self(connection)
     }
 
-    fn statement(&self, sql: &str) -> Result<CachedStatement<'_>, StoreError> {
-        Ok(self.0.prepare_cached(sql)?)
+    pub(crate) fn execute(
+        &self,
+        sql: &str,
+        parameters: Parameters<'_>,
+    ) -> Result<usize, StoreError> {
+        Ok(self.bound(sql, parameters)?.raw_execute()?)
     }
 
-    /// Runs a statement. Returns the number of rows that it changed.
-    fn execute(&self, sql: &str, parameters: Parameters<'_>) -> Result<usize, StoreError> {
-        Ok(self.statement(sql)?.execute(parameters)?)
-    }
-
-    /// Whether a query has a row.
-    fn exists(&self, sql: &str, parameters: Parameters<'_>) -> Result<bool, StoreError> {
-        Ok(self.statement(sql)?.exists(parameters)?)
-    }
-
-    /// The first row of a query, if there is one.
-    fn first<T>(
+    pub(crate) fn first<T>(
         &self,
         sql: &str,
         parameters: Parameters<'_>,
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let mut statement = self.statement(sql)?;
-        let mut rows = statement.query(parameters)?;
-        rows.next()?.map(read).transpose()
+        let mut statement = self.bound(sql, parameters)?;
+        let mut rows = statement.raw_query();
+        rows.next()?
+            .map(|row| read(&Row::Sqlite(SqliteRow(row))))
+            .transpose()
     }
 
-    /// The only row of a query.
-    fn one<T>(
+    pub(crate) fn read_while<T>(
         &self,
         sql: &str,
         parameters: Parameters<'_>,
-        read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        self.first(sql, parameters, read)?
-            .ok_or_else(|| rusqlite::Error::QueryReturnedNoRows.into())
-    }
-
-    /// Every row of a query.
-    fn all<T>(
-        &self,
-        sql: &str,
-        parameters: Parameters<'_>,
-        read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+        mut read: impl FnMut(&Row<'_>) -> Result<Option<T>, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        let mut statement = self.statement(sql)?;
-        let mut rows = statement.query(parameters)?;
+        let mut statement = self.bound(sql, parameters)?;
+        let mut rows = statement.raw_query();
         let mut values = Vec::new();
         while let Some(row) = rows.next()? {
-            values.push(read(row)?);
+            let Some(value) = read(&Row::Sqlite(SqliteRow(row)))? else {
+                break;
+            };
+            values.push(value);
         }
         Ok(values)
+    }
+
+    /// What is wrong with the file, a line each.
+    pub(crate) fn check(&self) -> Result<Vec<String>, StoreError> {
+        let mut problems = self.read_while("PRAGMA integrity_check", &[], |row| {
+            row.get::<String>(0).map(Some)
+        })?;
+        problems.retain(|line| line != "ok");
+
+        problems.extend(self.read_while("PRAGMA foreign_key_check", &[], |row| {
+            Ok(Some(format!(
+                "a row of {} refers to one of {} that is not there",
+                row.get::<String>(0)?,
+                row.get::<String>(2)?
+            )))
+        })?);
+        Ok(problems)
+    }
+
+    /// The statement with its parameters.
+    fn bound(
+        &self,
+        sql: &str,
+        parameters: Parameters<'_>,
+    ) -> Result<CachedStatement<'_>, StoreError> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        for (name, value) in parameters {
+            let Some(place) = statement.parameter_index(name)? else {
+                return Err(rusqlite::Error::InvalidParameterName((*name).to_owned()).into());
+            };
+            statement.raw_bind_parameter(place, Bound(value.to_value()))?;
+        }
+        Ok(statement)
+    }
+}
+
+/// A value as SQLite takes it.
+struct Bound<'a>(Value<'a>);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            Value::Null => ValueRef::Null,
+            Value::Int(value) => ValueRef::Integer(value),
+            Value::Real(value) => ValueRef::Real(value),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+/// A row of a query.
+pub(crate) struct SqliteRow<'a>(&'a rusqlite::Row<'a>);
+
+impl SqliteRow<'_> {
+    pub(crate) fn cell(&self, column: Column<'_>) -> Result<Cell<'_>, StoreError> {
+        let value = match column {
+            Column::Name(name) => self.0.get_ref(name)?,
+            Column::Place(place) => self.0.get_ref(place)?,
+        };
+        Ok(match value {
+            ValueRef::Null => Cell::Null,
+            ValueRef::Integer(value) => Cell::Int(value),
+            ValueRef::Real(value) => Cell::Real(value),
+            ValueRef::Text(_) => Cell::Text(value.as_str().map_err(rusqlite::Error::from)?),
+            ValueRef::Blob(bytes) => Cell::Blob(bytes),
+        })
     }
 }

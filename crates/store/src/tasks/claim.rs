@@ -5,12 +5,12 @@ use steno_models::{FailureCode, TranscribeRequest};
 
 use crate::effects::Effects;
 use crate::jobs::end::{Ending, fail};
-use crate::sqlite::{ClaimRow, Claimable, NextTask, Tx};
 use crate::store::EXPECTED_REAL_TIME_FACTOR;
 use crate::tasks::fence::require_row;
 use crate::tasks::types::{
     Certainty, Claim, ClaimId, Failure, PlannedSpan, SpanTask, TaskInput, TaskKind,
 };
+use crate::tx::{ClaimRow, Claimable, NextTask, Tx};
 use crate::upkeep::counters::{Counter, count};
 use crate::{Now, Store, StoreError, WorkerRun};
 

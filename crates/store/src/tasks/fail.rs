@@ -2,11 +2,11 @@
 
 use crate::effects::Effects;
 use crate::jobs::end::{Ending, fail};
-use crate::sqlite::Tx;
 use crate::store::BUDGET;
 use crate::tasks::claim::claim_next;
 use crate::tasks::fence::{remove_claimed_task, wake_waiting_slots};
 use crate::tasks::types::{Claim, Failure, Finished, Settled, TaskKind};
+use crate::tx::Tx;
 use crate::{Now, Store, StoreError};
 
 /// Pause before the second try; doubles with each further one.

@@ -1,8 +1,8 @@
 //! The fence: every write that ends a claim names it in its condition, so that a lost claim changes no row.
 
 use crate::effects::Effects;
-use crate::sqlite::{EndedClaim, Tx};
 use crate::tasks::types::{Claim, Settled};
+use crate::tx::{EndedClaim, Tx};
 use crate::upkeep::counters::{Counter, count};
 use crate::{Now, StoreError};
 

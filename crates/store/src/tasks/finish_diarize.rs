@@ -1,10 +1,10 @@
 //! Finishing a `diarize` task: who speaks when is kept until the job ends, and the last task completes the job.
 
 use crate::effects::Effects;
-use crate::sqlite::{Tx, to_json};
 use crate::tasks::fence::settle;
 use crate::tasks::finish_span::complete_if_last;
 use crate::tasks::types::{Claim, Diarization, Settled};
+use crate::tx::{Tx, to_json};
 use crate::{Now, StoreError};
 
 /// Ends a `diarize` task. `model` names the weights, for the result of the job.

@@ -2,11 +2,11 @@
 
 use crate::effects::Effects;
 use crate::jobs::end::{Ending, complete};
-use crate::sqlite::{PlanRow, Tx, to_json};
 use crate::store::EXPECTED_REAL_TIME_FACTOR;
 use crate::tasks::assemble::{DoneSpan, RecordingFacts, assemble};
 use crate::tasks::fence::{remove_claimed_task, require_row};
 use crate::tasks::types::{Claim, PlannedSpan, Prepared, Settled, SpanOutput};
+use crate::tx::{PlanRow, Tx, to_json};
 use crate::upkeep::counters::{Counter, count};
 use crate::{Now, StoreError};
 

@@ -4,11 +4,11 @@ use steno_models::JobResult;
 
 use crate::effects::Effects;
 use crate::jobs::end::{Ending, complete};
-use crate::sqlite::{EndedClaim, Tx, to_json};
 use crate::tasks::assemble::{RecordingFacts, assemble};
 use crate::tasks::fence::{require_row, settle};
 use crate::tasks::finish_diarize::diarization;
 use crate::tasks::types::{Claim, Settled, SpanOutcome, SpanOutput, SpanTask};
+use crate::tx::{EndedClaim, Tx, to_json};
 use crate::upkeep::counters::{Counter, count};
 use crate::{Now, StoreError};
 

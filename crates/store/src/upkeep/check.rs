@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::files::Entry;
-use crate::sqlite::JobFiles;
+use crate::tx::JobFiles;
 use crate::{Store, StoreError};
 
 impl Store {

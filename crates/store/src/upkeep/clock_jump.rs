@@ -4,7 +4,7 @@
 //! shows how much of it has passed, whatever the wall clock says.
 
 use crate::clock::UNKNOWN_BOOT;
-use crate::sqlite::Tx;
+use crate::tx::Tx;
 use crate::{Now, Store, StoreError};
 
 /// Smaller differences are NTP keeping the clock right.

@@ -2,7 +2,7 @@
 
 use steno_models::{Status, Timestamp};
 
-use crate::sqlite::Tx;
+use crate::tx::Tx;
 use crate::{Now, Store, StoreError};
 
 /// What is counted. The label is what varies within a counter.

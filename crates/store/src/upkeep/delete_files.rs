@@ -3,7 +3,7 @@
 //! Only files with names that Steno gives are ever deleted. Whatever else lies beside them is left alone, and `check` reports it.
 
 use crate::files::Entry;
-use crate::sqlite::JobFiles;
+use crate::tx::JobFiles;
 use crate::{Store, StoreError};
 
 impl Store {

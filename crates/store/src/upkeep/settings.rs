@@ -3,7 +3,7 @@
 //! A difference is no error. An operator changes a setting by restarting one process after the other, and the first would
 //! not start beside those that still have the old value.
 
-use crate::sqlite::Tx;
+use crate::tx::Tx;
 use crate::{Store, StoreError};
 
 /// A setting whose value differs from that of the process that started before.

@@ -8,7 +8,7 @@ use steno_models::TombstoneReason;
 
 use crate::files::ballast;
 use crate::jobs::delete::bury;
-use crate::sqlite::Tx;
+use crate::tx::Tx;
 use crate::{Now, Store, StoreError};
 
 /// Jobs deleted in one transaction, so that no other writer waits long.

@@ -1,6 +1,5 @@
 //! Statements about webhooks.
 
-use rusqlite::{Row, named_params};
 use steno_models::{
     CallbackEvent, Delivery, JobError, JobId, Timestamp, TranscribeRequest, WebAddress,
     WebhookBody, WebhookJob,
@@ -8,8 +7,8 @@ use steno_models::{
 
 use crate::deliveries::claim::ClaimedDelivery;
 use crate::deliveries::finish::DeliveryOutcome;
-use crate::sqlite::rows::{json, word};
-use crate::sqlite::{Tx, sql};
+use crate::tx::rows::{json, word};
+use crate::tx::{Row, Tx, parameters, sql};
 use crate::{ClaimId, StoreError};
 
 /// Webhooks that one receiver is sent at a time.
@@ -18,8 +17,8 @@ const PER_ORIGIN: u32 = 8;
 impl Tx<'_> {
     /// The webhook to send next.
     pub(crate) fn due_delivery(&self, now: Timestamp) -> Result<Option<i64>, StoreError> {
-        let parameters = named_params! {":now": now.ms(), ":per_origin": PER_ORIGIN};
-        self.first(sql!("due_delivery"), parameters, |row| Ok(row.get(0)?))
+        let parameters = parameters! {":now": now.ms(), ":per_origin": PER_ORIGIN};
+        self.first(sql!("due_delivery"), parameters, |row| row.get(0))
     }
 
     pub(crate) fn claim_delivery(
@@ -29,7 +28,7 @@ impl Tx<'_> {
         run_id: &str,
     ) -> Result<(), StoreError> {
         let parameters =
-            named_params! {":id": id, ":claim_id": claim_id.as_bytes(), ":run_id": run_id};
+            parameters! {":id": id, ":claim_id": claim_id.as_bytes(), ":run_id": run_id};
         self.execute(sql!("claim_delivery"), parameters).map(drop)
     }
 
@@ -40,7 +39,7 @@ impl Tx<'_> {
         claim_id: ClaimId,
         run_id: &str,
     ) -> Result<ClaimedDelivery, StoreError> {
-        self.one(sql!("load_delivery"), named_params! {":id": id}, |row| {
+        self.one(sql!("load_delivery"), parameters! {":id": id}, |row| {
             let options: TranscribeRequest = json(row, "options")?;
             Ok(ClaimedDelivery {
                 webhook_id: row.get("webhook_id")?,
@@ -57,7 +56,7 @@ impl Tx<'_> {
     }
 
     pub(crate) fn fail_unreadable_delivery(&self, id: i64) -> Result<(), StoreError> {
-        self.execute(sql!("fail_unreadable_delivery"), named_params! {":id": id})
+        self.execute(sql!("fail_unreadable_delivery"), parameters! {":id": id})
             .map(drop)
     }
 
@@ -68,7 +67,7 @@ impl Tx<'_> {
         outcome: &DeliveryOutcome,
         now: Timestamp,
     ) -> Result<Option<JobId>, StoreError> {
-        let parameters = named_params! {
+        let parameters = parameters! {
             ":id": claim.id,
             ":claim_id": claim.claim_id.as_bytes(),
             ":run_id": claim.run_id,
@@ -87,10 +86,10 @@ impl Tx<'_> {
     pub(crate) fn list_deliveries(&self, job: i64) -> Result<Vec<Delivery>, StoreError> {
         self.all(
             sql!("select_deliveries"),
-            named_params! {":job": job},
+            parameters! {":job": job},
             |row| {
-                let time = |column: &str| -> rusqlite::Result<Option<Timestamp>> {
-                    Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_ms))
+                let time = |column: &str| -> Result<Option<Timestamp>, StoreError> {
+                    Ok(row.get::<Option<i64>>(column)?.map(Timestamp::from_ms))
                 };
                 Ok(Delivery {
                     webhook_id: row.get("webhook_id")?,
@@ -109,20 +108,20 @@ impl Tx<'_> {
     pub(crate) fn has_pending_deliveries(&self, job: JobId) -> Result<bool, StoreError> {
         self.exists(
             sql!("has_pending_deliveries"),
-            named_params! {":id": job.as_bytes()},
+            parameters! {":id": job.as_bytes()},
         )
     }
 
     pub(crate) fn redeliver(&self, job: i64, now: Timestamp) -> Result<(), StoreError> {
-        let parameters = named_params! {":job": job, ":now": now.ms()};
+        let parameters = parameters! {":job": job, ":now": now.ms()};
         self.execute(sql!("redeliver"), parameters).map(drop)
     }
 
     /// Webhooks that are still to be sent, and when the oldest was written.
     pub(crate) fn open_deliveries(&self) -> Result<(u64, Option<Timestamp>), StoreError> {
         self.one(sql!("open_deliveries"), &[], |row| {
-            let oldest = row.get::<_, Option<i64>>(1)?.map(Timestamp::from_ms);
-            Ok((row.get::<_, i64>(0)? as u64, oldest))
+            let oldest = row.get::<Option<i64>>(1)?.map(Timestamp::from_ms);
+            Ok((row.get::<i64>(0)? as u64, oldest))
         })
     }
 }
@@ -138,7 +137,7 @@ fn callback_url(options: &TranscribeRequest) -> Result<WebAddress, StoreError> {
 fn body(row: &Row<'_>, options: TranscribeRequest) -> Result<WebhookBody, StoreError> {
     let event: CallbackEvent = word(row, "event")?;
     let created_at = Timestamp::from_ms(row.get("created_at")?);
-    let finished_at = row.get::<_, Option<i64>>("finished_at")?;
+    let finished_at = row.get::<Option<i64>>("finished_at")?;
     let finished_at = finished_at.map(Timestamp::from_ms);
     let duration_ms: Option<i64> = row.get("duration_ms")?;
 
@@ -160,7 +159,7 @@ fn body(row: &Row<'_>, options: TranscribeRequest) -> Result<WebhookBody, StoreE
 }
 
 fn error(row: &Row<'_>) -> Result<Option<JobError>, StoreError> {
-    if row.get::<_, Option<String>>("error_code")?.is_none() {
+    if row.get::<Option<String>>("error_code")?.is_none() {
         return Ok(None);
     }
     let message: Option<String> = row.get("error_message")?;

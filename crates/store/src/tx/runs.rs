@@ -1,14 +1,12 @@
 //! Statements about the processes that claim tasks, and the weights that they have.
 
-use rusqlite::named_params;
-
 use crate::StoreError;
 use crate::runs::registry::RegisteredWorker;
-use crate::sqlite::{NewRun, Registered, Tx, sql};
+use crate::tx::{NewRun, Registered, Tx, parameters, sql};
 
 impl Tx<'_> {
     pub(crate) fn register_run(&self, run: &NewRun<'_>) -> Result<(), StoreError> {
-        let parameters = named_params! {
+        let parameters = parameters! {
             ":run_id": run.run_id,
             ":boot_id": run.boot_id,
             ":lease_until": run.lease_until,
@@ -23,21 +21,21 @@ impl Tx<'_> {
     }
 
     pub(crate) fn is_registered(&self, run_id: &str) -> Result<bool, StoreError> {
-        self.exists(sql!("is_registered"), named_params! {":run_id": run_id})
+        self.exists(sql!("is_registered"), parameters! {":run_id": run_id})
     }
 
     pub(crate) fn is_same_lease(&self, run: &Registered) -> Result<bool, StoreError> {
-        let parameters = named_params! {":run_id": run.run_id, ":lease_until": run.lease_until};
+        let parameters = parameters! {":run_id": run.run_id, ":lease_until": run.lease_until};
         self.exists(sql!("is_same_lease"), parameters)
     }
 
     pub(crate) fn extend_lease(&self, run_id: &str, lease_until: i64) -> Result<usize, StoreError> {
-        let parameters = named_params! {":run_id": run_id, ":lease_until": lease_until};
+        let parameters = parameters! {":run_id": run_id, ":lease_until": lease_until};
         self.execute(sql!("extend_lease"), parameters)
     }
 
     pub(crate) fn delete_run(&self, run_id: &str) -> Result<(), StoreError> {
-        self.execute(sql!("delete_run"), named_params! {":run_id": run_id})
+        self.execute(sql!("delete_run"), parameters! {":run_id": run_id})
             .map(drop)
     }
 
@@ -62,8 +60,8 @@ impl Tx<'_> {
     }
 
     pub(crate) fn count_runs(&self, role: &str) -> Result<u64, StoreError> {
-        self.one(sql!("count_runs"), named_params! {":role": role}, |row| {
-            Ok(row.get::<_, i64>(0)? as u64)
+        self.one(sql!("count_runs"), parameters! {":role": role}, |row| {
+            Ok(row.get::<i64>(0)? as u64)
         })
     }
 
@@ -72,11 +70,11 @@ impl Tx<'_> {
     }
 
     pub(crate) fn insert_model(&self, name: &str) -> Result<(), StoreError> {
-        self.execute(sql!("insert_model"), named_params! {":name": name})
+        self.execute(sql!("insert_model"), parameters! {":name": name})
             .map(drop)
     }
 
     pub(crate) fn list_models(&self) -> Result<Vec<String>, StoreError> {
-        self.all(sql!("list_models"), &[], |row| Ok(row.get(0)?))
+        self.all(sql!("list_models"), &[], |row| row.get(0))
     }
 }

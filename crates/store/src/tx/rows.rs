@@ -1,12 +1,12 @@
 //! Rows as Rust values, and how a column becomes one.
 
-use rusqlite::Row;
-use rusqlite::types::ValueRef;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use steno_models::{JobId, JobResult, Status, Timestamp};
 
 use crate::StoreError;
+use crate::database::DatabaseError;
+use crate::tx::{Cell, Row};
 
 /// A job with what its client may see. Times are milliseconds.
 pub(crate) struct JobRow {
@@ -34,8 +34,8 @@ pub(crate) struct JobRow {
 impl JobRow {
     /// From a row of `get_job.sql` or `list_jobs.sql`.
     pub(super) fn read(row: &Row<'_>) -> Result<Self, StoreError> {
-        let time = |column: &str| -> rusqlite::Result<Option<Timestamp>> {
-            Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_ms))
+        let time = |column: &str| -> Result<Option<Timestamp>, StoreError> {
+            Ok(row.get::<Option<i64>>(column)?.map(Timestamp::from_ms))
         };
         Ok(Self {
             id: JobId::from_bytes(row.get("id")?),
@@ -223,14 +223,7 @@ pub(super) fn json<T: DeserializeOwned>(
     row: &Row<'_>,
     column: &'static str,
 ) -> Result<T, StoreError> {
-    let text = row
-        .get_ref(column)?
-        .as_str()
-        .map_err(rusqlite::Error::from)?;
-    serde_json::from_str(text).map_err(|source| StoreError::Content {
-        what: column,
-        source,
-    })
+    optional_json(row, column)?.ok_or_else(|| DatabaseError::unexpected_type(column).into())
 }
 
 /// A column that holds JSON or NULL.
@@ -238,11 +231,16 @@ pub(super) fn optional_json<T: DeserializeOwned>(
     row: &Row<'_>,
     column: &'static str,
 ) -> Result<Option<T>, StoreError> {
-    if row.get_ref(column)? == ValueRef::Null {
-        Ok(None)
-    } else {
-        json(row, column).map(Some)
-    }
+    let text = match row.cell(column.into())? {
+        Cell::Null => return Ok(None),
+        Cell::Text(text) => text,
+        _ => return Err(DatabaseError::unexpected_type(column).into()),
+    };
+    let parsed = serde_json::from_str(text).map_err(|source| StoreError::Content {
+        what: column,
+        source,
+    })?;
+    Ok(Some(parsed))
 }
 
 /// A value as JSON, for a column.

@@ -2,16 +2,15 @@
 //!
 //! Those that end a claim name it in their condition: they change no row, and return that, when the claim was lost.
 
-use rusqlite::named_params;
 use steno_models::{JobId, Segment, Timestamp};
 
 use crate::StoreError;
-use crate::sqlite::rows::{json, optional_json, to_json};
-use crate::sqlite::{ClaimRow, EndedClaim, NextTask, TaskInHand, TaskOfRun, Tx, sql};
 use crate::tasks::assemble::DoneSpan;
 use crate::tasks::types::{
     Certainty, Claim, ClaimId, PlannedSpan, SpanOutcome, SpanOutput, TaskStatus,
 };
+use crate::tx::rows::{json, optional_json, to_json};
+use crate::tx::{ClaimRow, EndedClaim, NextTask, TaskInHand, TaskOfRun, Tx, parameters, sql};
 use crate::upkeep::inspect::InspectedTask;
 
 /// Which tasks a claim may take; each list is a JSON array of words.
@@ -27,7 +26,7 @@ pub(crate) struct Claimable {
 
 impl Tx<'_> {
     pub(crate) fn insert_prepare_task(&self, job: i64) -> Result<(), StoreError> {
-        self.execute(sql!("insert_prepare_task"), named_params! {":job": job})
+        self.execute(sql!("insert_prepare_task"), parameters! {":job": job})
             .map(drop)
     }
 
@@ -38,7 +37,7 @@ impl Tx<'_> {
         span: &PlannedSpan,
     ) -> Result<(), StoreError> {
         let stretches = to_json("stretches", &span.stretches)?;
-        let parameters = named_params! {
+        let parameters = parameters! {
             ":job": job,
             ":span_index": index as i64,
             ":start_sample": span.stretches.first().map_or(0, |(start, _)| *start as i64),
@@ -51,16 +50,16 @@ impl Tx<'_> {
     }
 
     pub(crate) fn insert_diarize_task(&self, job: i64) -> Result<(), StoreError> {
-        let parameters = named_params! {":job": job};
+        let parameters = parameters! {":job": job};
         self.execute(sql!("insert_diarize_task"), parameters)
             .map(drop)
     }
 
     /// The output of the `diarize` task of a job, if it had one.
     pub(crate) fn diarization(&self, job: i64) -> Result<Option<String>, StoreError> {
-        let parameters = named_params! {":job": job};
+        let parameters = parameters! {":job": job};
         self.first(sql!("select_diarization"), parameters, |row| {
-            Ok(row.get("output")?)
+            row.get("output")
         })
     }
 
@@ -69,30 +68,30 @@ impl Tx<'_> {
         now: Timestamp,
         claimable: &Claimable,
     ) -> Result<bool, StoreError> {
-        let parameters = named_params! {
+        let parameters = parameters! {
             ":now": now.ms(),
             ":known": claimable.known,
             ":kinds": claimable.kinds,
         };
-        self.exists(sql!("any_claimable"), parameters)
+        self.exists(sql!("any_claimable", by_backend), parameters)
     }
 
     pub(crate) fn promote_waiting_tasks(&self, now: Timestamp) -> Result<(), StoreError> {
         self.execute(
             sql!("promote_waiting_tasks"),
-            named_params! {":now": now.ms()},
+            parameters! {":now": now.ms()},
         )
         .map(drop)
     }
 
     pub(crate) fn next_task(&self, claimable: &Claimable) -> Result<Option<NextTask>, StoreError> {
-        let parameters = named_params! {
+        let parameters = parameters! {
             ":known": claimable.known,
             ":kinds": claimable.kinds,
             ":later_kinds": claimable.later_kinds,
             ":max_prepared": claimable.max_prepared,
         };
-        self.first(sql!("next_task"), parameters, |row| {
+        self.first(sql!("next_task", by_backend), parameters, |row| {
             Ok(NextTask {
                 id: row.get("id")?,
                 job_seq: row.get("job")?,
@@ -107,8 +106,8 @@ impl Tx<'_> {
 
     /// Whether one of a run's claims is suspect; `None` where it has no claims.
     pub(crate) fn has_suspect_claim(&self, run_id: &str) -> Result<Option<bool>, StoreError> {
-        let parameters = named_params! {":run_id": run_id};
-        self.one(sql!("suspect_claims"), parameters, |row| Ok(row.get(0)?))
+        let parameters = parameters! {":run_id": run_id};
+        self.one(sql!("suspect_claims"), parameters, |row| row.get(0))
     }
 
     pub(crate) fn claim_task(
@@ -118,7 +117,7 @@ impl Tx<'_> {
         run_id: &str,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        let parameters = named_params! {
+        let parameters = parameters! {
             ":task": task,
             ":claim_id": claim.as_bytes(),
             ":run_id": run_id,
@@ -128,29 +127,33 @@ impl Tx<'_> {
     }
 
     pub(crate) fn load_claim(&self, task: i64) -> Result<ClaimRow, StoreError> {
-        self.one(sql!("load_claim"), named_params! {":task": task}, |row| {
-            Ok(ClaimRow {
-                job_id: JobId::from_bytes(row.get("id")?),
-                kind: row.get("kind")?,
-                language: row.get("language")?,
-                spool: row.get("spool")?,
-                model: row.get("model")?,
-                audio: row.get("audio")?,
-                options: row.get("options")?,
-                request_id: row.get("request_id")?,
-                is_suspect: row.get("is_suspect")?,
-                certainty: row.get("certainty")?,
-                span_index: row.get("span_index")?,
-                stretches: row.get("stretches")?,
-                failures: row.get("failures")?,
-                crashes: row.get("crashes")?,
-            })
-        })
+        self.one(
+            sql!("load_claim", by_backend),
+            parameters! {":task": task},
+            |row| {
+                Ok(ClaimRow {
+                    job_id: JobId::from_bytes(row.get("id")?),
+                    kind: row.get("kind")?,
+                    language: row.get("language")?,
+                    spool: row.get("spool")?,
+                    model: row.get("model")?,
+                    audio: row.get("audio")?,
+                    options: row.get("options")?,
+                    request_id: row.get("request_id")?,
+                    is_suspect: row.get("is_suspect")?,
+                    certainty: row.get("certainty")?,
+                    span_index: row.get("span_index")?,
+                    stretches: row.get("stretches")?,
+                    failures: row.get("failures")?,
+                    crashes: row.get("crashes")?,
+                })
+            },
+        )
     }
 
     pub(crate) fn task_failures(&self, task: i64) -> Result<Option<u32>, StoreError> {
-        let parameters = named_params! {":task": task};
-        self.first(sql!("task_failures"), parameters, |row| Ok(row.get(0)?))
+        let parameters = parameters! {":task": task};
+        self.first(sql!("task_failures"), parameters, |row| row.get(0))
     }
 
     /// Ends a claim with the output of its span. `None` if the claim was lost.
@@ -160,7 +163,7 @@ impl Tx<'_> {
         segments: &str,
         outcome: &str,
     ) -> Result<Option<EndedClaim>, StoreError> {
-        let parameters = named_params! {
+        let parameters = parameters! {
             ":task": claim.task_id,
             ":claim_id": claim.id.as_bytes(),
             ":segments": segments,
@@ -175,7 +178,7 @@ impl Tx<'_> {
         claim: &Claim,
         output: &str,
     ) -> Result<Option<EndedClaim>, StoreError> {
-        let parameters = named_params! {
+        let parameters = parameters! {
             ":task": claim.task_id,
             ":claim_id": claim.id.as_bytes(),
             ":output": output,
@@ -188,7 +191,7 @@ impl Tx<'_> {
         &self,
         claim: &Claim,
     ) -> Result<Option<EndedClaim>, StoreError> {
-        let parameters = named_params! {":task": claim.task_id, ":claim_id": claim.id.as_bytes()};
+        let parameters = parameters! {":task": claim.task_id, ":claim_id": claim.id.as_bytes()};
         self.first(sql!("remove_claimed_task"), parameters, EndedClaim::read)
     }
 
@@ -199,7 +202,7 @@ impl Tx<'_> {
         run_at: Timestamp,
         failures: u32,
     ) -> Result<usize, StoreError> {
-        let parameters = named_params! {
+        let parameters = parameters! {
             ":task": claim.task_id,
             ":claim_id": claim.id.as_bytes(),
             ":run_at": run_at.ms(),
@@ -210,21 +213,21 @@ impl Tx<'_> {
 
     /// Ends a claim; its task is ready again.
     pub(crate) fn release_task(&self, claim: &Claim) -> Result<usize, StoreError> {
-        let parameters = named_params! {":task": claim.task_id, ":claim_id": claim.id.as_bytes()};
+        let parameters = parameters! {":task": claim.task_id, ":claim_id": claim.id.as_bytes()};
         self.execute(sql!("release_task"), parameters)
     }
 
     pub(crate) fn release_tasks_of_run(&self, run_id: &str) -> Result<usize, StoreError> {
         self.execute(
             sql!("release_tasks_of_run"),
-            named_params! {":run_id": run_id},
+            parameters! {":run_id": run_id},
         )
     }
 
     pub(crate) fn tasks_of_run(&self, run_id: &str) -> Result<Vec<TaskOfRun>, StoreError> {
         self.all(
             sql!("tasks_of_run"),
-            named_params! {":run_id": run_id},
+            parameters! {":run_id": run_id},
             |row| {
                 Ok(TaskOfRun {
                     id: row.get(0)?,
@@ -239,41 +242,41 @@ impl Tx<'_> {
 
     /// Makes a task of a dead run ready. Changes no row where its job has ended meanwhile.
     pub(crate) fn reclaim_task(&self, task: &TaskInHand) -> Result<usize, StoreError> {
-        let parameters = named_params! {
+        let parameters = parameters! {
             ":task": task.id,
             ":crashes": task.crashes,
             ":is_suspect": task.is_suspect,
         };
-        self.execute(sql!("reclaim_task"), parameters)
+        self.execute(sql!("reclaim_task", by_backend), parameters)
     }
 
     pub(crate) fn claims_of_job(&self, job: i64) -> Result<Vec<ClaimId>, StoreError> {
-        self.all(sql!("claims_of_job"), named_params! {":job": job}, |row| {
+        self.all(sql!("claims_of_job"), parameters! {":job": job}, |row| {
             Ok(ClaimId::from_bytes(row.get(0)?))
         })
     }
 
     pub(crate) fn claims_of_run(&self, run_id: &str) -> Result<Vec<ClaimId>, StoreError> {
-        let parameters = named_params! {":run_id": run_id};
+        let parameters = parameters! {":run_id": run_id};
         self.all(sql!("claims_of_run"), parameters, |row| {
             Ok(ClaimId::from_bytes(row.get(0)?))
         })
     }
 
     pub(crate) fn delete_tasks(&self, job: i64) -> Result<(), StoreError> {
-        self.execute(sql!("delete_tasks"), named_params! {":job": job})
+        self.execute(sql!("delete_tasks"), parameters! {":job": job})
             .map(drop)
     }
 
     pub(crate) fn any_unfinished_task(&self, job: i64) -> Result<bool, StoreError> {
-        self.exists(sql!("any_unfinished_task"), named_params! {":job": job})
+        self.exists(sql!("any_unfinished_task"), parameters! {":job": job})
     }
 
     /// The spans of a job whose tasks are all done, in the order of the recording.
     pub(crate) fn done_spans(&self, job: i64) -> Result<Vec<DoneSpan>, StoreError> {
         self.all(
-            sql!("select_done_spans"),
-            named_params! {":job": job},
+            sql!("select_done_spans", by_backend),
+            parameters! {":job": job},
             |row| {
                 let certainty: Option<String> = row.get("certainty")?;
                 let SpanOutcome {
@@ -302,21 +305,14 @@ impl Tx<'_> {
         job: JobId,
         from_span: u32,
     ) -> Result<Vec<Vec<Segment>>, StoreError> {
-        let mut statement = self.statement(sql!("select_segments"))?;
-        let mut rows =
-            statement.query(named_params! {":id": job.as_bytes(), ":from": from_span})?;
-        let mut spans = Vec::new();
-        while let Some(row) = rows.next()? {
-            let Some(segments) = optional_json(row, "segments")? else {
-                break;
-            };
-            spans.push(segments);
-        }
-        Ok(spans)
+        let parameters = parameters! {":id": job.as_bytes(), ":from": from_span};
+        self.read_while(sql!("select_segments"), parameters, |row| {
+            optional_json(row, "segments")
+        })
     }
 
     pub(crate) fn inspect_tasks(&self, job: JobId) -> Result<Vec<InspectedTask>, StoreError> {
-        let parameters = named_params! {":id": job.as_bytes()};
+        let parameters = parameters! {":id": job.as_bytes()};
         self.all(sql!("inspect_tasks"), parameters, |row| {
             let status: String = row.get("status")?;
             let status = TaskStatus::from_stored(&status).ok_or(StoreError::Contradiction {
@@ -333,7 +329,7 @@ impl Tx<'_> {
     }
 
     pub(crate) fn retry_tasks(&self, job: Option<JobId>) -> Result<usize, StoreError> {
-        let parameters = named_params! {":id": job.as_ref().map(JobId::as_bytes)};
+        let parameters = parameters! {":id": job.as_ref().map(JobId::as_bytes)};
         self.execute(sql!("retry_tasks"), parameters)
     }
 }

@@ -2,12 +2,11 @@
 
 use std::collections::HashSet;
 
-use rusqlite::named_params;
 use steno_models::{Status, Timestamp};
 
 use crate::StoreError;
-use crate::sqlite::rows::word;
-use crate::sqlite::{Tx, sql};
+use crate::tx::rows::word;
+use crate::tx::{Statement, Tx, parameters, sql};
 
 /// Whose files are needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +31,7 @@ impl JobFiles {
 
 impl Tx<'_> {
     pub(crate) fn count(&self, name: &str, label: &str, value: f64) -> Result<(), StoreError> {
-        let parameters = named_params! {":name": name, ":label": label, ":value": value};
+        let parameters = parameters! {":name": name, ":label": label, ":value": value};
         self.execute(sql!("count"), parameters).map(drop)
     }
 
@@ -63,7 +62,7 @@ impl Tx<'_> {
     }
 
     pub(crate) fn note_clock(&self, boot_id: &str, offset_ms: i64) -> Result<(), StoreError> {
-        let parameters = named_params! {":boot_id": boot_id, ":offset_ms": offset_ms};
+        let parameters = parameters! {":boot_id": boot_id, ":offset_ms": offset_ms};
         self.execute(sql!("note_clock"), parameters).map(drop)
     }
 
@@ -73,48 +72,48 @@ impl Tx<'_> {
             sql!("move_deadlines_of_tasks"),
             sql!("move_deadlines_of_tombstones"),
         ] {
-            self.execute(statement, named_params! {":ms": ms})?;
+            self.execute(statement, parameters! {":ms": ms})?;
         }
         Ok(())
     }
 
     pub(crate) fn get_setting(&self, name: &str) -> Result<Option<String>, StoreError> {
-        self.first(sql!("get_setting"), named_params! {":name": name}, |row| {
-            Ok(row.get(0)?)
+        self.first(sql!("get_setting"), parameters! {":name": name}, |row| {
+            row.get(0)
         })
     }
 
     pub(crate) fn set_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
-        let parameters = named_params! {":name": name, ":value": value};
+        let parameters = parameters! {":name": name, ":value": value};
         self.execute(sql!("set_setting"), parameters).map(drop)
     }
 
     /// Puts a job's files on the list of what is to be deleted.
     pub(crate) fn list_job_files(&self, job: i64) -> Result<(), StoreError> {
-        self.execute(sql!("list_job_files"), named_params! {":job": job})
+        self.execute(sql!("list_job_files"), parameters! {":job": job})
             .map(drop)
     }
 
     /// Files to delete, relative to the data folder.
     pub(crate) fn list_gc(&self) -> Result<Vec<String>, StoreError> {
-        self.all(sql!("list_gc"), &[], |row| Ok(row.get(0)?))
+        self.all(sql!("list_gc"), &[], |row| row.get(0))
     }
 
     pub(crate) fn delete_gc(&self, path: &str) -> Result<(), StoreError> {
-        self.execute(sql!("delete_gc"), named_params! {":path": path})
+        self.execute(sql!("delete_gc"), parameters! {":path": path})
             .map(drop)
     }
 
     /// Names of files that unfinished jobs need.
     pub(crate) fn needed_names(&self, files: JobFiles) -> Result<HashSet<String>, StoreError> {
-        let parameters = named_params! {":name": None::<&str>};
-        let names = self.all(names_of(files), parameters, |row| Ok(row.get(0)?))?;
+        let parameters = parameters! {":name": None::<&str>};
+        let names = self.all(names_of(files), parameters, |row| row.get(0))?;
         Ok(names.into_iter().collect())
     }
 
     /// Whether an unfinished job needs the file of this name.
     pub(crate) fn is_needed(&self, files: JobFiles, name: &str) -> Result<bool, StoreError> {
-        self.exists(names_of(files), named_params! {":name": name})
+        self.exists(names_of(files), parameters! {":name": name})
     }
 
     /// Every file that unfinished jobs need, relative to the data folder.
@@ -133,23 +132,17 @@ impl Tx<'_> {
 
     /// What is wrong with the database, a line each.
     pub(crate) fn check(&self) -> Result<Vec<String>, StoreError> {
-        let mut problems = self.all("PRAGMA integrity_check", &[], |row| {
-            Ok(row.get::<_, String>(0)?)
-        })?;
-        problems.retain(|line| line != "ok");
-        problems.extend(self.all("PRAGMA foreign_key_check", &[], |row| {
-            Ok(format!(
-                "a row of {} refers to one of {} that is not there",
-                row.get::<_, String>(0)?,
-                row.get::<_, String>(2)?
-            ))
+        let mut problems = match self {
+            Self::Sqlite(tx) => tx.check()?,
+        };
+        problems.extend(self.all(sql!("check_rows", by_backend), &[], |row| {
+            row.get::<String>(0)
         })?);
-        problems.extend(self.all(sql!("check_rows"), &[], |row| Ok(row.get::<_, String>(0)?))?);
         Ok(problems)
     }
 }
 
-fn names_of(files: JobFiles) -> &'static str {
+fn names_of(files: JobFiles) -> Statement {
     match files {
         JobFiles::Audio => sql!("select_audio_names"),
         JobFiles::Spool => sql!("select_spool_names"),

@@ -1,22 +1,21 @@
 //! Statements about owners: their turns, what they have in the queue, and their uploads in progress.
 
-use rusqlite::named_params;
 use steno_models::JobId;
 
 use crate::StoreError;
 use crate::jobs::quota::Usage;
-use crate::sqlite::{Tx, sql};
+use crate::tx::{Tx, parameters, sql};
 
 impl Tx<'_> {
     pub(crate) fn charge_owner(&self, owner: &str, cost_ms: i64) -> Result<(), StoreError> {
-        let parameters = named_params! {":owner": owner, ":cost_ms": cost_ms};
+        let parameters = parameters! {":owner": owner, ":cost_ms": cost_ms};
         self.execute(sql!("charge_owner"), parameters).map(drop)
     }
 
     pub(crate) fn advance_fairness(&self, served_ms: i64) -> Result<(), StoreError> {
         self.execute(
-            sql!("advance_fairness"),
-            named_params! {":served_ms": served_ms},
+            sql!("advance_fairness", by_backend),
+            parameters! {":served_ms": served_ms},
         )
         .map(drop)
     }
@@ -24,9 +23,9 @@ impl Tx<'_> {
     /// What an owner has, without the upload `own`.
     pub(crate) fn usage(&self, owner: &str, own: Option<JobId>) -> Result<Usage, StoreError> {
         let own = own.as_ref().map(JobId::as_bytes);
-        let parameters = named_params! {":owner": owner, ":own": own};
+        let parameters = parameters! {":owner": owner, ":own": own};
         self.one(sql!("usage"), parameters, |row| {
-            let count = |column: &str| row.get::<_, i64>(column).map(|value| value.max(0) as u64);
+            let count = |column: &str| row.get::<i64>(column).map(|value| value.max(0) as u64);
             let uploads = count("uploads")?;
             Ok(Usage {
                 jobs: count("jobs")? + uploads,
@@ -42,16 +41,17 @@ impl Tx<'_> {
         owner: &str,
         bytes: u64,
     ) -> Result<(), StoreError> {
-        let parameters = named_params! {
+        let parameters = parameters! {
             ":id": upload.as_bytes(),
             ":owner": owner,
             ":bytes": i64::try_from(bytes).unwrap_or(i64::MAX),
         };
-        self.execute(sql!("reserve_upload"), parameters).map(drop)
+        self.execute(sql!("reserve_upload", by_backend), parameters)
+            .map(drop)
     }
 
     pub(crate) fn any_upload(&self, upload: JobId) -> Result<bool, StoreError> {
-        self.exists(sql!("any_upload"), named_params! {":id": upload.as_bytes()})
+        self.exists(sql!("any_upload"), parameters! {":id": upload.as_bytes()})
     }
 
     pub(crate) fn list_uploads(&self) -> Result<Vec<JobId>, StoreError> {
@@ -63,7 +63,7 @@ impl Tx<'_> {
     pub(crate) fn delete_upload(&self, upload: JobId) -> Result<(), StoreError> {
         self.execute(
             sql!("delete_upload"),
-            named_params! {":id": upload.as_bytes()},
+            parameters! {":id": upload.as_bytes()},
         )
         .map(drop)
     }

@@ -1,17 +1,16 @@
 //! Statements about jobs, their inputs, results and tombstones.
 
-use rusqlite::named_params;
 use steno_models::{JobId, Status, Timestamp, Tombstone};
 
 use crate::StoreError;
-use crate::sqlite::rows::{json, word};
-use crate::sqlite::{EarlierJob, JobRow, NewInput, NewJobRow, PlanRow, Tx, sql};
 use crate::tasks::assemble::RecordingFacts;
+use crate::tx::rows::{json, word};
+use crate::tx::{EarlierJob, JobRow, NewInput, NewJobRow, PlanRow, Tx, parameters, sql};
 use crate::upkeep::inspect::{InspectedJob, JobFilter};
 
 impl Tx<'_> {
     pub(crate) fn insert_job(&self, job: &NewJobRow<'_>) -> Result<i64, StoreError> {
-        let parameters = named_params! {
+        let parameters = parameters! {
             ":id": job.id.as_bytes(),
             ":owner": job.owner,
             ":priority": job.priority,
@@ -19,11 +18,11 @@ impl Tx<'_> {
             ":ttl_deadline": job.ttl_deadline.ms(),
             ":language": job.language,
         };
-        self.one(sql!("insert_job"), parameters, |row| Ok(row.get(0)?))
+        self.one(sql!("insert_job"), parameters, |row| row.get(0))
     }
 
     pub(crate) fn insert_input(&self, job: i64, input: &NewInput<'_>) -> Result<(), StoreError> {
-        let parameters = named_params! {
+        let parameters = parameters! {
             ":job": job,
             ":options": input.options,
             ":requires": input.requires,
@@ -43,7 +42,7 @@ impl Tx<'_> {
         key: &str,
         job: i64,
     ) -> Result<(), StoreError> {
-        let parameters = named_params! {":owner": owner, ":key": key, ":job": job};
+        let parameters = parameters! {":owner": owner, ":key": key, ":job": job};
         self.execute(sql!("insert_idempotency_key"), parameters)
             .map(drop)
     }
@@ -53,7 +52,7 @@ impl Tx<'_> {
         owner: &str,
         key: &str,
     ) -> Result<Option<EarlierJob>, StoreError> {
-        let parameters = named_params! {":owner": owner, ":key": key};
+        let parameters = parameters! {":owner": owner, ":key": key};
         self.first(sql!("find_job_of_key"), parameters, EarlierJob::read)
     }
 
@@ -63,7 +62,7 @@ impl Tx<'_> {
         fingerprint: [u8; 32],
         still_there_at: Timestamp,
     ) -> Result<Option<EarlierJob>, StoreError> {
-        let parameters = named_params! {
+        let parameters = parameters! {
             ":owner": owner,
             ":fingerprint": fingerprint,
             ":still_there_at": still_there_at.ms(),
@@ -72,21 +71,21 @@ impl Tx<'_> {
     }
 
     pub(crate) fn any_shared_job(&self, owner: &str) -> Result<bool, StoreError> {
-        self.exists(sql!("any_shared_job"), named_params! {":owner": owner})
+        self.exists(sql!("any_shared_job"), parameters! {":owner": owner})
     }
 
     pub(crate) fn count_pending_jobs(&self) -> Result<u64, StoreError> {
         self.one(sql!("count_pending_jobs"), &[], |row| {
-            Ok(row.get::<_, i64>(0)? as u64)
+            Ok(row.get::<i64>(0)? as u64)
         })
     }
 
     /// `None` for a job that is not there.
     pub(crate) fn count_jobs_ahead(&self, seq: i64) -> Result<Option<u64>, StoreError> {
         self.first(
-            sql!("count_jobs_ahead"),
-            named_params! {":seq": seq},
-            |row| Ok(row.get::<_, i64>(0)? as u64),
+            sql!("count_jobs_ahead", by_backend),
+            parameters! {":seq": seq},
+            |row| Ok(row.get::<i64>(0)? as u64),
         )
     }
 
@@ -95,7 +94,7 @@ impl Tx<'_> {
         owner: Option<&str>,
         job: JobId,
     ) -> Result<Option<JobRow>, StoreError> {
-        let parameters = named_params! {":id": job.as_bytes(), ":owner": owner};
+        let parameters = parameters! {":id": job.as_bytes(), ":owner": owner};
         self.first(sql!("get_job"), parameters, JobRow::read)
     }
 
@@ -108,7 +107,7 @@ impl Tx<'_> {
         limit: u32,
     ) -> Result<Vec<JobRow>, StoreError> {
         let (created_at, id) = before;
-        let parameters = named_params! {
+        let parameters = parameters! {
             ":owner": owner,
             ":created_at": created_at.ms(),
             ":id": id.as_bytes(),
@@ -120,8 +119,8 @@ impl Tx<'_> {
     }
 
     pub(crate) fn job_has_ended(&self, job: JobId) -> Result<bool, StoreError> {
-        let parameters = named_params! {":id": job.as_bytes()};
-        self.one(sql!("job_has_ended"), parameters, |row| Ok(row.get(0)?))
+        let parameters = parameters! {":id": job.as_bytes()};
+        self.one(sql!("job_has_ended"), parameters, |row| row.get(0))
     }
 
     pub(crate) fn job_seq(
@@ -129,12 +128,12 @@ impl Tx<'_> {
         owner: Option<&str>,
         job: JobId,
     ) -> Result<Option<i64>, StoreError> {
-        let parameters = named_params! {":id": job.as_bytes(), ":owner": owner};
-        self.first(sql!("job_seq"), parameters, |row| Ok(row.get(0)?))
+        let parameters = parameters! {":id": job.as_bytes(), ":owner": owner};
+        self.first(sql!("job_seq"), parameters, |row| row.get(0))
     }
 
     pub(crate) fn job_id(&self, seq: i64) -> Result<JobId, StoreError> {
-        self.one(sql!("job_id"), named_params! {":job": seq}, |row| {
+        self.one(sql!("job_id"), parameters! {":job": seq}, |row| {
             Ok(JobId::from_bytes(row.get(0)?))
         })
     }
@@ -146,12 +145,12 @@ impl Tx<'_> {
         task: i64,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        let parameters = named_params! {":job": seq, ":task": task, ":now": now.ms()};
-        self.execute(sql!("start_job"), parameters)
+        let parameters = parameters! {":job": seq, ":task": task, ":now": now.ms()};
+        self.execute(sql!("start_job", by_backend), parameters)
     }
 
     pub(crate) fn store_plan(&self, seq: i64, plan: &PlanRow<'_>) -> Result<usize, StoreError> {
-        let parameters = named_params! {
+        let parameters = parameters! {
             ":job": seq,
             ":duration_ms": plan.duration_ms as i64,
             ":speech_ms": plan.speech_ms as i64,
@@ -167,36 +166,35 @@ impl Tx<'_> {
     }
 
     pub(crate) fn require_span_languages(&self, seq: i64) -> Result<(), StoreError> {
-        self.execute(sql!("require_span_languages"), named_params! {":job": seq})
-            .map(drop)
+        self.execute(
+            sql!("require_span_languages", by_backend),
+            parameters! {":job": seq},
+        )
+        .map(drop)
     }
 
     pub(crate) fn add_done_speech(&self, seq: i64, ms: u64) -> Result<usize, StoreError> {
-        let parameters = named_params! {":job": seq, ":ms": ms as i64};
+        let parameters = parameters! {":job": seq, ":ms": ms as i64};
         self.execute(sql!("add_done_speech"), parameters)
     }
 
     /// What is known of a job's recording; the name of the weights is left empty.
     pub(crate) fn recording_facts(&self, seq: i64) -> Result<RecordingFacts, StoreError> {
-        self.one(
-            sql!("select_recording"),
-            named_params! {":job": seq},
-            |row| {
-                Ok(RecordingFacts {
-                    language: row.get("language")?,
-                    language_probability: row.get("language_probability")?,
-                    duration_ms: row.get::<_, i64>("duration_ms")?.max(0) as u64,
-                    model: String::new(),
-                    warnings: json(row, "warnings")?,
-                    diarization: None,
-                    keeps_words: false,
-                })
-            },
-        )
+        self.one(sql!("select_recording"), parameters! {":job": seq}, |row| {
+            Ok(RecordingFacts {
+                language: row.get("language")?,
+                language_probability: row.get("language_probability")?,
+                duration_ms: row.get::<i64>("duration_ms")?.max(0) as u64,
+                model: String::new(),
+                warnings: json(row, "warnings")?,
+                diarization: None,
+                keeps_words: false,
+            })
+        })
     }
 
     pub(crate) fn insert_result(&self, seq: i64, body: &str) -> Result<(), StoreError> {
-        let parameters = named_params! {":job": seq, ":body": body};
+        let parameters = parameters! {":job": seq, ":body": body};
         self.execute(sql!("insert_result"), parameters).map(drop)
     }
 
@@ -206,7 +204,7 @@ impl Tx<'_> {
         now: Timestamp,
         language: Option<&str>,
     ) -> Result<usize, StoreError> {
-        let parameters = named_params! {":job": seq, ":now": now.ms(), ":language": language};
+        let parameters = parameters! {":job": seq, ":now": now.ms(), ":language": language};
         self.execute(sql!("complete_job"), parameters)
     }
 
@@ -218,7 +216,7 @@ impl Tx<'_> {
         message: &str,
     ) -> Result<usize, StoreError> {
         let parameters =
-            named_params! {":job": seq, ":now": now.ms(), ":code": code, ":message": message};
+            parameters! {":job": seq, ":now": now.ms(), ":code": code, ":message": message};
         self.execute(sql!("fail_job"), parameters)
     }
 
@@ -228,26 +226,26 @@ impl Tx<'_> {
         began: Timestamp,
         grace_end: Timestamp,
     ) -> Result<usize, StoreError> {
-        let parameters = named_params! {
+        let parameters = parameters! {
             ":id": job.as_bytes(),
             ":began": began.ms(),
             ":grace_end": grace_end.ms(),
         };
-        self.execute(sql!("mark_retrieved"), parameters)
+        self.execute(sql!("mark_retrieved", by_backend), parameters)
     }
 
     pub(crate) fn due_expired(&self, now: Timestamp, batch: u32) -> Result<Vec<i64>, StoreError> {
-        let parameters = named_params! {":now": now.ms(), ":batch": batch};
-        self.all(sql!("select_expired"), parameters, |row| Ok(row.get(0)?))
+        let parameters = parameters! {":now": now.ms(), ":batch": batch};
+        self.all(sql!("select_expired"), parameters, |row| row.get(0))
     }
 
     pub(crate) fn due_retrieved(&self, now: Timestamp, batch: u32) -> Result<Vec<i64>, StoreError> {
-        let parameters = named_params! {":now": now.ms(), ":batch": batch};
-        self.all(sql!("select_retrieved"), parameters, |row| Ok(row.get(0)?))
+        let parameters = parameters! {":now": now.ms(), ":batch": batch};
+        self.all(sql!("select_retrieved"), parameters, |row| row.get(0))
     }
 
     pub(crate) fn delete_job(&self, seq: i64) -> Result<(), StoreError> {
-        self.execute(sql!("delete_job"), named_params! {":job": seq})
+        self.execute(sql!("delete_job"), parameters! {":job": seq})
             .map(drop)
     }
 
@@ -259,7 +257,7 @@ impl Tx<'_> {
         now: Timestamp,
         longer_ms: i64,
     ) -> Result<JobId, StoreError> {
-        let parameters = named_params! {
+        let parameters = parameters! {
             ":job": seq,
             ":reason": reason,
             ":now": now.ms(),
@@ -276,7 +274,7 @@ impl Tx<'_> {
         job: JobId,
         now: Timestamp,
     ) -> Result<Option<Tombstone>, StoreError> {
-        let parameters = named_params! {":id": job.as_bytes(), ":owner": owner, ":now": now.ms()};
+        let parameters = parameters! {":id": job.as_bytes(), ":owner": owner, ":now": now.ms()};
         self.first(sql!("get_tombstone"), parameters, |row| {
             Ok(Tombstone {
                 job_id: job,
@@ -292,17 +290,17 @@ impl Tx<'_> {
     pub(crate) fn any_forgettable_tombstone(&self, now: Timestamp) -> Result<bool, StoreError> {
         self.exists(
             sql!("any_forgettable_tombstone"),
-            named_params! {":now": now.ms()},
+            parameters! {":now": now.ms()},
         )
     }
 
     pub(crate) fn forget_tombstones(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.execute(sql!("forget_tombstones"), named_params! {":now": now.ms()})
+        self.execute(sql!("forget_tombstones"), parameters! {":now": now.ms()})
             .map(drop)
     }
 
     pub(crate) fn inspect_jobs(&self, filter: &JobFilter) -> Result<Vec<InspectedJob>, StoreError> {
-        let parameters = named_params! {
+        let parameters = parameters! {
             ":id": filter.job_id.as_ref().map(JobId::as_bytes),
             ":owner": filter.owner,
             ":status": filter.status.map(Status::as_str),
@@ -316,7 +314,7 @@ impl Tx<'_> {
                 attempts: row.get("attempts")?,
                 created_at: Timestamp::from_ms(row.get("created_at")?),
                 error_code: row.get("error_code")?,
-                audio_bytes: row.get::<_, i64>("audio_bytes")? as u64,
+                audio_bytes: row.get::<i64>("audio_bytes")? as u64,
                 tasks_waiting: row.get("tasks_waiting")?,
                 tasks_claimed: row.get("tasks_claimed")?,
                 tasks_done: row.get("tasks_done")?,

@@ -1,0 +1,59 @@
+//! What the database reports. The store decides what follows from it.
+
+use crate::StoreError;
+use crate::sqlite::SqliteError;
+
+/// A statement, a commit or a connection failed.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct DatabaseError(Kind);
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Kind {
+    #[error(transparent)]
+    Sqlite(SqliteError),
+    #[error("a query returned no row")]
+    NoRow,
+    #[error("the column {0} holds a value of another type")]
+    UnexpectedType(String),
+}
+
+impl DatabaseError {
+    /// A row that is always there is not.
+    pub(crate) fn no_row() -> Self {
+        Self(Kind::NoRow)
+    }
+
+    /// A column holds something else than what is stored there.
+    pub(crate) fn unexpected_type(column: &str) -> Self {
+        Self(Kind::UnexpectedType(column.to_owned()))
+    }
+
+    /// Whether the disk is full.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        match &self.0 {
+            Kind::Sqlite(error) => error.is_disk_full(),
+            Kind::NoRow | Kind::UnexpectedType(_) => false,
+        }
+    }
+
+    /// Whether it is unknown what is on disk.
+    pub(crate) fn is_fatal(&self) -> bool {
+        match &self.0 {
+            Kind::Sqlite(error) => error.is_fatal(),
+            Kind::NoRow | Kind::UnexpectedType(_) => false,
+        }
+    }
+}
+
+impl From<Kind> for DatabaseError {
+    fn from(kind: Kind) -> Self {
+        Self(kind)
+    }
+}
+
+impl From<DatabaseError> for StoreError {
+    fn from(error: DatabaseError) -> Self {
+        Self::Database(error)
+    }
+}
