@@ -9,6 +9,11 @@ pub(crate) struct Cleanup {
 }
 
 impl Cleanup {
+    /// After the end, deletes `folder`.
+    pub(crate) fn of_folder(folder: &Path) -> Self {
+        Self::of(Path::new("/nonexistent"), folder)
+    }
+
     /// After the end, sends SIGQUIT to the process whose id is the first line of `pid_file`, and deletes `folder`.
     pub(crate) fn of(pid_file: &Path, folder: &Path) -> Self {
         // The program may still write until it is gone. It gets 30 s, so that a hung one does not hang the test.

@@ -5,13 +5,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use postgres::{Client, NoTls};
 
 use crate::Postgres;
+use crate::postgres::USER;
 
 /// A database, dropped with this value.
 pub struct Database {
     /// Its name.
     pub name: String,
-    /// Its address, with user and password, without TLS.
+    /// Its address for its owner, who has no special rights, with password, without TLS.
     pub url: String,
+    /// Of the superuser, in this database.
+    own_admin_url: String,
+    /// Of the superuser, outside of it.
     admin_url: String,
 }
 
@@ -23,18 +27,21 @@ impl Database {
 
         let mut client = server.connect("postgres");
         client
-            .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0"))
+            .batch_execute(&format!(
+                "CREATE DATABASE {name} OWNER {USER} TEMPLATE template0"
+            ))
             .unwrap();
         Self {
             url: server.url(&name),
-            admin_url: server.url("postgres"),
+            admin_url: server.admin_url("postgres"),
+            own_admin_url: server.admin_url(&name),
             name,
         }
     }
 
     /// A connection of the superuser to this database.
     pub fn connect(&self) -> Client {
-        Client::connect(&self.url, NoTls).unwrap()
+        Client::connect(&self.own_admin_url, NoTls).unwrap()
     }
 }
 

@@ -13,8 +13,10 @@ use crate::cleanup::Cleanup;
 use crate::{Database, free_port, programs, tls};
 
 /// The superuser of each test server.
+pub(crate) const ADMIN: &str = "admin";
+/// The user without special rights that the databases belong to.
 pub(crate) const USER: &str = "steno";
-/// Its password. Connections over TCP need it, as on a real server.
+/// The password of both. Connections over TCP need it, as on a real server.
 pub(crate) const PASSWORD: &str = "a-test-password";
 
 /// How a server stops.
@@ -111,6 +113,10 @@ impl Setup {
         };
         server.start_on_a_free_port();
         server
+            .connect("postgres")
+            .batch_execute(&format!("CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'"))
+            .unwrap();
+        server
     }
 
     fn settings_text(&self, folder: &Path) -> String {
@@ -155,10 +161,16 @@ impl Postgres {
         self.port
     }
 
-    /// The address of a database, with user and password, without TLS.
+    /// The address of a database, with a user without special rights and its password, without TLS.
     pub fn url(&self, database: &str) -> String {
         let port = self.port;
         format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{port}/{database}?sslmode=disable")
+    }
+
+    /// The same for the superuser.
+    pub(crate) fn admin_url(&self, database: &str) -> String {
+        self.url(database)
+            .replace(&format!("//{USER}:"), &format!("//{ADMIN}:"))
     }
 
     /// The address of a database as another host sees this machine.
@@ -189,7 +201,7 @@ impl Postgres {
 
     /// A connection of the superuser to a database, for what a test checks or breaks.
     pub fn connect(&self, database: &str) -> Client {
-        let url = self.url(database);
+        let url = self.admin_url(database);
         Client::connect(&url, NoTls).unwrap_or_else(|error| panic!("{url}: {error}"))
     }
 
@@ -287,7 +299,7 @@ impl Postgres {
     }
 }
 
-/// Makes an empty cluster whose superuser is [`USER`].
+/// Makes an empty cluster whose superuser is [`ADMIN`].
 fn initialize(binaries: &Path, data: &Path, folder: &Path) {
     let password_file = folder.join("password");
     fs::write(&password_file, PASSWORD).unwrap();
@@ -296,7 +308,7 @@ fn initialize(binaries: &Path, data: &Path, folder: &Path) {
     let mut initdb = programs::unprivileged(&binaries.join("initdb"));
     initdb
         .args(["--no-sync", "--no-locale", "--encoding=UTF8"])
-        .args(["--username", USER, "--auth=scram-sha-256"])
+        .args(["--username", ADMIN, "--auth=scram-sha-256"])
         .arg("--pwfile")
         .arg(&password_file)
         .arg("-D")

@@ -5,7 +5,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
@@ -17,12 +17,15 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
+use crate::cleanup::Cleanup;
+
 /// A running server.
 pub struct S3 {
     address: SocketAddr,
     service: S3Service,
     requests: Requests,
     runtime: Mutex<Option<Runtime>>,
+    _cleanup: Cleanup,
     folder: TempDir,
 }
 
@@ -47,6 +50,12 @@ impl S3 {
         Self::start_at(Ipv4Addr::UNSPECIFIED)
     }
 
+    /// The server that all tests of one test binary share, each with a bucket of its own.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<S3> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
     fn start_at(address: Ipv4Addr) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("steno-s3-")
@@ -60,6 +69,7 @@ impl S3 {
             service: builder.build(),
             requests: Requests::default(),
             runtime: Mutex::new(None),
+            _cleanup: Cleanup::of_folder(folder.path()),
             folder,
         };
         server.address = server.listen();

@@ -25,6 +25,16 @@ fn databases_are_separate_and_survive_a_restart() {
 }
 
 #[test]
+fn the_owner_of_a_database_is_no_superuser() {
+    let database = Postgres::shared().create_database();
+    let mut owner = postgres::Client::connect(&database.url, postgres::NoTls).unwrap();
+
+    owner.batch_execute("CREATE TABLE t (n int)").unwrap();
+
+    assert!(owner.batch_execute("CREATE ROLE other").is_err());
+}
+
+#[test]
 fn connections_end_when_they_are_terminated() {
     let server = Postgres::shared();
     let database = server.create_database();
