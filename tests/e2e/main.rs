@@ -12,6 +12,7 @@ mod crashes;
 mod data_folder;
 mod deletion;
 mod description;
+mod distribution_proxies;
 mod events;
 mod fairness;
 mod foreign_clients;

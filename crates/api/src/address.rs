@@ -1,13 +1,7 @@
-//! Addresses as clients and proxies write them: extra slashes, a prefix that a proxy cuts off, and hints for wrong ones.
+//! Addresses as clients write them: extra slashes are merged, and wrong addresses get a hint.
 
-use std::net::IpAddr;
-
-use actix_web::HttpRequest;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Uri;
-
-/// Longest prefix of a proxy that is believed.
-const MAX_PREFIX_BYTES: usize = 200;
 
 /// Merges doubled slashes, and drops those at the end.
 pub(crate) fn normalise(request: &mut ServiceRequest) {
@@ -42,39 +36,6 @@ fn without_extra_slashes(uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// What a proxy on this machine or in its network cuts off addresses (`X-Forwarded-Prefix`), without a slash at its end.
-pub(crate) fn prefix(request: &HttpRequest) -> &str {
-    let is_near = request
-        .peer_addr()
-        .is_some_and(|peer| is_private(peer.ip()));
-    let prefix = request
-        .headers()
-        .get("x-forwarded-prefix")
-        .and_then(|value| value.to_str().ok());
-    prefix
-        .filter(|prefix| is_near && is_prefix(prefix))
-        .map_or("", |prefix| prefix.trim_end_matches('/'))
-}
-
-fn is_private(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            address.is_loopback() || address.is_private() || address.is_link_local()
-        }
-        IpAddr::V6(address) => {
-            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
-        }
-    }
-}
-
-/// Whether it is a path on this server. What begins with two slashes would be another server's address.
-fn is_prefix(text: &str) -> bool {
-    let is_plain = text
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte));
-    text.len() <= MAX_PREFIX_BYTES && text.starts_with('/') && !text.contains("//") && is_plain
-}
-
 /// What to say about an address where nothing is.
 pub(crate) fn hint(path: &str) -> &'static str {
     let begins = |start: &str| {
@@ -106,8 +67,6 @@ pub(crate) fn hint(path: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::test::TestRequest;
-
     use super::*;
 
     #[test]
@@ -134,29 +93,6 @@ mod tests {
                 expected,
                 "{uri}"
             );
-        }
-    }
-
-    #[test]
-    fn a_prefix_is_a_path_that_a_proxy_nearby_names() {
-        let check = |peer: &str, prefix: &str| {
-            let request = TestRequest::default().peer_addr(peer.parse().unwrap());
-            let request = request
-                .insert_header(("x-forwarded-prefix", prefix))
-                .to_http_request();
-            super::prefix(&request).to_owned()
-        };
-        assert_eq!(check("127.0.0.1:1", "/steno"), "/steno");
-        assert_eq!(check("[::1]:1", "/a/b/"), "/a/b");
-        assert_eq!(check("192.168.1.2:1", "/steno"), "/steno");
-        for (peer, prefix) in [
-            ("8.8.8.8:1", "/steno"),
-            ("127.0.0.1:1", "//evil.example"),
-            ("127.0.0.1:1", "/a//evil"),
-            ("127.0.0.1:1", "https://evil.example"),
-            ("127.0.0.1:1", "/a\\b"),
-        ] {
-            assert_eq!(check(peer, prefix), "", "{peer} {prefix}");
         }
     }
 

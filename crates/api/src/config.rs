@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Parser;
-use steno_settings::{LogSettings, QueueSettings, parse_bytes, parse_duration};
+use ipnet::IpNet;
+use steno_settings::{LogSettings, QueueSettings, parse_bytes, parse_duration, parse_network};
 use steno_store::StoreSettings;
 
 use crate::model_names::{ModelAlias, parse_alias};
@@ -41,6 +42,11 @@ pub struct Config {
     /// API keys.
     #[arg(long, env = "STENO_ALLOWED_HOSTS", value_delimiter = ',')]
     pub allowed_hosts: Vec<String>,
+
+    /// Networks of the proxies whose `X-Forwarded-For`, `-Host`, `-Proto` and `-Prefix` are believed, separated by commas.
+    #[arg(long, env = "STENO_TRUSTED_PROXIES", value_delimiter = ',', default_value = "127.0.0.0/8,::1",
+        value_parser = parse_network)]
+    pub trusted_proxies: Vec<IpNet>,
 
     /// Calls that an API key may make in a second, on average; short bursts may be twice as many [default: no limit].
     #[arg(long, env = "STENO_KEY_REQUESTS_PER_SECOND")]

@@ -1,10 +1,18 @@
 //! Pages of other origins that the operator has invited.
 
-use actix_cors::Cors;
+use actix_cors::{Cors, CorsError};
+use actix_web::Error;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderName};
+use actix_web::middleware::Next;
+use steno_models::ProblemCode;
+use uuid::Uuid;
 
-use crate::guard;
+use crate::group::NATIVE;
+use crate::problem::ApiError;
+use crate::{guard, middleware};
 
 /// Seconds for which a browser need not ask again.
 const MAX_AGE_S: usize = 3600;
@@ -33,4 +41,34 @@ pub(crate) fn allow(origins: Vec<String>, has_keys: bool) -> Cors {
         .allow_any_header()
         .expose_headers(ANSWER_HEADERS)
         .max_age(MAX_AGE_S)
+}
+
+/// Writes the refusal of a preflight as a problem: actix-cors would answer 400 with a text that names no setting.
+pub(crate) async fn explain_refusals(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let instance = request.path().to_owned();
+    let response = next.call(request).await?.map_into_boxed_body();
+    let error = response.response().error();
+    let Some(error) = error.and_then(|error| error.as_error::<CorsError>()) else {
+        return Ok(response);
+    };
+
+    let problem = match error {
+        CorsError::OriginNotAllowed => ApiError::new(ProblemCode::Forbidden, guard::NOT_INVITED),
+        CorsError::MethodNotAllowed => ApiError::new(
+            ProblemCode::Malformed,
+            "pages may call with GET, HEAD, POST and DELETE",
+        ),
+        _ => ApiError::new(
+            ProblemCode::Malformed,
+            "a preflight needs Origin and Access-Control-Request-Method",
+        ),
+    };
+    let id = Uuid::new_v4().to_string();
+    let body = problem.into_response(&instance, &id);
+    let mut response = response.into_response(body);
+    middleware::set_headers(&mut response, &NATIVE, &id);
+    Ok(response)
 }

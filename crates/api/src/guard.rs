@@ -12,6 +12,7 @@ use actix_web::http::{Method, Uri};
 use steno_models::ProblemCode;
 
 use crate::Config;
+use crate::forwarded::Forwarded;
 use crate::group::Access;
 use crate::problem::ApiError;
 
@@ -19,6 +20,10 @@ use crate::problem::ApiError;
 const APP_SCHEMES: [&str; 4] = ["app", "tauri", "capacitor", "ionic"];
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// What a refused page's user can ask the operator for.
+pub(crate) const NOT_INVITED: &str = "pages of other origins may not change anything here; the operator can invite an \
+                                      origin with STENO_CORS_ORIGINS";
 
 /// Headers that proxies add to the calls they pass on.
 const FORWARDED: [&str; 9] = [
@@ -44,8 +49,10 @@ pub(crate) fn check(
         refuse_forwarded(request.headers())?;
     }
     // Where callers need an API key, which no such page has, any name is allowed.
+    let forwarded = Forwarded::of(request.request(), &config.trusted_proxies);
     check_names(
         request,
+        forwarded,
         &config.allowed_hosts,
         &config.cors_origins,
         has_keys,
@@ -67,15 +74,19 @@ fn refuse_forwarded(headers: &HeaderMap) -> Result<(), ApiError> {
     ))
 }
 
+/// Checks the name that was called, and the origin of the page that called. A proxy may have replaced `Host`: then the name
+/// that it reports counts as well.
 fn check_names(
     request: &ServiceRequest,
+    forwarded: Forwarded<'_>,
     allowed_hosts: &[String],
     cors_origins: &[String],
     has_keys: bool,
 ) -> Result<(), ApiError> {
     let host = header_text(request.headers(), &header::HOST)
         .or(request.uri().authority().map(Authority::as_str));
-    if !has_keys && host.is_some_and(|host| !is_ours(host, allowed_hosts)) {
+    let mut names = host.into_iter().chain(forwarded.host());
+    if !has_keys && names.any(|name| !is_ours(name, allowed_hosts)) {
         return Err(forbidden(
             "this name is not one of the server's; call it by its address, or add the name to STENO_ALLOWED_HOSTS",
         ));
@@ -83,11 +94,12 @@ fn check_names(
     let is_reading = matches!(*request.method(), Method::GET | Method::HEAD);
     let origin = header_text(request.headers(), &header::ORIGIN);
     let is_welcome = has_keys || origin.is_some_and(|origin| is_invited(origin, cors_origins));
-    if !is_reading && !is_welcome && is_foreign(request.headers(), host) {
-        return Err(forbidden(
-            "pages of other origins may not change anything here; the operator can invite an origin with \
-             STENO_CORS_ORIGINS",
-        ));
+    let called = Called {
+        name: forwarded.host().or(host),
+        scheme: forwarded.scheme(),
+    };
+    if !is_reading && !is_welcome && is_foreign(request.headers(), &called) {
+        return Err(forbidden(NOT_INVITED));
     }
     Ok(())
 }
@@ -118,26 +130,34 @@ fn without_port(host: &str) -> &str {
     }
 }
 
+/// What a client has called: the origin of this server's own pages.
+struct Called<'a> {
+    name: Option<&'a str>,
+    /// `None` if no proxy reports it.
+    scheme: Option<&'a str>,
+}
+
 /// Whether a browser says that the call comes from a page of another origin.
-fn is_foreign(headers: &HeaderMap, host: Option<&str>) -> bool {
+fn is_foreign(headers: &HeaderMap, called: &Called<'_>) -> bool {
     // Browsers set it and pages cannot. `Host` may be another name than the page's, behind a proxy that does not pass it on.
     match header_text(headers, &SEC_FETCH_SITE) {
         Some("same-origin") => return false,
         Some("cross-site") => return true,
         _ => {}
     }
-    header_text(headers, &header::ORIGIN).is_some_and(|origin| {
-        let of_origin = origin.parse::<Uri>().ok();
-        let is_page = of_origin
-            .as_ref()
-            .is_some_and(|origin| matches!(origin.scheme_str(), Some("http" | "https")));
-        !is_page
-            || of_origin
-                .as_ref()
-                .and_then(|origin| origin.authority())
-                .map(Authority::as_str)
-                != host
-    })
+    header_text(headers, &header::ORIGIN).is_some_and(|origin| !is_origin_of(origin, called))
+}
+
+fn is_origin_of(origin: &str, called: &Called<'_>) -> bool {
+    let Ok(origin) = origin.parse::<Uri>() else {
+        return false;
+    };
+    let scheme = origin.scheme_str();
+    let is_same_scheme = match called.scheme {
+        Some(called) => scheme == Some(called),
+        None => matches!(scheme, Some("http" | "https")),
+    };
+    is_same_scheme && origin.authority().map(Authority::as_str) == called.name
 }
 
 fn header_text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -157,7 +177,18 @@ mod tests {
     use super::*;
 
     fn passes(method: Method, headers: &[(&'static str, &str)], has_keys: bool) -> bool {
-        let mut request = TestRequest::default().method(method);
+        passes_from("127.0.0.1:1", method, headers, has_keys)
+    }
+
+    fn passes_from(
+        peer: &str,
+        method: Method,
+        headers: &[(&'static str, &str)],
+        has_keys: bool,
+    ) -> bool {
+        let mut request = TestRequest::default()
+            .method(method)
+            .peer_addr(peer.parse().unwrap());
         for header in headers {
             request = request.insert_header(*header);
         }
@@ -165,7 +196,10 @@ mod tests {
             ["steno.example.com".to_owned()],
             ["https://app.example.com".to_owned()],
         );
-        check_names(&request.to_srv_request(), &hosts, &origins, has_keys).is_ok()
+        let trusted = ["10.0.0.1/32".parse().unwrap()];
+        let request = request.to_srv_request();
+        let forwarded = Forwarded::of(request.request(), &trusted);
+        check_names(&request, forwarded, &hosts, &origins, has_keys).is_ok()
     }
 
     #[test]
@@ -268,5 +302,33 @@ mod tests {
             ("sec-fetch-site", "same-origin"),
         ];
         assert!(passes(Method::POST, &headers, false));
+    }
+
+    #[test]
+    fn the_name_and_scheme_that_a_trusted_proxy_reports_are_those_of_the_server() {
+        let check = |peer: &str, name: &str, scheme: &str, origin: &str| {
+            let headers = [
+                ("host", "127.0.0.1:8080"),
+                ("x-forwarded-host", name),
+                ("x-forwarded-proto", scheme),
+                ("origin", origin),
+            ];
+            passes_from(peer, Method::POST, &headers, false)
+        };
+        let (proxy, other) = ("10.0.0.1:1", "10.0.0.2:1");
+        let name = "steno.example.com";
+        let page = "https://steno.example.com";
+        assert!(check(proxy, name, "https", page));
+        assert!(
+            !check(other, name, "https", page),
+            "its headers are ignored"
+        );
+        assert!(!check(proxy, name, "https", "http://steno.example.com"));
+        assert!(!check(
+            proxy,
+            "evil.example",
+            "https",
+            "https://evil.example"
+        ));
     }
 }

@@ -11,6 +11,7 @@ mod connection;
 mod cors;
 mod extract;
 mod follow;
+mod forwarded;
 mod group;
 mod guard;
 mod janitor;

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::address;
 use crate::auth::Owner;
+use crate::forwarded::Forwarded;
 use crate::group::{ErrorShape, Group};
 use crate::problem::ApiError;
 use crate::state::ApiState;
@@ -76,7 +77,7 @@ pub(crate) async fn around(
 }
 
 /// Sets the headers that all answers have.
-fn set_headers(response: &mut ServiceResponse, group: &Group, id: &str) {
+pub(crate) fn set_headers(response: &mut ServiceResponse, group: &Group, id: &str) {
     let status = response.status();
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(id) {
@@ -128,10 +129,14 @@ impl Finished<'_> {
         let owner = Owner::of(request);
         let status = self.status.as_u16();
         let mut level = group.log;
+        let mut client = None;
 
         if let Some(state) = request.app_data::<web::Data<ApiState>>() {
             let metrics = &state.metrics;
             metrics.note_call(self.method.as_str(), self.route, status, self.elapsed);
+            if is_denial(self.status) {
+                client = Forwarded::of(request, &state.config.trusted_proxies).client();
+            }
             if is_refusal(self.status) && !state.refusals.note(Instant::now(), owner.name(), status)
             {
                 level = Level::DEBUG;
@@ -139,11 +144,13 @@ impl Finished<'_> {
         }
 
         let elapsed_ms = self.elapsed.as_millis() as u64;
+        let client = client.map(tracing::field::display);
         let key = Some(owner.name()).filter(|_| owner.has_key());
         let (method, route) = (self.method, self.route);
         if level == Level::DEBUG {
             tracing::debug!(
                 key.name = key,
+                client.address = client,
                 http.status = status,
                 elapsed_ms,
                 "{method} {route} answered {status}"
@@ -151,12 +158,22 @@ impl Finished<'_> {
         } else {
             tracing::info!(
                 key.name = key,
+                client.address = client,
                 http.status = status,
                 elapsed_ms,
                 "{method} {route} answered {status}"
             );
         }
     }
+}
+
+/// Whether the client may not call, or not so often. Only the addresses of such clients are logged, so that a firewall can
+/// block them.
+fn is_denial(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
+    )
 }
 
 /// Whether the call was refused. Any client can cause such answers without end, so their log lines are bounded.

@@ -134,6 +134,7 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
             .app_data(state.clone())
             .wrap(from_fn(middleware::around))
             .wrap(cors::allow(cors_origins.clone(), has_keys))
+            .wrap(from_fn(cors::explain_refusals))
             .configure(|app| routes::configure(app, has_docs))
     })
     .workers(threads_of_server)

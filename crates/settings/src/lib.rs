@@ -20,5 +20,5 @@ pub use parent::{PARENT_VARIABLE, SCRATCH_VARIABLE, die_with, die_with_parent};
 pub use parse::{ALL, config_file, parse, plain_help, try_parse_from};
 pub use private_files::{keep_files_private, leave_no_core};
 pub use queue::QueueSettings;
-pub use value::{parse_bytes, parse_duration};
+pub use value::{parse_bytes, parse_duration, parse_network};
 pub use version::{COMMIT, RELEASE, VERSION};

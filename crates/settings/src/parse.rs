@@ -13,7 +13,7 @@ use crate::{file, unknown};
 
 /// Every setting of every process: names in the file, and in upper case after `STENO_` in the environment. A file is shared,
 /// so each process accepts the keys of the others.
-pub const ALL: [&str; 43] = [
+pub const ALL: [&str; 44] = [
     "allow_public",
     "allowed_hosts",
     "api_key",
@@ -49,6 +49,7 @@ pub const ALL: [&str; 43] = [
     "slots",
     "stall_timeout",
     "sweep_interval",
+    "trusted_proxies",
     "ttl",
     "upload_chunk_timeout",
     "upload_min_rate",

@@ -1,6 +1,9 @@
-//! Values with units: times and sizes as people write them.
+//! Values as people write them: times and sizes with units, networks.
 
+use std::net::IpAddr;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 /// A time: a number with `ms`, `s`, `m`, `h` or `d`; without a unit, seconds.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -53,6 +56,15 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     number
         .checked_mul(bytes_per_unit)
         .ok_or_else(|| "more bytes than can be counted".to_owned())
+}
+
+/// A network in CIDR notation; a single address is a network of one.
+pub fn parse_network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let single = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>().or_else(|_| single()).map_err(|_| {
+        format!("`{text}` is not a network; write it as 10.1.0.0/16, 192.168.1.5 or fd00::/8")
+    })
 }
 
 fn split(text: &str) -> (&str, &str) {

@@ -118,12 +118,7 @@ impl AddressPolicy {
 }
 
 fn parse_network(text: &str) -> Result<IpNet, InvalidNetwork> {
-    let network = text.parse::<IpNet>();
-    let single = || text.parse::<IpAddr>().map(IpNet::from);
-
-    network
-        .or_else(|_| single())
-        .map_err(|_| InvalidNetwork(text.to_owned()))
+    steno_settings::parse_network(text).map_err(|_| InvalidNetwork(text.to_owned()))
 }
 
 fn constant(text: &str) -> IpNet {

@@ -5,8 +5,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use steno_models::{JobAccepted, OptionFields, Problem, TranscribeRequest};
 use steno_store::EarlierJob;
 
-use crate::address;
 use crate::extract::QueryPairs;
+use crate::forwarded::Forwarded;
 use crate::openapi::{RecordingForm, SubmitQuery};
 use crate::problem::ApiError;
 use crate::state::ApiState;
@@ -67,7 +67,8 @@ pub(crate) async fn submit_job(
     };
     let job = submit(&door, &request, payload, &state).await?.job;
 
-    let location = format!("{}/transcribe/{}", address::prefix(&request), job.job_id);
+    let prefix = Forwarded::of(&request, &state.config.trusted_proxies).prefix();
+    let location = format!("{prefix}/transcribe/{}", job.job_id);
     Ok(HttpResponse::Accepted()
         .insert_header((header::LOCATION, location))
         .insert_header((header::RETRY_AFTER, 1))
