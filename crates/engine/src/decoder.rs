@@ -98,7 +98,8 @@ impl Decoder {
             layer
                 .audio_keys_values
                 .apply(encoded, Then::Store, &mut projected, gemm);
-            heard.push_layer(&projected, self.width);
+            let fast_kernels = gemm.avx512.filter(|_| layer.audio_keys_values.is_integer());
+            heard.push_layer(&projected, self.width, fast_kernels);
             check()?;
         }
         Ok(Arc::new(heard))
@@ -285,12 +286,12 @@ impl Layer {
             let scores = sized(&mut work.scores, heard.frames().next_multiple_of(PANEL));
             for (head, heard_head) in heard.layer(layer).iter().enumerate() {
                 let query = &query[head * HEAD..][..HEAD];
-                kernels::score_panels(query, &heard_head.keys, scores);
+                heard_head.score(query, scores);
                 let weights = &mut scores[..heard.frames()];
                 weights_of(weights);
                 watch(layer, head, at, weights);
                 let attended = &mut attended[head * HEAD..][..HEAD];
-                kernels::weigh_halves(weights, &heard_head.values, attended);
+                heard_head.weigh(weights, attended);
             }
         }
         self.audio_out

@@ -4,6 +4,7 @@ use rten_gemm::{BiasVector, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
 use rten_tensor::{Matrix, NdTensorView};
 
 use crate::RunError;
+use crate::kernels::avx512::{Avx512, HalfMatrix};
 use crate::kernels::{self, HEAD, Norm, Then};
 use crate::layers::{FeedForward, Loader};
 use crate::matrix::{BLOCK_ROWS, Gemm, Linear};
@@ -126,7 +127,16 @@ impl Layer {
         check()?;
 
         for head in 0..width / HEAD {
-            attend(head, width, work, gemm);
+            match gemm.avx512 {
+                Some(kernels) if self.attention_in.is_integer() => kernels.attend(
+                    &work.projected,
+                    width,
+                    head,
+                    &mut gemm.attention,
+                    &mut work.attended,
+                ),
+                _ => attend(head, width, work, gemm),
+            }
             check()?;
         }
 
@@ -195,8 +205,13 @@ struct Convolution {
     /// Steps of the input for each step of the output.
     stride: usize,
     /// Rows are taps, and the inputs of each.
-    matrix: PackedBMatrix<f32>,
+    matrix: Taps,
     bias: Vec<f32>,
+}
+
+enum Taps {
+    F32(PackedBMatrix<f32>),
+    Half(Avx512, HalfMatrix),
 }
 
 impl Convolution {
@@ -219,12 +234,18 @@ impl Convolution {
                 }
             }
         }
-        let by_tap: Matrix = NdTensorView::from_data([TAPS * inputs, outputs], &by_tap[..]);
+        let matrix = if let Some(kernels) = loader.fast_kernels() {
+            Taps::Half(kernels, HalfMatrix::new(&by_tap, outputs))
+        } else {
+            let shape = [TAPS * inputs, outputs];
+            let by_tap: Matrix = NdTensorView::from_data(shape, &by_tap[..]);
+            Taps::F32(loader.gemm().floats.prepack_b(by_tap))
+        };
         Ok(Self {
             inputs,
             outputs,
             stride,
-            matrix: loader.gemm().floats.prepack_b(by_tap),
+            matrix,
             bias,
         })
     }
@@ -236,24 +257,35 @@ impl Convolution {
 
         // Three steps beside each other are a row: rows overlap.
         let rows = steps.div_ceil(self.stride);
-        let strides = [self.stride * self.inputs, 1];
-        let rows_of_taps =
-            NdTensorView::from_slice_with_strides([rows, TAPS * self.inputs], &padded, strides)
-                .expect("there is one step of padding at either end");
+        let stride = self.stride * self.inputs;
         let mut output = vec![0.0; rows * self.outputs];
-        let options = GemmOptions {
-            bias: Some(BiasVector::Row(&self.bias)),
-            ..GemmOptions::default()
-        };
-        gemm.floats
-            .gemm(
-                &mut output,
-                GemmInputA::Unpacked(rows_of_taps),
-                GemmInputB::Packed(&self.matrix),
-                options,
-            )
-            .expect("the shapes of a convolution fit");
-        kernels::gelu(&mut output);
+        match &self.matrix {
+            Taps::Half(kernels, matrix) => {
+                let mut halves = vec![0; padded.len()];
+                kernels.halve(&padded, &mut halves);
+                kernels.convolve(&halves, stride, matrix, &self.bias, &mut output);
+            }
+            Taps::F32(matrix) => {
+                let shape = [rows, TAPS * self.inputs];
+                let rows_of_taps =
+                    NdTensorView::from_slice_with_strides(shape, &padded, [stride, 1])
+                        .expect("there is one step of padding at either end");
+                let options = GemmOptions {
+                    bias: Some(BiasVector::Row(&self.bias)),
+                    ..GemmOptions::default()
+                };
+                let rows_of_taps = GemmInputA::Unpacked(rows_of_taps);
+                gemm.floats
+                    .gemm(
+                        &mut output,
+                        rows_of_taps,
+                        GemmInputB::Packed(matrix),
+                        options,
+                    )
+                    .expect("the shapes of a convolution fit");
+                kernels::gelu(&mut output);
+            }
+        }
         output
     }
 }

@@ -1,6 +1,7 @@
 //! Layers that encoder and decoder share, and how they are loaded.
 
 use crate::LoadError;
+use crate::kernels::avx512::Avx512;
 use crate::kernels::{Norm, Then};
 use crate::matrix::{BLOCK_ROWS, Gemm, Linear, Precision};
 use crate::weights_file::{Dimensions, WeightsFile};
@@ -27,6 +28,12 @@ impl<'a> Loader<'a> {
 
     pub(crate) fn gemm(&self) -> &'a Gemm {
         self.gemm
+    }
+
+    /// The kernels of our own, if matrices are for them.
+    pub(crate) fn fast_kernels(&self) -> Option<Avx512> {
+        let is_fast = self.precision == Precision::Int8;
+        self.gemm.avx512.filter(|_| is_fast)
     }
 
     pub(crate) fn tensor(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {

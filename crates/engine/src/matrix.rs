@@ -8,6 +8,7 @@ use rten_gemm::{
 };
 use rten_tensor::{Matrix, NdTensorView};
 
+use crate::kernels::avx512::{AttentionMemory, Avx512, Epilogue, IntegerMatrix};
 use crate::kernels::{self, Then};
 
 /// Rows that are multiplied at a time, so that their sums stay in the cache.
@@ -38,12 +39,21 @@ enum Packed {
         matrix: PackedBMatrix<i8>,
         scales: Vec<f32>,
     },
+    /// As `Int8`, for the kernels of our own.
+    Avx512 {
+        kernels: Avx512,
+        matrix: IntegerMatrix,
+        scales: Vec<f32>,
+    },
 }
 
 /// What a thread multiplies with: the kernels for this processor, and memory that is used again and again.
 pub(crate) struct Gemm {
     pub(crate) floats: GemmExecutor<f32>,
     integers: GemmExecutor<u8, i8, i32>,
+    /// What computes instead of `rten-gemm` where the processor can.
+    pub(crate) avx512: Option<Avx512>,
+    pub(crate) attention: AttentionMemory,
     quantised: Vec<u8>,
     scales: Vec<f32>,
     sums: Vec<i32>,
@@ -55,6 +65,8 @@ impl Gemm {
         Self {
             floats: GemmExecutor::new(),
             integers: GemmExecutor::new(),
+            avx512: Avx512::detect(),
+            attention: AttentionMemory::default(),
             quantised: Vec::new(),
             scales: Vec::new(),
             sums: Vec::new(),
@@ -62,15 +74,33 @@ impl Gemm {
         }
     }
 
+    /// Without the kernels of our own, as on a processor that lacks their instructions.
+    #[cfg(test)]
+    pub(crate) fn portable() -> Self {
+        Self {
+            avx512: None,
+            ..Self::new()
+        }
+    }
+
     /// Name of the instructions that 8-bit products use here.
     pub(crate) fn integer_kernel(&self) -> &str {
-        self.integers.kernel_name()
+        if self.avx512.is_some() {
+            "avx512-vnni-bf16"
+        } else {
+            self.integers.kernel_name()
+        }
     }
 }
 
 impl Linear {
     /// Of `weights` with one row for each output.
-    pub(crate) fn new(weights: &[f32], bias: Vec<f32>, precision: Precision, gemm: &Gemm) -> Self {
+    pub(crate) fn new(
+        weights: &[f32],
+        mut bias: Vec<f32>,
+        precision: Precision,
+        gemm: &Gemm,
+    ) -> Self {
         let outputs = bias.len();
         let inputs = weights.len() / outputs;
         let matrix = match precision {
@@ -80,12 +110,20 @@ impl Linear {
             }
             Precision::Int8 => pack_int8(weights, inputs, outputs, gemm),
         };
+        if let Packed::Avx512 { matrix, .. } = &matrix {
+            bias.resize(matrix.columns(), 0.0);
+        }
         Self {
             inputs,
             outputs,
             matrix,
             bias,
         }
+    }
+
+    /// Whether it is kept in 8 bits.
+    pub(crate) fn is_integer(&self) -> bool {
+        !matches!(self.matrix, Packed::F32(_))
     }
 
     pub(crate) fn outputs(&self) -> usize {
@@ -100,6 +138,20 @@ impl Linear {
                 Packed::F32(matrix) => self.apply_f32(matrix, input, then, output, gemm),
                 Packed::Int8 { matrix, scales } => {
                     self.apply_int8(matrix, scales, input, then, output, gemm);
+                }
+                Packed::Avx512 {
+                    kernels,
+                    matrix,
+                    scales,
+                } => {
+                    quantise(input, self.inputs, gemm);
+                    let epilogue = Epilogue {
+                        row_scales: &gemm.scales,
+                        column_scales: scales,
+                        bias: &self.bias,
+                        then,
+                    };
+                    kernels.multiply(&gemm.quantised, matrix, epilogue, output);
                 }
             }
         }
@@ -151,13 +203,8 @@ impl Linear {
         gemm: &mut Gemm,
     ) {
         let rows = input.len() / self.inputs;
-        gemm.quantised.resize(rows * self.inputs, 0);
+        quantise(input, self.inputs, gemm);
         gemm.sums.resize(rows * self.outputs, 0);
-        gemm.scales.clear();
-        let quantised = gemm.quantised.chunks_exact_mut(self.inputs);
-        for (row, quantised) in input.chunks_exact(self.inputs).zip(quantised) {
-            gemm.scales.push(kernels::quantise(row, quantised));
-        }
 
         let options = GemmOptions {
             a_quant: Some(QuantParams {
@@ -183,10 +230,20 @@ impl Linear {
     }
 }
 
+/// Rows of `input` as 8-bit integers, with a scale for each.
+fn quantise(input: &[f32], inputs: usize, gemm: &mut Gemm) {
+    gemm.quantised.resize(input.len(), 0);
+    gemm.scales.clear();
+    let quantised = gemm.quantised.chunks_exact_mut(inputs);
+    for (row, quantised) in input.chunks_exact(inputs).zip(quantised) {
+        gemm.scales.push(kernels::quantise(row, quantised));
+    }
+}
+
 /// Each output column in steps of its own.
 fn pack_int8(weights: &[f32], inputs: usize, outputs: usize, gemm: &Gemm) -> Packed {
     // Without VNNI, x86 adds pairs of products in 16 bits: half the range keeps them from overflowing.
-    let range = if gemm.integers.may_saturate() {
+    let range = if gemm.avx512.is_none() && gemm.integers.may_saturate() {
         63.0
     } else {
         127.0
@@ -205,6 +262,15 @@ fn pack_int8(weights: &[f32], inputs: usize, outputs: usize, gemm: &Gemm) -> Pac
         );
     }
 
+    if let Some(kernels) = gemm.avx512 {
+        let matrix = IntegerMatrix::new(&quantised, inputs);
+        scales.resize(matrix.columns(), 0.0);
+        return Packed::Avx512 {
+            kernels,
+            matrix,
+            scales,
+        };
+    }
     let rows: Matrix<i8> = NdTensorView::from_data([outputs, inputs], &quantised[..]);
     Packed::Int8 {
         matrix: gemm.integers.prepack_b(rows.transposed()),
@@ -214,39 +280,81 @@ fn pack_int8(weights: &[f32], inputs: usize, outputs: usize, gemm: &Gemm) -> Pac
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
+
+    /// A matrix, its bias, and rows to multiply.
+    struct Case {
+        inputs: usize,
+        outputs: usize,
+        weights: Vec<f32>,
+        bias: Vec<f32>,
+        input: Vec<f32>,
+    }
+
+    impl Case {
+        const ROWS: usize = 300;
+
+        fn new() -> Self {
+            let mut random = fastrand::Rng::with_seed(3);
+            let (inputs, outputs) = (128, 70);
+            let mut values =
+                |count: usize| -> Vec<f32> { (0..count).map(|_| random.f32() - 0.5).collect() };
+            Self {
+                inputs,
+                outputs,
+                weights: values(inputs * outputs),
+                bias: values(outputs),
+                input: values(inputs * Self::ROWS),
+            }
+        }
+
+        fn apply(
+            &self,
+            rows: Range<usize>,
+            precision: Precision,
+            then: Then,
+            gemm: &mut Gemm,
+        ) -> Vec<f32> {
+            let linear = Linear::new(&self.weights, self.bias.clone(), precision, gemm);
+            let mut output = vec![1.0; self.outputs * rows.len()];
+            let input = &self.input[rows.start * self.inputs..rows.end * self.inputs];
+            linear.apply(input, then, &mut output, gemm);
+            output
+        }
+    }
 
     #[test]
     fn eight_bits_come_close_to_f32_and_rows_do_not_depend_on_others() {
-        let mut random = fastrand::Rng::with_seed(3);
-        let (inputs, outputs, rows) = (128, 70, 300);
-        let weights: Vec<f32> = (0..inputs * outputs).map(|_| random.f32() - 0.5).collect();
-        let bias: Vec<f32> = (0..outputs).map(|_| random.f32()).collect();
-        let input: Vec<f32> = (0..inputs * rows).map(|_| random.f32() - 0.5).collect();
-        let mut gemm = Gemm::new();
+        let case = Case::new();
+        for gemm in [&mut Gemm::new(), &mut Gemm::portable()] {
+            for then in [Then::Store, Then::Gelu, Then::Add] {
+                let reference = case.apply(0..Case::ROWS, Precision::F32, then, gemm);
+                let fast = case.apply(0..Case::ROWS, Precision::Int8, then, gemm);
+                for (reference, fast) in reference.iter().zip(&fast) {
+                    assert!((reference - fast).abs() < 0.05, "{fast} is not {reference}");
+                }
 
-        for then in [Then::Store, Then::Gelu, Then::Add] {
-            let mut found = [Precision::F32, Precision::Int8].map(|precision| {
-                let linear = Linear::new(&weights, bias.clone(), precision, &gemm);
-                let mut output = vec![1.0; outputs * rows];
-                linear.apply(&input, then, &mut output, &mut gemm);
-                output
-            });
-            let [reference, fast] = &mut found;
-            for (reference, fast) in reference.iter().zip(&*fast) {
-                assert!((reference - fast).abs() < 0.05, "{fast} is not {reference}");
+                let alone = case.apply(177..178, Precision::Int8, then, gemm);
+                assert_eq!(alone, fast[177 * case.outputs..][..case.outputs]);
             }
+        }
+    }
 
-            let linear = Linear::new(&weights, bias.clone(), Precision::Int8, &gemm);
-            let mut alone = vec![1.0; outputs];
-            let row = 177;
-            linear.apply(
-                &input[row * inputs..][..inputs],
-                then,
-                &mut alone,
-                &mut gemm,
-            );
-            assert_eq!(alone, fast[row * outputs..][..outputs]);
+    #[test]
+    fn our_own_kernels_have_the_numbers_of_the_portable_ones() {
+        let case = Case::new();
+        let (own, portable) = (&mut Gemm::new(), &mut Gemm::portable());
+        if portable.integers.may_saturate() {
+            // The portable form uses half the range here.
+            assert!(own.avx512.is_none());
+            return;
+        }
+        for then in [Then::Store, Then::Add] {
+            let expected = case.apply(0..Case::ROWS, Precision::Int8, then, portable);
+            let found = case.apply(0..Case::ROWS, Precision::Int8, then, own);
+            assert_eq!(found, expected);
         }
     }
 }

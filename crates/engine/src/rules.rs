@@ -2,8 +2,9 @@
 //! whisper.cpp applies them.
 
 use rten_simd::SimdOp as _;
-use rten_vecmath::{MaxNum, SumExpSub};
+use rten_vecmath::MaxNum;
 
+use crate::kernels::exponential_sum;
 use crate::vocabulary::{Token, Vocabulary};
 
 /// The first timestamp is at most this many steps of 0.02 s: 1 s.
@@ -115,10 +116,6 @@ fn forbid(logits: &mut [f32]) {
 
 fn largest(logits: &[f32]) -> f32 {
     MaxNum::new(logits).dispatch()
-}
-
-fn exponential_sum(logits: &[f32], largest: f32) -> f32 {
-    SumExpSub::new(logits, largest).dispatch()
 }
 
 #[cfg(test)]

@@ -100,12 +100,16 @@ impl SimdOp for Quantise<'_> {
 
         let rows = self.row.chunks_exact(step);
         for (row, quantised) in rows.zip(self.quantised.chunks_exact_mut(step)) {
-            let values = ops.load_many::<4>(row).map(|values| {
-                let rounded = ops.to_int_round(ops.mul(values, inverse));
-                integers.add(rounded, zero)
-            });
-            let low = integers.narrow_saturate(values[0], values[1]);
-            let high = integers.narrow_saturate(values[2], values[3]);
+            // Written out: `map` over an array would leave the function that is compiled for the processor.
+            let [first, second, third, fourth] = ops.load_many::<4>(row);
+            let first = ops.to_int_round(ops.mul(first, inverse));
+            let second = ops.to_int_round(ops.mul(second, inverse));
+            let third = ops.to_int_round(ops.mul(third, inverse));
+            let fourth = ops.to_int_round(ops.mul(fourth, inverse));
+            let low =
+                integers.narrow_saturate(integers.add(first, zero), integers.add(second, zero));
+            let high =
+                integers.narrow_saturate(integers.add(third, zero), integers.add(fourth, zero));
             isa.u8()
                 .store(isa.i16().narrow_saturate(low, high), quantised);
         }
@@ -157,8 +161,8 @@ impl SimdOp for Dequantise<'_> {
 
         // Columns beyond the last whole vector.
         for at in whole..self.sums.len() {
-            let value = self.sums[at] as f32 * (self.scale * self.column_scales[at]);
-            let value = value + self.bias[at];
+            let scale = self.scale * self.column_scales[at];
+            let value = (self.sums[at] as f32).mul_add(scale, self.bias[at]);
             let mut lane = [value];
             match self.then {
                 Then::Store => self.output[at] = value,

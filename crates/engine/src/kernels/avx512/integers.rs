@@ -1,0 +1,236 @@
+//! Products of 8-bit rows with 8-bit matrices, with scales, bias and what follows computed before sums leave the registers.
+#![expect(
+    clippy::needless_range_loop,
+    reason = "with iterators, the compiler keeps sums in memory instead of registers"
+)]
+
+use std::arch::x86_64::{
+    __m512, __m512i, __mmask16, _mm512_add_ps, _mm512_cvtepi32_ps, _mm512_dpbusd_epi32,
+    _mm512_fmadd_ps, _mm512_load_si512, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps,
+    _mm512_maskz_loadu_ps, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_si512,
+    _mm512_sub_epi32,
+};
+
+use super::math::gelu;
+use super::{Avx512, CACHED_ROWS, Line, PANEL_COLUMNS, in_tiles, lines};
+use crate::kernels::{Then, ZERO};
+
+/// Inputs that one instruction multiplies and adds.
+const GROUP: usize = 4;
+/// 32-bit values of a vector.
+const LANES: usize = 16;
+
+/// A matrix in panels of 32 columns: four inputs of each column beside each other.
+pub(crate) struct IntegerMatrix {
+    panels: Vec<Line>,
+    /// What a row of zeros (each of them `ZERO`) adds up to in each column; a whole number of panels.
+    zeros: Vec<i32>,
+    inputs: usize,
+    outputs: usize,
+}
+
+/// What is done with sums: `sum * row's scale * column's scale + bias`, and then what `then` says.
+#[derive(Clone, Copy)]
+pub(crate) struct Epilogue<'a> {
+    /// One for each row.
+    pub(crate) row_scales: &'a [f32],
+    /// One for each column; a whole number of panels.
+    pub(crate) column_scales: &'a [f32],
+    /// As the scales of columns.
+    pub(crate) bias: &'a [f32],
+    pub(crate) then: Then,
+}
+
+impl IntegerMatrix {
+    /// Of `weights` with one row for each output. `inputs` is a multiple of 4.
+    pub(crate) fn new(weights: &[i8], inputs: usize) -> Self {
+        assert!(inputs.is_multiple_of(GROUP) && weights.len().is_multiple_of(inputs));
+        let outputs = weights.len() / inputs;
+        let columns = outputs.next_multiple_of(PANEL_COLUMNS);
+        let value = |column: usize, input: usize| {
+            let row = weights.get(column * inputs..).unwrap_or_default();
+            row.get(input).copied().unwrap_or_default()
+        };
+
+        let panel = PANEL_COLUMNS * inputs;
+        let bytes = (0..columns * inputs).map(|at| {
+            let (panel, place) = (at / panel, at % panel);
+            let column = panel * PANEL_COLUMNS + place / GROUP % PANEL_COLUMNS;
+            let input = place / (GROUP * PANEL_COLUMNS) * GROUP + place % GROUP;
+            value(column, input).cast_unsigned()
+        });
+        let panels = lines(bytes);
+        let sum = |column| -> i32 {
+            let values = (0..inputs).map(|input| i32::from(value(column, input)));
+            values.sum()
+        };
+        let zeros = (0..columns).map(|column| sum(column) * i32::from(ZERO));
+        let zeros = zeros.collect();
+        Self {
+            panels,
+            zeros,
+            inputs,
+            outputs,
+        }
+    }
+
+    /// Columns, those that fill up the last panel included: so many scales and biases are needed.
+    pub(crate) fn columns(&self) -> usize {
+        self.zeros.len()
+    }
+}
+
+impl Avx512 {
+    /// The products of `rows` with the matrix, one row after the other.
+    pub(crate) fn multiply(
+        self,
+        rows: &[u8],
+        matrix: &IntegerMatrix,
+        epilogue: Epilogue<'_>,
+        output: &mut [f32],
+    ) {
+        let count = epilogue.row_scales.len();
+        assert_eq!(rows.len(), count * matrix.inputs);
+        assert_eq!(output.len(), count * matrix.outputs);
+        assert_eq!(epilogue.column_scales.len(), matrix.columns());
+        assert_eq!(epilogue.bias.len(), matrix.columns());
+        assert_eq!(matrix.panels.len() * 64, matrix.columns() * matrix.inputs);
+        // SAFETY: `self` proves that the instructions are there. The lengths above are what `multiply` asks for.
+        unsafe { multiply(rows, matrix, epilogue, output) }
+    }
+}
+
+/// A panel with the places of its columns.
+#[derive(Clone, Copy)]
+struct Panel {
+    weights: *const u8,
+    first_column: usize,
+    /// Columns of its two vectors that the matrix has.
+    masks: [__mmask16; 2],
+}
+
+/// The lengths of all slices fit each other.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn multiply(
+    rows: &[u8],
+    matrix: &IntegerMatrix,
+    epilogue: Epilogue<'_>,
+    output: &mut [f32],
+) {
+    let (inputs, outputs) = (matrix.inputs, matrix.outputs);
+    let cached_rows = rows.chunks(CACHED_ROWS * inputs);
+    let cached_output = output.chunks_mut(CACHED_ROWS * outputs);
+    let cached_scales = epilogue.row_scales.chunks(CACHED_ROWS);
+    for ((rows, output), row_scales) in cached_rows.zip(cached_output).zip(cached_scales) {
+        let epilogue = Epilogue {
+            row_scales,
+            ..epilogue
+        };
+        for first_column in (0..outputs).step_by(PANEL_COLUMNS) {
+            let left = outputs - first_column;
+            let panel = Panel {
+                weights: matrix.panels[first_column * inputs / 64..].as_ptr().cast(),
+                first_column,
+                masks: [mask(left), mask(left.saturating_sub(LANES))],
+            };
+            let (rows, output) = (rows.as_ptr(), output.as_mut_ptr());
+            // SAFETY: the tiles are rows of `rows` and `output`, and `panel` is one of the matrix.
+            unsafe {
+                in_tiles!(
+                    row_scales.len(),
+                    tile,
+                    rows,
+                    panel,
+                    matrix,
+                    epilogue,
+                    output
+                );
+            }
+        }
+    }
+}
+
+fn mask(columns: usize) -> __mmask16 {
+    if columns >= LANES {
+        __mmask16::MAX
+    } else {
+        (1 << columns) - 1
+    }
+}
+
+/// Rows `first..first + ROWS` of `rows` times a panel, into the same rows of `output`. They are there.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn tile<const ROWS: usize>(
+    first: usize,
+    rows: *const u8,
+    panel: Panel,
+    matrix: &IntegerMatrix,
+    epilogue: Epilogue<'_>,
+    output: *mut f32,
+) {
+    let inputs = matrix.inputs;
+    let mut low_sums = [_mm512_setzero_si512(); ROWS];
+    let mut high_sums = [_mm512_setzero_si512(); ROWS];
+    // SAFETY: a panel has `inputs` times 32 bytes and begins at a line; each row has `inputs` bytes.
+    unsafe {
+        let rows = rows.add(first * inputs);
+        let mut weights = panel.weights;
+        for at in (0..inputs).step_by(GROUP) {
+            let low = _mm512_load_si512(weights.cast());
+            let high = _mm512_load_si512(weights.add(64).cast());
+            weights = weights.add(128);
+            for row in 0..ROWS {
+                let values = rows.add(row * inputs + at).cast::<i32>().read_unaligned();
+                let values = _mm512_set1_epi32(values);
+                low_sums[row] = _mm512_dpbusd_epi32(low_sums[row], values, low);
+                high_sums[row] = _mm512_dpbusd_epi32(high_sums[row], values, high);
+            }
+        }
+    }
+
+    let [low_mask, high_mask] = panel.masks;
+    let column = panel.first_column;
+    // SAFETY: scales, biases and sums of zeros are whole panels.
+    unsafe {
+        store(low_sums, first, column, low_mask, matrix, epilogue, output);
+        let column = column + LANES;
+        store(
+            high_sums, first, column, high_mask, matrix, epilogue, output,
+        );
+    }
+}
+
+/// Puts sums of 16 columns from `column` through the epilogue, into rows from `first`. Writes what `mask` has.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn store<const ROWS: usize>(
+    sums: [__m512i; ROWS],
+    first: usize,
+    column: usize,
+    mask: __mmask16,
+    matrix: &IntegerMatrix,
+    epilogue: Epilogue<'_>,
+    output: *mut f32,
+) {
+    // SAFETY: the caller promises scales, biases and sums of zeros for 16 columns, and the rows.
+    unsafe {
+        let zeros: __m512i = _mm512_loadu_si512(matrix.zeros.as_ptr().add(column).cast());
+        let column_scales = _mm512_loadu_ps(epilogue.column_scales.as_ptr().add(column));
+        let bias = _mm512_loadu_ps(epilogue.bias.as_ptr().add(column));
+        for row in 0..ROWS {
+            let scale = _mm512_set1_ps(*epilogue.row_scales.as_ptr().add(first + row));
+            let scale = _mm512_mul_ps(scale, column_scales);
+            let sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(sums[row], zeros));
+            let value = _mm512_fmadd_ps(sum, scale, bias);
+            // Behind the last row's end where the mask is empty.
+            let place = output.wrapping_add((first + row) * matrix.outputs + column);
+            let value: __m512 = match epilogue.then {
+                Then::Store => value,
+                Then::Gelu => gelu(value),
+                Then::Add => _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, place)),
+            };
+            _mm512_mask_storeu_ps(place, mask, value);
+        }
+    }
+}
