@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use postgres::{Client, NoTls};
@@ -71,11 +72,24 @@ impl Setup {
         self
     }
 
-    /// Accepts TLS connections with a certificate for `localhost` and 127.0.0.1 (see [`Postgres::certificate`]).
+    /// Accepts TLS connections with a certificate for `localhost` and 127.0.0.1 (see [`Postgres::certificate`]). `None`, with a
+    /// message, if PostgreSQL was built without TLS, as the one from PyPI is.
     #[must_use]
-    pub fn with_tls(mut self) -> Self {
+    pub fn with_tls(mut self) -> Option<Self> {
+        let options = Command::new(programs::postgres_folder().join("pg_config"))
+            .arg("--configure")
+            .output();
+        let can_do = options.is_ok_and(|options| {
+            let options = String::from_utf8_lossy(&options.stdout).into_owned();
+            options.contains("--with-openssl") || options.contains("--with-ssl=openssl")
+        });
+        if !can_do {
+            eprintln!("skipped: this PostgreSQL was built without TLS");
+            return None;
+        }
+
         self.has_tls = true;
-        self
+        Some(self)
     }
 
     /// Starts the server and waits until it accepts connections.
@@ -215,6 +229,12 @@ impl Postgres {
         row.unwrap().get(0)
     }
 
+    /// Whether the server runs. It ends by itself when its disk is full or fails.
+    pub fn is_running(&self) -> bool {
+        let status = self.control("status").output().unwrap();
+        status.status.success()
+    }
+
     /// Stops the server and waits until it is gone.
     pub fn stop(&self, shutdown: Shutdown) {
         let mode = match shutdown {
@@ -277,7 +297,7 @@ impl Postgres {
         }
     }
 
-    fn start_command(&self) -> std::process::Command {
+    fn start_command(&self) -> Command {
         let mut command = self.control("start");
         command
             .arg("-l")
@@ -286,7 +306,7 @@ impl Postgres {
         command
     }
 
-    fn control(&self, action: &str) -> std::process::Command {
+    fn control(&self, action: &str) -> Command {
         let mut command = programs::unprivileged(&self.binaries.join("pg_ctl"));
         command
             .args([action, "--wait", "--timeout=120", "--silent", "-D"])

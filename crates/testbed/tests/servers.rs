@@ -69,7 +69,10 @@ fn a_stopped_server_leaves_no_folder() {
 
 #[test]
 fn a_server_offers_tls() {
-    let server = Setup::default().with_tls().start();
+    let Some(setup) = Setup::default().with_tls() else {
+        return;
+    };
+    let server = setup.start();
 
     let pem = std::fs::read_to_string(server.certificate()).unwrap();
     assert!(pem.starts_with("-----BEGIN CERTIFICATE-----"));
