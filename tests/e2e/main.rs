@@ -6,6 +6,7 @@ mod async_openai;
 mod bad_audio;
 mod broken_bodies;
 mod cases;
+mod channels;
 mod cli;
 mod coverage;
 mod crashes;

@@ -136,6 +136,8 @@ pub enum WarningCode {
     LanguageMismatch,
     /// Speakers were requested and could not be distinguished.
     DiarizationFailed,
+    /// Channels were to be split, and there is only one, or all hold the same sound.
+    SingleChannel,
     /// A code of another version.
     Other(String),
 }
@@ -151,6 +153,7 @@ impl WarningCode {
             Self::SeveralLanguages => "several_languages",
             Self::LanguageMismatch => "language_mismatch",
             Self::DiarizationFailed => "diarization_failed",
+            Self::SingleChannel => "single_channel",
             Self::Other(word) => word,
         }
     }
@@ -166,6 +169,7 @@ impl From<String> for WarningCode {
             "several_languages" => Self::SeveralLanguages,
             "language_mismatch" => Self::LanguageMismatch,
             "diarization_failed" => Self::DiarizationFailed,
+            "single_channel" => Self::SingleChannel,
             _ => Self::Other(word),
         }
     }
@@ -190,6 +194,8 @@ mod tests {
             "low_confidence",
             "several_languages",
             "language_mismatch",
+            "diarization_failed",
+            "single_channel",
             "a_code_of_a_later_version",
         ] {
             let code: WarningCode = serde_json::from_value(word.into()).unwrap();

@@ -3,6 +3,7 @@
 //! What a client sends and receives is defined here and nowhere else. This crate does no I/O and reads no clock. With the
 //! feature `openapi` the types also describe themselves.
 
+mod channels;
 mod coverage;
 mod event;
 mod job;
@@ -20,6 +21,7 @@ mod transcript;
 mod web_address;
 mod webhook;
 
+pub use channels::{Channels, MergedChannels, merge_channels};
 pub use coverage::{Coverage, Gap, GapReason, Warning, WarningCode};
 pub use event::{JobEvent, JobProgress};
 pub use job::{

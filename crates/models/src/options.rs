@@ -187,6 +187,26 @@ pub const OPTIONS: &[OptionSpec] = &[
         set: |request, value| parse::checked(value).map(|read| request.track = Some(read)),
     },
     OptionSpec {
+        name: "channels",
+        description: "`mix`, the default, or `split`: transcribe each channel by itself. Each is a speaker then. Not with `diarize`.",
+        kind: OptionKind::Text {
+            max_length: None,
+            pattern: Some("^(mix|split)$"),
+        },
+        example: r#""split""#,
+        since: Since::LaterForWorkers,
+        set: |request, value| parse::channels(value).map(|read| request.channels = read),
+    },
+    OptionSpec {
+        name: "speaker_names",
+        description: "Names with commas between them: of the channels with `channels=split`, of the speakers in the order of their \
+                      first words with `diarize`. Others are `A`, `B` and so on.",
+        kind: TEXT,
+        example: r#""Agent,Customer""#,
+        since: Since::LaterForWorkers,
+        set: |request, value| parse::speaker_names(value).map(|read| request.speaker_names = read),
+    },
+    OptionSpec {
         name: "diarize",
         description: "Whether to label who speaks.",
         kind: OptionKind::Flag,

@@ -142,16 +142,18 @@ fn vtt(cues: &[VoicedCue<'_>]) -> String {
     let mut out = String::from("WEBVTT\n\n");
     for VoicedCue { speaker, cue } in cues {
         let (start, end) = (clock(cue.start, '.'), clock(cue.end, '.'));
-        let text = cue
-            .lines
-            .join("\n")
-            .replace('&', "&amp;")
-            .replace('<', "&lt;")
-            .replace('>', "&gt;");
-        let voice = speaker.map_or_else(String::new, |speaker| format!("<v {speaker}>"));
+        let text = escaped(&cue.lines.join("\n"));
+        let voice = speaker.map_or_else(String::new, |name| format!("<v {}>", escaped(name)));
         let _ = write!(out, "{start} --> {end}\n{voice}{text}\n\n");
     }
     out
+}
+
+/// Text as `WebVTT` takes it.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 fn tsv(segments: &[Segment]) -> String {

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{CallbackEvent, Layout, WebAddress};
+use crate::{CallbackEvent, Channels, Layout, WebAddress};
 
 /// What to do with the speech.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +61,13 @@ pub struct TranscribeRequest {
     /// Which audio track of the recording, counted from 1; `None` takes the default track, or the first with sound.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub track: Option<u16>,
+    /// What becomes of the channels of the recording.
+    #[serde(skip_serializing_if = "is_default")]
+    pub channels: Channels,
+    /// Names of the channels, or of the speakers in the order of their first words; others are `A`, `B` and so on. Only with
+    /// `diarize` or `channels=split`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub speaker_names: Vec<String>,
     /// Whether to label who speaks.
     #[serde(skip_serializing_if = "is_default")]
     pub diarize: bool,
@@ -95,7 +102,17 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 impl TranscribeRequest {
     /// Whether workers find out when each word is spoken.
     pub fn needs_words(&self) -> bool {
-        self.word_timestamps || self.diarize
+        self.word_timestamps || self.names_speakers()
+    }
+
+    /// Whether the result names who speaks.
+    pub fn names_speakers(&self) -> bool {
+        self.diarize || self.splits_channels()
+    }
+
+    /// Whether each channel is transcribed by itself.
+    pub fn splits_channels(&self) -> bool {
+        self.channels == Channels::Split
     }
 
     /// The least and the most speakers that there may be.

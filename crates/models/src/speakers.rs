@@ -3,9 +3,13 @@
 //! A word belongs to the turn that it overlaps most, or to the nearest one. A segment is split where the speaker changes.
 //! Pure functions: the same turns give the same result, whichever worker finishes last.
 
+mod parts;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{JobResult, Segment, Word};
+use crate::{JobResult, Segment};
+
+pub(crate) use parts::cut;
 
 /// A stretch in which one speaker speaks, as a worker found it. Turns may overlap.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,13 +46,14 @@ pub struct Turn {
 
 impl JobResult {
     /// Names the speaker of each word and segment. Speakers without words are left out. `keeps_words` says whether the
-    /// client asked for words as well.
-    pub fn name_speakers(&mut self, turns: &[SpeakerTurn], keeps_words: bool) {
+    /// client asked for words as well; `names` are those of the first speakers.
+    pub fn name_speakers(&mut self, turns: &[SpeakerTurn], names: &[String], keeps_words: bool) {
         let segments = std::mem::take(&mut self.segments);
         let mut numbers: Vec<u32> = Vec::new();
         for segment in segments {
             for (speaker, part) in split(segment, turns) {
-                self.segments.push(named(part, speaker, &mut numbers));
+                self.segments
+                    .push(named(part, speaker, names, &mut numbers));
             }
         }
 
@@ -61,12 +66,23 @@ impl JobResult {
         self.speakers = numbers
             .iter()
             .enumerate()
-            .map(|(index, number)| speaker(index, *number, turns))
+            .map(|(index, number)| speaker(speaker_name(index, names), *number, turns))
             .collect();
     }
 }
 
-/// The name of a speaker: `A` to `Z`, then `AA` and so on.
+/// The name of a speaker: the one that was given, else the next free letter.
+pub(crate) fn speaker_name(index: usize, names: &[String]) -> String {
+    match index.checked_sub(names.len()) {
+        None => names[index].clone(),
+        Some(further) => {
+            let free = (0..).map(name).filter(|letter| !names.contains(letter));
+            free.skip(further).take(1).collect()
+        }
+    }
+}
+
+/// `A` to `Z`, then `AA` and so on.
 fn name(index: usize) -> String {
     let letter = char::from(b'A' + (index % 26) as u8);
     match index / 26 {
@@ -75,24 +91,33 @@ fn name(index: usize) -> String {
     }
 }
 
-fn speaker(index: usize, number: u32, turns: &[SpeakerTurn]) -> Speaker {
+fn speaker(name: String, number: u32, turns: &[SpeakerTurn]) -> Speaker {
     let own = turns.iter().filter(|turn| turn.speaker == number);
-    let turns: Vec<Turn> = own
-        .map(|turn| Turn {
-            start: turn.start,
-            end: turn.end,
-        })
-        .collect();
-    let seconds: f64 = turns.iter().map(|turn| turn.end - turn.start).sum();
-    Speaker {
-        speaker: name(index),
-        seconds: (seconds * 1000.0).round() / 1000.0,
-        turns,
+    let turns = own.map(|turn| Turn {
+        start: turn.start,
+        end: turn.end,
+    });
+    Speaker::of_turns(name, turns.collect())
+}
+
+impl Speaker {
+    pub(crate) fn of_turns(speaker: String, turns: Vec<Turn>) -> Self {
+        let seconds: f64 = turns.iter().map(|turn| turn.end - turn.start).sum();
+        Self {
+            speaker,
+            seconds: (seconds * 1000.0).round() / 1000.0,
+            turns,
+        }
     }
 }
 
 /// The segment with the name of its speaker, whose number joins `numbers` if it is new.
-fn named(mut segment: Segment, speaker: Option<u32>, numbers: &mut Vec<u32>) -> Segment {
+fn named(
+    mut segment: Segment,
+    speaker: Option<u32>,
+    names: &[String],
+    numbers: &mut Vec<u32>,
+) -> Segment {
     let Some(number) = speaker else {
         return segment;
     };
@@ -101,11 +126,18 @@ fn named(mut segment: Segment, speaker: Option<u32>, numbers: &mut Vec<u32>) -> 
         numbers.push(number);
         numbers.len() - 1
     });
-    for word in segment.words.iter_mut().flatten() {
-        word.speaker = Some(name(index));
-    }
-    segment.speaker = Some(name(index));
+    segment.name_speaker(&speaker_name(index, names));
     segment
+}
+
+impl Segment {
+    /// Names who speaks in it.
+    pub(crate) fn name_speaker(&mut self, name: &str) {
+        for word in self.words.iter_mut().flatten() {
+            word.speaker = Some(name.to_owned());
+        }
+        self.speaker = Some(name.to_owned());
+    }
 }
 
 /// The parts of a segment, each with its speaker.
@@ -131,50 +163,8 @@ fn split(segment: Segment, turns: &[SpeakerTurn]) -> Vec<(Option<u32>, Segment)>
             _ => parts.push((*speaker, vec![word.clone()])),
         }
     }
-    let texts = texts(&segment.text, &parts);
-    parts
-        .into_iter()
-        .zip(texts)
-        .map(|((speaker, words), text)| (speaker, part(&segment, words, text)))
-        .collect()
-}
-
-/// A part of a segment. Its tokens are not known.
-fn part(segment: &Segment, words: Vec<Word>, text: String) -> Segment {
-    Segment {
-        start: words.first().map_or(segment.start, |word| word.start),
-        end: words.last().map_or(segment.end, |word| word.end),
-        text,
-        tokens: Vec::new(),
-        words: Some(words),
-        ..segment.clone()
-    }
-}
-
-/// The text of each part. It ends where the first word of the next part starts, so that spacing is unchanged.
-fn texts(text: &str, parts: &[(Option<u32>, Vec<Word>)]) -> Vec<String> {
-    let mut starts = Vec::new();
-    let mut from = 0;
-    for (_, words) in parts {
-        let mut start = None;
-        for word in words {
-            let place = text[from..].find(&word.word).map_or(from, |at| from + at);
-            start = start.or(Some(place));
-            from = (place + word.word.len()).min(text.len());
-            while !text.is_char_boundary(from) {
-                from += 1;
-            }
-        }
-        starts.push(start.unwrap_or(from));
-    }
-
-    if let Some(first) = starts.first_mut() {
-        *first = 0;
-    }
-    let ends = starts.iter().skip(1).copied().chain([text.len()]);
-    let cuts = starts.iter().zip(ends);
-    cuts.map(|(start, end)| text[*start..end].trim().to_owned())
-        .collect()
+    let (speakers, words): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+    speakers.into_iter().zip(cut(&segment, words)).collect()
 }
 
 /// The speaker whose turns overlap most with a stretch, else the one of the nearest turn.
@@ -194,6 +184,7 @@ fn speaker_of(start: f64, end: f64, turns: &[SpeakerTurn]) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Word;
 
     fn turn(start: f64, end: f64, speaker: u32) -> SpeakerTurn {
         SpeakerTurn {
@@ -231,7 +222,7 @@ mod tests {
             segments: segments.to_vec(),
             ..JobResult::default()
         };
-        result.name_speakers(turns, true);
+        result.name_speakers(turns, &[], true);
         let found: Vec<(&str, &str)> = result
             .segments
             .iter()
@@ -272,7 +263,7 @@ mod tests {
             segments: vec![segment(4.0, "first"), segment(8.0, "second")],
             ..JobResult::default()
         };
-        result.name_speakers(&turns, false);
+        result.name_speakers(&turns, &[], false);
         let names: Vec<&str> = result.speakers.iter().map(|s| s.speaker.as_str()).collect();
         assert_eq!(names, ["A", "B"]);
         assert_eq!(
@@ -301,6 +292,13 @@ mod tests {
     #[test]
     fn without_turns_there_are_no_speakers() {
         check(&[segment(0.0, "hello")], &[], &[("-", "hello")]);
+    }
+
+    #[test]
+    fn given_names_come_first_and_letters_do_not_repeat_them() {
+        let names = ["Anna", "A"].map(str::to_owned);
+        let found: Vec<String> = (0..4).map(|index| speaker_name(index, &names)).collect();
+        assert_eq!(found, ["Anna", "A", "B", "C"]);
     }
 
     #[test]

@@ -186,6 +186,8 @@ mod tests {
             max_line_count: Some(2),
             priority: -3,
             track: Some(2),
+            channels: crate::Channels::Split,
+            speaker_names: vec!["Anna".into()],
             diarize: true,
             speakers: Some(2),
             min_speakers: Some(2),

@@ -6,11 +6,13 @@
 mod cpu_limit;
 mod decode;
 mod downmix;
+mod echo;
 mod error;
 mod pipeline;
 mod plan;
 mod resample;
 mod signature;
+mod sink;
 mod sound;
 mod span;
 mod speech;
@@ -29,7 +31,7 @@ use serde::{Deserialize, Serialize};
 pub use error::AudioError;
 pub use span::{Span, Stretch};
 pub use spool::{Spool, SpoolBytes, read_span, samples_of};
-pub use track_choice::TrackChoice;
+pub use track_choice::{Selection, TrackChoice};
 
 use crate::Control;
 
@@ -70,12 +72,18 @@ pub struct Recording {
     /// How much of the recording could not be decoded and is silence in the spool, in milliseconds.
     #[serde(default)]
     pub damaged_ms: u64,
+    /// Channels in the spool, one after the other, each as long as the recording. One, unless they were to be split.
+    pub channels: u64,
+    /// Channels were to be split, but only one of them has sound of its own.
+    pub is_one_sound: bool,
 }
 
 impl Recording {
     /// Whether it can be the recording of a spool of `samples` samples.
     pub fn fits(&self, samples: u64) -> bool {
-        self.duration_ms == milliseconds(samples) && plan::is_plan(&self.spans, samples)
+        self.channels > 0
+            && self.duration_ms.saturating_mul(self.channels) == milliseconds(samples)
+            && plan::is_plan(&self.spans, samples)
     }
 }
 
@@ -87,17 +95,17 @@ fn milliseconds(samples: u64) -> u64 {
 /// Decodes the audio file at `input` into the file at `spool` and finds the spans with speech.
 ///
 /// `spool` is emptied first and keeps its inode, so the caller may hold a lock on it. Reads one track of any container the decoder
-/// knows; `choice` says which. After an error the spool's content means nothing.
+/// knows; `selection` says which. After an error the spool's content means nothing.
 pub fn prepare(
     input: &Path,
     spool: &Path,
     limits: &Limits,
-    choice: TrackChoice,
+    selection: impl Into<Selection>,
     control: &dyn Control,
 ) -> Result<Recording, AudioError> {
     let input = open_input(input)?;
     let spool = open_spool(spool)?;
-    prepare_open(&input, &spool, limits, choice, control)
+    prepare_open(&input, &spool, limits, selection.into(), control)
 }
 
 /// Opens a recording for [`prepare_open`].
@@ -115,7 +123,9 @@ pub fn open_input(path: &Path) -> Result<File, AudioError> {
 /// Opens a spool for [`prepare_open`], with its content.
 pub fn open_spool(path: &Path) -> Result<File, AudioError> {
     let mut options = File::options();
-    let opened = options.write(true).create(true).truncate(false).open(path);
+    // Read to move channels together.
+    options.read(true).write(true);
+    let opened = options.create(true).truncate(false).open(path);
     opened.map_err(AudioError::Spool)
 }
 
@@ -124,10 +134,10 @@ pub fn prepare_open(
     input: &File,
     spool: &File,
     limits: &Limits,
-    choice: TrackChoice,
+    selection: Selection,
     control: &dyn Control,
 ) -> Result<Recording, AudioError> {
-    pipeline::run(input, spool, limits, choice, control)
+    pipeline::run(input, spool, limits, selection, control)
 }
 
 /// Stores what ffmpeg decodes, read from `pipe`, in the file `spool` and finds the spans with speech. The limits hold as for
@@ -136,7 +146,8 @@ pub fn prepare_piped(
     pipe: impl io::Read,
     spool: &File,
     limits: &Limits,
+    splits_channels: bool,
     control: &dyn Control,
 ) -> Result<Recording, AudioError> {
-    pipeline::run_piped(pipe, spool, limits, control)
+    pipeline::run_piped(pipe, spool, limits, splits_channels, control)
 }

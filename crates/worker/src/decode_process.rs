@@ -19,7 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Control;
-use crate::audio::{AudioError, Limits, Recording, TrackChoice, samples_of};
+use crate::audio::{AudioError, Limits, Recording, Selection, samples_of};
 pub use child::run_if_asked;
 use ffmpeg::Ffmpeg;
 pub(crate) use oom::MemoryKills;
@@ -85,12 +85,12 @@ pub(crate) fn decode_apart(
     input: &Path,
     spool: &Path,
     settings: &DecodeSettings,
-    track: TrackChoice,
+    selection: Selection,
     control: &dyn Control,
 ) -> Result<Recording, DecodeError> {
     let without = || {
         decode(
-            DecodeProcess::start(input, spool, settings, track, None),
+            DecodeProcess::start(input, spool, settings, selection, None),
             spool,
             settings,
             control,
@@ -102,12 +102,12 @@ pub(crate) fn decode_apart(
         return first;
     };
 
-    let started =
-        Ffmpeg::start(program, formats, input, settings, track).map_err(DecodeError::Process);
+    let started = Ffmpeg::start(program, formats, input, settings, selection.track)
+        .map_err(DecodeError::Process);
     let mut has_run = true;
     let kills = OomKills::now();
     let second = started.and_then(|(mut ffmpeg, samples)| {
-        let process = DecodeProcess::start(input, spool, settings, track, Some(samples));
+        let process = DecodeProcess::start(input, spool, settings, selection, Some(samples));
         let decoded = decode(process, spool, settings, control);
         // The end of the pipe was reached, which a killed ffmpeg causes too. An empty pipe is taken for a
         // corrupt recording.
@@ -277,13 +277,13 @@ impl DecodeProcess {
         input: &Path,
         spool: &Path,
         settings: &DecodeSettings,
-        track: TrackChoice,
+        selection: Selection,
         piped: Option<PipeReader>,
     ) -> io::Result<Self> {
         let order = Order {
             limits: settings.limits,
             memory_bytes: settings.memory_bytes,
-            track,
+            selection,
             is_piped: piped.is_some(),
             worker: std::process::id(),
         };

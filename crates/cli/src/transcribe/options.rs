@@ -49,12 +49,18 @@ pub(super) struct OptionArguments {
     /// Audio track of the recording, counted from 1; the default one, or the first with sound, if not given.
     #[arg(long)]
     track: Option<u16>,
+    /// mix, or split: transcribe each channel by itself; each is a speaker then.
+    #[arg(long, value_parser = ["mix", "split"])]
+    channels: Option<String>,
+    /// Names of the channels, or of the speakers in the order of their first words, as Anna,Ben.
+    #[arg(long, value_name = "NAMES")]
+    speaker_names: Option<String>,
     /// Label who speaks.
     #[arg(long)]
     diarize: bool,
-    /// Label who speaks, with this number of speakers.
-    #[arg(long, value_name = "COUNT")]
-    speakers: Option<u8>,
+    /// Label who speaks, with this number of speakers, or these names in the order of their first words.
+    #[arg(long, value_name = "COUNT|NAMES", conflicts_with = "speaker_names")]
+    speakers: Option<Speakers>,
     /// Label who speaks, with at least this number of speakers.
     #[arg(long, value_name = "COUNT")]
     min_speakers: Option<u8>,
@@ -78,6 +84,41 @@ enum TaskArgument {
     Translate,
 }
 
+/// `--speakers`: how many, or who.
+#[derive(Clone, Debug)]
+enum Speakers {
+    Count(String),
+    Names(String),
+}
+
+impl From<&str> for Speakers {
+    fn from(text: &str) -> Self {
+        let is_number = text.trim().parse::<f64>().is_ok();
+        if is_number {
+            Self::Count(text.to_owned())
+        } else {
+            Self::Names(text.to_owned())
+        }
+    }
+}
+
+impl Speakers {
+    /// Names say how many speakers there are as well.
+    fn count(&self) -> String {
+        match self {
+            Self::Count(count) => count.clone(),
+            Self::Names(names) => names.split(',').count().to_string(),
+        }
+    }
+
+    fn names(&self) -> Option<String> {
+        match self {
+            Self::Count(_) => None,
+            Self::Names(names) => Some(names.clone()),
+        }
+    }
+}
+
 impl OptionArguments {
     /// The weights to use, if they were named.
     pub(super) fn model(&self) -> Option<&str> {
@@ -86,8 +127,13 @@ impl OptionArguments {
 
     /// A number of speakers asks for speakers too.
     fn diarizes(&self) -> bool {
-        let numbers = [self.speakers, self.min_speakers, self.max_speakers];
-        self.diarize || numbers.iter().any(Option::is_some)
+        let bounds = [self.min_speakers, self.max_speakers];
+        self.diarize || self.speakers.is_some() || bounds.iter().any(Option::is_some)
+    }
+
+    fn speaker_names(&self) -> Option<String> {
+        let names = self.speakers.as_ref().and_then(Speakers::names);
+        names.or_else(|| self.speaker_names.clone())
     }
 
     /// The options that were given, as the server takes them.
@@ -120,8 +166,10 @@ impl OptionArguments {
             ),
             ("priority", self.priority.map(|number| number.to_string())),
             ("track", self.track.map(|number| number.to_string())),
+            ("channels", self.channels.clone()),
+            ("speaker_names", self.speaker_names()),
             ("diarize", self.diarizes().then(|| "true".to_owned())),
-            ("speakers", self.speakers.map(|number| number.to_string())),
+            ("speakers", self.speakers.as_ref().map(Speakers::count)),
             (
                 "min_speakers",
                 self.min_speakers.map(|number| number.to_string()),

@@ -89,6 +89,15 @@ impl OptionFields {
                 self.refuse(name, "needs diarize=true");
             }
         }
+        if !self.request.speaker_names.is_empty() && !self.request.names_speakers() {
+            self.refuse("speaker_names", "needs diarize=true or channels=split");
+        }
+        if self.request.diarize && self.request.splits_channels() {
+            self.refuse(
+                "channels",
+                "split goes without diarize: with it, each channel is a speaker",
+            );
+        }
         let has_range = self.seen.contains("min_speakers") || self.seen.contains("max_speakers");
         if self.seen.contains("speakers") && has_range {
             self.refuse("speakers", "goes without min_speakers and max_speakers");

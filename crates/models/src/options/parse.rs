@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
-use crate::{CallbackEvent, LanguageChoice, Task, WebAddress};
+use crate::{CallbackEvent, Channels, LanguageChoice, Task, WebAddress};
 
 /// Longest prompt in bytes; Whisper reads at most 224 tokens of it.
 pub(super) const MAX_PROMPT_BYTES: usize = 2048;
@@ -12,6 +12,9 @@ pub(super) const MAX_PROMPT_BYTES: usize = 2048;
 pub(super) const MAX_METADATA_BYTES: usize = 4096;
 /// Deepest metadata. Far below what JSON parsers read, which also have to read the answers that it is part of.
 const MAX_METADATA_DEPTH: usize = 32;
+/// Most names of speakers, and the longest one in characters.
+const MAX_NAMES: usize = 100;
+const MAX_NAME_CHARS: usize = 64;
 /// Longest value that an error repeats.
 const MAX_QUOTED_CHARS: usize = 40;
 
@@ -52,6 +55,37 @@ pub(super) fn task(value: &str) -> Result<Task, String> {
             quoted(value)
         )),
     }
+}
+
+pub(super) fn channels(value: &str) -> Result<Channels, String> {
+    match value {
+        "mix" => Ok(Channels::Mix),
+        "split" => Ok(Channels::Split),
+        _ => Err(format!("{} is not one of mix, split", quoted(value))),
+    }
+}
+
+/// Names with commas between them, each once.
+pub(super) fn speaker_names(value: &str) -> Result<Vec<String>, String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in value.split(',').map(str::trim) {
+        if name.is_empty() || name.chars().count() > MAX_NAME_CHARS {
+            return Err(format!(
+                "a name of a speaker has 1 to {MAX_NAME_CHARS} characters; names have commas between them"
+            ));
+        }
+        if name.chars().any(char::is_control) {
+            return Err("a name of a speaker has no control characters".to_owned());
+        }
+        if names.iter().any(|known| known == name) {
+            return Err(format!("{} is given more than once", quoted(name)));
+        }
+        names.push(name.to_owned());
+    }
+    if names.len() > MAX_NAMES {
+        return Err(format!("at most {MAX_NAMES} names are allowed"));
+    }
+    Ok(names)
 }
 
 pub(super) fn model(value: &str) -> Result<String, String> {

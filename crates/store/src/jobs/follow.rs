@@ -63,6 +63,8 @@ impl Store {
                         },
                     )
                 }
+                // The channels are merged at the end.
+                None if options.splits_channels() => (Vec::new(), sent),
                 None => new_segments(tx, job_id, sent)?,
             };
 

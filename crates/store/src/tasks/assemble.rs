@@ -2,12 +2,17 @@
 //!
 //! A pure function, so that the result is the same whichever worker finishes last. Never sees the database.
 
+mod channels;
 mod coverage;
 
-use steno_models::{Coverage, JobResult, Segment, Warning, WarningCode, separator};
+use steno_models::{
+    Coverage, JobResult, Segment, Speaker, TranscribeRequest, Warning, WarningCode, merge_channels,
+    separator,
+};
 
 use crate::tasks::types::{Diarization, PlannedSpan, SpanOutput};
-use coverage::coverage;
+use channels::by_channel;
+use coverage::{coverage, together};
 
 /// Mean log probability below which a segment is doubtful. Source: `logprob_threshold` of openai/whisper.
 const DOUBTFUL_AVG_LOGPROB: f32 = -1.0;
@@ -29,8 +34,8 @@ pub(crate) struct RecordingFacts {
     pub(crate) warnings: Vec<Warning>,
     /// Who speaks when, where that was asked for.
     pub(crate) diarization: Option<Diarization>,
-    /// Whether the client asked for words: naming speakers needs them in any case.
-    pub(crate) keeps_words: bool,
+    /// What the client asked for.
+    pub(crate) options: TranscribeRequest,
 }
 
 /// A span that is done.
@@ -42,10 +47,18 @@ pub(crate) struct DoneSpan {
 
 /// The result of a job, from its spans in the order of the recording.
 pub(crate) fn assemble(facts: RecordingFacts, spans: Vec<DoneSpan>) -> JobResult {
-    let coverage = coverage(&spans);
     let mismatch = mismatch_warning(&spans, &facts);
-    let (text, segments) =
-        join_segments(spans.into_iter().map(|span| span.output.segments).collect());
+    let channels = if facts.options.splits_channels() {
+        by_channel(spans, facts.duration_ms)
+    } else {
+        vec![spans]
+    };
+    let coverage = together(channels.iter().map(|spans| coverage(spans)).collect());
+    let Joined {
+        text,
+        segments,
+        speakers,
+    } = join(channels, &facts.options);
     let languages = languages(&segments);
     // A language that was detected in sound without words says nothing.
     let is_meaningful = facts.language_probability.is_none() || !segments.is_empty();
@@ -71,37 +84,61 @@ pub(crate) fn assemble(facts: RecordingFacts, spans: Vec<DoneSpan>) -> JobResult
         model: facts.model,
         coverage: Some(coverage),
         warnings,
-        speakers: Vec::new(),
+        speakers,
         segments,
     };
     if let Some(diarization) = facts.diarization {
-        name_speakers(&mut result, diarization, facts.keeps_words);
+        name_speakers(&mut result, diarization, &facts.options);
     }
     result
 }
 
 /// Speakers that could not be distinguished are a warning, and never cost the text.
-fn name_speakers(result: &mut JobResult, diarization: Diarization, keeps_words: bool) {
-    result.name_speakers(&diarization.turns, keeps_words);
+fn name_speakers(result: &mut JobResult, diarization: Diarization, options: &TranscribeRequest) {
+    let names = &options.speaker_names;
+    result.name_speakers(&diarization.turns, names, options.word_timestamps);
     if let Some(reason) = diarization.failed {
         let code = WarningCode::DiarizationFailed;
         result.warnings.push(Warning::new(code, reason));
     }
 }
 
-/// The transcript of spans' segments in order: ids renumbered, texts joined.
-fn join_segments(spans: Vec<Vec<Segment>>) -> (String, Vec<Segment>) {
-    let mut segments: Vec<Segment> = spans.into_iter().flatten().collect();
-    for (id, segment) in segments.iter_mut().enumerate() {
-        segment.id = id as u32;
-    }
+/// The transcript of all spans.
+struct Joined {
+    text: String,
+    segments: Vec<Segment>,
+    /// Those that are known without diarization: the channels.
+    speakers: Vec<Speaker>,
+}
+
+/// Joins the segments of each channel in order, then the channels: ids renumbered, texts joined.
+fn join(channels: Vec<Vec<DoneSpan>>, options: &TranscribeRequest) -> Joined {
+    let segments_of = |spans: Vec<DoneSpan>| -> Vec<Segment> {
+        let segments = spans.into_iter().flat_map(|span| span.output.segments);
+        segments.collect()
+    };
+    let channels: Vec<Vec<Segment>> = channels.into_iter().map(segments_of).collect();
+    let (mut segments, speakers) = if options.splits_channels() {
+        let merged = merge_channels(channels, &options.speaker_names);
+        (merged.segments, merged.speakers)
+    } else {
+        (channels.into_iter().flatten().collect(), Vec::new())
+    };
 
     let mut text = String::new();
-    for segment in &segments {
+    for (id, segment) in segments.iter_mut().enumerate() {
+        segment.id = id as u32;
+        if options.splits_channels() && !options.word_timestamps {
+            segment.words = None;
+        }
         text.push_str(separator(&text, &segment.text));
         text.push_str(&segment.text);
     }
-    (text, segments)
+    Joined {
+        text,
+        segments,
+        speakers,
+    }
 }
 
 /// Seconds of text in each language, most first.

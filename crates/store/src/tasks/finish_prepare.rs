@@ -78,7 +78,7 @@ fn complete_at_once(
         model: prepared.model.clone(),
         warnings: prepared.warnings.clone(),
         diarization: prepared.diarization.clone(),
-        keeps_words: claim.options.word_timestamps,
+        options: claim.options.clone(),
     };
     let spans = prepared.spans.iter().zip(outputs);
     let spans = spans.map(|(plan, output)| DoneSpan {

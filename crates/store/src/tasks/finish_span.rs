@@ -82,7 +82,7 @@ fn merge(tx: &Tx<'_>, claim: &Claim, model: &str) -> Result<JobResult, StoreErro
     let facts = RecordingFacts {
         model: model.to_owned(),
         diarization: diarization(tx, job)?,
-        keeps_words: claim.options.word_timestamps,
+        options: claim.options.clone(),
         ..tx.recording_facts(job)?
     };
     Ok(assemble(facts, tx.done_spans(job)?))

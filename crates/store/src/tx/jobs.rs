@@ -1,6 +1,6 @@
 //! Statements about jobs, their inputs, results and tombstones.
 
-use steno_models::{JobId, Status, Timestamp, Tombstone};
+use steno_models::{JobId, Status, Timestamp, Tombstone, TranscribeRequest};
 
 use crate::StoreError;
 use crate::tasks::assemble::RecordingFacts;
@@ -188,7 +188,7 @@ impl Tx<'_> {
                 model: String::new(),
                 warnings: json(row, "warnings")?,
                 diarization: None,
-                keeps_words: false,
+                options: TranscribeRequest::default(),
             })
         })
     }

@@ -150,7 +150,7 @@ impl Downmix {
 }
 
 /// A float file may hold NaN, infinities or 1e38, and each would spread through every later filter.
-fn sanitise(sample: f32) -> f32 {
+pub(super) fn sanitise(sample: f32) -> f32 {
     if sample.is_finite() {
         sample.clamp(-1.0, 1.0)
     } else {

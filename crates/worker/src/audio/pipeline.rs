@@ -8,13 +8,9 @@ use std::io::Read;
 use std::time::Duration;
 
 use super::cpu_limit::CpuLimit;
-use super::decode::{Access, Decoder, PipedSamples, Shape, Step, too_costly};
-use super::downmix::Downmix;
-use super::plan::plan;
-use super::resample::Resampler;
-use super::speech::{Frames, Listener};
-use super::spool::{SpoolWriter, quantise};
-use super::{AudioError, Control, Limits, Recording, SAMPLE_RATE, TrackChoice, milliseconds};
+use super::decode::{Access, Decoder, PipedSamples, Step, too_costly};
+use super::sink::{Gains, MAX_SPLIT_CHANNELS, Sink};
+use super::{AudioError, Control, Limits, Recording, SAMPLE_RATE, Selection, TrackChoice};
 
 /// A track that never gets louder is silent: about -80 dB of full scale, above the noise that players add.
 const SILENT_PEAK: f32 = 1e-4;
@@ -24,13 +20,15 @@ const QUIET_PEAK: f32 = 0.01;
 const RAISED_PEAK: f32 = 0.25;
 /// Tracks that are tried until one has sound.
 const MAX_TRACKS: usize = 8;
+/// Samples are stored as they are.
+const NO_GAIN: Gains = [1.0; MAX_SPLIT_CHANNELS];
 
 /// Decodes `input` into `spool` and plans the spans.
 pub(super) fn run(
     input: &File,
     spool: &File,
     limits: &Limits,
-    choice: TrackChoice,
+    selection: Selection,
     control: &dyn Control,
 ) -> Result<Recording, AudioError> {
     let files = Files {
@@ -42,8 +40,9 @@ pub(super) fn run(
 
     let attempt = Attempt {
         access: Access::Seekable,
-        choice,
-        gain: 1.0,
+        choice: selection.track,
+        splits_channels: selection.splits_channels,
+        gains: NO_GAIN,
     };
 
     let error = match files.best(attempt) {
@@ -71,13 +70,10 @@ pub(super) fn run_piped(
     pipe: impl Read,
     spool: &File,
     limits: &Limits,
+    splits_channels: bool,
     control: &dyn Control,
 ) -> Result<Recording, AudioError> {
-    let mut sink = Sink::new(
-        SpoolWriter::new(spool).map_err(AudioError::Spool)?,
-        limits,
-        1.0,
-    );
+    let mut sink = Sink::new(spool, limits, splits_channels, NO_GAIN)?;
 
     let mut samples = PipedSamples::open(pipe)?;
     let mut block = Vec::new();
@@ -99,7 +95,7 @@ pub(super) fn run_piped(
         sink.push(shape, &block)?;
     }
 
-    match sink.into_recording(false, Duration::ZERO)? {
+    match sink.into_recording(false, Duration::ZERO, control)? {
         recording if recording.duration_ms == 0 => Err(AudioError::CorruptAudio(
             "ffmpeg finds no sound in it".into(),
         )),
@@ -120,17 +116,23 @@ struct Files<'a> {
 struct Attempt {
     access: Access,
     choice: TrackChoice,
-    /// Factor applied to samples before they are stored.
-    gain: f32,
+    splits_channels: bool,
+    gains: Gains,
 }
 
 /// A decoded file with what was measured.
 struct Decoded {
     recording: Recording,
-    /// Loudest sample, before the gain.
-    peak: f32,
+    /// The loudest sample of each channel that is stored, before its gain.
+    peaks: Vec<f32>,
     /// Tracks with sound that the file says it has.
     tracks: usize,
+}
+
+impl Decoded {
+    fn has_sound(&self) -> bool {
+        self.peaks.iter().any(|peak| *peak >= SILENT_PEAK)
+    }
 }
 
 impl Files<'_> {
@@ -138,11 +140,16 @@ impl Files<'_> {
     fn best(&self, attempt: Attempt) -> Result<Recording, AudioError> {
         let first = self.decode(attempt)?;
         let (found, attempt) = self.with_sound(attempt, first)?;
-        if found.peak < SILENT_PEAK || found.peak >= QUIET_PEAK {
+        let mut gains = NO_GAIN;
+        for (gain, peak) in gains.iter_mut().zip(&found.peaks) {
+            if (SILENT_PEAK..QUIET_PEAK).contains(peak) {
+                *gain = RAISED_PEAK / peak;
+            }
+        }
+        if gains == NO_GAIN {
             return Ok(found.recording);
         }
-        let gain = RAISED_PEAK / found.peak;
-        Ok(self.decode(Attempt { gain, ..attempt })?.recording)
+        Ok(self.decode(Attempt { gains, ..attempt })?.recording)
     }
 
     /// The first attempt, unless its track is silent and another one is not. Programs that record screens often leave the first track
@@ -155,7 +162,7 @@ impl Files<'_> {
         let TrackChoice::Automatic { .. } = attempt.choice else {
             return Ok((first, attempt));
         };
-        if first.peak >= SILENT_PEAK || first.tracks < 2 {
+        if first.has_sound() || first.tracks < 2 {
             return Ok((first, attempt));
         }
 
@@ -165,7 +172,7 @@ impl Files<'_> {
                 ..attempt
             };
             match self.decode(next) {
-                Ok(found) if found.peak >= SILENT_PEAK => return Ok((found, next)),
+                Ok(found) if found.has_sound() => return Ok((found, next)),
                 Ok(_) => {}
                 Err(error) if error.is_about_the_file() => {}
                 Err(error) => return Err(error),
@@ -182,11 +189,7 @@ impl Files<'_> {
             limits,
             control,
         } = *self;
-        let mut sink = Sink::new(
-            SpoolWriter::new(spool).map_err(AudioError::Spool)?,
-            limits,
-            attempt.gain,
-        );
+        let mut sink = Sink::new(spool, limits, attempt.splits_channels, attempt.gains)?;
         let cpu = CpuLimit::begin(limits.max_cpu);
         let longest_gap = limits.max_seconds as f64;
         let mut decoder = Decoder::open(input, attempt.access, attempt.choice, longest_gap, &cpu)?;
@@ -227,14 +230,12 @@ impl Files<'_> {
                 });
             }
             sink.push(shape, &block)?;
-            cpu.note_decoded(Duration::from_secs(
-                sink.spool.samples() / u64::from(SAMPLE_RATE),
-            ));
+            cpu.note_decoded(Duration::from_secs(sink.samples() / u64::from(SAMPLE_RATE)));
         };
 
         let tracks = decoder.tracks();
-        let peak = sink.peak;
-        let recording = sink.into_recording(truncated, damaged)?;
+        let peaks = sink.peaks();
+        let recording = sink.into_recording(truncated, damaged, control)?;
         if blocks == 0 || recording.duration_ms == 0 {
             // A container with packets and no sound is damaged; one without packets is empty.
             return Err(match (truncated, packets) {
@@ -244,115 +245,8 @@ impl Files<'_> {
         }
         Ok(Decoded {
             recording,
-            peak,
+            peaks,
             tracks,
         })
-    }
-}
-
-/// Everything after the decoder.
-struct Sink<'a> {
-    spool: SpoolWriter<'a>,
-    listener: Listener,
-    filters: Option<Filters>,
-    mono: Vec<f32>,
-    resampled: Vec<f32>,
-    quantised: Vec<i16>,
-    limit_seconds: u64,
-    gain: f32,
-    /// Loudest sample before the gain.
-    peak: f32,
-}
-
-/// The filters for sound of one shape.
-struct Filters {
-    shape: Shape,
-    downmix: Downmix,
-    resampler: Resampler,
-}
-
-impl<'a> Sink<'a> {
-    fn new(spool: SpoolWriter<'a>, limits: &Limits, gain: f32) -> Self {
-        Self {
-            spool,
-            listener: Listener::new(),
-            filters: None,
-            mono: Vec::new(),
-            resampled: Vec::new(),
-            quantised: Vec::new(),
-            limit_seconds: limits.max_seconds,
-            gain,
-            peak: 0.0,
-        }
-    }
-
-    fn push(&mut self, shape: Shape, block: &[f32]) -> Result<(), AudioError> {
-        // A chained file may change its rate or channels: flush the old filters and make new ones.
-        let has_changed = |filters: &Filters| filters.shape != shape;
-        if self.filters.as_ref().is_some_and(has_changed) {
-            self.end_filters()?;
-        }
-
-        let filters = self.filters.get_or_insert_with(|| Filters {
-            shape,
-            downmix: Downmix::new(shape.rate, shape.channels),
-            resampler: Resampler::new(shape.rate),
-        });
-        filters.downmix.push(block, &mut self.mono);
-        filters.resampler.push(&self.mono, &mut self.resampled);
-        self.store()
-    }
-
-    fn end_filters(&mut self) -> Result<(), AudioError> {
-        let Some(mut filters) = self.filters.take() else {
-            return Ok(());
-        };
-        filters.downmix.finish(&mut self.mono);
-        filters.resampler.push(&self.mono, &mut self.resampled);
-        filters.resampler.finish(&mut self.resampled);
-        self.store()
-    }
-
-    fn store(&mut self) -> Result<(), AudioError> {
-        self.quantised.clear();
-        self.peak = self
-            .resampled
-            .iter()
-            .fold(self.peak, |peak, sample| peak.max(sample.abs()));
-        self.quantised.extend(
-            self.resampled
-                .iter()
-                .map(|&sample| quantise(sample * self.gain)),
-        );
-        self.mono.clear();
-        self.resampled.clear();
-        let samples = self.spool.samples() + self.quantised.len() as u64;
-        if samples > self.limit_seconds.saturating_mul(u64::from(SAMPLE_RATE)) {
-            return Err(AudioError::TooLong {
-                limit_seconds: self.limit_seconds,
-            });
-        }
-        self.listener.push(&self.quantised);
-        self.spool.write(&self.quantised).map_err(AudioError::Spool)
-    }
-
-    /// The stored samples and the spans of speech in them.
-    fn into_recording(self, truncated: bool, damaged: Duration) -> Result<Recording, AudioError> {
-        let (samples, frames) = self.finish()?;
-        Ok(Recording {
-            duration_ms: milliseconds(samples),
-            spans: plan(&frames, samples),
-            truncated,
-            damaged_ms: damaged.as_millis() as u64,
-        })
-    }
-
-    /// Samples written and the detector's frames.
-    fn finish(mut self) -> Result<(u64, Frames), AudioError> {
-        self.end_filters()?;
-        Ok((
-            self.spool.finish().map_err(AudioError::Spool)?,
-            self.listener.finish(),
-        ))
     }
 }

@@ -1,10 +1,11 @@
-//! The spool: decoded audio on disk as 16 kHz mono signed 16-bit little-endian samples, without a header.
+//! The spool: decoded audio on disk as 16 kHz signed 16-bit little-endian samples, without a header. Channels that are
+//! transcribed by themselves follow each other.
 //!
 //! Written once by [`prepare`](super::prepare), then read span by span by the task code. Never creates, renames or removes
 //! the file: the caller owns its name and its lock.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Seek, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
@@ -12,45 +13,111 @@ use super::Span;
 
 const BYTES_PER_SAMPLE: u64 = 2;
 const FULL_SCALE: f32 = 32_768.0;
+/// Samples that are moved at a time: a whole number of frames of the speech detector.
+const BLOCK_SAMPLES: u64 = 32 * 1024;
 
-/// Appends samples to the spool file through a buffer.
+/// Bytes that a writer collects before it writes them.
+const BUFFERED_BYTES: usize = 64 * 1024;
+
+/// Appends samples to a spool file through a buffer. Several may write to one file, each in a region of its own.
 pub(super) struct SpoolWriter<'a> {
-    file: BufWriter<&'a File>,
+    file: &'a File,
+    next_byte: u64,
     bytes: Vec<u8>,
     samples: u64,
 }
 
 impl<'a> SpoolWriter<'a> {
     /// Empties the file in place, so that a lock the caller holds on it stays valid.
-    pub(super) fn new(mut file: &'a File) -> io::Result<Self> {
+    pub(super) fn new(file: &'a File) -> io::Result<Self> {
         file.set_len(0)?;
-        file.rewind()?;
-        Ok(Self {
-            file: BufWriter::with_capacity(64 * 1024, file),
+        Ok(Self::at(file, 0))
+    }
+
+    /// Writes from a sample on, and leaves what is before it alone.
+    pub(super) fn at(file: &'a File, sample: u64) -> Self {
+        Self {
+            file,
+            next_byte: sample * BYTES_PER_SAMPLE,
             bytes: Vec::new(),
             samples: 0,
-        })
+        }
     }
 
     pub(super) fn write(&mut self, samples: &[i16]) -> io::Result<()> {
-        self.bytes.clear();
-        self.bytes
-            .extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
-        self.file.write_all(&self.bytes)?;
+        let bytes = samples.iter().flat_map(|sample| sample.to_le_bytes());
+        self.bytes.extend(bytes);
         self.samples += samples.len() as u64;
+        if self.bytes.len() >= BUFFERED_BYTES {
+            self.flush()?;
+        }
         Ok(())
     }
 
-    /// Samples written so far.
+    /// Leaves so many samples silent.
+    pub(super) fn skip(&mut self, samples: u64) -> io::Result<()> {
+        self.flush()?;
+        self.next_byte += samples * BYTES_PER_SAMPLE;
+        self.samples += samples;
+        Ok(())
+    }
+
+    /// Samples written until now.
     pub(super) fn samples(&self) -> u64 {
         self.samples
     }
 
-    /// Writes the buffer to the file. The caller syncs it.
+    /// Hands everything to the operating system. The caller makes it durable.
     pub(super) fn finish(mut self) -> io::Result<u64> {
-        self.file.flush()?;
+        self.flush()?;
         Ok(self.samples)
     }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(self.next_byte))?;
+        self.file.write_all(&self.bytes)?;
+        self.next_byte += self.bytes.len() as u64;
+        self.bytes.clear();
+        Ok(())
+    }
+}
+
+/// Moves regions of a spool together: `channels` of them, each `stride` samples after the one before, of which `length`
+/// samples stay. `edit` gets the region, the place in it and the samples there before they are stored.
+pub(super) fn join_regions(
+    mut file: &File,
+    channels: usize,
+    stride: u64,
+    length: u64,
+    mut edit: impl FnMut(usize, u64, &mut [i16]) -> io::Result<()>,
+) -> io::Result<()> {
+    // What was not written is silence.
+    file.set_len(((channels as u64 - 1) * stride + length) * BYTES_PER_SAMPLE)?;
+    let mut bytes = Vec::new();
+    let mut samples = Vec::new();
+
+    for channel in 0..channels {
+        let mut place = 0;
+        while place < length {
+            let count = (length - place).min(BLOCK_SAMPLES);
+            let from = channel as u64 * stride + place;
+            bytes.resize((count * BYTES_PER_SAMPLE) as usize, 0);
+            file.seek(SeekFrom::Start(from * BYTES_PER_SAMPLE))?;
+            file.read_exact(&mut bytes)?;
+
+            samples.clear();
+            samples.extend(bytes.as_chunks().0.iter().copied().map(i16::from_le_bytes));
+            edit(channel, place, &mut samples)?;
+
+            bytes.clear();
+            bytes.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+            let to = channel as u64 * length + place;
+            file.seek(SeekFrom::Start(to * BYTES_PER_SAMPLE))?;
+            file.write_all(&bytes)?;
+            place += count;
+        }
+    }
+    file.set_len(channels as u64 * length * BYTES_PER_SAMPLE)
 }
 
 /// Turns a sample of -1..1 into 16 bits. What is outside is clamped; NaN becomes 0.

@@ -63,6 +63,7 @@ fn tone(rate: u32, frames: u32, gains: &[f32]) -> Vec<u8> {
         .collect()
 }
 
+mod channels;
 mod headers;
 mod joined;
 mod limits;

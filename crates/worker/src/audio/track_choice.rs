@@ -1,8 +1,38 @@
-//! Which of a file's audio tracks is transcribed.
+//! Which of a file's audio tracks is transcribed, and what becomes of its channels.
 
 use serde::{Deserialize, Serialize};
 
 use super::AudioError;
+use super::sink::MAX_SPLIT_CHANNELS;
+
+/// What is transcribed of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selection {
+    /// The audio track.
+    pub track: TrackChoice,
+    /// Whether each channel is transcribed by itself.
+    pub splits_channels: bool,
+}
+
+impl From<TrackChoice> for Selection {
+    fn from(track: TrackChoice) -> Self {
+        Self {
+            track,
+            splits_channels: false,
+        }
+    }
+}
+
+impl Selection {
+    /// Channels that the spool may have.
+    pub fn max_channels(self) -> u64 {
+        if self.splits_channels {
+            MAX_SPLIT_CHANNELS as u64
+        } else {
+            1
+        }
+    }
+}
 
 /// The choice among the audio tracks of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

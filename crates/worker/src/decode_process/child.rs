@@ -91,8 +91,14 @@ fn decode_in_sandbox(order: &Order, input: &Path, spool: &Path) -> Result<Record
 
     let signs = SignsOfLife::default();
     let recording = match &input {
-        None => audio::prepare_piped(io::stdin().lock(), &spool, &order.limits, &signs)?,
-        Some(input) => audio::prepare_open(input, &spool, &order.limits, order.track, &signs)?,
+        None => audio::prepare_piped(
+            io::stdin().lock(),
+            &spool,
+            &order.limits,
+            order.selection.splits_channels,
+            &signs,
+        )?,
+        Some(input) => audio::prepare_open(input, &spool, &order.limits, order.selection, &signs)?,
     };
     Ok(recording)
 }
@@ -132,7 +138,8 @@ fn limit(order: &Order) -> Vec<String> {
         .limits
         .max_seconds
         .saturating_add(1)
-        .saturating_mul(u64::from(SAMPLE_RATE) * 2);
+        .saturating_mul(u64::from(SAMPLE_RATE) * 2)
+        .saturating_mul(order.selection.max_channels());
     sandbox::limit(&[
         ("memory", Resource::As, order.memory_bytes),
         ("file sizes", Resource::Fsize, spool_bytes),

@@ -284,6 +284,8 @@ mod tests {
                     spans: Vec::new(),
                     truncated: false,
                     damaged_ms,
+                    channels: 1,
+                    is_one_sound: false,
                 }),
                 input,
             )

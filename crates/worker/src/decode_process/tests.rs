@@ -8,6 +8,8 @@ fn recording(duration_ms: u64, damaged_ms: u64) -> Recording {
         spans: Vec::new(),
         truncated: false,
         damaged_ms,
+        channels: 1,
+        is_one_sound: false,
     }
 }
 

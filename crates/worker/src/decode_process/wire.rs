@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::time::Timespec;
 use serde::{Deserialize, Serialize};
 
-use crate::audio::{AudioError, Limits, Recording, TrackChoice};
+use crate::audio::{AudioError, Limits, Recording, Selection};
 
 /// How long the worker waits for a message before it does other work.
 const TICK: Timespec = Timespec {
@@ -24,8 +24,8 @@ const MAX_TEXT: usize = 300;
 pub(super) struct Order {
     pub(super) limits: Limits,
     pub(super) memory_bytes: u64,
-    /// Which track of the recording.
-    pub(super) track: TrackChoice,
+    /// What to take of the recording.
+    pub(super) selection: Selection,
     /// The samples come from standard input, and not from the file.
     pub(super) is_piped: bool,
     /// Process id of the worker.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use steno_models::{Warning, WarningCode};
+use steno_models::{TranscribeRequest, Warning, WarningCode};
 use steno_runner::Done;
 use steno_store::{Certainty, Claim, PlannedSpan, Prepared, SpanOutput, SpoolRoom, TaskOutput};
 
@@ -10,7 +10,7 @@ use super::diarize::diarize;
 use super::language::{self, Scores, Spoken};
 use super::transcribe::{SpanJob, transcribe_span};
 use super::{TaskContext, TaskError};
-use crate::audio::{AudioError, Recording, SAMPLE_RATE, Spool, TrackChoice};
+use crate::audio::{AudioError, Recording, SAMPLE_RATE, Selection, Spool, TrackChoice};
 use crate::decode_process::{self, DecodeError, DecodeSettings};
 use crate::engine::Session;
 
@@ -21,11 +21,11 @@ pub(super) fn prepare(
     session: &mut dyn Session,
 ) -> Result<Done, TaskError> {
     let audio = context.files.open_recording(audio)?;
-    let room = spool_room(context.decode);
+    let room = spool_room(claim, context.decode);
     let spool = context.files.create_spool(claim, audio.bytes(), room)?;
     let recording = decode(claim, audio.path(), spool.path(), context)?;
     drop(audio);
-    let warnings = warnings(&recording);
+    let warnings = warnings(&recording, &claim.options);
     for warning in &warnings {
         tracing::warn!(job.id = %claim.job_id, "job {}: {}", claim.job_id, warning.detail);
     }
@@ -87,8 +87,8 @@ fn open(spool: &Path) -> Result<Spool, AudioError> {
 }
 
 /// Disk space that the decoded recording may use.
-fn spool_room(settings: &DecodeSettings) -> SpoolRoom {
-    let bytes_per_second = u64::from(SAMPLE_RATE) * 2;
+fn spool_room(claim: &Claim, settings: &DecodeSettings) -> SpoolRoom {
+    let bytes_per_second = u64::from(SAMPLE_RATE) * 2 * selection(claim).max_channels();
     SpoolRoom {
         reserve_bytes: settings.disk_reserve_bytes,
         most_bytes: settings.limits.max_seconds * bytes_per_second,
@@ -103,8 +103,8 @@ fn decode(
     spool: &Path,
     context: &TaskContext<'_>,
 ) -> Result<Recording, DecodeError> {
-    let track = TrackChoice::asked(claim.options.track);
-    match decode_process::decode_apart(audio, spool, context.decode, track, context.control) {
+    let selection = selection(claim);
+    match decode_process::decode_apart(audio, spool, context.decode, selection, context.control) {
         Err(DecodeError::OutOfMemory(status)) if !context.memory_kills.note(claim.job_id) => {
             Err(DecodeError::Died(status))
         }
@@ -113,6 +113,14 @@ fn decode(
             context.memory_kills.forget(claim.job_id);
             Ok(recording)
         }
+    }
+}
+
+/// What the client wants of the recording.
+fn selection(claim: &Claim) -> Selection {
+    Selection {
+        track: TrackChoice::asked(claim.options.track),
+        splits_channels: claim.options.splits_channels(),
     }
 }
 
@@ -209,8 +217,19 @@ fn planned_spans(recording: &Recording) -> Vec<PlannedSpan> {
 }
 
 /// What the client should know about the recording.
-fn warnings(recording: &Recording) -> Vec<Warning> {
+fn warnings(recording: &Recording, options: &TranscribeRequest) -> Vec<Warning> {
     let mut warnings = Vec::new();
+    let found = match recording.channels {
+        1 => Some("the recording has one channel"),
+        _ if recording.is_one_sound => Some("all channels hold the same sound"),
+        _ => None,
+    };
+    if let Some(found) = found.filter(|_| options.splits_channels()) {
+        let detail = format!(
+            "{found}, so channels=split names one speaker; submit it with diarize=true to tell voices apart"
+        );
+        warnings.push(Warning::new(WarningCode::SingleChannel, detail));
+    }
     if recording.truncated {
         let detail = "the file ends before its announced end; what is there was transcribed";
         warnings.push(Warning::new(WarningCode::Truncated, detail));

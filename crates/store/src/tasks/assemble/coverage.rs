@@ -44,6 +44,20 @@ pub(super) fn coverage(spans: &[DoneSpan]) -> Coverage {
     }
 }
 
+/// The coverage of several channels.
+pub(super) fn together(channels: Vec<Coverage>) -> Coverage {
+    let mut all = Coverage::default();
+    for channel in channels {
+        all.speech_seconds += channel.speech_seconds;
+        all.transcribed_seconds += channel.transcribed_seconds;
+        all.gaps.extend(channel.gaps);
+    }
+    all.speech_seconds = seconds(to_ms(all.speech_seconds));
+    all.transcribed_seconds = seconds(to_ms(all.transcribed_seconds));
+    all.gaps.sort_by(|a, b| a.start.total_cmp(&b.start));
+    all
+}
+
 /// The speech of a span. Of a doubtful one, what turned out to have words.
 fn speech(span: &DoneSpan) -> Ranges {
     let stretches: Ranges = span
