@@ -62,7 +62,7 @@ impl Queue {
         upload.write(b"RIFF").unwrap();
         let (audio, options) = (upload.store().unwrap(), TranscribeRequest::default());
         let job = NewJob {
-            audio,
+            audio: audio.into(),
             options,
             owner: String::new(),
             idempotency_key: None,

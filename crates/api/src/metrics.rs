@@ -18,7 +18,7 @@ const METHODS: [&str; 5] = ["GET", "HEAD", "POST", "DELETE", "OPTIONS"];
 const CALLS: &str = "steno_http_request_seconds";
 
 /// Every counter of the store: its name there, its name here, its label, and what it counts.
-const COUNTERS: [(&str, &str, &str, &str); 11] = [
+const COUNTERS: [(&str, &str, &str, &str); 13] = [
     (
         "jobs_submitted",
         "steno_jobs_submitted_total",
@@ -85,10 +85,22 @@ const COUNTERS: [(&str, &str, &str, &str); 11] = [
         "outcome",
         "Attempts to deliver a webhook",
     ),
+    (
+        "fetches",
+        "steno_fetches_total",
+        "outcome",
+        "Recordings that were fetched, or not, by reason",
+    ),
+    (
+        "fetched_bytes",
+        "steno_fetched_bytes_total",
+        "",
+        "Bytes of fetched recordings",
+    ),
 ];
 
 /// Codes that jobs fail with.
-const FAILURES: [FailureCode; 7] = [
+const FAILURES: [FailureCode; 8] = [
     FailureCode::UnsupportedMedia,
     FailureCode::CorruptAudio,
     FailureCode::EmptyAudio,
@@ -96,6 +108,7 @@ const FAILURES: [FailureCode; 7] = [
     FailureCode::ModelUnavailable,
     FailureCode::EngineError,
     FailureCode::WorkerCrashed,
+    FailureCode::FetchFailed,
 ];
 /// Reasons for which jobs are deleted.
 const DELETIONS: [TombstoneReason; 3] = [
@@ -154,6 +167,14 @@ impl Metrics {
             (
                 "steno_oldest_webhook_seconds",
                 "Seconds since the oldest webhook that is still to be delivered was written",
+            ),
+            (
+                "steno_open_fetches",
+                "Recordings that are still to be fetched",
+            ),
+            (
+                "steno_oldest_fetch_seconds",
+                "Seconds since the job of the oldest recording that is still to be fetched was submitted",
             ),
             ("steno_connections", "Open connections"),
             (
@@ -236,6 +257,10 @@ impl Metrics {
             .set(statistics.open_deliveries as f64);
         self.gauge("steno_oldest_webhook_seconds", &[])
             .set(statistics.oldest_delivery_seconds);
+        self.gauge("steno_open_fetches", &[])
+            .set(statistics.open_fetches as f64);
+        self.gauge("steno_oldest_fetch_seconds", &[])
+            .set(statistics.oldest_fetch_seconds);
         self.gauge("steno_real_time_factor", &[])
             .set(real_time_factor(statistics));
         let mut text = self.handle.render();
@@ -310,7 +335,7 @@ fn counters(statistics: &Statistics) -> String {
 /// What the label of a counter can be; the empty one where it has none.
 fn known_labels(stored: &str) -> Vec<&'static str> {
     match stored {
-        "claims" | "task_seconds" => vec!["prepare", "transcribe"],
+        "claims" | "task_seconds" => vec!["prepare", "transcribe", "fetch"],
         "jobs_ended" => {
             let failures = FAILURES.iter().map(|code| code.as_str());
             std::iter::once(Status::Completed.as_str())
@@ -323,6 +348,7 @@ fn known_labels(stored: &str) -> Vec<&'static str> {
             .map(|reason| reason.as_str())
             .collect(),
         "delivery_attempts" => vec!["delivered", "failed", "retried"],
+        "fetches" => vec!["fetched"],
         "warnings" => WARNINGS.iter().map(WarningCode::as_str).collect(),
         _ => vec![""],
     }

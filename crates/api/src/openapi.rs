@@ -17,7 +17,7 @@ use crate::routes::{asr, jobs, server, v1};
 pub(crate) use inputs::{
     AsrForm, AsrQuery, DetectQuery, ListQuery, Recording, TranscriptionForm, ViewQuery,
 };
-pub(crate) use options::{RecordingForm, SubmitQuery};
+pub(crate) use options::{RecordingForm, SubmissionByUrl, SubmitQuery};
 
 /// The head of the description. `routes.rs` has the calls.
 #[derive(OpenApi)]

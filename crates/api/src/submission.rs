@@ -5,8 +5,8 @@
 //! add an option, see `steno_models::OPTIONS`: every door reads it from there.
 
 use actix_web::{HttpRequest, web};
-use steno_models::{ProblemCode, TranscribeRequest};
-use steno_store::{Accepted, EarlierJob, NewJob, Submission};
+use steno_models::{ProblemCode, TranscribeRequest, WebAddress};
+use steno_store::{Accepted, EarlierJob, FetchTask, JobAudio, NewJob, Submission};
 
 use crate::auth::Owner;
 use crate::middleware::RequestId;
@@ -28,6 +28,11 @@ pub(crate) trait Door {
     /// Checks the fields that are known so far: those of the query, then those before the recording. An error ends the
     /// submission before the client has sent the recording.
     async fn check(&self, fields: &Form) -> Result<(), ApiError>;
+
+    /// The address of the recording, where one came in its place.
+    fn address(&self, _form: &Form) -> Option<WebAddress> {
+        None
+    }
 
     /// Reads all fields, once the whole body has arrived.
     async fn read(&self, form: &Form) -> Result<(TranscribeRequest, Self::Wanted), ApiError>;
@@ -54,35 +59,38 @@ pub(crate) async fn submit<D: Door>(
     door.check(&Form::default()).await?;
     let may_repeat = check_room(state, &owner, door.earlier()).await?;
 
-    // 2. Receive the recording into a file.
-    let mut upload = Upload::begin(state, expected).await?;
-    // A possible repeat is not counted: it may need no room.
-    if !may_repeat {
-        let announced = upload::announced_bytes(request);
-        upload.count_against(owner.clone(), announced).await?;
-    }
-    let form = match body {
-        Body::Raw => {
-            // No field can follow: options that depend on each other are checked before the recording arrives, too.
-            door.read(&Form::of_recording(1)).await?;
-            upload::receive_raw(request, payload, &mut upload).await?
+    // 2. Receive the recording into a file, or its address.
+    let (form, upload) = if body == Body::Json {
+        (upload::receive_json(request, payload, state).await?, None)
+    } else {
+        let mut upload = Upload::begin(state, expected).await?;
+        // A possible repeat is not counted: it may need no room.
+        if !may_repeat {
+            let announced = upload::announced_bytes(request);
+            upload.count_against(owner.clone(), announced).await?;
         }
-        Body::Multipart => {
-            let check = async |fields: &Form| door.check(fields).await;
-            upload::receive_multipart(request, payload, &mut upload, check).await?
-        }
+        let form = receive(door, request, payload, body, &mut upload).await?;
+        (form, Some(upload))
     };
 
     // 3. Read the options.
     let (options, wanted) = door.read(&form).await?;
 
     // 4. Make the recording durable, then the job.
+    let (audio, reservation) = match (door.address(&form), upload) {
+        (None, Some(upload)) => {
+            let (stored, reservation) = upload.finish().await?;
+            (JobAudio::Stored(stored), Some(reservation))
+        }
+        (Some(url), _) => (JobAudio::at_url(fetch_task(state, &owner, url)), None),
+        // `Door::read` has refused a submission with neither.
+        (None, None) => return Err(ApiError::stopping()),
+    };
     let (idempotency_key, shared) = match door.earlier() {
         EarlierJob::None => (None, false),
         EarlierJob::OfKey(key) => (Some(key), false),
         EarlierJob::Shared => (None, true),
     };
-    let (audio, reservation) = upload.finish().await?;
     let job = NewJob {
         audio,
         options: options.clone(),
@@ -94,8 +102,8 @@ pub(crate) async fn submit<D: Door>(
         request_id: RequestId::of(request),
     };
     let accepted = admit(state, job).await?;
-    if accepted.is_new {
-        // The commit that made the job has removed it.
+    // The commit that made the job has removed it.
+    if let Some(reservation) = reservation.filter(|_| accepted.is_new) {
         reservation.forget();
     }
     Ok(Submitted {
@@ -103,6 +111,33 @@ pub(crate) async fn submit<D: Door>(
         options,
         wanted,
     })
+}
+
+/// Receives a body that may have a recording.
+async fn receive<D: Door>(
+    door: &D,
+    request: &HttpRequest,
+    payload: web::Payload,
+    body: Body,
+    upload: &mut Upload<'_>,
+) -> Result<Form, ApiError> {
+    if body == Body::Raw {
+        // No field can follow: options that depend on each other are checked before the recording arrives, too.
+        door.read(&Form::of_recording(1)).await?;
+        return upload::receive_raw(request, payload, upload).await;
+    }
+
+    let check = async |fields: &Form| door.check(fields).await;
+    upload::receive_multipart(request, payload, upload, check).await
+}
+
+/// What the courier needs to fetch a recording. It has the limits of an upload.
+fn fetch_task(state: &ApiState, owner: &Owner, url: WebAddress) -> FetchTask {
+    FetchTask {
+        url,
+        max_bytes: state.config.max_upload_bytes,
+        max_stored_bytes: owner.quota().stored_bytes,
+    }
 }
 
 /// Refuses a submission that could not be kept. Returns whether it may be a repeat. A possible repeat of an earlier one is checked against free disk only, not

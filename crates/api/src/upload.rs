@@ -1,5 +1,6 @@
 //! Receiving a recording: from the connection to a file, one bounded buffer at a time.
 
+mod json;
 mod multipart;
 mod pace;
 mod raw;
@@ -11,6 +12,7 @@ use actix_web::web::BytesMut;
 use steno_models::{JobId, ProblemCode};
 use steno_store::{AudioUpload, StoredAudio};
 
+pub(crate) use json::receive_json;
 pub(crate) use multipart::{FieldValue, Form, receive_multipart};
 pub(crate) use raw::receive_raw;
 
@@ -37,6 +39,8 @@ pub(crate) enum Body {
     Multipart,
     /// The body is the recording.
     Raw,
+    /// It does not: the body is JSON with its address and the options.
+    Json,
 }
 
 /// What a door takes.
@@ -46,6 +50,8 @@ pub(crate) struct Expected {
     pub(crate) fields: &'static [&'static str],
     /// Whether the whole body may be the recording.
     pub(crate) takes_raw: bool,
+    /// Whether the address of the recording may come in its place.
+    pub(crate) takes_url: bool,
     /// What to send, for a client that sent something else.
     pub(crate) advice: &'static str,
     /// Whether it is bare samples, 16-bit mono at 16 kHz, which are stored as a WAV file.
@@ -68,6 +74,8 @@ pub(crate) fn body_of(
         Body::Multipart
     } else if expected.takes_raw && is_recording(&essence) {
         Body::Raw
+    } else if expected.takes_url && essence == "application/json" {
+        Body::Json
     } else {
         return Err(ApiError::new(
             ProblemCode::UnsupportedMediaType,
@@ -77,7 +85,7 @@ pub(crate) fn body_of(
 
     let overhead = match body {
         Body::Multipart => MULTIPART_OVERHEAD_BYTES,
-        Body::Raw => 0,
+        Body::Raw | Body::Json => 0,
     };
     if announced_bytes(request) > max_bytes.saturating_add(overhead) {
         return Err(too_large(max_bytes));

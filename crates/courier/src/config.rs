@@ -4,15 +4,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use steno_settings::{LogSettings, QueueSettings, VERSION, parse_duration};
+use steno_settings::{LogSettings, QueueSettings, VERSION, parse_bytes, parse_duration};
 use steno_store::StoreSettings;
 
-use crate::AddressPolicy;
+use crate::{AddressPolicy, DownloadLimits};
 
 /// Name of the file of secrets in the data folder.
 const SECRETS_FILE: &str = "webhook-secrets";
+/// Pause after the first broken transfer; doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Sends webhooks.
+/// Sends webhooks and fetches recordings that were submitted by their address.
 ///
 /// Every setting can be given as a flag, as an environment variable, or in the TOML file that `STENO_CONFIG` names.
 #[derive(Clone, Debug, Parser)]
@@ -29,6 +31,26 @@ pub struct Config {
     /// File of the secrets that sign webhooks [default: webhook-secrets in the data folder].
     #[arg(long, env = "STENO_WEBHOOK_SECRETS_FILE")]
     pub webhook_secrets_file: Option<PathBuf>,
+
+    /// Recordings that are fetched at a time.
+    #[arg(long, env = "STENO_FETCH_SLOTS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub fetch_slots: u32,
+
+    /// Longest time for one recording to be fetched.
+    #[arg(long, env = "STENO_FETCH_TIMEOUT", default_value = "1h", value_parser = parse_duration)]
+    pub fetch_timeout: Duration,
+
+    /// Longest time for a server to answer, and longest pause in a transfer.
+    #[arg(long, env = "STENO_FETCH_CHUNK_TIMEOUT", default_value = "30s", value_parser = parse_duration)]
+    pub fetch_chunk_timeout: Duration,
+
+    /// Bytes a second that a transfer has to come with on average, after the time of `STENO_FETCH_CHUNK_TIMEOUT`; 0 for any.
+    #[arg(long, env = "STENO_FETCH_MIN_RATE", default_value = "500", value_parser = parse_bytes)]
+    pub fetch_min_rate: u64,
+
+    /// Free space on the disk below which nothing is fetched.
+    #[arg(long, env = "STENO_DISK_RESERVE_BYTES", default_value = "256MiB", value_parser = parse_bytes)]
+    pub disk_reserve_bytes: u64,
 
     /// Time for what is being sent to end after SIGTERM.
     #[arg(long, env = "STENO_DRAIN_TIMEOUT", default_value = "20s", value_parser = parse_duration)]
@@ -63,11 +85,30 @@ impl Config {
         file.unwrap_or_else(|| self.queue.data.join(SECRETS_FILE))
     }
 
+    /// What each download is held to; the size comes with its task.
+    pub(crate) fn download_limits(&self) -> DownloadLimits {
+        DownloadLimits {
+            max_bytes: u64::MAX,
+            max_duration: self.fetch_timeout,
+            answer_timeout: self.fetch_chunk_timeout,
+            read_timeout: self.fetch_chunk_timeout,
+            min_rate: self.fetch_min_rate,
+            slow_start: self.fetch_chunk_timeout,
+            pause: FIRST_PAUSE,
+        }
+    }
+
     /// Every problem with the values, each naming its setting.
     pub fn problems(&self) -> Vec<&'static str> {
         let mut problems = self.queue.problems();
         if self.stall_timeout < Duration::from_secs(10) {
             problems.push("STENO_STALL_TIMEOUT must be at least 10s");
+        }
+        if self.fetch_timeout.is_zero() {
+            problems.push("STENO_FETCH_TIMEOUT must be longer than 0");
+        }
+        if self.fetch_chunk_timeout.is_zero() {
+            problems.push("STENO_FETCH_CHUNK_TIMEOUT must be longer than 0");
         }
         problems
     }

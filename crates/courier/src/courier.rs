@@ -1,4 +1,4 @@
-//! The process: registered like a worker, with a loop for webhooks beside its slots.
+//! The process: registered like a worker, with slots that download recordings and a loop that sends webhooks.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -6,17 +6,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use anyhow::Context as _;
-use steno_runner::{
-    ClaimedTask, Done, Ended, RunnerSettings, Supervisor, TaskRunner, TaskSlot, Undone,
-};
+use steno_runner::{Ended, RunnerSettings, Supervisor};
 use steno_settings::VERSION;
-use steno_store::{
-    Audience, Clock, RunRole, RunSettings, Store, StoreError, TaskKind, WakeListener,
-};
+use steno_store::{Audience, Clock, RunRole, RunSettings, Store, StoreError, WakeListener};
 use tokio::runtime::Runtime;
 
 use crate::Config;
 use crate::dispatch::{self, Dispatch};
+use crate::fetch::Fetcher;
 use crate::outbound::{Outbound, SystemResolver};
 use crate::secrets_file::SecretsFile;
 use crate::webhook::WebhookLimits;
@@ -27,14 +24,16 @@ pub struct Courier {
     dispatch: Arc<Dispatch>,
     runtime: Runtime,
     listener: WakeListener,
+    stop: Arc<AtomicBool>,
 }
 
 impl Courier {
-    /// Registers this process.
+    /// Registers this process, which works until `stop` is set.
     pub fn start(
         config: &Config,
         store: Arc<Store>,
         clock: Arc<dyn Clock>,
+        stop: Arc<AtomicBool>,
     ) -> anyhow::Result<Self> {
         let secrets = SecretsFile::open(config.secrets_file())?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -42,12 +41,22 @@ impl Courier {
             .enable_all()
             .build()
             .context("cannot start the runtime")?;
-        let outbound = Outbound::new(config.outbound_allow.clone(), Arc::new(SystemResolver));
+        let outbound = Arc::new(Outbound::new(
+            config.outbound_allow.clone(),
+            Arc::new(SystemResolver),
+        ));
+        let fetcher = Fetcher {
+            outbound: Arc::clone(&outbound),
+            limits: config.download_limits(),
+            disk_reserve_bytes: config.disk_reserve_bytes,
+            runtime: runtime.handle().clone(),
+            stop: Arc::clone(&stop),
+        };
 
         let settings = RunnerSettings {
             run: RunSettings {
                 role: RunRole::Courier,
-                slots: 0,
+                slots: config.fetch_slots,
                 model: String::new(),
                 version: VERSION.clone(),
             },
@@ -58,7 +67,7 @@ impl Courier {
         let supervisor = Supervisor::start(
             settings,
             Arc::clone(&store),
-            Arc::new(NoTasks),
+            Arc::new(fetcher),
             Arc::clone(&clock),
         )?;
         let run_id = supervisor.run_id().to_owned();
@@ -66,7 +75,7 @@ impl Courier {
         let dispatch = Dispatch {
             store,
             clock,
-            outbound: Arc::new(outbound),
+            outbound,
             secrets,
             limits: WebhookLimits::default(),
             run_id,
@@ -78,35 +87,37 @@ impl Courier {
             dispatch: Arc::new(dispatch),
             runtime,
             listener,
+            stop,
         })
     }
 
-    /// Works until `stop` is set. The webhooks that are being sent end first: then their claims may go.
-    pub fn run(self, stop: &Arc<AtomicBool>) -> Result<Ended, StoreError> {
+    /// Works until it is asked to stop. The webhooks that are being sent end first: then their claims may go.
+    pub fn run(self) -> Result<Ended, StoreError> {
         let Self {
             supervisor,
             dispatch,
             runtime,
             listener,
+            stop,
         } = self;
         let have_webhooks_ended = Arc::new(AtomicBool::new(false));
 
         let sender = {
-            let stop = Arc::clone(stop);
+            let handle = runtime.handle().clone();
             let ended = Arc::clone(&have_webhooks_ended);
             let dispatch = Arc::clone(&dispatch);
             thread::spawn(move || {
                 // Also when the loop panics: the process ends then.
                 let _end = SetOnDrop(ended);
-                let outcome = dispatch::run(&dispatch, &runtime, &listener, &stop);
+                let outcome = dispatch::run(&dispatch, &handle, &listener, &stop);
                 if let Err(error) = &outcome {
                     tracing::error!(error = error as &dyn Error, "cannot send webhooks any more");
                 }
-                runtime.shutdown_background();
                 outcome.is_ok() && !dispatch.is_broken.load(Ordering::SeqCst)
             })
         };
         let ended = supervisor.run(&have_webhooks_ended)?;
+        runtime.shutdown_background();
 
         // Where the supervisor has failed, nothing waits for the loop.
         let have_webhooks_failed =
@@ -124,24 +135,5 @@ struct SetOnDrop(Arc<AtomicBool>);
 impl Drop for SetOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::SeqCst);
-    }
-}
-
-/// The queue's tasks are for workers.
-struct NoTasks;
-
-impl TaskRunner for NoTasks {
-    fn kinds(&self) -> &[TaskKind] {
-        &[]
-    }
-
-    fn open_slot(&self) -> Box<dyn TaskSlot + '_> {
-        Box::new(Self)
-    }
-}
-
-impl TaskSlot for NoTasks {
-    fn run(&mut self, _: &ClaimedTask<'_>) -> Result<Done, Undone> {
-        Err(Undone::Stopped)
     }
 }

@@ -10,7 +10,7 @@ use steno_models::DeliveryStatus;
 use steno_store::{
     ClaimedDelivery, Clock, DeliveryOutcome, Now, Settled, Store, StoreError, WakeListener,
 };
-use tokio::runtime::Runtime;
+use tokio::runtime::Handle;
 
 use crate::outbound::Outbound;
 use crate::retry_schedule::next_attempt;
@@ -42,7 +42,7 @@ pub(crate) struct Dispatch {
 /// Sends webhooks until `stop` is set, then waits for what is being sent. An error means that the process has to end.
 pub(crate) fn run(
     dispatch: &Arc<Dispatch>,
-    runtime: &Runtime,
+    runtime: &Handle,
     listener: &WakeListener,
     stop: &AtomicBool,
 ) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@ mod config;
 mod courier;
 mod dispatch;
 mod download;
+mod fetch;
 mod outbound;
 mod retry_schedule;
 mod secrets_file;

@@ -1,4 +1,4 @@
-//! The binary steno-courier: reads settings, sends webhooks until SIGTERM or SIGINT.
+//! The binary steno-courier: reads settings, sends webhooks and fetches recordings until SIGTERM or SIGINT.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -45,10 +45,10 @@ fn run(config: &Config) -> anyhow::Result<Ended> {
         )
     })?;
     let clock = store.clock();
-    let courier = Courier::start(config, Arc::new(store), clock)?;
-    tracing::info!("sending webhooks");
+    let courier = Courier::start(config, Arc::new(store), clock, stop)?;
+    tracing::info!("sending webhooks and fetching recordings");
     // Without systemd this does nothing.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 
-    Ok(courier.run(&stop)?)
+    Ok(courier.run()?)
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{JobStatus, Segment};
+use crate::{FetchStatus, JobStatus, Segment};
 
 /// How far a job has come.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,8 @@ pub enum JobEvent {
     Segment(Segment),
     /// `progress`: how far it is.
     Progress(JobProgress),
+    /// `fetch`: how far the download of its recording is.
+    Fetch(FetchStatus),
 }
 
 impl JobEvent {
@@ -40,6 +42,7 @@ impl JobEvent {
             },
             Self::Segment(_) => "segment",
             Self::Progress(_) => "progress",
+            Self::Fetch(_) => "fetch",
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::{Delivery, JobResult, Timestamp};
+use crate::{Delivery, FetchStatus, JobResult, Timestamp};
 
 /// Name of a job: 122 random bits, written as a UUID. Knowing it is what lets a client read the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -147,6 +147,9 @@ impl fmt::Display for FailureCode {
 pub struct JobError {
     /// The stable code.
     pub code: FailureCode,
+    /// What exactly went wrong, as a stable word; only with `fetch_failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// What happened and what to do, for a person.
     pub message: String,
 }
@@ -208,6 +211,9 @@ pub struct JobStatus {
     /// Webhooks of a job with `callback_url` that has ended, and the status of their delivery.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deliveries: Vec<Delivery>,
+    /// The download of the recording, until it is here; only of a job that was submitted with `url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetch: Option<FetchStatus>,
 }
 
 /// The answer to `GET /transcribe`.

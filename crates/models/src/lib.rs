@@ -6,6 +6,7 @@
 mod channels;
 mod coverage;
 mod event;
+mod fetch;
 mod job;
 mod language;
 mod layout;
@@ -24,6 +25,7 @@ mod webhook;
 pub use channels::{Channels, MergedChannels, merge_channels};
 pub use coverage::{Coverage, Gap, GapReason, Warning, WarningCode};
 pub use event::{JobEvent, JobProgress};
+pub use fetch::{FetchState, FetchStatus};
 pub use job::{
     FailureCode, JobAccepted, JobError, JobId, JobList, JobStatus, ParseJobIdError, Status,
     Tombstone, TombstoneReason,

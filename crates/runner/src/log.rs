@@ -53,5 +53,6 @@ fn describe(claim: &Claim) -> String {
         TaskInput::Prepare { .. } => "preparation".to_owned(),
         TaskInput::Transcribe(task) => format!("span {}", task.index),
         TaskInput::Diarize { .. } => "speakers".to_owned(),
+        TaskInput::Fetch(_) => "download".to_owned(),
     }
 }

@@ -13,7 +13,7 @@ use crate::{file, unknown};
 
 /// Every setting of every process: names in the file, and in upper case after `STENO_` in the environment. A file is shared,
 /// so each process accepts the keys of the others.
-pub const ALL: [&str; 44] = [
+pub const ALL: [&str; 48] = [
     "allow_public",
     "allowed_hosts",
     "api_key",
@@ -28,6 +28,10 @@ pub const ALL: [&str; 44] = [
     "docs",
     "drain_timeout",
     "engine",
+    "fetch_chunk_timeout",
+    "fetch_min_rate",
+    "fetch_slots",
+    "fetch_timeout",
     "ffmpeg",
     "keep_alive",
     "key_max_bytes",

@@ -42,13 +42,14 @@ pub use jobs::follow::{Followed, Sent};
 pub use jobs::get::JobLookup;
 pub use jobs::list::{Cursor, NoCursor, Page};
 pub use jobs::quota::{Quota, QuotaCheck, QuotaExceeded};
-pub use jobs::submit::{Accepted, EarlierJob, NewJob, Submission};
+pub use jobs::submit::{Accepted, EarlierJob, JobAudio, NewJob, Submission};
 pub use runs::reclaim::Reclaimed;
 pub use runs::registry::{RegisteredWorker, RunRole, RunSettings};
 pub use runs::run::WorkerRun;
 pub use signal::listener::WakeListener;
 pub use signal::message::{Audience, WakeMessage};
 pub use store::{Store, StoreSettings};
+pub use tasks::fetch::{FetchNoted, FetchProgress, FetchTask, FetchedAudio};
 pub use tasks::release::Postponement;
 pub use tasks::types::{
     Certainty, Claim, ClaimId, Diarization, Failure, Finished, PlannedSpan, Prepared, Settled,

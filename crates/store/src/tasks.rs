@@ -4,6 +4,7 @@ pub(crate) mod assemble;
 pub(crate) mod claim;
 pub(crate) mod fail;
 pub(crate) mod fence;
+pub(crate) mod fetch;
 pub(crate) mod finish;
 pub(crate) mod finish_diarize;
 mod finish_prepare;

@@ -4,6 +4,7 @@
 //! (`sqlite/`) runs statements with [`Value`]s and lends [`Row`]s.
 
 mod deliveries;
+mod fetch;
 mod jobs;
 mod owners;
 mod rows;

@@ -115,6 +115,7 @@ impl TaskError {
             code,
             message,
             retryable,
+            reason: None,
         })
     }
 
@@ -203,6 +204,11 @@ pub(crate) fn run(
                 output,
                 model: context.model.to_owned(),
             }))
+        }
+        // For the courier: a worker claims none.
+        TaskInput::Fetch(_) => {
+            let kind = claim.task.kind().as_str();
+            Err(StoreError::UnknownTaskKind(kind.to_owned()).into())
         }
         TaskInput::Diarize { spool } => {
             let spool = open_spool(context.files, spool)?;

@@ -16,6 +16,9 @@ pub(crate) struct SubmitQuery;
 /// A submission as a form. The parts come in any order.
 pub(crate) struct RecordingForm;
 
+/// A submission of a recording by its address, as JSON.
+pub(crate) struct SubmissionByUrl;
+
 impl IntoParams for SubmitQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let parameters = OPTIONS.iter().map(|option| {
@@ -44,17 +47,43 @@ impl PartialSchema for RecordingForm {
             .description(Some("The recording."))
             .build();
         let form = ObjectBuilder::new()
-            .description(Some("A submission as a form. The parts come in any order."))
+            .description(Some(
+                "A submission as a form, with either `file` or `url`. The parts come in any order.",
+            ))
             .property("file", recording)
-            .required("file");
-        OPTIONS
-            .iter()
-            .fold(form, |form, option| {
-                form.property(option.name, field(option))
-            })
-            .build()
-            .into()
+            .property("url", address());
+        with_options(form)
     }
+}
+
+impl PartialSchema for SubmissionByUrl {
+    fn schema() -> RefOr<Schema> {
+        let document = ObjectBuilder::new()
+            .description(Some("A submission of a recording by its address."))
+            .property("url", address())
+            .required("url");
+        with_options(document)
+    }
+}
+
+impl ToSchema for SubmissionByUrl {}
+
+fn with_options(object: ObjectBuilder) -> RefOr<Schema> {
+    let with_fields = OPTIONS.iter().fold(object, |object, option| {
+        object.property(option.name, field(option))
+    });
+    with_fields.build().into()
+}
+
+/// The address of a recording.
+fn address() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .max_length(Some(2048))
+        .pattern(Some("^https?://[^\\s@]+$"))
+        .description(Some(
+            "Address of the recording, http or https. The courier fetches it; without one the job waits.",
+        ))
 }
 
 impl ToSchema for RecordingForm {}

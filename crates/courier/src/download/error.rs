@@ -52,6 +52,8 @@ impl DownloadError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Outbound(error) => error.code(),
+            Self::Status(401 | 403 | 407) => "access_denied",
+            Self::Status(404 | 410) => "not_found",
             Self::Status(_) => "http_status",
             Self::TooManyRedirects => "too_many_redirects",
             Self::InvalidRedirect(_) => "invalid_redirect",

@@ -216,14 +216,15 @@ async fn what_is_not_http_is_refused() {
 
 #[tokio::test]
 async fn statuses_without_a_recording_are_failures() {
-    for status in [
-        "401 Unauthorized",
-        "404 Not Found",
-        "410 Gone",
-        "206 Partial Content",
-        "304 Not Modified",
+    for (status, code) in [
+        ("401 Unauthorized", "access_denied"),
+        ("403 Forbidden", "access_denied"),
+        ("404 Not Found", "not_found"),
+        ("410 Gone", "not_found"),
+        ("206 Partial Content", "http_status"),
+        ("304 Not Modified", "http_status"),
     ] {
-        check(status, answer(status, b"sound"), PATIENT, "http_status").await;
+        check(status, answer(status, b"sound"), PATIENT, code).await;
     }
 
     check(

@@ -120,7 +120,7 @@ fn assign(request: &mut TranscribeRequest, name: &str, value: &str) -> Result<()
 
     let known: Vec<_> = OPTIONS.iter().map(|option| option.name).collect();
     Err(format!(
-        "unknown field; known are file, {}",
+        "unknown field; known are file, url, {}",
         known.join(", ")
     ))
 }

@@ -9,7 +9,7 @@ use steno_models::JobId;
 
 use crate::files::data_dir::{create_locked, sync_folder, unlink};
 use crate::files::names::{audio_name, part_name};
-use crate::{DataDir, StoreError};
+use crate::{DataDir, FetchedAudio, StoreError};
 
 /// An upload that is being written to `audio/<job_id>.part`. Dropped before [`AudioUpload::store`], it leaves
 /// no file. The file is locked (flock) for as long as this or its [`StoredAudio`] lives, so that the orphan scan of
@@ -125,8 +125,17 @@ impl Drop for AudioUpload {
 }
 
 impl StoredAudio {
+    /// What the finish of a `fetch` task stores of it.
+    pub fn fetched(&self) -> FetchedAudio {
+        FetchedAudio {
+            name: self.name.clone(),
+            bytes: self.bytes,
+            sha256: self.sha256,
+        }
+    }
+
     /// A row names the file now, or may do so: it belongs to its job, and the orphan scan checks whether there is one.
-    pub(crate) fn keep(mut self) {
+    pub fn keep(mut self) {
         self.kept = true;
     }
 }

@@ -1,6 +1,6 @@
 //! Ending a job: the steps that every way to `completed` and `failed` shares.
 
-use steno_models::{JobId, JobResult};
+use steno_models::{FailureCode, JobId, JobResult};
 
 use crate::effects::Effects;
 use crate::tasks::fence::require_row;
@@ -45,9 +45,12 @@ pub(crate) fn fail(
 ) -> Result<(), StoreError> {
     let code = failure.code.as_str();
     count(tx, Counter::Ended(code), 1.0)?;
+    if let (FailureCode::FetchFailed, Some(reason)) = (failure.code, failure.reason) {
+        count(tx, Counter::Fetches(reason), 1.0)?;
+    }
 
     tx.list_job_files(ending.job_seq)?;
-    let failed = tx.fail_job(ending.job_seq, ending.now.wall, code, &failure.message)?;
+    let failed = tx.fail_job(ending.job_seq, ending.now.wall, failure)?;
     require_row(failed, "fail a job")?;
     clear(tx, effects, ending)
 }

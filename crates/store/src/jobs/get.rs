@@ -4,6 +4,7 @@ use steno_models::{JobError, JobId, JobStatus, Status, Tombstone, TranscribeRequ
 
 use crate::deliveries::has_pending;
 use crate::jobs::position::position;
+use crate::tasks::fetch::fetch_status;
 use crate::tx::{JobRow, Tx};
 use crate::{Now, Store, StoreError};
 
@@ -97,6 +98,7 @@ fn load_job(
     let (mut job, options) = job_of_row(row, now)?;
     if job.status == Status::Pending {
         job.position = position(tx, seq)?;
+        job.fetch = fetch_status(tx, seq)?;
     }
     if job.status.is_terminal() && options.callback_url.is_some() {
         job.deliveries = tx.list_deliveries(seq)?;
@@ -134,11 +136,12 @@ pub(crate) fn job_of_row(
         ttl_deadline: row.ttl_deadline,
         duration_seconds: row.duration_ms.map(|ms| ms as f64 / 1000.0),
         attempts: row.attempts,
-        error: error(row.error_code, row.error_message)?,
+        error: error(row.error_code, row.error_reason, row.error_message)?,
         language: row.language,
         result: row.result,
         metadata: options.metadata.clone(),
         deliveries: Vec::new(),
+        fetch: None,
     };
     if job.status == Status::Processing {
         job.eta_seconds = eta_seconds(&job, now);
@@ -167,7 +170,11 @@ fn eta_seconds(job: &JobStatus, now: Now) -> Option<f64> {
     Some((left_ms / 100.0).round() / 10.0)
 }
 
-fn error(code: Option<String>, message: Option<String>) -> Result<Option<JobError>, StoreError> {
+fn error(
+    code: Option<String>,
+    reason: Option<String>,
+    message: Option<String>,
+) -> Result<Option<JobError>, StoreError> {
     let Some(code) = code else { return Ok(None) };
     let code = serde_json::from_value(code.into()).map_err(|source| StoreError::Content {
         what: "error_code",
@@ -175,6 +182,7 @@ fn error(code: Option<String>, message: Option<String>) -> Result<Option<JobErro
     })?;
     Ok(Some(JobError {
         code,
+        reason,
         message: message.unwrap_or_default(),
     }))
 }

@@ -1,11 +1,14 @@
-//! Submitting: a stored recording becomes a job with one `prepare` task, unless it is one already.
+//! Submitting: a stored recording becomes a job with one `prepare` task, or the address of one a job with one `fetch` task,
+//! unless it is one already.
 
 use sha2::{Digest, Sha256};
 use steno_models::{JobId, Status, Timestamp, TranscribeRequest};
 
+use crate::files::names::audio_name;
 use crate::jobs::position::position;
 use crate::jobs::quota::{Quota, QuotaCheck, QuotaExceeded};
-use crate::tx::{self, NewInput, NewJobRow, Tx};
+use crate::tasks::fetch::FetchTask;
+use crate::tx::{self, NewInput, NewJobRow, Tx, to_json};
 use crate::upkeep::counters::{Counter, count};
 use crate::{Now, Store, StoreError, StoreSettings, StoredAudio};
 
@@ -15,8 +18,8 @@ const LEAST_LIFE_MS: i64 = 5_000;
 /// A job to submit.
 #[derive(Debug)]
 pub struct NewJob {
-    /// The recording, durable on disk.
-    pub audio: StoredAudio,
+    /// The recording.
+    pub audio: JobAudio,
     /// What the client asked for.
     pub options: TranscribeRequest,
     /// Name of the API key it came with; empty where none is asked for.
@@ -31,6 +34,70 @@ pub struct NewJob {
     pub max_pending_jobs: u64,
     /// The call that submits it, for the logs.
     pub request_id: String,
+}
+
+/// Where the recording of a new job is.
+#[derive(Debug)]
+pub enum JobAudio {
+    /// On disk, durable.
+    Stored(StoredAudio),
+    /// At an address, from where it is fetched.
+    AtUrl(JobId, FetchTask),
+}
+
+impl JobAudio {
+    /// A recording that is to be fetched. Its job gets an id.
+    pub fn at_url(task: FetchTask) -> Self {
+        Self::AtUrl(JobId::random(), task)
+    }
+
+    fn job_id(&self) -> JobId {
+        match self {
+            Self::Stored(audio) => audio.job_id,
+            Self::AtUrl(job_id, _) => *job_id,
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Stored(audio) => audio.bytes,
+            Self::AtUrl(..) => 0,
+        }
+    }
+
+    fn sha256(&self) -> [u8; 32] {
+        match self {
+            Self::Stored(audio) => audio.sha256,
+            Self::AtUrl(..) => [0; 32],
+        }
+    }
+
+    /// What tells this recording from others: its content, or where it is.
+    fn identity(&self) -> [u8; 32] {
+        match self {
+            Self::Stored(audio) => audio.sha256,
+            Self::AtUrl(_, task) => Sha256::digest(task.url.as_str()).into(),
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::Stored(audio) => audio.name.clone(),
+            Self::AtUrl(job_id, _) => audio_name(*job_id),
+        }
+    }
+
+    fn keep(self) {
+        if let Self::Stored(audio) = self {
+            audio.keep();
+        }
+    }
+}
+
+impl From<StoredAudio> for JobAudio {
+    fn from(audio: StoredAudio) -> Self {
+        Self::Stored(audio)
+    }
 }
 
 /// Which earlier job of its owner a submission may be.
@@ -81,7 +148,7 @@ struct Fingerprinted {
     options: String,
     /// What a worker must know to do the job: names of options, as a JSON array.
     requires: String,
-    /// SHA-256 of the recording's SHA-256 and the canonical options.
+    /// SHA-256 of the canonical options and of the recording's SHA-256, or that of its address.
     fingerprint: [u8; 32],
 }
 
@@ -91,7 +158,7 @@ impl Fingerprinted {
         let requires = serde_json::to_string(&job.options.requirements()?)?;
         let canonical = job.options.canonical()?;
         let fingerprint = Sha256::new()
-            .chain_update(job.audio.sha256)
+            .chain_update(job.audio.identity())
             .chain_update(canonical)
             .finalize()
             .into();
@@ -105,7 +172,7 @@ impl Fingerprinted {
 }
 
 impl Store {
-    /// Inserts a job and its `prepare` task and wakes the workers. When this returns, the job is durable. When the job was there
+    /// Inserts a job and its first task and wakes the workers, or the couriers. When this returns, the job is durable. When the job was there
     /// before, or this fails, the recording is deleted, unless it is unknown whether the commit succeeded: then the next start
     /// finds out.
     pub fn submit_job(&self, now: Now, job: NewJob) -> Result<Submission, StoreError> {
@@ -119,7 +186,7 @@ impl Store {
         let outcome = self.write_in_free_space(|tx, effects| {
             if !new.job.quota.is_unlimited() {
                 // From here on the job counts, not its upload.
-                tx.delete_upload(new.job.audio.job_id)?;
+                tx.delete_upload(new.job.audio.job_id())?;
             }
             if let Some(earlier) = find_earlier(tx, now, &new)? {
                 let is_equal = earlier.fingerprint == Some(new.fingerprint);
@@ -132,7 +199,8 @@ impl Store {
             }
 
             let usage = tx.usage(&new.job.owner, None)?;
-            if let QuotaCheck::Exceeded(exceeded) = new.job.quota.check(usage, new.job.audio.bytes)
+            if let QuotaCheck::Exceeded(exceeded) =
+                new.job.quota.check(usage, new.job.audio.bytes())
             {
                 return Ok((0, Submission::Refused(exceeded)));
             }
@@ -200,7 +268,7 @@ fn find_earlier(
     tx.find_shared_job(&new.job.owner, new.fingerprint, still_there_at)
 }
 
-/// Inserts the job with its `prepare` task. Returns its number, and what its client gets.
+/// Inserts the job with its first task. Returns its number, and what its client gets.
 fn insert(
     tx: &Tx<'_>,
     now: Now,
@@ -212,7 +280,7 @@ fn insert(
     let ttl_deadline = now.wall.plus_ms(settings.ttl.as_millis() as i64);
 
     let seq = tx.insert_job(&NewJobRow {
-        id: job.audio.job_id,
+        id: job.audio.job_id(),
         owner: &job.owner,
         priority: i64::from(job.options.priority),
         created_at: now.wall,
@@ -222,21 +290,24 @@ fn insert(
     let input = NewInput {
         options: &new.options,
         requires: &new.requires,
-        audio: &job.audio.name,
-        audio_bytes: job.audio.bytes,
-        audio_sha256: job.audio.sha256,
+        audio: &job.audio.name(),
+        audio_bytes: job.audio.bytes(),
+        audio_sha256: job.audio.sha256(),
         fingerprint: new.fingerprint,
         shared: job.shared,
         request_id: &job.request_id,
     };
     tx.insert_input(seq, &input)?;
-    tx.insert_prepare_task(seq)?;
+    match &job.audio {
+        JobAudio::Stored(_) => tx.insert_prepare_task(seq)?,
+        JobAudio::AtUrl(_, task) => tx.insert_fetch_task(seq, &to_json("input", task)?)?,
+    }
     if let Some(key) = &job.idempotency_key {
         tx.insert_idempotency_key(&job.owner, key, seq)?;
     }
 
     let accepted = Accepted {
-        job_id: job.audio.job_id,
+        job_id: job.audio.job_id(),
         status: Status::Pending,
         created_at: now.wall,
         ttl_deadline,

@@ -9,7 +9,7 @@ use steno_models::FailureCode;
 use crate::effects::Effects;
 use crate::jobs::end::{Ending, fail};
 use crate::store::BUDGET;
-use crate::tasks::types::{ClaimId, Failure};
+use crate::tasks::types::{ClaimId, Failure, TaskKind};
 use crate::tx::{Registered, TaskInHand, Tx};
 use crate::upkeep::counters::{Counter, count};
 use crate::{Now, Store, StoreError, WorkerRun};
@@ -131,6 +131,8 @@ fn give_tasks_back(
             Fault::Unknown => true,
             Fault::Of(claims) => claims.contains(&ClaimId::from_bytes(task.claim_id)),
         };
+        // A download runs no decoder: alone in its courier it would only delay the others.
+        let is_fetch = task.kind == TaskKind::Fetch.as_str();
         if is_charged {
             count(tx, Counter::Crashes, 1.0)?;
         }
@@ -139,6 +141,7 @@ fn give_tasks_back(
                 code: FailureCode::WorkerCrashed,
                 message: format!("workers died {BUDGET} times while working on this recording"),
                 retryable: false,
+                reason: None,
             };
             fail(
                 tx,
@@ -156,7 +159,7 @@ fn give_tasks_back(
             let back = TaskInHand {
                 id: task.id,
                 crashes: u32::from(is_charged),
-                is_suspect: matches!(fault, Fault::Unknown),
+                is_suspect: matches!(fault, Fault::Unknown) && !is_fetch,
             };
             reclaimed.tasks += tx.reclaim_task(&back)? as u32;
         }

@@ -114,8 +114,11 @@ fn claim(
     charge(tx, next)?;
     count(tx, Counter::Claims(&next.kind), 1.0)?;
 
-    let started = tx.start_job(next.job_seq, next.id, now.wall)?;
-    require_row(started, "start a job")?;
+    // A job whose recording is being fetched still waits for a worker.
+    if next.kind != TaskKind::Fetch.as_str() {
+        let started = tx.start_job(next.job_seq, next.id, now.wall)?;
+        require_row(started, "start a job")?;
+    }
     let claim = load_claim(tx, claim_id, run_id, next)?;
     effects.changed.insert(claim.job_id);
     Ok(claim)
@@ -135,6 +138,7 @@ fn fail_unreadable(
         code: FailureCode::EngineError,
         message: "what is stored of this job cannot be read; submit it again".to_owned(),
         retryable: false,
+        reason: None,
     };
     fail(
         tx,
@@ -159,7 +163,7 @@ fn charge(tx: &Tx<'_>, next: &NextTask) -> Result<(), StoreError> {
     let cost_ms = match TaskKind::from_stored(&next.kind) {
         Some(TaskKind::Prepare | TaskKind::Diarize) => PREPARE_COST_MS,
         Some(TaskKind::Transcribe) => (next.span_ms as f64 * EXPECTED_REAL_TIME_FACTOR) as i64,
-        None => 0,
+        Some(TaskKind::Fetch) | None => 0,
     };
     tx.charge_owner(&next.owner, cost_ms.max(1))?;
     tx.advance_fairness(next.served_ms)
@@ -185,6 +189,7 @@ fn load_claim(
         task_id: next.id,
         job_seq: next.job_seq,
         run_id: run_id.to_owned(),
+        owner: row.owner,
     })
 }
 
@@ -219,6 +224,10 @@ fn input(row: &ClaimRow) -> Result<TaskInput, StoreError> {
                     language: row.language.clone(),
                 },
             }))
+        }
+        Some(TaskKind::Fetch) => {
+            let input = row.input.as_deref().unwrap_or_default();
+            Ok(TaskInput::Fetch(parse("input", input)?))
         }
         // `next_task.sql` leaves the kinds that it does not know to others.
         None => Err(StoreError::UnknownTaskKind(row.kind.clone())),

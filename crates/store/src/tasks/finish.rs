@@ -1,6 +1,7 @@
 //! Finishing a task: its output is stored, and the job moves on.
 
 use crate::tasks::claim::claim_next;
+use crate::tasks::fetch::finish_fetch;
 use crate::tasks::finish_diarize::finish_diarize;
 use crate::tasks::finish_prepare::finish_prepare;
 use crate::tasks::finish_span::{SpanDone, finish_span};
@@ -34,6 +35,9 @@ impl Store {
                 }
                 (TaskInput::Diarize { .. }, TaskOutput::Speakers { diarization, model }) => {
                     finish_diarize(tx, effects, now, claim, diarization, model)?
+                }
+                (TaskInput::Fetch(_), TaskOutput::Fetched(audio)) => {
+                    finish_fetch(tx, effects, now, claim, audio)?
                 }
                 _ => {
                     return Err(StoreError::WrongOutput {

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use steno_models::{FailureCode, Gap, JobId, Segment, SpeakerTurn, TranscribeRequest, Warning};
 use uuid::Uuid;
 
+use crate::tasks::fetch::{FetchTask, FetchedAudio};
+
 /// The fence: a claim's random name. A finish that names a lost claim changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClaimId(Uuid);
@@ -64,6 +66,7 @@ pub struct Claim {
     pub(crate) task_id: i64,
     pub(crate) job_seq: i64,
     pub(crate) run_id: String,
+    pub(crate) owner: String,
 }
 
 /// Kinds of tasks that this release knows. A task of any other kind is left to programs that know it.
@@ -78,11 +81,13 @@ pub enum TaskKind {
     Transcribe,
     /// Label the speakers of the recording.
     Diarize,
+    /// Download the recording. For the courier.
+    Fetch,
 }
 
 impl TaskKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Prepare, Self::Transcribe, Self::Diarize];
+    pub const ALL: [Self; 4] = [Self::Prepare, Self::Transcribe, Self::Diarize, Self::Fetch];
 
     /// The word in the database, the metrics and the log.
     pub fn as_str(self) -> &'static str {
@@ -90,6 +95,7 @@ impl TaskKind {
             Self::Prepare => "prepare",
             Self::Transcribe => "transcribe",
             Self::Diarize => "diarize",
+            Self::Fetch => "fetch",
         }
     }
 
@@ -153,6 +159,8 @@ pub enum TaskInput {
         /// File name in `spool/`.
         spool: String,
     },
+    /// A recording to download.
+    Fetch(FetchTask),
 }
 
 impl TaskInput {
@@ -162,6 +170,7 @@ impl TaskInput {
             Self::Prepare { .. } => TaskKind::Prepare,
             Self::Transcribe(_) => TaskKind::Transcribe,
             Self::Diarize { .. } => TaskKind::Diarize,
+            Self::Fetch(_) => TaskKind::Fetch,
         }
     }
 }
@@ -185,6 +194,8 @@ pub enum TaskOutput {
         /// Name of the weights, for the result of the job.
         model: String,
     },
+    /// Of `fetch`: the recording, durable on disk.
+    Fetched(FetchedAudio),
 }
 
 impl TaskOutput {
@@ -194,6 +205,7 @@ impl TaskOutput {
             Self::Plan(_) => TaskKind::Prepare,
             Self::Span { .. } => TaskKind::Transcribe,
             Self::Speakers { .. } => TaskKind::Diarize,
+            Self::Fetched(_) => TaskKind::Fetch,
         }
     }
 }
@@ -323,6 +335,8 @@ pub struct Failure {
     pub message: String,
     /// Whether another try may succeed.
     pub retryable: bool,
+    /// What exactly went wrong, as a stable word, where the code stands for several causes.
+    pub reason: Option<&'static str>,
 }
 
 /// What became of an operation that needs a valid claim.

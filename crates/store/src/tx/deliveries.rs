@@ -166,6 +166,7 @@ fn error(row: &Row<'_>) -> Result<Option<JobError>, StoreError> {
 
     Ok(Some(JobError {
         code: word(row, "error_code")?,
+        reason: row.get("error_reason")?,
         message: message.unwrap_or_default(),
     }))
 }

@@ -4,6 +4,7 @@ use steno_models::{JobId, Status, Timestamp, Tombstone, TranscribeRequest};
 
 use crate::StoreError;
 use crate::tasks::assemble::RecordingFacts;
+use crate::tasks::types::Failure;
 use crate::tx::rows::{json, word};
 use crate::tx::{EarlierJob, JobRow, NewInput, NewJobRow, PlanRow, Tx, parameters, sql};
 use crate::upkeep::inspect::{InspectedJob, JobFilter};
@@ -212,11 +213,15 @@ impl Tx<'_> {
         &self,
         seq: i64,
         now: Timestamp,
-        code: &str,
-        message: &str,
+        failure: &Failure,
     ) -> Result<usize, StoreError> {
-        let parameters =
-            parameters! {":job": seq, ":now": now.ms(), ":code": code, ":message": message};
+        let parameters = parameters! {
+            ":job": seq,
+            ":now": now.ms(),
+            ":code": failure.code.as_str(),
+            ":reason": failure.reason,
+            ":message": failure.message,
+        };
         self.execute(sql!("fail_job"), parameters)
     }
 

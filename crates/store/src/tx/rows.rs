@@ -25,6 +25,7 @@ pub(crate) struct JobRow {
     pub(crate) delete_after: Option<Timestamp>,
     pub(crate) ttl_deadline: Timestamp,
     pub(crate) error_code: Option<String>,
+    pub(crate) error_reason: Option<String>,
     pub(crate) error_message: Option<String>,
     /// As JSON.
     pub(crate) options: String,
@@ -53,6 +54,7 @@ impl JobRow {
             delete_after: time("delete_after")?,
             ttl_deadline: Timestamp::from_ms(row.get("ttl_deadline")?),
             error_code: row.get("error_code")?,
+            error_reason: row.get("error_reason")?,
             error_message: row.get("error_message")?,
             options: row.get("options")?,
             result: optional_json(row, "body")?,
@@ -154,6 +156,9 @@ pub(crate) struct ClaimRow {
     pub(crate) stretches: Option<String>,
     pub(crate) failures: u32,
     pub(crate) crashes: u32,
+    /// As JSON, for kinds that have one.
+    pub(crate) input: Option<String>,
+    pub(crate) owner: String,
 }
 
 /// A claim that a statement has ended.
@@ -178,6 +183,7 @@ pub(crate) struct TaskOfRun {
     pub(crate) job_id: JobId,
     pub(crate) crashes: u32,
     pub(crate) claim_id: [u8; 16],
+    pub(crate) kind: String,
 }
 
 /// A task as it goes back from a run that died.

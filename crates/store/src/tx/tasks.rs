@@ -146,6 +146,8 @@ impl Tx<'_> {
                     stretches: row.get("stretches")?,
                     failures: row.get("failures")?,
                     crashes: row.get("crashes")?,
+                    input: row.get("input")?,
+                    owner: row.get("owner")?,
                 })
             },
         )
@@ -235,6 +237,7 @@ impl Tx<'_> {
                     job_id: JobId::from_bytes(row.get(2)?),
                     crashes: row.get(3)?,
                     claim_id: row.get(4)?,
+                    kind: row.get(5)?,
                 })
             },
         )

@@ -28,6 +28,10 @@ pub(crate) enum Counter<'a> {
     Warnings(&'a str),
     /// Attempts to deliver a webhook, by outcome.
     DeliveryAttempts(&'a str),
+    /// Recordings that were fetched or not, by outcome.
+    Fetches(&'a str),
+    /// Bytes of fetched recordings.
+    FetchedBytes,
     /// Tasks that were given back because of the machine, by what was wrong with it.
     Postponed(&'a str),
 }
@@ -45,6 +49,8 @@ impl Counter<'_> {
             Self::Deletions(reason) => ("deletions", reason),
             Self::Warnings(code) => ("warnings", code),
             Self::DeliveryAttempts(outcome) => ("delivery_attempts", outcome),
+            Self::Fetches(outcome) => ("fetches", outcome),
+            Self::FetchedBytes => ("fetched_bytes", ""),
             Self::Postponed(reason) => ("postponed", reason),
         }
     }
@@ -69,6 +75,10 @@ pub struct Statistics {
     pub open_deliveries: u64,
     /// Seconds since the oldest of them was written; 0 without any.
     pub oldest_delivery_seconds: f64,
+    /// Recordings that are still to be fetched.
+    pub open_fetches: u64,
+    /// Seconds since the job of the oldest of them was submitted; 0 without any.
+    pub oldest_fetch_seconds: f64,
     /// Name, label (empty for none) and value of each counter.
     pub counters: Vec<(String, String, f64)>,
 }
@@ -80,6 +90,7 @@ impl Store {
             let age =
                 |submitted: Timestamp| (now.wall.ms() - submitted.ms()).max(0) as f64 / 1000.0;
             let (open_deliveries, oldest_delivery) = tx.open_deliveries()?;
+            let (open_fetches, oldest_fetch) = tx.open_fetches()?;
             let depth = tx.queue_depth()?.into_iter();
             Ok(Statistics {
                 jobs: depth
@@ -89,6 +100,8 @@ impl Store {
                 couriers: tx.count_runs("courier")?,
                 open_deliveries,
                 oldest_delivery_seconds: oldest_delivery.map_or(0.0, age),
+                open_fetches,
+                oldest_fetch_seconds: oldest_fetch.map_or(0.0, age),
                 counters: tx.list_counters()?,
             })
         })

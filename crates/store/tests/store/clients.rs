@@ -101,6 +101,7 @@ fn equal_shared_submissions_are_one_job_until_it_fails_or_goes() {
         code: steno_models::FailureCode::CorruptAudio,
         message: String::new(),
         retryable: false,
+        reason: None,
     };
 
     f.fail(&claim, &failure);
@@ -258,7 +259,7 @@ fn the_jobs_of_another_key_are_not_there() {
                 .submit_job(
                     f.now(),
                     NewJob {
-                        audio,
+                        audio: audio.into(),
                         options,
                         owner,
                         idempotency_key,

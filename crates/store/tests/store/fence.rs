@@ -12,6 +12,7 @@ fn failure(retryable: bool) -> Failure {
         code: FailureCode::EngineError,
         message: "no luck".into(),
         retryable,
+        reason: None,
     }
 }
 

@@ -79,7 +79,7 @@ fn waiting_job(f: &Fixture) -> NewJob {
         .unwrap();
     upload.write(b"RIFF").unwrap();
     NewJob {
-        audio: upload.store().unwrap(),
+        audio: upload.store().unwrap().into(),
         options: TranscribeRequest::default(),
         owner: String::new(),
         idempotency_key: None,

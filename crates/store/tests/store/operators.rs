@@ -113,6 +113,7 @@ fn tasks_that_wait_for_another_try_can_be_hurried() {
         code: FailureCode::EngineError,
         message: "no".to_owned(),
         retryable: true,
+        reason: None,
     };
     for _ in 0..2 {
         f.fail(&f.claim(&run), &failure);

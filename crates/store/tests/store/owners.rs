@@ -134,6 +134,7 @@ fn every_way_out_of_the_queue_is_counted() {
         code: steno_models::FailureCode::CorruptAudio,
         message: "no".to_owned(),
         retryable: false,
+        reason: None,
     };
 
     f.fail(&f.claim(&run), &failure);
@@ -225,7 +226,7 @@ fn an_upload_that_becomes_a_job_is_not_counted_twice() {
     let (mut upload, _) = begin(&f, "a", quota, 90);
     upload.write(&[1; 90]).unwrap();
     let job = steno_store::NewJob {
-        audio: upload.store().unwrap(),
+        audio: upload.store().unwrap().into(),
         owner: "a".to_owned(),
         quota,
         ..f.new_job(b"unused")

@@ -158,6 +158,7 @@ fn a_retryable_failure_waits_and_the_third_one_fails_the_job() {
         code: FailureCode::EngineError,
         message: "no luck".into(),
         retryable: true,
+        reason: None,
     };
     for attempt in 1..=3 {
         let claim = f.claim(&run);
@@ -183,6 +184,7 @@ fn bad_audio_fails_at_once() {
         code: FailureCode::CorruptAudio,
         message: "broken".into(),
         retryable: false,
+        reason: None,
     };
     f.fail(&f.claim(&run), &failure);
     assert_eq!(f.status(job).status, Status::Failed);
@@ -217,6 +219,7 @@ fn finishing_and_claiming_is_one_step() {
         code: FailureCode::CorruptAudio,
         message: "broken".into(),
         retryable: false,
+        reason: None,
     };
     let finished = f.store.fail_task(f.now(), &claim, &failure, KINDS).unwrap();
     assert_eq!(finished.next.unwrap().job_id, second);

@@ -90,7 +90,7 @@ impl Fixture {
         let mut upload = self.store.files().begin_upload(JobId::random(), 0).unwrap();
         upload.write(recording).unwrap();
         NewJob {
-            audio: upload.store().unwrap(),
+            audio: upload.store().unwrap().into(),
             options: TranscribeRequest::default(),
             owner: String::new(),
             idempotency_key: None,

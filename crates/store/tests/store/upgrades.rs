@@ -88,7 +88,9 @@ fn the_jobs_of_every_released_schema_go_on() {
                     output: output("two"),
                     model: "base".to_owned(),
                 },
-                TaskInput::Diarize { .. } => panic!("no earlier release has such tasks"),
+                TaskInput::Diarize { .. } | TaskInput::Fetch(_) => {
+                    panic!("no earlier release has such tasks")
+                }
             };
             let finished = store.finish_task(now, &claim, &output, &[]).unwrap();
             assert!(finished.settled.is_stored(), "{name}");

@@ -90,6 +90,7 @@ impl Door for AsrDoor {
         Expected {
             fields: &["audio_file", "file"],
             takes_raw: false,
+            takes_url: false,
             advice: "send multipart/form-data with the recording in the field audio_file",
             is_bare: self.is_bare,
             kept_bytes: if is_enough { DETECTION_BYTES } else { u64::MAX },

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::stream;
-use steno_models::{JobEvent, JobProgress, JobStatus, Problem, Status};
+use steno_models::{FetchStatus, JobEvent, JobProgress, JobStatus, Problem, Status};
 
 use crate::auth::Owner;
 use crate::extract::JobPath;
@@ -25,7 +25,8 @@ const STREAM_LIFE: Duration = Duration::from_secs(1800);
 
 /// Follow a job.
 ///
-/// Server-sent events: `status` when it begins, `segment` for each piece of the transcript in order, `progress`, and at the
+/// Server-sent events: `status` when it begins, `fetch` while its recording is downloaded, `segment` for each piece of the
+/// transcript in order, `progress`, and at the
 /// end `completed` or `failed`. A comment at least every 15 s. Never a retrieval: fetch the result afterwards. After a
 /// broken connection, send the last `id` as `Last-Event-ID` to get the remaining events.
 #[utoipa::path(
@@ -126,6 +127,7 @@ struct ClientView {
     /// Segments that are known.
     known: usize,
     progress: f64,
+    fetch: Option<FetchStatus>,
     before: VecDeque<Bytes>,
     after: VecDeque<Bytes>,
     ended: bool,
@@ -173,6 +175,13 @@ impl ClientView {
             let id = event_id(stage, self.segments);
             self.before
                 .push_back(sse::event(event.name(), Some(&id), &event));
+        }
+        if status.fetch.is_some() && status.fetch != self.fetch {
+            self.fetch.clone_from(&status.fetch);
+            let event = status.fetch.clone().map(JobEvent::Fetch);
+            let id = event_id(self.stage, self.segments);
+            self.before
+                .extend(event.map(|event| sse::event(event.name(), Some(&id), &event)));
         }
         // Skip an unchanged value (bitwise comparison).
         if stage == 2 && status.progress.to_bits() != self.progress.to_bits() {

@@ -1,25 +1,28 @@
-//! `POST /transcribe`: takes a recording and its options and answers once both are durable.
+//! `POST /transcribe`: takes a recording, or its address, and its options and answers once both are durable.
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use steno_models::{JobAccepted, OptionFields, Problem, TranscribeRequest};
+use steno_models::{JobAccepted, OptionFields, Problem, TranscribeRequest, WebAddress};
 use steno_store::EarlierJob;
 
 use crate::extract::QueryPairs;
 use crate::forwarded::Forwarded;
-use crate::openapi::{RecordingForm, SubmitQuery};
+use crate::openapi::{RecordingForm, SubmissionByUrl, SubmitQuery};
 use crate::problem::ApiError;
 use crate::state::ApiState;
 use crate::submission::{Door, submit};
-use crate::upload::{Expected, Form};
+use crate::upload::{Expected, FieldValue, Form};
 
 /// Longest idempotency key.
 const MAX_KEY_BYTES: usize = 255;
+/// The field with the address of a recording.
+const URL: &str = "url";
 
 /// Submit a recording.
 ///
 /// Streams the recording to disk, makes it a job, and answers as soon as both are durable. Send a form with the recording
-/// in `file` and the options as further fields, or the recording as the body and the options in the query.
+/// in `file` and the options as further fields, or the recording as the body and the options in the query. Or send the
+/// address of a recording in `url`, in a form or in JSON: the server fetches it.
 #[utoipa::path(
     post,
     path = "/transcribe",
@@ -32,6 +35,7 @@ const MAX_KEY_BYTES: usize = 255;
     ),
     request_body(content(
         (RecordingForm = "multipart/form-data"),
+        (SubmissionByUrl = "application/json"),
         (inline(crate::openapi::Recording) = "application/octet-stream"),
         (inline(crate::openapi::Recording) = "audio/*"),
         (inline(crate::openapi::Recording) = "video/*"),
@@ -95,8 +99,9 @@ impl Door for Native<'_> {
         Expected {
             fields: &["file"],
             takes_raw: true,
-            advice: "send multipart/form-data with a field file (curl -F file=@recording.wav), or the recording as the body \
-                     with Content-Type audio/*, video/* or application/octet-stream",
+            takes_url: true,
+            advice: "send multipart/form-data with a field file (curl -F file=@recording.wav) or url, the recording as the \
+                     body with Content-Type audio/*, video/* or application/octet-stream, or JSON with url",
             is_bare: false,
             kept_bytes: u64::MAX,
         }
@@ -116,34 +121,67 @@ impl Door for Native<'_> {
         Ok(())
     }
 
+    fn address(&self, form: &Form) -> Option<WebAddress> {
+        let (_, value) = form.fields.iter().find(|(name, _)| name == URL)?;
+        read_address(value).ok()
+    }
+
     async fn read(&self, form: &Form) -> Result<(TranscribeRequest, ()), ApiError> {
         let mut options = read_options(&self.query, form);
-        if form.files > 1 {
-            options.refuse(
-                "file",
-                "given more than once; submit one recording at a time",
-            );
-        }
-        if form.received == 0 {
-            options.refuse(
-                "file",
-                "there is no recording: it is missing or has no bytes",
-            );
-        }
+        check_recording(form, &mut options);
         let mut options = options.finish().map_err(ApiError::invalid_options)?;
         options.model = self.state.resolve_model(options.model).await?;
         Ok((options, ()))
     }
 }
 
+/// Refuses a form that has neither one recording nor the address of one.
+fn check_recording(form: &Form, options: &mut OptionFields) {
+    if form.files > 1 {
+        options.refuse(
+            "file",
+            "given more than once; submit one recording at a time",
+        );
+    }
+
+    let mut addresses = form.fields.iter().filter(|(name, _)| name == URL);
+    match (addresses.next(), addresses.next()) {
+        (None, _) if form.received == 0 => options.refuse(
+            "file",
+            "there is no recording: it is missing or has no bytes; send one in file, or its address in url",
+        ),
+        (None, _) => {}
+        (Some(_), Some(_)) => options.refuse(URL, "given more than once"),
+        (Some(_), None) if form.files > 0 => {
+            options.refuse(URL, "send a recording in file or its address in url, not both");
+        }
+        (Some((_, value)), None) => {
+            if let Err(detail) = read_address(value) {
+                options.refuse(URL, detail);
+            }
+        }
+    }
+}
+
+/// The error repeats nothing: an address may hold a secret.
+fn read_address(value: &FieldValue) -> Result<WebAddress, String> {
+    let address = value.text()?.trim().parse::<WebAddress>();
+    address.map_err(|error| error.to_string())
+}
+
 /// The options of the query, then those of a form.
 fn read_options(query: &[(String, String)], form: &Form) -> OptionFields {
     let mut options = OptionFields::default();
     for (name, value) in query {
-        options.set(name, value);
+        if name == URL {
+            options.refuse(URL, "send it in a form or in JSON: servers log the query, and an address may hold a secret");
+        } else {
+            options.set(name, value);
+        }
     }
     for (name, value) in &form.fields {
         match value.text() {
+            _ if name == URL => {}
             // A recording in the wrong field: the hint matters, not its bytes.
             _ if matches!(name.as_str(), "audio_file" | "audio") => options.set(name, ""),
             Ok(value) => options.set(name, value),

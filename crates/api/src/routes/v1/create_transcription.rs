@@ -108,6 +108,7 @@ impl Door for OpenAi<'_> {
         Expected {
             fields: &["file"],
             takes_raw: false,
+            takes_url: false,
             advice: "send multipart/form-data with the recording in the field file",
             is_bare: false,
             kept_bytes: u64::MAX,

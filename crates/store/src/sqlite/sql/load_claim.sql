@@ -3,7 +3,7 @@ SELECT jobs.id AS id,
   coalesce(tasks.language, jobs.language) AS language,
   jobs.spool AS spool, jobs.model AS model, inputs.options AS options, inputs.audio AS audio,
   inputs.request_id AS request_id, tasks.is_suspect AS is_suspect,
-  tasks.certainty AS certainty, tasks.kind AS kind, tasks.span_index AS span_index,
+  tasks.certainty AS certainty, tasks.kind AS kind, tasks.input AS input, jobs.owner AS owner, tasks.span_index AS span_index,
   tasks.failures AS failures, tasks.crashes AS crashes,
   -- A task that was planned before stretches were kept is one stretch.
   coalesce(tasks.stretches, json_array(json_array(tasks.start_sample, tasks.end_sample))) AS stretches

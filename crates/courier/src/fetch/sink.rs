@@ -1,0 +1,207 @@
+//! Where a download goes: a file of the store, its progress, and the limits of its owner and of the disk.
+
+use std::io;
+use std::mem;
+use std::time::{Duration, Instant};
+
+use steno_models::JobId;
+use steno_runner::ClaimedTask;
+use steno_store::{
+    AudioUpload, FetchNoted, FetchProgress, FetchTask, StoreError, StoredAudio, TaskInput,
+};
+
+use super::failure::Refusal;
+use super::web_page::is_web_page;
+use crate::download::{DownloadError, Sink};
+
+/// Pause between two notes of the progress.
+const NOTE_INTERVAL: Duration = Duration::from_secs(1);
+/// Bytes from the start that are checked for a web page.
+const HEAD_BYTES: usize = 512;
+
+/// Why the sink takes no more bytes.
+#[derive(Debug)]
+pub(super) enum SinkError {
+    /// Nothing is wrong here: the download itself failed.
+    None,
+    /// The claim is lost, or the process is to stop.
+    Stopped,
+    /// The disk has no more free bytes than its reserve.
+    DiskFull,
+    /// What is downloaded may not become a recording.
+    Refused(Refusal),
+    /// The store cannot be written to.
+    Store(StoreError),
+}
+
+/// A file of the store that a download is written to. Dropped before [`FileSink::finish`], it leaves no file.
+pub(super) struct FileSink<'a> {
+    task: &'a ClaimedTask<'a>,
+    max_stored_bytes: Option<u64>,
+    disk_reserve_bytes: u64,
+    file: AudioUpload,
+    /// The first bytes.
+    head: Vec<u8>,
+    noted: FetchProgress,
+    noted_at: Instant,
+    error: SinkError,
+}
+
+impl<'a> FileSink<'a> {
+    /// Opens a file of a name of its own: a courier that has lost its claim may still be writing another.
+    pub(super) fn begin(
+        task: &'a ClaimedTask<'a>,
+        input: &FetchTask,
+        disk_reserve_bytes: u64,
+    ) -> Result<Self, SinkError> {
+        // Before the server is asked: with a full disk, this is repeated every few seconds.
+        if task.store.data().free_bytes()? < disk_reserve_bytes {
+            return Err(SinkError::DiskFull);
+        }
+        let mut sink = Self {
+            task,
+            max_stored_bytes: input.max_stored_bytes,
+            disk_reserve_bytes,
+            file: begin_file(task, disk_reserve_bytes)?,
+            head: Vec::new(),
+            noted: FetchProgress::default(),
+            noted_at: Instant::now(),
+            error: SinkError::None,
+        };
+        sink.note(FetchProgress::default())?;
+        Ok(sink)
+    }
+
+    /// Why a download ended that has failed with `error`.
+    pub(super) fn give_up(&mut self, error: &DownloadError) -> SinkError {
+        match mem::replace(&mut self.error, SinkError::None) {
+            SinkError::None if matches!(error, DownloadError::Stopped) => SinkError::Stopped,
+            cause => cause,
+        }
+    }
+
+    /// Makes the recording durable.
+    pub(super) fn finish(mut self) -> Result<StoredAudio, SinkError> {
+        let bytes = self.file.bytes();
+        self.note(FetchProgress {
+            bytes,
+            total: Some(bytes),
+            problem: None,
+        })?;
+
+        self.file.store().map_err(SinkError::from)
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), SinkError> {
+        if self.head.len() < HEAD_BYTES {
+            let wanted = bytes.len().min(HEAD_BYTES - self.head.len());
+            self.head.extend_from_slice(&bytes[..wanted]);
+            if is_web_page(&self.head) {
+                return Err(SinkError::Refused(Refusal::WebPage));
+            }
+        }
+
+        Ok(self.file.write(bytes)?)
+    }
+
+    /// Stores the progress if it has changed, and checks what the owner may have stored.
+    fn note(&mut self, progress: FetchProgress) -> Result<(), SinkError> {
+        let task = self.task;
+        let noted = task
+            .store
+            .note_fetch(task.claim, &progress, self.max_stored_bytes)?;
+        self.noted = progress;
+        self.noted_at = Instant::now();
+
+        match noted {
+            FetchNoted::Stored => Ok(()),
+            FetchNoted::ClaimLost => Err(SinkError::Stopped),
+            FetchNoted::QuotaExceeded(limit) => Err(SinkError::Refused(Refusal::Quota(limit))),
+        }
+    }
+
+    fn keep(&mut self, outcome: Result<(), SinkError>) -> bool {
+        match outcome {
+            Ok(()) => true,
+            Err(error) => {
+                self.error = error;
+                false
+            }
+        }
+    }
+}
+
+impl Sink for FileSink<'_> {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let outcome = self.take(bytes);
+        if self.keep(outcome) {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::Other.into())
+        }
+    }
+
+    fn restart(&mut self) -> io::Result<()> {
+        self.head.clear();
+        match begin_file(self.task, self.disk_reserve_bytes) {
+            Ok(file) => {
+                self.file = file;
+                Ok(())
+            }
+            Err(error) => {
+                self.error = error;
+                Err(io::ErrorKind::Other.into())
+            }
+        }
+    }
+
+    fn report(&mut self, bytes: u64, total: Option<u64>) -> bool {
+        let progress = FetchProgress {
+            bytes,
+            total,
+            problem: None,
+        };
+        let is_new_total = self.noted.total != total;
+        let is_due = is_new_total || self.noted_at.elapsed() >= NOTE_INTERVAL;
+        if progress == self.noted || !is_due {
+            return true;
+        }
+
+        let outcome = self.note(progress);
+        self.keep(outcome)
+    }
+}
+
+impl From<StoreError> for SinkError {
+    fn from(error: StoreError) -> Self {
+        if error.is_disk_full() {
+            Self::DiskFull
+        } else {
+            Self::Store(error)
+        }
+    }
+}
+
+fn begin_file(task: &ClaimedTask<'_>, disk_reserve_bytes: u64) -> Result<AudioUpload, SinkError> {
+    let files = task.store.files();
+    let file = files.begin_upload(JobId::random(), disk_reserve_bytes);
+    file.map_err(SinkError::from)
+}
+
+/// Stores why an attempt has failed, for the client of the job while the next one is waited for.
+pub(super) fn note_problem(task: &ClaimedTask<'_>, reason: &str) {
+    let TaskInput::Fetch(input) = &task.claim.task else {
+        return;
+    };
+    let progress = FetchProgress {
+        problem: Some(reason.to_owned()),
+        ..FetchProgress::default()
+    };
+    let noted = task
+        .store
+        .note_fetch(task.claim, &progress, input.max_stored_bytes);
+    if let Err(error) = noted {
+        // The failure itself is stored next, or the same trouble is met there.
+        tracing::debug!(%error, "cannot note the progress of a download");
+    }
+}
