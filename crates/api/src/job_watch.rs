@@ -62,6 +62,13 @@ impl JobWatch {
         }
     }
 
+    /// Every request looks at its job again.
+    fn notify_all(&self) {
+        for job in self.awaited() {
+            self.notify(job);
+        }
+    }
+
     /// The jobs that requests wait for. Forgets the others.
     fn awaited(&self) -> Vec<JobId> {
         let mut waiting = self.lock();
@@ -85,9 +92,13 @@ pub(crate) fn start(
     Ok(thread::spawn(move || {
         let mut seen = None;
         while !*stopping.borrow() {
-            if let Some(WakeMessage::Changed(job)) = listener.receive(BACKSTOP) {
-                watch.notify(job);
-                continue;
+            match listener.receive(BACKSTOP) {
+                Some(WakeMessage::Changed(job)) => {
+                    watch.notify(job);
+                    continue;
+                }
+                Some(WakeMessage::Missed) => watch.notify_all(),
+                Some(WakeMessage::Work | WakeMessage::Cancel(_)) | None => {}
             }
             match ended_since(&store, &watch, &mut seen) {
                 Ok(ended) => ended.into_iter().for_each(|job| watch.notify(job)),

@@ -19,8 +19,6 @@ use crate::webhook::{Message, Outcome, WebhookLimits, send_webhook};
 
 /// Webhooks that are sent at a time.
 const MAX_AT_A_TIME: usize = 64;
-/// Longest pause between two polls; a message ends it earlier.
-const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Pause before a store operation is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// Time for what is being sent to end: an attempt and its commit.
@@ -70,7 +68,7 @@ pub(crate) fn run(
         }
 
         // 3. Wait until a job changes, or a while: retries are due by time. An attempt that ends changes its job.
-        listener.receive(POLL_INTERVAL);
+        listener.receive(dispatch.store.poll_interval());
     }
 
     drain(dispatch);

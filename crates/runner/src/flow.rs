@@ -1,6 +1,6 @@
 //! The flow of a task in a slot: claim → work → finish, as numbered steps.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use steno_store::{Claim, Finished, Settled, StoreError, TaskKind};
 
@@ -9,13 +9,11 @@ use crate::shared::Shared;
 use crate::slot::TaskControl;
 use crate::task::{ClaimedTask, Done, Undone};
 
-/// Longest wait of an idle slot: the fallback poll interval.
-const IDLE_LIMIT: Duration = Duration::from_secs(10);
-
 /// Works until the process drains. An error means that the process has to end.
 pub(crate) fn run_slot(shared: &Shared, control: &TaskControl) -> Result<(), StoreError> {
     let mut slot = shared.runner.open_slot();
     let mut next = None;
+    let mut was_idle = false;
     loop {
         // Read before polling for work, so that a wake-up in between is not lost.
         let seen = shared.wakeup.count();
@@ -40,11 +38,16 @@ pub(crate) fn run_slot(shared: &Shared, control: &TaskControl) -> Result<(), Sto
             })?,
         };
 
-        // 3. Without a task, sleep until there may be one.
+        // 3. Without a task, sleep until there may be one. The supervisor polls for all slots.
         let Some(claim) = claimed else {
-            shared.wakeup.wait(seen, IDLE_LIMIT);
+            was_idle = true;
+            shared.wakeup.wait_for_work(seen);
             continue;
         };
+        if std::mem::take(&mut was_idle) {
+            // Where there was a task, there may be more.
+            shared.wakeup.wake_one();
+        }
 
         // 4. Work, without any transaction open.
         let began = Instant::now();

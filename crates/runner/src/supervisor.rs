@@ -19,6 +19,9 @@ mod drain;
 /// Pause between two checks of everything that no message announces.
 const TICK: Duration = Duration::from_secs(1);
 
+/// Longest time in which no slot polls for tasks that are due by time.
+const IDLE_LIMIT: Duration = Duration::from_secs(10);
+
 /// How a process runs its tasks.
 #[derive(Clone, Debug)]
 pub struct RunnerSettings {
@@ -42,6 +45,8 @@ pub struct Supervisor {
     heartbeat_due: Instant,
     /// The version of the store at the last tick.
     version: Option<i64>,
+    /// When a slot was woken last without a message.
+    polled_at: Instant,
 }
 
 /// A slot's thread, and what it shares with the supervisor.
@@ -93,6 +98,7 @@ impl Supervisor {
             upkeep,
             heartbeat_due,
             version: None,
+            polled_at: Instant::now(),
         })
     }
 
@@ -111,6 +117,10 @@ impl Supervisor {
                     for slot in &self.slots {
                         slot.control.stop_claim(claim);
                     }
+                }
+                Some(WakeMessage::Missed) => {
+                    self.shared.wakeup.wake_all();
+                    passed(self.stop_lost_claims(), "cannot check the claims")?;
                 }
                 Some(WakeMessage::Changed(_)) | None => {}
             }
@@ -191,13 +201,18 @@ impl Supervisor {
         runner.after_heartbeat(store)
     }
 
-    /// Wakes the slots and stops lost claims when the store has changed, in case a message was lost.
+    /// Wakes a slot and stops lost claims when the store has changed, in case a message was lost. Wakes one also after a while
+    /// without a change, because tasks that wait become due by time.
     fn follow_version(&mut self) -> Result<(), StoreError> {
         let version = self.shared.store.version()?;
-        if self.version.replace(version) == Some(version) {
+        let is_changed = self.version.replace(version) != Some(version);
+        if is_changed || self.polled_at.elapsed() >= IDLE_LIMIT {
+            self.polled_at = Instant::now();
+            self.shared.wakeup.wake_one();
+        }
+        if !is_changed {
             return Ok(());
         }
-        self.shared.wakeup.wake_all();
         self.stop_lost_claims()
     }
 

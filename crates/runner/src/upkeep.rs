@@ -9,12 +9,17 @@ use std::time::{Duration, Instant};
 
 use steno_store::{Clock, Store, StoreError, Sweep};
 
+/// Pause between two searches for dead processes, and how much rarer sweeps are, in a process that is not on watch.
+const RECLAIM_PAUSE_OFF_WATCH: Duration = Duration::from_secs(5);
+const SWEEP_FACTOR_OFF_WATCH: u32 = 4;
+
 /// Deletes what is due and returns the tasks of dead processes.
 pub struct Upkeep {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     sweep_interval: Duration,
     swept_at: Instant,
+    reclaimed_at: Instant,
 }
 
 impl Upkeep {
@@ -25,6 +30,7 @@ impl Upkeep {
             clock,
             sweep_interval,
             swept_at: Instant::now(),
+            reclaimed_at: Instant::now(),
         }
     }
 
@@ -39,9 +45,18 @@ impl Upkeep {
             self.store.follow_clock(self.clock.now()).map(drop),
             "cannot follow the clock",
         )?;
-        passed(self.reclaim(own_run), "cannot look for dead workers")?;
+        let is_on_watch = self.store.is_on_watch();
+        if is_on_watch || self.reclaimed_at.elapsed() >= RECLAIM_PAUSE_OFF_WATCH {
+            self.reclaimed_at = Instant::now();
+            passed(self.reclaim(own_run), "cannot look for dead workers")?;
+        }
 
-        if self.swept_at.elapsed() < self.sweep_interval {
+        let pause = if is_on_watch {
+            self.sweep_interval
+        } else {
+            self.sweep_interval * SWEEP_FACTOR_OFF_WATCH
+        };
+        if self.swept_at.elapsed() < pause {
             return Ok(None);
         }
         self.swept_at = Instant::now();

@@ -18,6 +18,15 @@ mod effects;
 mod error;
 mod files;
 mod jobs;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "opened when the queue is on PostgreSQL"
+    )
+)]
+mod postgres;
 mod runs;
 mod signal;
 mod sqlite;

@@ -12,6 +12,7 @@ use crate::database::Database;
 use crate::effects::Effects;
 use crate::files::{ballast, data_dir};
 use crate::runs::liveness::Liveness;
+use crate::runs::reclaim::ExpiredLease;
 use crate::signal::Signals;
 use crate::tx::Tx;
 use crate::upkeep::sweep::LoggedFailures;
@@ -51,8 +52,8 @@ pub struct Store {
     /// How processes wake each other.
     pub(crate) signals: Signals,
     clock: Arc<dyn Clock>,
-    /// Expired leases, as run and end, with the time since boot when that was seen first.
-    pub(crate) overdue: Mutex<HashMap<(String, i64), i64>>,
+    /// Expired leases, with the time since boot when that was seen first.
+    pub(crate) expired_leases: Mutex<HashMap<ExpiredLease, i64>>,
     /// Failures of sweeps that are in the log already.
     pub(crate) logged_failures: LoggedFailures,
     pub(crate) database: Database,
@@ -90,7 +91,7 @@ impl Store {
             liveness: Liveness::local(data.clone()),
             signals: Signals::Local(data.clone()),
             clock: Arc::new(SystemClock),
-            overdue: Mutex::default(),
+            expired_leases: Mutex::default(),
             logged_failures: LoggedFailures::default(),
             files: Files::in_folder(&data),
             data,
@@ -124,13 +125,6 @@ impl Store {
     /// The clock by which the processes of this queue agree on times.
     pub fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.clock)
-    }
-
-    /// A number that changes whenever another process, or this one, has committed. Costs microseconds.
-    ///
-    /// The fallback for lost datagrams: compare it about once a second.
-    pub fn version(&self) -> Result<i64, StoreError> {
-        self.database.version()
     }
 
     /// Whether the database takes writes.

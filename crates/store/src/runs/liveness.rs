@@ -1,9 +1,19 @@
 //! [`Liveness`]: how processes know without waiting for a lease that another one is gone.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::lock::{self, RunLock};
 use super::run::Proof;
+use crate::postgres::session::Session;
 use crate::tx::Registered;
-use crate::{DataDir, StoreError, clock};
+use crate::{DataDir, Now, Store, StoreError, StoreSettings, clock};
+
+/// Time in which a live process that lost every connection has a new one.
+const RECONNECT_GRACE: Duration = Duration::from_millis(700);
+/// The same after a restart of the server, when all processes come at a time.
+const RESTART_GRACE: Duration = Duration::from_secs(3);
 
 /// What shows that the process of a run is gone.
 pub(crate) enum Liveness {
@@ -13,6 +23,13 @@ pub(crate) enum Liveness {
         data: DataDir,
         /// The kernel's name for this boot.
         boot_id: String,
+    },
+    /// The connections of each process to the database, which all hold one lock.
+    Session {
+        /// The direct connection of this process.
+        session: Arc<Session>,
+        /// The number of this process's lock.
+        key: String,
     },
 }
 
@@ -24,10 +41,27 @@ impl Liveness {
         }
     }
 
-    /// What ends at the latest with all that it has registered. A run of another period is dead.
-    pub(crate) fn period(&self) -> &str {
+    #[expect(dead_code, reason = "made when the queue is on PostgreSQL")]
+    pub(crate) fn session(session: Arc<Session>) -> Self {
+        Self::Session {
+            key: session.key().number().to_string(),
+            session,
+        }
+    }
+
+    /// What a run is registered with, and cannot outlive: its boot, or the lock of its process.
+    pub(super) fn bound(&self) -> &str {
         match self {
             Self::Local { boot_id, .. } => boot_id,
+            Self::Session { key, .. } => key,
+        }
+    }
+
+    /// The name of this boot, where times since boot are those of this machine, and the name can be read.
+    pub(crate) fn boot_id(&self) -> Option<&str> {
+        match self {
+            Self::Local { boot_id, .. } => (boot_id != clock::UNKNOWN_BOOT).then_some(boot_id),
+            Self::Session { .. } => None,
         }
     }
 
@@ -35,19 +69,86 @@ impl Liveness {
     pub(super) fn prove(&self, run_id: &str) -> Result<Proof, StoreError> {
         match self {
             Self::Local { data, .. } => RunLock::take(data, run_id).map(Proof::Lock),
+            Self::Session { session, .. } => Ok(Proof::Session(session.prove(run_id))),
         }
     }
 
-    /// Whether the process of a run is known to be gone. Where that cannot be checked, the lease decides.
-    pub(super) fn is_gone(&self, registered: &Registered) -> bool {
+    /// How long an expired lease is still valid, so that a worker that was kept from its heartbeat can send it.
+    pub(super) fn patience(&self, settings: &StoreSettings) -> Duration {
+        let interval = settings.heartbeat_interval();
         match self {
-            Self::Local { data, boot_id } => {
-                registered.boot_id != *boot_id || is_unlocked(data, &registered.run_id)
+            Self::Local { .. } => interval,
+            Self::Session { .. } => interval.min(RESTART_GRACE),
+        }
+    }
+
+    /// What a lease in the database is shorter by than the setting, so that with the patience it is as long.
+    pub(super) fn lease_reserve(&self, settings: &StoreSettings) -> Duration {
+        match self {
+            Self::Local { .. } => Duration::ZERO,
+            Self::Session { .. } => self.patience(settings),
+        }
+    }
+
+    /// Extends the lease of a run without a transaction, where that is possible. Returns whether the run is registered.
+    pub(super) fn extend_lease(&self, run_id: &str, lease_until: i64) -> Option<bool> {
+        match self {
+            Self::Local { .. } => None,
+            Self::Session { session, .. } => session.extend_lease(run_id, lease_until),
+        }
+    }
+
+    /// Counts the interruptions in which no worker could send a heartbeat.
+    pub(super) fn generation(&self) -> u64 {
+        match self {
+            Self::Local { .. } => 0,
+            Self::Session { session, .. } => session.generation(),
+        }
+    }
+
+    /// Whether any run may be dead: the cheap question of each second.
+    pub(super) fn is_any_suspect(&self, now: Now) -> bool {
+        match self {
+            Self::Local { .. } => true,
+            Self::Session { session, .. } => session
+                .suspects(now.boot_ms)
+                .is_some_and(|suspects| !suspects.is_empty()),
+        }
+    }
+
+    /// The runs whose processes are known to be gone. May wait a moment to be sure.
+    pub(super) fn gone_runs(
+        &self,
+        now: Now,
+        registered: &[Registered],
+        settings: &StoreSettings,
+    ) -> HashSet<String> {
+        match self {
+            Self::Local { data, boot_id } => registered
+                .iter()
+                .filter(|run| run.boot_id != *boot_id || is_unlocked(data, &run.run_id))
+                .map(|run| run.run_id.clone())
+                .collect(),
+            Self::Session { session, .. } => {
+                let restart_grace = RESTART_GRACE.min(settings.heartbeat_interval());
+                disconnected_for_long(session, now, restart_grace).unwrap_or_default()
             }
         }
     }
 }
 
+impl Store {
+    /// Whether this process is one of those that look for dead processes and for what is due about each second. The others do so
+    /// every few seconds, in case those hang.
+    pub fn is_on_watch(&self) -> bool {
+        match &self.liveness {
+            Liveness::Local { .. } => true,
+            Liveness::Session { session, .. } => session.is_on_watch(),
+        }
+    }
+}
+
+/// Where a lock cannot be checked, the lease decides.
 fn is_unlocked(data: &DataDir, run_id: &str) -> bool {
     lock::is_free(data, run_id).unwrap_or_else(|error| {
         tracing::warn!(
@@ -56,4 +157,28 @@ fn is_unlocked(data: &DataDir, run_id: &str) -> bool {
         );
         false
     })
+}
+
+/// The runs that are without a connection twice, with time between to reconnect. `None` if this process itself lost its
+/// connection meanwhile: then others may have lost theirs with it.
+fn disconnected_for_long(
+    session: &Session,
+    now: Now,
+    restart_grace: Duration,
+) -> Option<HashSet<String>> {
+    let generation = session.generation();
+    let first = session.suspects(now.boot_ms)?;
+    if first.disconnected.is_empty() {
+        return None;
+    }
+
+    let since_restart = session
+        .since_reconnection()
+        .map_or(first.server_up, |since| since.min(first.server_up));
+    let grace = RECONNECT_GRACE.max(restart_grace.saturating_sub(since_restart));
+    std::thread::sleep(grace);
+
+    let second = session.suspects(now.boot_ms)?;
+    let is_same_connection = session.generation() == generation;
+    is_same_connection.then(|| &first.disconnected & &second.disconnected)
 }

@@ -33,24 +33,38 @@ impl AddAssign for Reclaimed {
     }
 }
 
+/// A lease that expired and was not extended since.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ExpiredLease {
+    run_id: String,
+    lease_until: i64,
+    /// An interruption in which heartbeats were not possible makes it another.
+    generation: u64,
+}
+
 impl Store {
     /// Finds runs that are dead — their process is known to be gone, or their lease has run out for a while — and
     /// returns their tasks. `own_run` is the caller's, which is alive by definition.
     pub fn reclaim_tasks(&self, now: Now, own_run: Option<&str>) -> Result<Reclaimed, StoreError> {
         let mut reclaimed = Reclaimed::default();
-        let mut overdue = HashMap::new();
-        for registered in self.read(|tx| tx.registered_runs())? {
-            if own_run == Some(&registered.run_id) {
-                continue;
-            }
-            if self.liveness.is_gone(&registered)
-                || self.is_long_overdue(now, &registered, &mut overdue)?
-            {
-                reclaimed +=
-                    self.write(|tx, effects| reclaim_run(tx, effects, now, &registered))?;
+        if !self.liveness.is_any_suspect(now) {
+            return Ok(reclaimed);
+        }
+
+        let mut registered = self.read(|tx| tx.registered_runs())?;
+        registered.retain(|run| own_run != Some(&run.run_id));
+        let gone = self.liveness.gone_runs(now, &registered, &self.settings);
+
+        let mut expired = HashMap::new();
+        for run in &registered {
+            if gone.contains(&run.run_id) || self.is_long_overdue(now, run, &mut expired)? {
+                reclaimed += self.write(|tx, effects| reclaim_run(tx, effects, now, run))?;
             }
         }
-        *self.overdue.lock().unwrap_or_else(PoisonError::into_inner) = overdue;
+        *self
+            .expired_leases
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = expired;
         Ok(reclaimed)
     }
 
@@ -71,14 +85,18 @@ impl Store {
         &self,
         now: Now,
         registered: &Registered,
-        overdue: &mut HashMap<(String, i64), i64>,
+        expired: &mut HashMap<ExpiredLease, i64>,
     ) -> Result<bool, StoreError> {
         if registered.lease_until >= now.boot_ms {
             return Ok(false);
         }
-        let lease = (registered.run_id.clone(), registered.lease_until);
+        let lease = ExpiredLease {
+            run_id: registered.run_id.clone(),
+            lease_until: registered.lease_until,
+            generation: self.liveness.generation(),
+        };
         let known = self
-            .overdue
+            .expired_leases
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get(&lease)
@@ -89,8 +107,9 @@ impl Store {
             self.check_writable()?;
             now.boot_ms
         };
-        overdue.insert(lease, since);
-        Ok(now.boot_ms - since >= self.settings.heartbeat_interval().as_millis() as i64)
+        expired.insert(lease, since);
+        let patience = self.liveness.patience(&self.settings);
+        Ok(now.boot_ms - since >= patience.as_millis() as i64)
     }
 }
 

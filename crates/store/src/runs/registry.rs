@@ -57,7 +57,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let new = NewRun {
             run_id: run.id(),
-            boot_id: self.liveness.period(),
+            boot_id: self.liveness.bound(),
             lease_until: self.lease_end(now),
             slots: settings.slots,
             model: &settings.model,
@@ -92,12 +92,16 @@ impl Store {
 
     /// Extends the lease of every claim of a run. An error [`StoreError::RunLost`] means that they were given to others.
     pub fn heartbeat(&self, now: Now, run: &WorkerRun) -> Result<(), StoreError> {
-        self.write(
-            |tx, _| match tx.extend_lease(run.id(), self.lease_end(now))? {
-                0 => Err(StoreError::RunLost),
-                _ => Ok(()),
-            },
-        )
+        let lease_end = self.lease_end(now);
+        let is_registered = match self.liveness.extend_lease(run.id(), lease_end) {
+            Some(is_registered) => is_registered,
+            None => self.write(|tx, _| Ok(tx.extend_lease(run.id(), lease_end)? > 0))?,
+        };
+        if is_registered {
+            Ok(())
+        } else {
+            Err(StoreError::RunLost)
+        }
     }
 
     /// Ends a run that has released its claims.
@@ -111,6 +115,7 @@ impl Store {
     }
 
     fn lease_end(&self, now: Now) -> i64 {
-        now.boot_ms + self.settings.lease.as_millis() as i64
+        let reserve = self.liveness.lease_reserve(&self.settings);
+        now.boot_ms + self.settings.lease.saturating_sub(reserve).as_millis() as i64
     }
 }

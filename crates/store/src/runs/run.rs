@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::lock::RunLock;
+use crate::postgres::session::SessionProof;
 use crate::{Store, StoreError};
 
 /// One run of a process that claims tasks: its random id, and what proves to the other processes that it lives.
@@ -17,6 +18,8 @@ pub struct WorkerRun {
 pub(super) enum Proof {
     /// A lock on a file.
     Lock(#[expect(dead_code, reason = "it is held, not read")] RunLock),
+    /// The connections of the process to the database.
+    Session(#[expect(dead_code, reason = "it is held, not read")] SessionProof),
 }
 
 impl WorkerRun {

@@ -3,7 +3,6 @@
 //! Deadlines are written in wall time, for clients to read, but are meant as lengths of time. Within a boot the time since boot
 //! shows how much of it has passed, whatever the wall clock says.
 
-use crate::clock::UNKNOWN_BOOT;
 use crate::tx::Tx;
 use crate::{Now, Store, StoreError};
 
@@ -16,14 +15,14 @@ impl Store {
     /// Checks whether the wall clock has jumped since the last check of any process, and moves every deadline with it. To be
     /// called before a deadline is set or read, and about once a second. Returns the milliseconds it jumped by.
     pub fn follow_clock(&self, now: Now) -> Result<Option<i64>, StoreError> {
-        if !self.knows_boot() {
-            // Another boot cannot be distinguished from a jump.
+        let Some(own_boot) = self.liveness.boot_id() else {
+            // Another boot cannot be distinguished from a jump. The clock of a database server has no such check.
             return Ok(None);
-        }
+        };
         let offset_ms = now.wall.ms() - now.boot_ms;
         let is_as_noted = |noted: Option<(String, i64)>| {
             noted.is_some_and(|(boot_id, noted_ms)| {
-                boot_id == self.liveness.period() && (offset_ms - noted_ms).abs() < DRIFT_MS
+                boot_id == own_boot && (offset_ms - noted_ms).abs() < DRIFT_MS
             })
         };
         if self.read(|tx| Ok(is_as_noted(tx.noted_clock()?)))? {
@@ -32,12 +31,10 @@ impl Store {
 
         let jumped_ms = self.write(|tx, _| {
             let jumped_ms = match tx.noted_clock()? {
-                Some((boot_id, noted_ms)) if boot_id == self.liveness.period() => {
-                    offset_ms - noted_ms
-                }
+                Some((boot_id, noted_ms)) if boot_id == own_boot => offset_ms - noted_ms,
                 _ => 0,
             };
-            tx.note_clock(self.liveness.period(), offset_ms)?;
+            tx.note_clock(own_boot, offset_ms)?;
             if jumped_ms.abs() < JUMP_MS {
                 return Ok(None);
             }
@@ -59,14 +56,13 @@ impl Store {
     /// Whether deadlines are those of this reading of the clock. Asked in the transaction that acts on them: another process may
     /// have moved them since.
     pub(crate) fn is_clock_noted(&self, tx: &Tx<'_>, now: Now) -> Result<bool, StoreError> {
+        let Some(own_boot) = self.liveness.boot_id() else {
+            return Ok(true);
+        };
         let offset_ms = now.wall.ms() - now.boot_ms;
         let is_noted = |(boot_id, noted_ms): (String, i64)| {
-            boot_id == self.liveness.period() && (offset_ms - noted_ms).abs() < JUMP_MS
+            boot_id == own_boot && (offset_ms - noted_ms).abs() < JUMP_MS
         };
-        Ok(!self.knows_boot() || tx.noted_clock()?.is_some_and(is_noted))
-    }
-
-    fn knows_boot(&self) -> bool {
-        self.liveness.period() != UNKNOWN_BOOT
+        Ok(tx.noted_clock()?.is_some_and(is_noted))
     }
 }

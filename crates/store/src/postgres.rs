@@ -1,0 +1,3 @@
+//! PostgreSQL: the queue of processes on many machines.
+
+pub(crate) mod session;
