@@ -1,9 +1,12 @@
 // The page in a real browser: `node page.mjs SCENARIO SETTINGS`. tests/e2e/page.rs starts the service and this program.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { exchange } from "./exchange.mjs";
 import { ask, choose, fits, inspect, open, openText, plant, segment, settings, waitForStage, withPage } from "./support.mjs";
 
 const scenarios = {
+  ...exchange,
+
   /** From a file to an edited text and its subtitles, and to nothing at all. */
   whole_way: () =>
     withPage(async (page, { requests }) => {

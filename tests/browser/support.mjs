@@ -101,18 +101,18 @@ export async function fits(page, name) {
 }
 
 /** Puts a finished job with a text of one's own into the browser's database, as if it had come from the server. */
-export async function plant(page, { name, segments, language = "en" }) {
+export async function plant(page, { name, segments, speakers = [], language = "en" }) {
   await page.evaluate(
-    async ([name, segments, language]) => {
+    async ([name, segments, speakers, language]) => {
       const request = indexedDB.open("steno", 1);
       const database = await new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
       const text = segments.map((segment) => segment.text).join(" ");
       const result = {
-        text, language, languages: [], language_probability: 1, duration_seconds: segments.at(-1).end, model: "base", warnings: [], segments,
+        text, language, languages: [], language_probability: 1, duration_seconds: segments.at(-1).end, model: "base", warnings: [], segments, speakers,
       };
       const job = {
-        id: "planted", name, type: "audio/wav", size: 1000, addedAt: Date.now(), stage: "completed", sent: 1, jobId: null, lastEventId: null,
-        options: { language: "auto", task: "transcribe", model: "", prompt: "", words: true }, progress: 1, position: null, etaSeconds: null,
+        id: "planted", name, address: null, type: "audio/wav", size: 1000, addedAt: Date.now(), stage: "completed", sent: 1, jobId: null, lastEventId: null,
+        options: { language: "auto", task: "transcribe", model: "", prompt: "", words: true, speakers: false }, fetch: null, progress: 1, position: null, etaSeconds: null,
         deadline: null, problem: null, live: [], result, isEdited: false, isOnServer: false,
       };
       const write = database.transaction("jobs", "readwrite");
@@ -120,7 +120,7 @@ export async function plant(page, { name, segments, language = "en" }) {
       await new Promise((resolve) => (write.oncomplete = resolve));
       database.close();
     },
-    [name, segments, language],
+    [name, segments, speakers, language],
   );
   await page.reload();
   await page.waitForSelector(".job-name");

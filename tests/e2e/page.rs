@@ -26,7 +26,7 @@ fn browser() -> Option<PathBuf> {
 fn program() -> Option<PathBuf> {
     let folder = foreign_client("node_modules")?.with_file_name("browser");
     std::fs::create_dir_all(&folder).unwrap();
-    for name in ["page.mjs", "support.mjs"] {
+    for name in ["page.mjs", "exchange.mjs", "support.mjs"] {
         let source = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("browser")
             .join(name);
@@ -174,6 +174,38 @@ fn the_page_shows_subtitles_over_a_video() {
 #[test]
 fn the_page_records_from_the_microphone() {
     check(&mut Settings::with_workers(1).start(), "record", &json!({}));
+}
+
+#[test]
+fn the_page_takes_dropped_and_pasted_files() {
+    check(
+        &mut Settings::with_workers(1).start(),
+        "drop_and_paste",
+        &json!({}),
+    );
+}
+
+#[test]
+fn the_page_copies_and_prints_the_whole_text() {
+    check(
+        &mut Settings::with_workers(1).start(),
+        "copy_and_print",
+        &json!({}),
+    );
+}
+
+#[test]
+fn the_page_shows_speakers_and_exports_their_new_names() {
+    check(
+        &mut Settings::with_workers(0).start(),
+        "speakers",
+        &json!({}),
+    );
+}
+
+#[test]
+fn the_page_polls_where_no_events_get_through() {
+    check(&mut Settings::with_workers(1).start(), "polling", &json!({}));
 }
 
 #[test]

@@ -2,6 +2,13 @@
 
 import type { JobStatus, Options } from "./types";
 
+/** The answer to an accepted submission. */
+interface Accepted {
+  job_id: string;
+  position: number | null;
+  ttl_deadline: string;
+}
+
 const KEY = "steno-key";
 
 /** Why a call failed, in the words of the server where it gave any. */
@@ -117,7 +124,7 @@ export async function upload(
   options: Options,
   onSent: (share: number) => void,
   signal: AbortSignal,
-): Promise<{ job_id: string; position: number | null; ttl_deadline: string; status: string }> {
+): Promise<Accepted> {
   for (;;) {
     const used = key();
     const answer = await send(id, recording, name, options, onSent, signal);
@@ -125,6 +132,30 @@ export async function upload(
     if (answer.status === 401 && (key() !== used || (await askForKey(used !== null)))) continue;
     throw problem(answer.status, answer.body, answer.retryAfter);
   }
+}
+
+/** Submits a recording that the server downloads. */
+export async function submitAddress(id: string, address: string, options: Options, signal: AbortSignal): Promise<Accepted> {
+  const response = await call("transcribe", {
+    method: "POST",
+    headers: { "content-type": "application/json", "idempotency-key": id },
+    body: JSON.stringify({ url: address, ...Object.fromEntries(fieldsOf(options)) }),
+    signal,
+  });
+  return (await response.json()) as Accepted;
+}
+
+/** The options that differ from the defaults, as fields. */
+function fieldsOf(options: Options): [name: string, value: string][] {
+  const fields: [string, string, boolean][] = [
+    ["language", options.language, options.language !== "auto"],
+    ["task", options.task, options.task !== "transcribe"],
+    ["model", options.model, options.model !== ""],
+    ["prompt", options.prompt, options.prompt.trim() !== ""],
+    ["word_timestamps", "true", options.words],
+    ["diarize", "true", options.speakers],
+  ];
+  return fields.filter(([, , isSet]) => isSet).map(([name, value]) => [name, value]);
 }
 
 /** `fetch` reports no progress of uploads. */
@@ -137,11 +168,7 @@ function send(
   signal: AbortSignal,
 ): Promise<{ status: number; body: string; retryAfter: string | null }> {
   const form = new FormData();
-  if (options.language !== "auto") form.append("language", options.language);
-  if (options.task !== "transcribe") form.append("task", options.task);
-  if (options.model) form.append("model", options.model);
-  if (options.prompt.trim()) form.append("prompt", options.prompt);
-  if (options.words) form.append("word_timestamps", "true");
+  for (const [name, value] of fieldsOf(options)) form.append(name, value);
   form.append("file", recording, name);
 
   return new Promise((resolve, reject) => {

@@ -5,7 +5,7 @@
 import { renderResult } from "./api";
 import { download, h, notify } from "./dom";
 import { clock } from "./time";
-import type { Job, Result } from "./types";
+import type { Job, Result, Segment } from "./types";
 
 const FORMATS: [format: string, extension: string, name: string][] = [
   ["text", "txt", "Text"],
@@ -78,9 +78,15 @@ export function printText(job: Job, result: Result): void {
     "div",
     { class: "sheet" },
     h("h1", { dir: "auto" }, job.name),
-    ...result.segments.map((segment) => h("p", { dir: "auto" }, h("span", { class: "at" }, clock(segment.start)), " ", segment.text)),
+    ...result.segments.map((segment, index) => h("p", { dir: "auto" }, h("span", { class: "at" }, clock(segment.start)), " ", named(segment, result.segments[index - 1]), segment.text)),
   );
   document.body.append(sheet);
   addEventListener("afterprint", () => sheet.remove(), { once: true });
   print();
+}
+
+/** The name of the speaker, where another one spoke before. */
+function named(segment: Segment, before: Segment | undefined): HTMLElement | null {
+  if (!segment.speaker || segment.speaker === before?.speaker) return null;
+  return h("b", {}, `${segment.speaker}: `);
 }

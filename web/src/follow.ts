@@ -2,12 +2,13 @@
 // last event; where streams do not get through, the status is polled.
 
 import { CallError, call, getJob } from "./api";
-import type { JobStatus, Segment } from "./types";
+import type { Fetch, JobStatus, Segment } from "./types";
 
 export interface Handlers {
   onStatus(status: JobStatus): void;
   onSegment(segment: Segment): void;
   onProgress(progress: number, etaSeconds: number | null): void;
+  onFetch(fetch: Fetch): void;
   onEventId(id: string): void;
   /** The server cannot be reached for now, or again. */
   onReach(isReached: boolean): void;
@@ -94,6 +95,9 @@ function deliver(message: Message, handlers: Handlers): boolean {
       handlers.onProgress(progress.progress, progress.eta_seconds);
       return false;
     }
+    case "fetch":
+      handlers.onFetch(data as Fetch);
+      return false;
     case "status":
     case "completed":
     case "failed":

@@ -25,7 +25,7 @@ export function intake(): HTMLElement {
     "div",
     { class: "drop" },
     h("p", { class: "drop-title" }, "Drop recordings here"),
-    h("p", { class: "hint" }, "Audio or video, any number of files or folders. You can also paste files."),
+    h("p", { class: "hint" }, "Audio or video, any number of files or folders. You can also paste files or an address."),
     h(
       "p",
       { class: "buttons" },
@@ -36,6 +36,7 @@ export function intake(): HTMLElement {
     record,
     files,
     folder,
+    addressForm(),
   );
   return h("section", { class: "intake", "aria-label": "Add recordings" }, zone, optionsForm());
 }
@@ -60,6 +61,7 @@ export function setUpDropping(): void {
   addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
     if (files.length > 0) take(files, false);
+    else if (!(event.target as Element).closest?.("input, textarea")) takeAddress(event.clipboardData?.getData("text/plain") ?? "");
   });
 }
 
@@ -75,6 +77,32 @@ function take(files: File[], isFolder: boolean): void {
   jobs.add(taken, options());
   if (location.hash.length > 1) location.hash = "";
   notify(taken.length === 1 ? `${taken[0]?.name} is added.` : `${taken.length} recordings are added.`);
+}
+
+function addressForm(): HTMLElement {
+  const address = h("input", { type: "text", inputmode: "url", id: "address", autocomplete: "off", spellcheck: "false", placeholder: "https://" });
+  const form = h(
+    "form",
+    { class: "address" },
+    h("label", { for: "address" }, "Or the address of a recording"),
+    h("p", {}, address, h("button", {}, "Add")),
+  );
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (takeAddress(address.value)) address.value = "";
+    else notify("This is no address of a recording. It begins with https:// or http://.");
+  });
+  return form;
+}
+
+/** Adds the recording at an http address. Returns false, and does nothing, for any other text. */
+function takeAddress(text: string): boolean {
+  const trimmed = text.trim();
+  if (!/^https?:\/\/\S+$/i.test(trimmed) || !URL.canParse(trimmed)) return false;
+  jobs.addAddress(new URL(trimmed), options());
+  if (location.hash.length > 1) location.hash = "";
+  notify("The recording is added.");
+  return true;
 }
 
 async function dropped(transfer: DataTransfer): Promise<{ files: File[]; hasFolder: boolean }> {
@@ -114,6 +142,8 @@ function optionsForm(): HTMLElement {
   const model = h("select", { id: "model" }, h("option", { value: "" }, "The server's default"));
   const words = h("input", { type: "checkbox", id: "words" });
   words.checked = saved.words;
+  const speakers = h("input", { type: "checkbox", id: "speakers" });
+  speakers.checked = saved.speakers;
   const prompt = h("textarea", { id: "prompt", rows: "2", maxlength: "2000", "aria-describedby": "prompt-hint" });
 
   const details = h(
@@ -130,6 +160,8 @@ function optionsForm(): HTMLElement {
       h("p", { class: "hint", id: "prompt-hint" }, "Spellings that the recording needs, as “Zoé Lefèvre, Steno”."),
       h("p", { class: "check" }, words, h("label", { for: "words" }, "Time every word")),
       h("p", { class: "hint" }, "Marks unsure words, lets you hear a single word, and makes better subtitles. Takes a little longer."),
+      h("p", { class: "check" }, speakers, h("label", { for: "speakers" }, "Label the speakers")),
+      h("p", { class: "hint" }, "Each speaker gets a letter and a colour; you can give them names in the text."),
     ),
   );
   // Asked for when it is needed: a server that wants a key should not ask for it before a recording is there.
@@ -146,7 +178,7 @@ async function fillModels(model: HTMLSelectElement): Promise<void> {
 }
 
 function savedOptions(): Options {
-  const defaults: Options = { language: "auto", task: "transcribe", model: "", prompt: "", words: true };
+  const defaults: Options = { language: "auto", task: "transcribe", model: "", prompt: "", words: true, speakers: false };
   try {
     return { ...defaults, ...(JSON.parse(localStorage.getItem(OPTIONS) ?? "{}") as Partial<Options>) };
   } catch {
@@ -163,5 +195,6 @@ function options(): Options {
     model: byId<HTMLSelectElement>("model").value,
     prompt: byId<HTMLTextAreaElement>("prompt").value,
     words: byId<HTMLInputElement>("words").checked,
+    speakers: byId<HTMLInputElement>("speakers").checked,
   };
 }

@@ -1,6 +1,6 @@
 // The jobs of this browser: their way from a file to a text. The views draw them and are told when they change.
 
-import { CallError, deleteJob, getJob, upload } from "./api";
+import { CallError, deleteJob, getJob, submitAddress, upload } from "./api";
 import * as db from "./db";
 import { follow } from "./follow";
 import type { Job, JobStatus, Options, Segment } from "./types";
@@ -50,39 +50,64 @@ export async function restore(): Promise<void> {
   uploadNext();
 }
 
-/** Takes recordings in. */
-export function add(files: File[], options: Options): Job[] {
-  const added = files.map((file): Job => {
-    const job: Job = {
-      id: crypto.randomUUID ? crypto.randomUUID() : randomId(),
-      name: file.name || "recording",
-      type: file.type,
-      size: file.size,
-      addedAt: Date.now(),
-      options: { ...options },
-      stage: "waiting",
-      sent: 0,
-      jobId: null,
-      lastEventId: null,
-      progress: 0,
-      position: null,
-      etaSeconds: null,
-      deadline: null,
-      problem: null,
-      live: [],
-      result: null,
-      isEdited: false,
-      isOnServer: false,
-    };
+/** Adds recordings that this browser has. */
+export function add(files: File[], options: Options): void {
+  const added = files.map((file) => {
+    const job = newJob(file.name || "recording", options, { type: file.type, size: file.size });
     recordings.set(job.id, file);
     void db.saveRecording(job.id, file);
     return job;
   });
+  enlist(added);
+}
+
+/** Adds a recording that the server downloads. */
+export function addAddress(address: URL, options: Options): void {
+  const file = decoded(address.pathname.split("/").filter(Boolean).at(-1) ?? "");
+  enlist([newJob(file || address.host, options, { address: address.href })]);
+}
+
+function newJob(name: string, options: Options, more: Partial<Job>): Job {
+  return {
+    id: crypto.randomUUID ? crypto.randomUUID() : randomId(),
+    name,
+    address: null,
+    type: "",
+    size: 0,
+    addedAt: Date.now(),
+    options: { ...options },
+    stage: "waiting",
+    sent: 0,
+    jobId: null,
+    lastEventId: null,
+    progress: 0,
+    position: null,
+    etaSeconds: null,
+    fetch: null,
+    deadline: null,
+    problem: null,
+    live: [],
+    result: null,
+    isEdited: false,
+    isOnServer: false,
+    ...more,
+  };
+}
+
+function enlist(added: Job[]): void {
   jobs = [...added, ...jobs];
   added.forEach(save);
   tell(null);
   uploadNext();
-  return added;
+}
+
+/** A part of an address as text; unchanged if it is not valid. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 /** `crypto.randomUUID` is there on secure origins alone. */
@@ -174,16 +199,20 @@ function uploadNext(): void {
 
 async function send(job: Job): Promise<void> {
   change(job, { stage: "uploading", sent: 0, problem: null });
-  const recording = await recordingOf(job.id);
-  if (!recording) {
+  const recording = job.address ? null : await recordingOf(job.id);
+  if (!recording && !job.address) {
     change(job, { stage: "refused", problem: "This browser no longer has the recording. Choose it again." });
     return;
   }
 
   const signal = start(job);
+  const submit = () =>
+    recording
+      ? upload(job.id, recording, job.name, job.options, (sent) => change(job, { sent }, false), signal)
+      : submitAddress(job.id, job.address ?? "", job.options, signal);
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const accepted = await upload(job.id, recording, job.name, job.options, (sent) => change(job, { sent }, false), signal);
+      const accepted = await submit();
       change(job, {
         stage: "pending",
         sent: 1,
@@ -220,6 +249,7 @@ async function watch(job: Job): Promise<void> {
         onStatus: (status) => apply(job, status),
         onSegment: (segment) => takeSegment(job, segment),
         onProgress: (progress, etaSeconds) => change(job, { progress, etaSeconds }),
+        onFetch: (fetch) => change(job, { fetch }),
         onEventId: (id) => (job.lastEventId = id),
         onReach: setReached,
       },
@@ -263,6 +293,7 @@ function apply(job: Job, status: JobStatus): void {
     position: status.position,
     etaSeconds: status.eta_seconds,
     progress: status.progress,
+    fetch: status.fetch ?? null,
     deadline: status.delete_after ?? status.ttl_deadline,
     problem: status.error ? status.error.message : null,
   });

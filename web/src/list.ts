@@ -3,7 +3,7 @@
 import { h, notify, setText } from "./dom";
 import * as jobs from "./jobs";
 import { bytes, clock, moment, span } from "./time";
-import type { Job } from "./types";
+import type { Fetch, Job } from "./types";
 
 /** The part of the page with all jobs. It keeps itself up to date while it is on the page. */
 export function list(): HTMLElement {
@@ -86,14 +86,17 @@ function rowOf(job: Job): { element: HTMLElement; update: () => void } {
 export function stateOf(job: Job): string {
   switch (job.stage) {
     case "waiting":
-      return `Waits to be uploaded, ${bytes(job.size)}`;
+      return job.address ? "Waits to be submitted" : `Waits to be uploaded, ${bytes(job.size)}`;
     case "uploading":
+      if (job.address) return "Sending the address to the server";
       return job.sent >= 1 ? "Uploaded, waits for the server" : `Uploading, ${Math.round(job.sent * 100)} % of ${bytes(job.size)}`;
     case "refused":
-      return "Not uploaded";
+      return job.address ? "Not accepted" : "Not uploaded";
     case "pending":
+      if (job.fetch) return fetchState(job.fetch);
       return job.position && job.position > 1 ? `In the queue, number ${job.position}` : "Next in the queue";
     case "processing": {
+      if (job.fetch) return fetchState(job.fetch);
       const eta = job.etaSeconds === null ? "" : `, about ${span(job.etaSeconds)} left`;
       return `Transcribing, ${Math.round(job.progress * 100)} %${eta}`;
     }
@@ -110,4 +113,13 @@ export function stateOf(job: Job): string {
 export function whereText(job: Job): string {
   if (!job.isOnServer) return "Deleted on the server.";
   return job.deadline ? `The server deletes it on ${moment(job.deadline)}.` : "The server deletes it within a day.";
+}
+
+/** How far the server's download of a recording is. */
+function fetchState(fetch: Fetch): string {
+  const received = fetch.total === null ? bytes(fetch.bytes) : `${bytes(fetch.bytes)} of ${bytes(fetch.total)}`;
+  if (fetch.problem === "no_courier") return "Waits for the server's downloads to run. The operator has to start steno-courier";
+  if (fetch.state === "waiting") return "Waits to be downloaded by the server";
+  if (fetch.state === "retrying") return `The download was interrupted after ${received}. Trying again`;
+  return `The server downloads it, ${received}`;
 }

@@ -2,6 +2,7 @@
 
 import { alignWords } from "./align";
 import { announce, h } from "./dom";
+import { speakerClass } from "./speakers";
 import { clock } from "./time";
 import type { Segment, Word } from "./types";
 import { VirtualList } from "./virtual";
@@ -45,6 +46,7 @@ export class Transcript {
     private segments: Segment[],
     private readonly isEditable: boolean,
     private readonly handlers: TranscriptHandlers,
+    private speakers: string[] = [],
   ) {
     this.inner = h("div", { class: "rows", role: "list", "aria-label": "Transcript" });
     this.element = h("div", { class: "transcript", tabindex: "-1" }, this.inner);
@@ -95,6 +97,12 @@ export class Transcript {
 
   setMarking(isOn: boolean): void {
     this.isMarkingUnsure = isOn;
+    this.list.renewAll();
+  }
+
+  /** Shows the names of speakers after a change. */
+  setSpeakers(speakers: string[]): void {
+    this.speakers = speakers;
     this.list.renewAll();
   }
 
@@ -252,7 +260,8 @@ export class Transcript {
     const edit = h("button", { type: "button", class: "edit", tabindex: "-1", "aria-label": `Edit the text at ${clock(segment.start)}` }, "Edit");
     edit.onclick = () => this.edit(index);
 
-    const row = h("div", { class: "row", role: "listitem", tabindex: index === this.current ? "0" : "-1" }, time, text, this.isEditable && edit);
+    const row = h("div", { class: "row", role: "listitem", tabindex: index === this.current ? "0" : "-1" }, this.speaker(index), time, text, this.isEditable && edit);
+    if (segment.speaker) row.classList.add(speakerClass(segment.speaker, this.speakers));
     row.onfocus = () => this.setCurrent(index);
     row.onkeydown = (event) => {
       if (event.target !== row || event.key !== "Enter") return;
@@ -262,6 +271,13 @@ export class Transcript {
     if (index === this.playing) row.setAttribute("aria-current", "true");
     if (index === this.matches[this.match]) row.classList.add("found");
     return row;
+  }
+
+  /** The name of the speaker, where another one spoke before. */
+  private speaker(index: number): HTMLElement | null {
+    const { speaker } = this.segments[index] as Segment;
+    if (!speaker || this.segments[index - 1]?.speaker === speaker) return null;
+    return h("p", { class: "speaker", dir: "auto" }, speaker);
   }
 
   private content(segment: Segment): DocumentFragment {

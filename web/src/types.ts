@@ -5,6 +5,7 @@ export interface Word {
   start: number;
   end: number;
   probability: number;
+  speaker?: string;
 }
 
 export interface Segment {
@@ -13,7 +14,15 @@ export interface Segment {
   end: number;
   text: string;
   language?: string;
+  /** Absent without speaker labels. */
+  speaker?: string;
   words?: Word[];
+}
+
+export interface Speaker {
+  speaker: string;
+  seconds: number;
+  turns: { start: number; end: number }[];
 }
 
 export interface Result {
@@ -23,6 +32,8 @@ export interface Result {
   model: string;
   warnings: { code: string; detail: string; start?: number; end?: number }[];
   segments: Segment[];
+  /** Absent without speaker labels. */
+  speakers?: Speaker[];
 }
 
 export type ServerStatus = "pending" | "processing" | "completed" | "failed";
@@ -39,6 +50,18 @@ export interface JobStatus {
   duration_seconds: number | null;
   error: { code: string; message: string } | null;
   result: Result | null;
+  /** The download of the recording; absent when it is here. */
+  fetch?: Fetch;
+}
+
+/** The download of a recording that was submitted by its address. */
+export interface Fetch {
+  state: "waiting" | "downloading" | "retrying";
+  bytes: number;
+  /** Null if it is not known. */
+  total: number | null;
+  /** `no_courier`, or why the last attempt failed. */
+  problem: string | null;
 }
 
 export interface Options {
@@ -47,6 +70,8 @@ export interface Options {
   model: string;
   prompt: string;
   words: boolean;
+  /** Whether to label who speaks. */
+  speakers: boolean;
 }
 
 /** Where a recording stands, as this page sees it. */
@@ -61,6 +86,8 @@ export interface Job {
   /** Made here. The server gets it as Idempotency-Key, so that an upload that is tried again makes no second job. */
   id: string;
   name: string;
+  /** Where the server downloads the recording; null for a file of this browser. */
+  address: string | null;
   type: string;
   size: number;
   addedAt: number;
@@ -74,6 +101,8 @@ export interface Job {
   progress: number;
   position: number | null;
   etaSeconds: number | null;
+  /** The download of the recording, while it lasts. */
+  fetch: Fetch | null;
   /** When the server deletes the job at the latest. */
   deadline: string | null;
   /** What went wrong, for a person. */

@@ -6,6 +6,7 @@ import * as jobs from "./jobs";
 import { languageName } from "./languages";
 import { stateOf } from "./list";
 import { type Player, playerOf } from "./player";
+import { speakerFields, speakersOf } from "./speakers";
 import { Transcript } from "./transcript";
 import type { Job, Result } from "./types";
 import { renderResult } from "./api";
@@ -110,16 +111,22 @@ function resultBody(job: Job, result: Result, body: HTMLElement): () => void {
     undo.disabled = !transcript.canUndo;
     redo.disabled = !transcript.canRedo;
   };
-  const transcript = new Transcript(result.segments, true, {
-    onPlay: (seconds) => player?.playAt(seconds),
-    onPause: () => player?.media.pause(),
-    onEdit: () => {
-      jobs.edited(job);
-      isStale = true;
-      scheduleCaptions();
-    },
-    onHistory: drawHistory,
-  });
+  const onEdit = () => {
+    jobs.edited(job);
+    isStale = true;
+    scheduleCaptions();
+  };
+  const speakers = speakersOf(result);
+  const transcript = new Transcript(
+    result.segments,
+    true,
+    { onPlay: (seconds) => player?.playAt(seconds), onPause: () => player?.media.pause(), onEdit, onHistory: drawHistory },
+    speakers,
+  );
+  const onRename = () => {
+    transcript.setSpeakers(speakersOf(result));
+    onEdit();
+  };
   undo.onclick = () => transcript.undo();
   redo.onclick = () => transcript.redo();
   drawHistory();
@@ -146,7 +153,7 @@ function resultBody(job: Job, result: Result, body: HTMLElement): () => void {
   };
 
   const playerPlace = h("div", { class: "player-place" });
-  const place = h("section", { class: "reader", "aria-label": "Text and player" }, playerPlace, tools(), transcript.element);
+  const place = h("section", { class: "reader", "aria-label": "Text and player" }, playerPlace, tools(), speakers.length > 0 && speakerFields(result, onRename), transcript.element);
   body.replaceChildren(facts(result), place, help());
   transcript.draw();
   const onKey = (event: KeyboardEvent) => keys(event);
@@ -154,7 +161,8 @@ function resultBody(job: Job, result: Result, body: HTMLElement): () => void {
 
   void jobs.recordingOf(job.id).then((recording) => {
     if (!recording || !place.isConnected) {
-      playerPlace.replaceChildren(h("p", { class: "hint" }, "This browser no longer has the recording, so it cannot be played."));
+      const reason = job.address ? "The server downloaded the recording" : "This browser no longer has the recording";
+      playerPlace.replaceChildren(h("p", { class: "hint" }, `${reason}, so it cannot be played here.`));
       return;
     }
     const isVideo = (recording.type || job.type).startsWith("video/");
