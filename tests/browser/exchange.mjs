@@ -1,6 +1,8 @@
 // Scenarios of the page about what goes in and out: dropped and pasted files, copied and printed text, speakers' names, polling.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { basename } from "node:path";
 import { choose, fits, inspect, open, openText, plant, segment, settings, waitForStage, withPage } from "./support.mjs";
 
@@ -12,6 +14,38 @@ export const exchange = {
         await page.evaluate(dispatch, [type, basename(settings.clip), readFileSync(settings.clip).toString("base64")]);
       }
       await page.waitForFunction(() => document.querySelectorAll(".job[data-stage='completed']").length === 2);
+    }),
+
+  /** The address of a recording, typed and pasted; one that is no address; one without a recording. */
+  address: () =>
+    withPage(async (page, { requests }) => {
+      const server = createServer((request, response) => {
+        const isThere = request.url.startsWith("/talks/");
+        response.writeHead(isThere ? 200 : 404).end(isThere ? readFileSync(settings.clip) : "");
+      });
+      await once(server.listen(0, "127.0.0.1"), "listening");
+      const root = `http://127.0.0.1:${server.address().port}`;
+
+      await page.fill("#address", "clip.opus");
+      await page.click("button:text-is('Add')");
+      await page.waitForSelector("text=This is no address of a recording.");
+      assert.equal(await page.locator(".job").count(), 0);
+
+      await page.fill("#address", ` ${root}/talks/Gespr%C3%A4ch.opus`);
+      await page.keyboard.press("Enter");
+      await waitForStage(page, "completed");
+      assert.equal(await page.textContent(".job-name"), "Gespräch.opus");
+      assert.equal(await page.inputValue("#address"), "");
+      await page.evaluate(paste, `${root}/talks/two.opus`);
+      await page.waitForFunction(() => document.querySelectorAll(".job[data-stage='completed']").length === 2);
+
+      await page.fill("#address", `${root}/lost.opus`);
+      await page.click("button:text-is('Add')");
+      await waitForStage(page, "failed");
+      assert.match(await page.textContent(".job[data-stage='failed'] .problem"), /404/);
+      await inspect(page, "addresses");
+      assert.ok(requests.every((url) => !url.startsWith(root)), "only the server downloads");
+      server.close();
     }),
 
   /** The whole text on the clipboard, and on paper. */
@@ -103,4 +137,11 @@ function dispatch([type, name, base64]) {
       ? new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true })
       : new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true, cancelable: true });
   document.body.dispatchEvent(event);
+}
+
+/** Runs in the page: pastes a text outside of any field. */
+function paste(text) {
+  const transfer = new DataTransfer();
+  transfer.setData("text/plain", text);
+  document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true, cancelable: true }));
 }

@@ -186,6 +186,18 @@ fn the_page_takes_dropped_and_pasted_files() {
 }
 
 #[test]
+fn the_page_takes_addresses_of_recordings() {
+    check(
+        &mut Settings::with_workers(1)
+            .with_courier()
+            .set("STENO_OUTBOUND_ALLOW", "127.0.0.0/8")
+            .start(),
+        "address",
+        &json!({}),
+    );
+}
+
+#[test]
 fn the_page_copies_and_prints_the_whole_text() {
     check(
         &mut Settings::with_workers(1).start(),
