@@ -15,6 +15,9 @@ use crate::engine::{Engine, Session, VERSION};
 use crate::task::{self, TaskContext};
 use crate::voices::Voices;
 
+/// What workers do. Recordings are fetched by couriers.
+const KINDS: [TaskKind; 3] = [TaskKind::Prepare, TaskKind::Transcribe, TaskKind::Diarize];
+
 /// The niceness of slots: heartbeats and the api's answers come before computing.
 const SLOT_NICENESS: i32 = 5;
 
@@ -68,7 +71,7 @@ struct Transcriber {
 
 impl TaskRunner for Transcriber {
     fn kinds(&self) -> &[TaskKind] {
-        &TaskKind::ALL
+        &KINDS
     }
 
     fn open_slot(&self) -> Box<dyn TaskSlot + '_> {
