@@ -120,16 +120,15 @@ impl<'a> Download<'a> {
                 return Err(error);
             }
 
-            self.pause(self.limits.pause * 2_u32.pow(broken_in_a_row - 1))
-                .await?;
+            let over = Instant::now() + self.limits.pause * 2_u32.pow(broken_in_a_row - 1);
+            if over >= self.end {
+                return Err(error);
+            }
+            self.pause_until(over).await?;
         }
     }
 
-    async fn pause(&mut self, pause: Duration) -> Result<(), DownloadError> {
-        let over = Instant::now() + pause;
-        if over >= self.end {
-            return Err(DownloadError::TimedOut);
-        }
+    async fn pause_until(&mut self, over: Instant) -> Result<(), DownloadError> {
         while Instant::now() < over {
             self.report()?;
             tokio::time::sleep_until(over.min(Instant::now() + REPORT_INTERVAL)).await;

@@ -40,6 +40,10 @@ pub(crate) async fn receive_json(
         );
         ApiError::new(ProblemCode::Malformed, detail)
     })?;
+    // A list would be joined to another address.
+    if members.get("url").is_some_and(|url| !url.is_string()) {
+        return Err(ApiError::invalid_option("url", "not a text"));
+    }
     let fields = members
         .into_iter()
         .filter_map(|(name, value)| Some((name, FieldValue::Text(as_field(value)?))));

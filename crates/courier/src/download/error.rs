@@ -71,7 +71,7 @@ impl DownloadError {
     /// Whether the same download may succeed in a few minutes.
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Outbound(error) => error.is_temporary(),
+            Self::Outbound(error) => may_recover(error),
             Self::Status(status) => matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504),
             Self::TooSlow | Self::TimedOut | Self::InvalidRange => true,
             Self::TooManyRedirects
@@ -95,5 +95,16 @@ impl DownloadError {
             Self::InvalidRange => true,
             _ => false,
         }
+    }
+}
+
+/// Whether the same download may succeed within a minute or two. Stricter than for webhooks, whose receivers may be repaired
+/// while their job lives.
+fn may_recover(error: &OutboundError) -> bool {
+    match error {
+        OutboundError::HeadersTooLarge | OutboundError::Protocol(_) | OutboundError::NoTls => false,
+        // What rustls finds wrong with a certificate.
+        OutboundError::Tls(error) => error.kind() != io::ErrorKind::InvalidData,
+        error => error.is_temporary(),
     }
 }
