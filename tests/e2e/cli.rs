@@ -332,11 +332,18 @@ fn a_watched_recording_that_is_refused_gets_a_line_for_programs() {
 
 #[test]
 fn doctor_finds_nothing_wrong_where_nothing_is() {
-    let service = Settings::with_workers(1).start();
+    let service = Settings::with_workers(1).with_courier().start();
     let data = service.data();
     let (code, findings, log) = service.cli(&["doctor", "--data", data.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{findings}{log}");
-    for subject in ["programs", "processor", "weights", "data", "server"] {
+    for subject in [
+        "programs",
+        "processor",
+        "weights",
+        "data",
+        "server",
+        "courier",
+    ] {
         assert!(
             findings
                 .lines()

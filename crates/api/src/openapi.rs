@@ -155,6 +155,8 @@ pub(crate) struct Readiness {
     pub(crate) version: String,
     /// Those that run now, the first started first.
     pub(crate) workers: Vec<Worker>,
+    /// Couriers that run now. Without one, webhooks and recordings by address wait.
+    pub(crate) couriers: u64,
 }
 
 /// A worker.

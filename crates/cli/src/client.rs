@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::{Map, Value};
 use steno_models::openai::ModelList;
-use steno_models::{Format, JobAccepted, JobId, JobList, JobStatus, Status};
+use steno_models::{Format, JobAccepted, JobId, JobList, JobStatus, Status, WebAddress};
 use ureq::http::Response;
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body, Proxy, RequestBuilder, SendBody};
@@ -144,6 +145,31 @@ impl Client {
         }
     }
 
+    /// Submits a recording that the server fetches.
+    pub(crate) fn submit_url(
+        &self,
+        options: &[(&str, String)],
+        url: &WebAddress,
+    ) -> anyhow::Result<JobAccepted> {
+        let mut document: Map<String, Value> = options
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone().into()))
+            .collect();
+        document.insert("url".to_owned(), url.as_str().into());
+        let key = Uuid::new_v4().to_string();
+        let document = Value::Object(document).to_string();
+        let address = format!("{}/transcribe", self.base);
+
+        let answer = self.patiently(|| {
+            let request = self
+                .authorized(self.agent.post(&address))
+                .header("idempotency-key", &key)
+                .header("content-type", "application/json");
+            read(request.send(&document)?)
+        })?;
+        Ok(parse(&answer)?)
+    }
+
     /// The job as it is.
     pub(crate) fn status(&self, job: &JobId) -> Result<JobStatus, CallError> {
         // Without retries: a person who checks wants an answer at once.
@@ -261,6 +287,16 @@ impl Client {
 
     /// Whether a worker is registered; `None` where the server does not say.
     pub(crate) fn has_workers(&self) -> Option<bool> {
+        let readiness = self.readiness()?;
+        Some(!readiness.get("workers")?.as_array()?.is_empty())
+    }
+
+    /// Whether a courier is registered; `None` where the server does not say.
+    pub(crate) fn has_couriers(&self) -> Option<bool> {
+        Some(self.readiness()?.get("couriers")?.as_u64()? > 0)
+    }
+
+    fn readiness(&self) -> Option<Value> {
         let answer = read(
             self.agent
                 .get(format!("{}/readyz", self.base))
@@ -268,8 +304,7 @@ impl Client {
                 .ok()?,
         )
         .ok()?;
-        let readiness: serde_json::Value = serde_json::from_slice(&answer).ok()?;
-        Some(!readiness.get("workers")?.as_array()?.is_empty())
+        serde_json::from_slice(&answer).ok()
     }
 
     /// Names of the weights a job may ask for, the default first.

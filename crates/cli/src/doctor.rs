@@ -95,6 +95,7 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> anyhow::Result<()> {
     ));
     findings.push(data_folder(&arguments.data));
     findings.push(server(arguments));
+    findings.extend(courier(arguments));
     for finding in &findings {
         if arguments.json {
             print::line(&serde_json::to_string(finding)?);
@@ -127,14 +128,17 @@ fn programs() -> Finding {
         .ok()
         .and_then(|own| own.parent().map(Path::to_owned))
         .unwrap_or_default();
-    let missing: Vec<_> = ["steno-api", "steno-worker"]
+    let missing: Vec<_> = ["steno-api", "steno-worker", "steno-courier"]
         .into_iter()
         .filter(|name| !folder.join(name).exists())
         .collect();
     if missing.is_empty() {
         return Finding::ok(
             "programs",
-            format!("steno-api and steno-worker are in {}", folder.display()),
+            format!(
+                "steno-api, steno-worker and steno-courier are in {}",
+                folder.display()
+            ),
         );
     }
     let found = format!(
@@ -357,6 +361,18 @@ fn server(arguments: &DoctorArguments) -> Finding {
         }
         Err(error) => Finding::fail("server", format!("{url} is not ready"), error.to_string()),
     }
+}
+
+/// What goes out: recordings by address, and webhooks. `None` where no server says.
+fn courier(arguments: &DoctorArguments) -> Option<Finding> {
+    if arguments.server.client().has_couriers()? {
+        return Some(Finding::ok("courier", "one runs"));
+    }
+    Some(Finding::warn(
+        "courier",
+        "none runs: recordings are not fetched from addresses, and webhooks wait",
+        "start steno-courier with the data folder of the server; steno up does it",
+    ))
 }
 
 #[cfg(test)]

@@ -103,6 +103,9 @@ impl Progress {
 
     /// Shows the progress of a job.
     pub(crate) fn show_status(&self, job: &JobStatus) {
+        if let Some(fetch) = job.fetch.as_ref().filter(|fetch| fetch.bytes > 0) {
+            return self.show_bytes("fetching", fetch.bytes, fetch.total);
+        }
         self.style("{msg:<12} {bar:30} {percent} %");
         self.bar
             .set_message(format!("{}{}", self.name, describe(job)));
@@ -124,6 +127,7 @@ impl Progress {
 
 fn describe(job: &JobStatus) -> String {
     match (job.status, job.position, job.eta_seconds) {
+        (Status::Pending, ..) if job.fetch.is_some() => "waiting for its recording".to_owned(),
         (Status::Pending, Some(position), _) => format!("waiting, {position}."),
         (Status::Pending, None, _) => "waiting".to_owned(),
         (_, _, Some(seconds)) => format!("transcribing, about {} left", duration(seconds)),

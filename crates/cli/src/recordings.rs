@@ -1,4 +1,4 @@
-//! Which recordings the arguments of a command mean: files, folders, patterns, and `-` for standard input.
+//! Which recordings the arguments of a command mean: files, folders, patterns, addresses, and `-` for standard input.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -6,6 +6,7 @@ use std::io::{self, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use steno_models::WebAddress;
 
 use crate::print;
 
@@ -28,17 +29,20 @@ const SYSTEM_FOLDERS: [&str; 4] = [
 /// A recording to transcribe.
 #[derive(Debug)]
 pub(crate) struct Recording {
-    /// Where it is. Of standard input: `stdin`, in the current folder.
+    /// Where it is. Of standard input: `stdin`, in the current folder; of an address: the name at its end, there.
     pub(crate) path: PathBuf,
     /// What came over standard input, which has to be sent again if the server asks for it.
     pub(crate) spooled: Option<fs::File>,
+    /// From where the server fetches it.
+    pub(crate) url: Option<WebAddress>,
 }
 
 impl Recording {
-    fn at(path: PathBuf) -> Self {
+    pub(crate) fn at(path: PathBuf) -> Self {
         Self {
             path,
             spooled: None,
+            url: None,
         }
     }
 
@@ -66,6 +70,8 @@ pub(crate) fn find(arguments: &[PathBuf]) -> anyhow::Result<Vec<Recording>> {
     for argument in arguments {
         if argument.as_os_str() == "-" {
             found.push(read_standard_input()?);
+        } else if is_address(argument) {
+            found.push(at_address(argument)?);
         } else if argument.is_dir() {
             let inside = in_folder(argument)
                 .with_context(|| format!("cannot list the folder {}", print::name(argument)))?;
@@ -84,8 +90,9 @@ pub(crate) fn find(arguments: &[PathBuf]) -> anyhow::Result<Vec<Recording>> {
     }
     let mut seen = Vec::new();
     found.retain(|recording| {
-        let is_new = !seen.contains(&recording.path);
-        seen.push(recording.path.clone());
+        let identity = (recording.path.clone(), recording.url.clone());
+        let is_new = !seen.contains(&identity);
+        seen.push(identity);
         is_new
     });
     Ok(found)
@@ -155,7 +162,45 @@ fn read_standard_input() -> anyhow::Result<Recording> {
     Ok(Recording {
         path: PathBuf::from("stdin"),
         spooled: Some(spooled),
+        url: None,
     })
+}
+
+fn is_address(argument: &Path) -> bool {
+    let text = argument.to_string_lossy();
+    text.starts_with("http://") || text.starts_with("https://")
+}
+
+/// The error repeats nothing: an address may hold a secret.
+fn at_address(argument: &Path) -> anyhow::Result<Recording> {
+    let url: WebAddress = argument
+        .to_string_lossy()
+        .parse()
+        .context("cannot use the address of a recording")?;
+    Ok(Recording {
+        path: PathBuf::from(name_of(&url)),
+        spooled: None,
+        url: Some(url),
+    })
+}
+
+/// The last part of an address's path, as the name of a file.
+fn name_of(url: &WebAddress) -> String {
+    let target = url.path_and_query();
+    let path = target.split('?').next().unwrap_or_default();
+    let name = path.rsplit('/').find(|part| !part.is_empty());
+    let known: String = name
+        .unwrap_or_default()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+        .collect();
+    let known = known.trim_start_matches(['.', '-']);
+
+    if known.is_empty() {
+        "recording".to_owned()
+    } else {
+        known.to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -201,6 +246,24 @@ mod tests {
     }
 
     #[test]
+    fn addresses_are_named_after_the_end_of_their_path() {
+        let check = |address: &str, name: &str| {
+            let found = find(&[PathBuf::from(address)]).unwrap();
+            assert_eq!(found[0].path, PathBuf::from(name), "{address}");
+            assert!(found[0].url.is_some());
+        };
+        check("https://example.org/a/talk.mp3?token=x", "talk.mp3");
+        check("http://example.org/talks/", "talks");
+        check("https://example.org", "recording");
+        check("https://example.org/..%2f..%2fetc", "2f..2fetc");
+        let both = ["https://a.org/talk.mp3", "https://b.org/talk.mp3"].map(PathBuf::from);
+        assert_eq!(find(&both).unwrap().len(), 2);
+
+        let refused = find(&[PathBuf::from("https://me:secret@a.org/")]).unwrap_err();
+        assert!(!format!("{refused:#}").contains("secret"));
+    }
+
+    #[test]
     fn hidden_files_and_folders_of_the_system_are_passed_over() {
         let root = tempfile::tempdir().unwrap();
         let hidden = [
@@ -228,6 +291,7 @@ mod tests {
         let recording = Recording {
             path: PathBuf::from("stdin"),
             spooled: Some(spooled),
+            url: None,
         };
         for _ in 0..2 {
             let (file, length) = recording.open().unwrap();

@@ -12,7 +12,7 @@ use std::thread;
 use anyhow::bail;
 use clap::Args;
 use serde_json::json;
-use steno_models::{Format, JobId, Warning};
+use steno_models::{Format, JobAccepted, JobId, Warning};
 
 use self::options::OptionArguments;
 use self::whole_file::WholeFile;
@@ -22,14 +22,14 @@ use crate::formats::{FormatArguments, Target, refuse_taken};
 use crate::interrupt::Unfinished;
 use crate::local::LocalServer;
 use crate::print;
-use crate::progress::Board;
+use crate::progress::{Board, Progress};
 use crate::recordings::{self, Recording};
 use crate::server::ServerArguments;
 
 /// Arguments of `steno transcribe`.
 #[derive(Args, Debug)]
 pub(crate) struct TranscribeArguments {
-    /// Recordings: files, folders, patterns such as 'talks/*.mp3'; - is standard input.
+    /// Recordings: files, folders, patterns such as 'talks/*.mp3', addresses that the server fetches; - is standard input.
     #[arg(required_unless_present = "watch")]
     recordings: Vec<PathBuf>,
     /// Transcribe what is in this folder and what comes into it, until Ctrl-C; transcripts go beside the recordings.
@@ -82,7 +82,14 @@ pub(crate) fn transcribe(arguments: &TranscribeArguments) -> anyhow::Result<()> 
         return Ok(());
     }
 
-    let local = if arguments.local || arguments.server.is_absent() {
+    let is_local = arguments.local || arguments.server.is_absent();
+    let has_address = |(recording, _): &(Recording, _)| recording.url.is_some();
+    if is_local && work.iter().flatten().any(has_address) {
+        bail!(
+            "only a server fetches a recording from its address: start one with steno up, or name it with --url"
+        );
+    }
+    let local = if is_local {
         Some(Arc::new(LocalServer::start(arguments.options.model())?))
     } else {
         None
@@ -265,28 +272,11 @@ impl Runner<'_> {
     ) -> anyhow::Result<Vec<Warning>> {
         let name = print::name(&recording.path);
         let progress = self.board.add(&name);
-        let (_, length) = recording
-            .open()
-            .map_err(|error| anyhow::anyhow!("cannot read the recording: {error}"))?;
-        let problem = RefCell::new(None);
-        let open = || {
-            let (file, _) = recording.open()?;
-            Ok(progress.upload(
-                WholeFile {
-                    file,
-                    left: length,
-                    problem: &problem,
-                },
-                length,
-            ))
+        let submitted = match &recording.url {
+            Some(url) => self.client.submit_url(&self.options, url),
+            None => self.upload(recording, &progress),
         };
-        let submitted = self.client.submit(&self.options, length, open);
-        // Otherwise it would look as if the server had gone away.
-        if let Some(problem) = problem.take() {
-            progress.finish();
-            bail!("cannot read the recording: {problem}");
-        }
-        let id = submitted?.job_id;
+        let id = submitted.inspect_err(|_| progress.finish())?.job_id;
         *job = Some(id);
 
         let again = self
@@ -308,6 +298,30 @@ impl Runner<'_> {
             self.board.say(&format!("{name}: wrote {written}"));
         }
         delivered
+    }
+
+    fn upload(&self, recording: &Recording, progress: &Progress) -> anyhow::Result<JobAccepted> {
+        let (_, length) = recording
+            .open()
+            .map_err(|error| anyhow::anyhow!("cannot read the recording: {error}"))?;
+        let problem = RefCell::new(None);
+        let open = || {
+            let (file, _) = recording.open()?;
+            Ok(progress.upload(
+                WholeFile {
+                    file,
+                    left: length,
+                    problem: &problem,
+                },
+                length,
+            ))
+        };
+        let submitted = self.client.submit(&self.options, length, open);
+        // Otherwise it would look as if the server had gone away.
+        if let Some(problem) = problem.take() {
+            bail!("cannot read the recording: {problem}");
+        }
+        submitted
     }
 }
 

@@ -80,20 +80,14 @@ pub(super) fn watch(runner: &Runner<'_>, folder: &Path) -> anyhow::Result<()> {
                     if !seen.is_ready(&path, look, &written_at(&targets)) {
                         continue;
                     }
-                    let recording = Recording {
-                        path,
-                        spooled: None,
-                    };
+                    let recording = Recording::at(path);
                     match refuse_taken(targets.iter()) {
                         Ok(()) => work.push((recording, targets)),
                         Err(error) => runner.refuse(&recording, error),
                     }
                 }
                 Err(error) if seen.is_ready(&path, look, &[None]) => {
-                    let recording = Recording {
-                        path,
-                        spooled: None,
-                    };
+                    let recording = Recording::at(path);
                     runner.refuse(&recording, error);
                 }
                 Err(_) => {}

@@ -73,6 +73,11 @@ impl Store {
         self.read(|tx| tx.registered_workers())
     }
 
+    /// How many couriers are registered.
+    pub fn count_couriers(&self) -> Result<u64, StoreError> {
+        self.read(|tx| tx.count_runs(RunRole::Courier.as_str()))
+    }
+
     /// Announces which weights jobs may ask for. It replaces what another worker announced: the workers of one data folder
     /// share their weights.
     pub fn announce_models(&self, names: &[String]) -> Result<(), StoreError> {

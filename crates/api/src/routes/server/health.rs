@@ -35,16 +35,21 @@ pub(crate) async fn get_health() -> HttpResponse {
             "status": "ready",
             "version": "0.1.0 (f0de877a1b, x86_64)",
             "workers": [{"slots": 2, "model": "base", "version": "0.1.0 (f0de877a1b, x86_64)"}],
+            "couriers": 1,
         })),
         (status = 503, description = "`not_ready`", body = Problem, content_type = "application/problem+json"),
         (status = 507, description = "`disk_reserve`", body = Problem, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn get_readiness(state: web::Data<ApiState>) -> Result<HttpResponse, ApiError> {
-    let (free, workers) = state
+    let (free, workers, couriers) = state
         .call_store(|store| {
             store.check_writable()?;
-            Ok((store.data().free_bytes()?, store.registered_workers()?))
+            Ok((
+                store.data().free_bytes()?,
+                store.registered_workers()?,
+                store.count_couriers()?,
+            ))
         })
         .await?;
 
@@ -74,5 +79,6 @@ pub(crate) async fn get_readiness(state: web::Data<ApiState>) -> Result<HttpResp
         status: "ready",
         version,
         workers: workers.collect(),
+        couriers,
     }))
 }
