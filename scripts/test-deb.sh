@@ -99,20 +99,20 @@ for _ in 1 2 3 4 5 6 7; do
 done
 say "the worker was back after kill -9, ms:$took"
 [ "$(tr ' ' '\n' <<<"$took" | sort -n | sed -n 5p)" -le 2000 ] || fail "half of the times it took more than 2 s"
-for unit in steno-api.service steno-worker@.service; do
+for unit in steno-api.service steno-worker@.service steno-courier.service; do
   mkdir -p "$root/etc/systemd/system/$unit.d"
   printf '[Service]\nWatchdogSec=4\nTimeoutAbortSec=2\n' >"$root/etc/systemd/system/$unit.d/quick.conf"
 done
 inside systemctl daemon-reload
-inside systemctl restart steno-api steno-worker@1
-for unit in steno-api steno-worker@1; do
+inside systemctl restart steno-api steno-worker@1 steno-courier
+for unit in steno-api steno-worker@1 steno-courier; do
   frozen=$(pid_of "$unit")
   inside kill -STOP "$frozen"
   until_so 30 "the watchdog ends a frozen $unit" is_another "$unit" "$frozen"
 done
 rm -r "$root"/etc/systemd/system/steno-*.service.d
 inside systemctl daemon-reload
-inside systemctl restart steno-api steno-worker@1
+inside systemctl restart steno-api steno-worker@1 steno-courier
 until_so 10 "the api is back" get /readyz
 job=$(upload long.opus)
 until_so 30 "a long job begins" has_begun "$job"
@@ -121,6 +121,35 @@ inside systemctl stop steno-worker@1
 inside systemctl start steno-worker@1
 until_so 120 "a job goes on after a stop" is_completed "$job"
 get "/transcribe/$job?keep=true" | grep -q '"attempts":1' || fail "a stop has cost an attempt"
+
+say "a recording by address"
+# A server of one file, in what a minimal Debian has.
+cat >"$root/root/origin.pl" <<'PERL'
+use IO::Socket::INET;
+my $server = IO::Socket::INET->new(Listen => 5, LocalAddr => "127.0.0.1:8099", ReuseAddr => 1) or die;
+open my $file, "<:raw", "/root/clip.opus" or die;
+my $body = do { local $/; <$file> };
+while (my $client = $server->accept) {
+  while (<$client>) { last if /^\r\n$/ }
+  print $client "HTTP/1.1 200 OK\r\ncontent-length: " . length($body) . "\r\n\r\n$body";
+  close $client;
+}
+PERL
+inside systemd-run --quiet --unit=origin perl /root/origin.pl
+by_address() {
+  inside curl --silent --fail -H 'content-type: application/json' -d '{"url": "http://127.0.0.1:8099/clip.opus", "language": "en"}' \
+    http://127.0.0.1:8080/transcribe | grep -oE '[0-9a-f]{8}-[0-9a-f-]{27}' | head -1
+}
+has_reason() { get "/transcribe/$1" | grep -q "\"reason\":\"$2\""; }
+job=$(by_address)
+until_so 20 "a loopback address is refused" has_reason "$job" address_refused
+echo "STENO_OUTBOUND_ALLOW=127.0.0.1" >>"$root/etc/steno/steno.env"
+inside systemctl restart steno-courier
+job=$(by_address)
+until_so 60 "a recording is fetched from an address that is allowed" is_completed "$job"
+inside systemctl stop origin
+sed -i /STENO_OUTBOUND_ALLOW=/d "$root/etc/steno/steno.env"
+inside systemctl restart steno-courier
 
 say "socket activation"
 inside systemctl stop steno-api

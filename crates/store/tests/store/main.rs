@@ -6,6 +6,7 @@ mod coverage;
 mod deletion;
 mod deliveries;
 mod fence;
+mod fetch;
 mod folder;
 mod guards;
 mod liveness;

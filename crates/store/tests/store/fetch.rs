@@ -1,0 +1,102 @@
+//! `fetch` tasks: the recording of a job comes later than the job.
+
+use steno_models::{FetchState, JobId, Status, TombstoneReason};
+use steno_store::{
+    FetchNoted, FetchProgress, FetchTask, JobAudio, NewJob, StoredAudio, Submission, TaskInput,
+    TaskOutput,
+};
+
+use crate::support::Fixture;
+
+fn submit(f: &Fixture) -> JobId {
+    let audio = JobAudio::at_url(FetchTask {
+        url: "https://example.org/talk".parse().unwrap(),
+        max_bytes: 1000,
+        max_stored_bytes: None,
+    });
+    let job = NewJob {
+        audio,
+        ..f.new_job(b"")
+    };
+    match f.submit_job(job) {
+        Submission::Accepted(accepted) => accepted.job_id,
+        other => panic!("not accepted: {other:?}"),
+    }
+}
+
+fn download(f: &Fixture) -> StoredAudio {
+    let files = f.store.files();
+    let mut upload = files.begin_upload(JobId::random(), 0).unwrap();
+    upload.write(b"RIFF").unwrap();
+    upload.store().unwrap()
+}
+
+fn progress(bytes: u64) -> FetchProgress {
+    FetchProgress {
+        bytes,
+        total: Some(400),
+        problem: None,
+    }
+}
+
+#[test]
+fn a_job_waits_for_its_recording_and_then_for_a_worker() {
+    let f = Fixture::new();
+    let job = submit(&f);
+    let waiting = f.status(job).fetch.unwrap();
+    assert_eq!(waiting.problem.as_deref(), Some("no_courier"));
+    assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
+
+    let run = f.worker();
+    let claim = f.claim(&run);
+    assert!(matches!(claim.task, TaskInput::Fetch(_)));
+    let noted = f.store.note_fetch(&claim, &progress(4), Some(400));
+    assert_eq!(noted.unwrap(), FetchNoted::Stored);
+    let status = f.status(job);
+    let fetch = status.fetch.unwrap();
+    assert_eq!(status.status, Status::Pending);
+    assert_eq!((fetch.state, fetch.bytes), (FetchState::Downloading, 4));
+    let noted = f.store.note_fetch(&claim, &progress(5), Some(399));
+    assert_eq!(noted.unwrap(), FetchNoted::QuotaExceeded(399));
+
+    let stored = download(&f);
+    assert!(f.finish(&claim, &TaskOutput::Fetched(stored.fetched())));
+    stored.keep();
+    assert_eq!(f.status(job).fetch, None);
+    assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
+    assert_eq!(f.files().len(), 1);
+    assert!(f.complete(&f.claim(&run), "text"));
+    assert_eq!(f.status(job).status, Status::Completed);
+    assert!(f.files().is_empty());
+}
+
+#[test]
+fn a_download_of_a_deleted_job_is_dropped() {
+    let f = Fixture::new();
+    let job = submit(&f);
+    let claim = f.claim(&f.worker());
+    let reason = TombstoneReason::Deleted;
+    assert!(f.store.delete_job(f.now(), None, job, reason).unwrap());
+
+    let noted = f.store.note_fetch(&claim, &progress(4), None);
+    assert_eq!(noted.unwrap(), FetchNoted::ClaimLost);
+    let stored = download(&f);
+    assert!(!f.finish(&claim, &TaskOutput::Fetched(stored.fetched())));
+    drop(stored);
+    assert!(f.files().is_empty());
+}
+
+#[test]
+fn the_downloads_of_a_dead_courier_do_not_wait_for_each_other() {
+    let f = Fixture::new();
+    let jobs = [submit(&f), submit(&f)];
+    let dead = f.worker();
+    let claims = [f.claim(&dead), f.claim(&dead)];
+    assert_ne!(claims[0].job_id, claims[1].job_id);
+    drop(dead);
+    f.store.reclaim_tasks(f.now(), None).unwrap();
+
+    let run = f.worker();
+    let again = [f.claim(&run), f.claim(&run)];
+    assert!(again.iter().all(|claim| jobs.contains(&claim.job_id)));
+}
