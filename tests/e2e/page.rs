@@ -217,7 +217,11 @@ fn the_page_shows_speakers_and_exports_their_new_names() {
 
 #[test]
 fn the_page_polls_where_no_events_get_through() {
-    check(&mut Settings::with_workers(1).start(), "polling", &json!({}));
+    check(
+        &mut Settings::with_workers(1).start(),
+        "polling",
+        &json!({}),
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Parser;
 use ipnet::IpNet;
 use steno_settings::{LogSettings, QueueSettings, parse_bytes, parse_duration, parse_network};
-use steno_store::StoreSettings;
+use steno_store::{Place, StoreError, StoreSettings};
 
 use crate::model_names::{ModelAlias, parse_alias};
 
@@ -124,6 +124,18 @@ impl Config {
             .api_keys_file
             .or(credential.filter(|path| path.exists()));
         self
+    }
+
+    /// Where the queue is.
+    pub fn place(&self) -> Result<Place, StoreError> {
+        let QueueSettings { data, database, .. } = &self.queue;
+        let password_file = database.password_file();
+        Place::new(
+            data,
+            database.url(),
+            password_file.as_deref(),
+            database.ca_file(),
+        )
     }
 
     /// What the store needs to know.

@@ -42,15 +42,23 @@ fn main() -> ExitCode {
     }
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
-    let store = Store::open(&config.queue.data, config.store_settings()).with_context(|| {
-        format!(
-            "cannot open the data folder {} (STENO_DATA)",
-            config.queue.data.display()
-        )
-    })?;
+/// Opens the queue on a thread for calls that block.
+async fn open(config: Config) -> anyhow::Result<Store> {
+    let opening = tokio::task::spawn_blocking(move || {
+        let store = Store::open(config.place()?, config.store_settings()).with_context(|| {
+            format!(
+                "cannot open the queue with the data folder {} (STENO_DATA)",
+                config.queue.data.display()
+            )
+        })?;
+        store.compare_settings()?;
+        Ok(store)
+    });
+    opening.await?
+}
 
-    store.compare_settings()?;
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let store = open(config.clone()).await?;
     let clock = store.clock();
     let server = steno_api::bind(config, Arc::new(store), clock)?;
     let mut terminate = signal(SignalKind::terminate())?;

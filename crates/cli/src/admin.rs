@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use steno_models::{JobId, Status, Timestamp, TombstoneReason};
 use steno_settings::{QueueSettings, parse_duration};
-use steno_store::{InspectedJob, JobFilter, Store, StoreSettings};
+use steno_store::{InspectedJob, JobFilter, Place, Store, StoreError, StoreSettings};
 
 use crate::jobs::parse_status;
 use crate::print;
@@ -128,9 +128,35 @@ pub(crate) fn admin(arguments: &AdminArguments) -> anyhow::Result<()> {
 }
 
 fn open(queue: &QueueSettings) -> anyhow::Result<Store> {
+    let place = place(queue)?;
+    if place.database.is_none() {
+        require_database_file(queue)?;
+    }
+    let settings = StoreSettings {
+        ttl: queue.ttl,
+        retrieval_grace: queue.retrieval_grace,
+        lease: queue.lease,
+    };
+    Store::open(place, settings)
+        .with_context(|| format!("cannot open the queue at {}", queue.data.display()))
+}
+
+fn place(queue: &QueueSettings) -> Result<Place, StoreError> {
+    let database = &queue.database;
+    let password_file = database.password_file();
+    Place::new(
+        &queue.data,
+        database.url(),
+        password_file.as_deref(),
+        database.ca_file(),
+    )
+}
+
+/// Says what is wrong if this user cannot see a queue in the folder.
+fn require_database_file(queue: &QueueSettings) -> anyhow::Result<()> {
     let data = queue.data.display();
     match queue.data.join("steno.db").metadata() {
-        Ok(_) => {}
+        Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => bail!(
             "this user may not open {data}: run the command as the user of the service, as with sudo -u steno"
         ),
@@ -138,13 +164,6 @@ fn open(queue: &QueueSettings) -> anyhow::Result<Store> {
             bail!("there is no queue at {data}: name its folder with --data or STENO_DATA")
         }
     }
-    let settings = StoreSettings {
-        ttl: queue.ttl,
-        retrieval_grace: queue.retrieval_grace,
-        lease: queue.lease,
-    };
-    Store::open(&queue.data, settings)
-        .with_context(|| format!("cannot open the queue at {}", queue.data.display()))
 }
 
 fn list(jobs: &[InspectedJob], json: bool) -> anyhow::Result<()> {

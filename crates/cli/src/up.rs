@@ -16,8 +16,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::{Args, Parser};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use steno_settings::{LogFormat, LogSettings, PARENT_VARIABLE, SCRATCH_VARIABLE, parse_duration};
-use steno_store::Store;
+use steno_settings::{
+    DatabaseSettings, LogFormat, LogSettings, PARENT_VARIABLE, SCRATCH_VARIABLE, parse_duration,
+};
+use steno_store::{Place, Store};
 
 use crate::local::Scratch;
 use crate::up::child::{Child, Health};
@@ -40,6 +42,8 @@ pub(crate) struct UpArguments {
     /// Folder of the queue and the audio.
     #[arg(long, env = "STENO_DATA", default_value = "data")]
     data: PathBuf,
+    #[command(flatten)]
+    database: DatabaseSettings,
     /// Address and port to listen on.
     #[arg(long, env = "STENO_BIND", default_value = "127.0.0.1:8080")]
     bind: String,
@@ -105,6 +109,15 @@ impl UpArguments {
             ),
         ]);
 
+        if let Some(url) = self.database.url() {
+            environment.insert("STENO_DATABASE_URL", url.to_owned());
+        }
+        if let Some(file) = self.database.password_file() {
+            environment.insert("STENO_DATABASE_PASSWORD_FILE", file.display().to_string());
+        }
+        if let Some(file) = self.database.ca_file() {
+            environment.insert("STENO_DATABASE_CA_FILE", file.display().to_string());
+        }
         if let Some(file) = steno_settings::config_file() {
             environment.insert("STENO_CONFIG", file.display().to_string());
         }
@@ -153,7 +166,15 @@ fn run(arguments: &UpArguments, signals: &Signals) -> anyhow::Result<ExitCode> {
     weights::provide(&cache, &arguments.model, arguments.weights_pull)?;
 
     let data = arguments.data.display();
-    let is_new = Store::init(&arguments.data)
+    let database = &arguments.database;
+    let password_file = database.password_file();
+    let place = Place::new(
+        &arguments.data,
+        database.url(),
+        password_file.as_deref(),
+        database.ca_file(),
+    )?;
+    let is_new = Store::init(place)
         .with_context(|| format!("cannot make a queue in {data} (STENO_DATA)"))?;
     if is_new {
         tracing::warn!("there was no queue in {data}: made a new, empty one");

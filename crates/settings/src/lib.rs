@@ -3,6 +3,7 @@
 //! Called first thing in each `main`. A setting is a flag, else an environment variable, else a key of the TOML file that
 //! `--config` or `STENO_CONFIG` names, else its default; the three processes share names and file. Knows nothing of what a setting does.
 
+mod database;
 mod file;
 mod log;
 mod open_files;
@@ -14,6 +15,7 @@ mod unknown;
 mod value;
 mod version;
 
+pub use database::DatabaseSettings;
 pub use log::{LogFormat, LogSettings, start_log};
 pub use open_files::raise_open_files;
 pub use parent::{PARENT_VARIABLE, SCRATCH_VARIABLE, die_with, die_with_parent};

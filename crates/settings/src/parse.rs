@@ -13,7 +13,7 @@ use crate::{file, unknown};
 
 /// Every setting of every process: names in the file, and in upper case after `STENO_` in the environment. A file is shared,
 /// so each process accepts the keys of the others.
-pub const ALL: [&str; 48] = [
+pub const ALL: [&str; 51] = [
     "allow_public",
     "allowed_hosts",
     "api_key",
@@ -22,6 +22,9 @@ pub const ALL: [&str; 48] = [
     "compute_type",
     "cors_origins",
     "data",
+    "database_ca_file",
+    "database_password_file",
+    "database_url",
     "decode_memory_bytes",
     "device",
     "disk_reserve_bytes",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::parse_duration;
+use crate::{DatabaseSettings, parse_duration};
 
 /// Where the queue is and how long it keeps things.
 #[derive(Args, Clone, Debug)]
@@ -13,6 +13,10 @@ pub struct QueueSettings {
     /// Folder of the queue and the audio, shared by the api and the workers.
     #[arg(long, env = "STENO_DATA", default_value = "data")]
     pub data: PathBuf,
+
+    /// The database server, if there is one.
+    #[command(flatten)]
+    pub database: DatabaseSettings,
 
     /// How long a job lives, from its submission.
     #[arg(long, env = "STENO_TTL", default_value = "24h", value_parser = parse_duration)]

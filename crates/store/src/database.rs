@@ -7,6 +7,8 @@ pub(crate) use error::Kind;
 
 use std::path::Path;
 
+use crate::postgres::Postgres;
+use crate::postgres::address::DatabaseAddress;
 use crate::sqlite::Sqlite;
 use crate::tx::Tx;
 use crate::{DataDir, StoreError};
@@ -15,21 +17,38 @@ use crate::{DataDir, StoreError};
 pub(crate) enum Database {
     /// A file in the data folder.
     Sqlite(Sqlite),
+    /// A server.
+    Postgres(Box<Postgres>),
 }
 
 impl Database {
-    /// Brings the database to this program's schema and opens it.
-    pub(crate) fn open(data: &DataDir) -> Result<Self, StoreError> {
-        Sqlite::open(data).map(Self::Sqlite)
+    /// Brings the database to this program's schema and opens it: the one at `address`, or the file in the data folder.
+    pub(crate) fn open(
+        data: &DataDir,
+        address: Option<&DatabaseAddress>,
+    ) -> Result<Self, StoreError> {
+        match address {
+            None => Sqlite::open(data).map(Self::Sqlite),
+            Some(address) => {
+                Postgres::open(address).map(|database| Self::Postgres(Box::new(database)))
+            }
+        }
     }
 
-    /// Runs `operation` in one durable write transaction. No other one runs meanwhile.
+    /// Whether the database is a file in the data folder.
+    pub(crate) fn is_in_folder(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
+    }
+
+    /// Runs `operation` in one durable write transaction. No other one runs meanwhile. It may be run more than once, but only
+    /// what it did last is kept.
     pub(crate) fn write<T>(
         &self,
-        operation: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
+        operation: impl FnMut(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         match self {
             Self::Sqlite(database) => database.write(operation),
+            Self::Postgres(database) => database.write(operation),
         }
     }
 
@@ -40,6 +59,7 @@ impl Database {
     ) -> Result<T, StoreError> {
         match self {
             Self::Sqlite(database) => database.read(operation),
+            Self::Postgres(database) => database.read(operation),
         }
     }
 
@@ -47,6 +67,7 @@ impl Database {
     pub(crate) fn version(&self) -> Result<i64, StoreError> {
         match self {
             Self::Sqlite(database) => database.version(),
+            Self::Postgres(database) => database.version(),
         }
     }
 
@@ -54,6 +75,7 @@ impl Database {
     pub(crate) fn check_writable(&self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(database) => database.check_writable(),
+            Self::Postgres(database) => database.check_writable(),
         }
     }
 
@@ -61,20 +83,24 @@ impl Database {
     pub(crate) fn check_in_place(&self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(database) => database.check_in_place(),
+            // An address leads to its server.
+            Self::Postgres(_) => Ok(()),
         }
     }
 
-    /// Removes deleted text that the database keeps outside of its tables.
+    /// Removes deleted text from the log of the database. PostgreSQL recycles its own.
     pub(crate) fn empty_wal(&self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(database) => database.empty_wal(),
+            Self::Postgres(_) => Ok(()),
         }
     }
 
-    /// Gives the space of deleted rows back to the file system.
+    /// Gives the space of deleted rows back.
     pub(crate) fn vacuum(&self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(database) => database.vacuum(),
+            Self::Postgres(database) => database.vacuum(),
         }
     }
 
@@ -82,6 +108,7 @@ impl Database {
     pub(crate) fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(database) => database.copy_to(path),
+            Self::Postgres(_) => Err(StoreError::RowsElsewhere),
         }
     }
 }

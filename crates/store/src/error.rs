@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::DatabaseError;
+use crate::{AddressError, DatabaseError};
 
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +133,14 @@ pub enum StoreError {
         /// What was tried, as a verb.
         action: &'static str,
     },
+    /// The address of the database cannot be used.
+    #[error("STENO_DATABASE_URL {0}")]
+    DatabaseAddress(#[from] AddressError),
+    /// The operation works on the rows of the data folder, and a server has them.
+    #[error(
+        "the rows of this queue are in PostgreSQL: back them up with its tools, as docs/OPERATIONS.md says"
+    )]
+    RowsElsewhere,
     /// A worker's run is no longer registered: another process has declared it dead.
     #[error("this worker's run was declared dead")]
     RunLost,
@@ -165,6 +173,16 @@ impl StoreError {
         }
     }
 
+    /// Whether the same call may succeed in a moment, because the database cannot be reached or restarts.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Database(error) if error.is_unavailable())
+    }
+
+    /// Whether it is unknown if what the call wrote is stored: the connection was lost during the commit, or the disk failed.
+    pub(crate) fn is_outcome_unknown(&self) -> bool {
+        self.is_fatal() || matches!(self, Self::Database(error) if error.is_outcome_unknown())
+    }
+
     /// Whether a start that ended with this error ends so again until a person changes something.
     pub fn needs_operator(&self) -> bool {
         match self {
@@ -175,7 +193,9 @@ impl StoreError {
             | Self::NetworkFileSystem { .. }
             | Self::NoQueue { .. }
             | Self::NotEmpty { .. }
-            | Self::ForeignOwner { .. } => true,
+            | Self::ForeignOwner { .. }
+            | Self::DatabaseAddress(_) => true,
+            Self::Database(error) => error.needs_operator(),
             Self::File { source, .. } => {
                 matches!(
                     source.kind(),

@@ -18,14 +18,7 @@ mod effects;
 mod error;
 mod files;
 mod jobs;
-#[cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "opened when the queue is on PostgreSQL"
-    )
-)]
+mod place;
 mod postgres;
 mod runs;
 mod signal;
@@ -35,6 +28,7 @@ mod tasks;
 mod tx;
 mod upkeep;
 
+pub use crate::postgres::address::{AddressError, DatabaseAddress};
 pub use clock::{Clock, ManualClock, Now, SystemClock};
 pub use database::DatabaseError;
 pub use deliveries::claim::ClaimedDelivery;
@@ -52,6 +46,7 @@ pub use jobs::get::JobLookup;
 pub use jobs::list::{Cursor, NoCursor, Page};
 pub use jobs::quota::{Quota, QuotaCheck, QuotaExceeded};
 pub use jobs::submit::{Accepted, EarlierJob, JobAudio, NewJob, Submission};
+pub use place::Place;
 pub use runs::reclaim::Reclaimed;
 pub use runs::registry::{RegisteredWorker, RunRole, RunSettings};
 pub use runs::run::WorkerRun;

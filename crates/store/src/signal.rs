@@ -22,7 +22,6 @@ pub(crate) enum Signals {
     /// Datagrams to the sockets in the data folder: every process is on this machine.
     Local(DataDir),
     /// Notifications of the database: processes may be on many machines.
-    #[expect(dead_code, reason = "made when the queue is on PostgreSQL")]
     Session(Arc<Session>),
 }
 

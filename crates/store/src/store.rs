@@ -4,7 +4,6 @@
 //! Messages to other processes are sent after the commit, never before.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use crate::runs::reclaim::ExpiredLease;
 use crate::signal::Signals;
 use crate::tx::Tx;
 use crate::upkeep::sweep::LoggedFailures;
-use crate::{Clock, DataDir, Files, StoreError, SystemClock};
+use crate::{Clock, DataDir, Files, Place, StoreError, SystemClock};
 
 /// Times a task may fail, and times a worker may die on it, before its job fails.
 pub(crate) const BUDGET: u32 = 3;
@@ -62,21 +61,27 @@ pub struct Store {
 impl Store {
     /// Makes a new, empty queue in a folder that is empty or not there. Returns false, and changes
     /// nothing, if it has a queue already.
-    pub fn init(root: &Path) -> Result<bool, StoreError> {
-        if data_dir::has_queue(root)? {
+    pub fn init(place: impl Into<Place>) -> Result<bool, StoreError> {
+        let place = place.into();
+        if data_dir::has_queue(&place.data, place.has_rows_in_folder())? {
             return Ok(false);
         }
-        let data = DataDir::create(root)?;
-        Database::open(&data)?;
+        let data = DataDir::create(&place.data)?;
+        Database::open(&data, place.database.as_ref())?;
         data_dir::sync_folder(data.root())?;
         Ok(true)
     }
 
     /// Opens the queue in a data folder and migrates it. Fails with [`StoreError::NoQueue`] where
     /// there is none: [`Store::init`] makes one.
-    pub fn open(root: &Path, settings: StoreSettings) -> Result<Self, StoreError> {
-        let data = DataDir::open(root)?;
-        let database = Database::open(&data)?;
+    pub fn open(place: impl Into<Place>, settings: StoreSettings) -> Result<Self, StoreError> {
+        let place = place.into();
+        let data = if place.has_rows_in_folder() {
+            DataDir::open(&place.data)?
+        } else {
+            DataDir::open_without_rows(&place.data)?
+        };
+        let database = Database::open(&data, place.database.as_ref())?;
         if let Err(error) = ballast::keep(&data) {
             if error.is_fatal() {
                 return Err(error);
@@ -87,10 +92,11 @@ impl Store {
             );
         }
 
+        let (liveness, signals, clock) = ties(&data, &database, &settings)?;
         Ok(Self {
-            liveness: Liveness::local(data.clone()),
-            signals: Signals::Local(data.clone()),
-            clock: Arc::new(SystemClock),
+            liveness,
+            signals,
+            clock,
             expired_leases: Mutex::default(),
             logged_failures: LoggedFailures::default(),
             files: Files::in_folder(&data),
@@ -140,7 +146,11 @@ impl Store {
     ) -> Result<T, StoreError> {
         loop {
             match self.write_in_free_space(&mut operation) {
-                Err(error) if error.is_disk_full() && ballast::give_up_piece(&self.data) => {
+                Err(error)
+                    if error.is_disk_full()
+                        && self.database.is_in_folder()
+                        && ballast::give_up_piece(&self.data) =>
+                {
                     tracing::warn!(
                         "disk full: a piece of the ballast is given up, so that jobs can end and be deleted"
                     );
@@ -153,10 +163,13 @@ impl Store {
     /// The same without the ballast: for operations that only use space.
     pub(crate) fn write_in_free_space<T>(
         &self,
-        operation: impl FnOnce(&Tx<'_>, &mut Effects) -> Result<T, StoreError>,
+        mut operation: impl FnMut(&Tx<'_>, &mut Effects) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut effects = Effects::default();
-        let value = self.database.write(|tx| operation(tx, &mut effects))?;
+        let value = self.database.write(|tx| {
+            effects = Effects::default();
+            operation(tx, &mut effects)
+        })?;
         effects.apply(self)?;
         Ok(value)
     }
@@ -167,5 +180,29 @@ impl Store {
         operation: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.database.read(operation)
+    }
+}
+
+/// What ties the processes of a queue together: how they know of each other's death, how they wake each other, and whose clock
+/// they go by.
+fn ties(
+    data: &DataDir,
+    database: &Database,
+    settings: &StoreSettings,
+) -> Result<(Liveness, Signals, Arc<dyn Clock>), StoreError> {
+    match database {
+        Database::Sqlite(_) => Ok((
+            Liveness::local(data.clone()),
+            Signals::Local(data.clone()),
+            Arc::new(SystemClock),
+        )),
+        Database::Postgres(database) => {
+            let session = Arc::new(database.open_session(settings.lease)?);
+            Ok((
+                Liveness::session(Arc::clone(&session)),
+                Signals::Session(Arc::clone(&session)),
+                Arc::new(session.clock()),
+            ))
+        }
     }
 }

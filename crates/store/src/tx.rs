@@ -1,7 +1,7 @@
 //! [`Tx`]: one transaction, with a method for each statement.
 //!
 //! Operations of the store are written against these methods. They see no SQL, and they do not know the database: a backend
-//! (`sqlite/`) runs statements with [`Value`]s and lends [`Row`]s.
+//! (`sqlite/`, `postgres/`) runs statements with [`Value`]s and lends [`Row`]s.
 
 mod deliveries;
 mod fetch;
@@ -25,12 +25,14 @@ pub(crate) use value::{Cell, Column, Parameters, Row, Value};
 
 use crate::StoreError;
 use crate::database::DatabaseError;
-use crate::sqlite;
+use crate::{postgres, sqlite};
 
 /// One transaction of one of the backends.
 pub(crate) enum Tx<'a> {
     /// Of SQLite.
     Sqlite(sqlite::SqliteTx<'a>),
+    /// Of PostgreSQL.
+    Postgres(&'a postgres::PostgresTx),
 }
 
 impl Tx<'_> {
@@ -42,6 +44,7 @@ impl Tx<'_> {
     ) -> Result<usize, StoreError> {
         match self {
             Self::Sqlite(tx) => tx.execute(statement.sqlite, parameters),
+            Self::Postgres(tx) => tx.execute(statement, parameters),
         }
     }
 
@@ -54,6 +57,7 @@ impl Tx<'_> {
     ) -> Result<Vec<T>, StoreError> {
         match self {
             Self::Sqlite(tx) => tx.read_while(statement.sqlite, parameters, read),
+            Self::Postgres(tx) => tx.read_while(statement, parameters, read),
         }
     }
 
@@ -66,6 +70,7 @@ impl Tx<'_> {
     ) -> Result<Option<T>, StoreError> {
         match self {
             Self::Sqlite(tx) => tx.first(statement.sqlite, parameters, read),
+            Self::Postgres(tx) => tx.first(statement, parameters, read),
         }
     }
 

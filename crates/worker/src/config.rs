@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use steno_settings::{LogSettings, QueueSettings, parse_bytes, parse_duration};
-use steno_store::StoreSettings;
+use steno_store::{Place, StoreError, StoreSettings};
 
 use crate::audio::Limits;
 use crate::decode_process::DecodeSettings;
@@ -88,6 +88,18 @@ pub struct Config {
 }
 
 impl Config {
+    /// Where the queue is.
+    pub fn place(&self) -> Result<Place, StoreError> {
+        let QueueSettings { data, database, .. } = &self.queue;
+        let password_file = database.password_file();
+        Place::new(
+            data,
+            database.url(),
+            password_file.as_deref(),
+            database.ca_file(),
+        )
+    }
+
     /// What the store needs to know.
     pub fn store_settings(&self) -> StoreSettings {
         let QueueSettings {

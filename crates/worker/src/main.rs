@@ -40,9 +40,9 @@ fn main() -> ExitCode {
 
 fn run(config: &Config) -> anyhow::Result<Ended> {
     let stop = stop_on_signals()?;
-    let store = Store::open(&config.queue.data, config.store_settings()).with_context(|| {
+    let store = Store::open(config.place()?, config.store_settings()).with_context(|| {
         format!(
-            "cannot open the data folder {} (STENO_DATA)",
+            "cannot open the queue with the data folder {} (STENO_DATA)",
             config.queue.data.display()
         )
     })?;

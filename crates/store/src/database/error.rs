@@ -1,6 +1,7 @@
 //! What the database reports. The store decides what follows from it.
 
 use crate::StoreError;
+use crate::postgres::PostgresError;
 use crate::sqlite::SqliteError;
 
 /// A statement, a commit or a connection failed.
@@ -12,6 +13,8 @@ pub struct DatabaseError(Kind);
 pub(crate) enum Kind {
     #[error(transparent)]
     Sqlite(SqliteError),
+    #[error(transparent)]
+    Postgres(PostgresError),
     #[error("a query returned no row")]
     NoRow,
     #[error("the column {0} holds a value of another type")]
@@ -33,6 +36,7 @@ impl DatabaseError {
     pub(crate) fn is_disk_full(&self) -> bool {
         match &self.0 {
             Kind::Sqlite(error) => error.is_disk_full(),
+            Kind::Postgres(error) => error.is_disk_full(),
             Kind::NoRow | Kind::UnexpectedType(_) => false,
         }
     }
@@ -41,7 +45,31 @@ impl DatabaseError {
     pub(crate) fn is_fatal(&self) -> bool {
         match &self.0 {
             Kind::Sqlite(error) => error.is_fatal(),
-            Kind::NoRow | Kind::UnexpectedType(_) => false,
+            // Its disk is the server's affair.
+            Kind::Postgres(_) | Kind::NoRow | Kind::UnexpectedType(_) => false,
+        }
+    }
+
+    /// Whether the same call may succeed in a moment: the server cannot be reached, restarts, or takes no connection.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        self.postgres().is_some_and(PostgresError::is_unavailable)
+    }
+
+    /// Whether it is unknown if the transaction was committed.
+    pub(crate) fn is_outcome_unknown(&self) -> bool {
+        self.postgres()
+            .is_some_and(PostgresError::is_outcome_unknown)
+    }
+
+    /// Whether a person has to change something.
+    pub(crate) fn needs_operator(&self) -> bool {
+        self.postgres().is_some_and(PostgresError::needs_operator)
+    }
+
+    pub(crate) fn postgres(&self) -> Option<&PostgresError> {
+        match &self.0 {
+            Kind::Postgres(error) => Some(error),
+            _ => None,
         }
     }
 }

@@ -41,7 +41,17 @@ impl DataDir {
     /// Without a queue there, this is an error: a mount that is missing or a folder that was moved
     /// must not become a new, empty queue. [`DataDir::create`] is for the first start.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
-        if !has_queue(root)? {
+        if !has_queue(root, true)? {
+            return Err(StoreError::NoQueue {
+                path: root.to_owned(),
+            });
+        }
+        Self::prepare(root)
+    }
+
+    /// The same for a queue whose rows are in a database server.
+    pub(crate) fn open_without_rows(root: &Path) -> Result<Self, StoreError> {
+        if !has_queue(root, false)? {
             return Err(StoreError::NoQueue {
                 path: root.to_owned(),
             });
@@ -51,7 +61,7 @@ impl DataDir {
 
     /// Makes the folder of a new queue. Refuses a folder that holds anything else.
     pub fn create(root: &Path) -> Result<Self, StoreError> {
-        if !has_queue(root)? {
+        if !has_queue(root, true)? {
             create_folder(root)?;
             refuse_foreign_entries(root)?;
         }
@@ -163,12 +173,14 @@ impl DataDir {
     }
 }
 
-/// Whether a folder has the database of a queue.
-pub(crate) fn has_queue(root: &Path) -> Result<bool, StoreError> {
-    let database = database_of(root);
-    database
-        .try_exists()
-        .map_err(StoreError::file("inspect", database))
+/// Whether a folder is that of a queue: it has its database, or, where a server has the rows, its folder of recordings.
+pub(crate) fn has_queue(root: &Path, has_rows: bool) -> Result<bool, StoreError> {
+    let mark = if has_rows {
+        database_of(root)
+    } else {
+        root.join("audio")
+    };
+    mark.try_exists().map_err(StoreError::file("inspect", mark))
 }
 
 fn database_of(root: &Path) -> PathBuf {

@@ -215,7 +215,7 @@ impl Store {
         let submitted = match outcome {
             Ok(submitted) => submitted,
             Err(error) => {
-                if error.is_fatal() {
+                if error.is_outcome_unknown() {
                     // A commit that failed may be found whole at the next start, with this recording's name in it.
                     new.job.audio.keep();
                 }

@@ -41,7 +41,6 @@ impl Liveness {
         }
     }
 
-    #[expect(dead_code, reason = "made when the queue is on PostgreSQL")]
     pub(crate) fn session(session: Arc<Session>) -> Self {
         Self::Session {
             key: session.key().number().to_string(),

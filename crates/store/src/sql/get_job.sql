@@ -5,4 +5,4 @@ SELECT jobs.id AS id, jobs.seq AS seq, jobs.status AS status, jobs.language AS l
   jobs.error_code AS error_code, jobs.error_reason AS error_reason, jobs.error_message AS error_message,
   inputs.options AS options, results.body AS body
 FROM jobs JOIN inputs ON inputs.job = jobs.seq LEFT JOIN results ON results.job = jobs.seq
-WHERE jobs.id = :id AND (:owner IS NULL OR jobs.owner = :owner)
+WHERE jobs.id = :id AND jobs.owner = coalesce(:owner, jobs.owner)

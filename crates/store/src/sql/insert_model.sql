@@ -1,1 +1,1 @@
-INSERT OR IGNORE INTO models (name) VALUES (:name)
+INSERT INTO models (name) VALUES (:name) ON CONFLICT DO NOTHING

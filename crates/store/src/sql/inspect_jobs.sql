@@ -4,6 +4,6 @@ SELECT jobs.id AS id, jobs.owner AS owner, jobs.status AS status, jobs.attempts 
   (SELECT count(*) FROM tasks WHERE job = jobs.seq AND tasks.status = 'claimed') AS tasks_claimed,
   (SELECT count(*) FROM tasks WHERE job = jobs.seq AND tasks.status = 'done') AS tasks_done
 FROM jobs JOIN inputs ON inputs.job = jobs.seq
-WHERE (:owner IS NULL OR jobs.owner = :owner) AND (:status IS NULL OR jobs.status = :status)
-  AND jobs.created_at <= :before AND (:id IS NULL OR jobs.id = :id)
+WHERE jobs.owner = coalesce(:owner, jobs.owner) AND jobs.status = coalesce(:status, jobs.status)
+  AND jobs.created_at <= :before AND jobs.id = coalesce(:id, jobs.id)
 ORDER BY jobs.seq

@@ -1,1 +1,1 @@
-SELECT seq FROM jobs WHERE id = :id AND (:owner IS NULL OR owner = :owner)
+SELECT seq FROM jobs WHERE id = :id AND owner = coalesce(:owner, owner)

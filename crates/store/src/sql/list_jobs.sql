@@ -6,7 +6,7 @@ SELECT jobs.id AS id, jobs.seq AS seq, jobs.status AS status, jobs.language AS l
   jobs.error_code AS error_code, jobs.error_reason AS error_reason, jobs.error_message AS error_message,
   inputs.options AS options, NULL AS body
 FROM jobs JOIN inputs ON inputs.job = jobs.seq
-WHERE jobs.owner = :owner AND (jobs.created_at, jobs.id) < (:created_at, :id) AND (:status IS NULL OR jobs.status = :status)
+WHERE jobs.owner = :owner AND (jobs.created_at, jobs.id) < (:created_at, :id) AND jobs.status = coalesce(:status, jobs.status)
   AND jobs.ttl_deadline > :now AND (jobs.delete_after IS NULL OR jobs.delete_after > :now
     OR EXISTS (SELECT 1 FROM deliveries WHERE deliveries.job = jobs.seq AND deliveries.status = 'pending'))
 ORDER BY jobs.created_at DESC, jobs.id DESC LIMIT :limit

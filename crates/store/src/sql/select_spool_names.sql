@@ -1,3 +1,3 @@
 -- A spool is needed until its job ends. With :name, only that one.
 SELECT spool FROM jobs
-WHERE spool IS NOT NULL AND status IN ('pending', 'processing') AND (:name IS NULL OR spool = :name)
+WHERE spool IS NOT NULL AND status IN ('pending', 'processing') AND spool = coalesce(:name, spool)

@@ -66,7 +66,7 @@ impl Sqlite {
     /// Runs `operation` in one durable write transaction.
     pub(crate) fn write<T>(
         &self,
-        operation: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
+        mut operation: impl FnMut(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut connection = self.writer.get()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

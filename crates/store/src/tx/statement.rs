@@ -4,13 +4,11 @@
 #[derive(Clone, Copy)]
 pub(crate) struct Statement {
     /// Its name, which is that of its file.
-    #[expect(
-        dead_code,
-        reason = "names the statement in errors of the next backend"
-    )]
     pub(crate) name: &'static str,
     /// For SQLite.
     pub(crate) sqlite: &'static str,
+    /// For PostgreSQL.
+    pub(crate) postgres: &'static str,
 }
 
 /// The text of a file below `src`.
@@ -34,12 +32,14 @@ macro_rules! sql {
         $crate::tx::statement::Statement {
             name: $name,
             sqlite: $crate::tx::statement::text!("sql", $name),
+            postgres: $crate::tx::statement::text!("sql", $name),
         }
     };
     ($name:literal, by_backend) => {
         $crate::tx::statement::Statement {
             name: $name,
             sqlite: $crate::tx::statement::text!("sqlite/sql", $name),
+            postgres: $crate::tx::statement::text!("postgres/sql", $name),
         }
     };
 }

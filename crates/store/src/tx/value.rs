@@ -2,7 +2,7 @@
 
 use crate::StoreError;
 use crate::database::DatabaseError;
-use crate::sqlite;
+use crate::{postgres, sqlite};
 
 /// A parameter of a statement.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -96,6 +96,8 @@ impl From<usize> for Column<'_> {
 pub(crate) enum Row<'a> {
     /// Of SQLite.
     Sqlite(sqlite::SqliteRow<'a>),
+    /// Of PostgreSQL.
+    Postgres(postgres::PostgresRow<'a>),
 }
 
 impl Row<'_> {
@@ -113,6 +115,7 @@ impl Row<'_> {
     pub(crate) fn cell(&self, column: Column<'_>) -> Result<Cell<'_>, StoreError> {
         match self {
             Self::Sqlite(row) => row.cell(column),
+            Self::Postgres(row) => row.cell(column),
         }
     }
 }

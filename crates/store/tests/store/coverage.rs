@@ -1,10 +1,9 @@
 //! Coverage and warnings of results: stored with each span, joined by the last finish, counted once.
 
-use rusqlite::OptionalExtension;
 use steno_models::{Gap, GapReason, JobId, JobResult, Warning, WarningCode};
 use steno_store::{Certainty, PlannedSpan, Prepared, SpanOutput, TaskInput, WorkerRun};
 
-use crate::releases::{FIRST_NEXT_TASK, open};
+use crate::releases::FIRST_NEXT_TASK;
 use crate::support::{Fixture, output, prepared, segment, spool_name};
 
 /// Plans spans of one second each after changing each by its index.
@@ -146,13 +145,9 @@ fn a_job_that_an_earlier_release_planned_and_half_finished_completes() {
     let job = plan(&f, &run, 2, |_, span| span);
     finish(&f, &run, &output("one"));
     // What a release without coverage leaves behind.
-    let database = open(&f);
-    database
-        .execute("UPDATE tasks SET certainty = NULL, outcome = NULL", [])
-        .unwrap();
-    database
-        .execute("UPDATE jobs SET warnings = NULL", [])
-        .unwrap();
+    let database = f.connect();
+    database.run("UPDATE tasks SET certainty = NULL, outcome = NULL");
+    database.run("UPDATE jobs SET warnings = NULL");
 
     finish(
         &f,
@@ -179,10 +174,7 @@ fn each_span_is_claimed_with_its_own_language_and_only_by_workers_that_know_it()
     };
     plan(&f, &run, 2, spanish);
 
-    let next = open(&f)
-        .query_row(FIRST_NEXT_TASK, [], |row| row.get::<_, i64>(0))
-        .optional()
-        .unwrap();
+    let next = f.connect().number(FIRST_NEXT_TASK);
     assert_eq!(
         next, None,
         "workers of the first release know one language of a job"

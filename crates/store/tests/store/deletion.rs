@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::support::{Fixture, settings};
-use steno_models::{JobId, Status, TombstoneReason, TranscribeRequest};
+use steno_models::{JobId, TombstoneReason};
 use steno_store::{JobLookup, SpoolRoom, StoreSettings, Sweep};
 
-fn tombstone_reason(f: &Fixture, job: JobId) -> Option<TombstoneReason> {
+pub(crate) fn tombstone_reason(f: &Fixture, job: JobId) -> Option<TombstoneReason> {
     match f.store.get_job(f.now(), None, job).unwrap() {
         Some(JobLookup::Deleted(tombstone)) => Some(tombstone.reason),
         Some(JobLookup::Job(..)) => panic!("the job is still there"),
@@ -14,7 +14,7 @@ fn tombstone_reason(f: &Fixture, job: JobId) -> Option<TombstoneReason> {
     }
 }
 
-fn completed(f: &Fixture, text: &str) -> JobId {
+pub(crate) fn completed(f: &Fixture, text: &str) -> JobId {
     let job = f.submit();
     let run = f.worker();
     let claim = f.claim(&run);
@@ -110,32 +110,8 @@ fn delete_works_in_every_status_and_twice() {
     assert_eq!(f.files(), Vec::<String>::new());
 }
 
-#[test]
-fn deleted_text_is_in_no_file() {
-    let f = Fixture::new();
-    let metadata = serde_json::from_str(r#"{"note":"marker-of-the-metadata"}"#).unwrap();
-    let run = f.worker();
-    let job = f.submit_with(TranscribeRequest {
-        metadata: Some(metadata),
-        ..TranscribeRequest::default()
-    });
-    f.plan(&f.claim(&run), 2);
-    assert!(f.finish_span(&f.claim(&run), "marker-of-the-text"));
-    assert!(f.finish_span(&f.claim(&run), "more"));
-    assert_eq!(f.status(job).status, Status::Completed);
-    assert!(
-        grep(&f, "marker-of-the-text"),
-        "the test can see what is there"
-    );
-    f.store
-        .delete_job(f.now(), None, job, TombstoneReason::Deleted)
-        .unwrap();
-    f.store.sweep(f.now()).unwrap();
-    assert!(!grep(&f, "marker-of-the-"));
-}
-
 /// Whether a text is in any file of the data folder: database, log, audio.
-fn grep(f: &Fixture, needle: &str) -> bool {
+pub(crate) fn grep(f: &Fixture, needle: &str) -> bool {
     let mut folders = vec![f.root.path().to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -231,14 +207,8 @@ fn a_step_of_a_sweep_that_fails_keeps_no_other_from_its_work() {
     std::fs::create_dir(&stuck).unwrap();
     let behind = f.folder("audio").join("z-behind");
     std::fs::write(&behind, "text").unwrap();
-    let database = rusqlite::Connection::open(f.data().database()).unwrap();
-    database
-        .execute(
-            "INSERT INTO gc VALUES ('audio/stuck'), ('audio/z-behind')",
-            [],
-        )
-        .unwrap();
-    drop(database);
+    f.connect()
+        .run("INSERT INTO gc VALUES ('audio/stuck'), ('audio/z-behind')");
 
     let sweep = f.store.sweep(f.now()).unwrap();
     assert_eq!((sweep.expired, sweep.failed_steps), (1, 1));
@@ -254,72 +224,12 @@ fn files_on_the_list_are_deleted_after_a_restart() {
     let f = Fixture::new();
     let leftover = f.folder("audio").join("leftover");
     std::fs::write(&leftover, b"its row was deleted, then the power went").unwrap();
-    let database = rusqlite::Connection::open(f.data().database()).unwrap();
-    database
-        .execute(
-            "INSERT INTO gc VALUES ('audio/leftover'), ('audio/gone already')",
-            [],
-        )
-        .unwrap();
-    drop(database);
+    f.connect()
+        .run("INSERT INTO gc VALUES ('audio/leftover'), ('audio/gone already')");
     f.store.sweep(f.now()).unwrap();
     assert!(!leftover.exists());
-    let database = rusqlite::Connection::open(f.data().database()).unwrap();
-    assert_eq!(
-        database
-            .query_row("SELECT count(*) FROM gc", [], |row| row.get::<_, i64>(0))
-            .unwrap(),
-        0
-    );
-}
-
-#[test]
-fn a_clock_that_jumps_deletes_nothing_early_and_keeps_nothing_longer() {
-    const HOUR_MS: i64 = 3_600_000;
-    for jump_ms in [
-        -25 * HOUR_MS,
-        -HOUR_MS,
-        HOUR_MS,
-        25 * HOUR_MS,
-        10 * 365 * 24 * HOUR_MS,
-    ] {
-        let f = Fixture::new();
-        f.store.sweep(f.now()).unwrap();
-        let retrieved = completed(&f, "hello");
-        let pending = f.submit();
-        f.store
-            .mark_retrieved(f.now(), f.now().wall, retrieved)
-            .unwrap();
-
-        f.clock.jump_wall_ms(jump_ms);
-        assert_eq!(
-            f.store.sweep(f.now()).unwrap(),
-            Sweep::default(),
-            "{jump_ms}"
-        );
-        assert_eq!(
-            f.status(retrieved).status,
-            Status::Completed,
-            "its grace goes on"
-        );
-
-        f.clock.advance_ms(61_000);
-        f.store.sweep(f.now()).unwrap();
-        assert_eq!(
-            tombstone_reason(&f, retrieved),
-            Some(TombstoneReason::Retrieved),
-            "and ends"
-        );
-
-        f.clock.advance_ms(24 * HOUR_MS - 62_000);
-        assert_eq!(f.store.sweep(f.now()).unwrap(), Sweep::default());
-        f.clock.advance_ms(2_000);
-        assert_eq!(f.store.sweep(f.now()).unwrap().expired, 1, "{jump_ms}");
-        assert_eq!(
-            tombstone_reason(&f, pending),
-            Some(TombstoneReason::Expired)
-        );
-    }
+    let left = f.connect().number("SELECT count(*) FROM gc");
+    assert_eq!(left, Some(0));
 }
 
 #[test]

@@ -3,9 +3,10 @@
 
 use std::fs;
 
-use steno_models::TranscribeRequest;
+use steno_models::{Status, TombstoneReason, TranscribeRequest};
 use steno_store::{NewJob, Quota, Store, StoreError};
 
+use crate::deletion::grep;
 use crate::support::{Fixture, settings};
 
 #[test]
@@ -88,4 +89,35 @@ fn waiting_job(f: &Fixture) -> NewJob {
         max_pending_jobs: u64::MAX,
         request_id: String::new(),
     }
+}
+
+#[test]
+fn the_log_of_the_database_is_there_once_the_store_is_open() {
+    // `Store::open` syncs the folder for its sake: a commit in a log that has no name after a power cut is none.
+    let f = Fixture::new();
+    assert!(f.data().database().with_extension("db-wal").exists());
+}
+
+#[test]
+fn deleted_text_is_in_no_file() {
+    let f = Fixture::new();
+    let metadata = serde_json::from_str(r#"{"note":"marker-of-the-metadata"}"#).unwrap();
+    let run = f.worker();
+    let job = f.submit_with(TranscribeRequest {
+        metadata: Some(metadata),
+        ..TranscribeRequest::default()
+    });
+    f.plan(&f.claim(&run), 2);
+    assert!(f.finish_span(&f.claim(&run), "marker-of-the-text"));
+    assert!(f.finish_span(&f.claim(&run), "more"));
+    assert_eq!(f.status(job).status, Status::Completed);
+    assert!(
+        grep(&f, "marker-of-the-text"),
+        "the test can see what is there"
+    );
+    f.store
+        .delete_job(f.now(), None, job, TombstoneReason::Deleted)
+        .unwrap();
+    f.store.sweep(f.now()).unwrap();
+    assert!(!grep(&f, "marker-of-the-"));
 }

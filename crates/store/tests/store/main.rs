@@ -1,8 +1,12 @@
-//! The store as the api and the workers see it: real SQLite in a temporary folder, a clock turned by hand, no sleeps.
+//! The store on SQLite, as the api and the workers see it: a temporary folder, a clock turned by hand, no sleeps.
+//!
+//! Most modules name no database. They run on PostgreSQL as well: see `../store_on_postgres/main.rs`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod back_up;
 mod clients;
 mod coverage;
+mod database;
 mod deletion;
 mod deliveries;
 mod fence;
@@ -10,6 +14,7 @@ mod fetch;
 mod folder;
 mod guards;
 mod liveness;
+mod one_machine;
 mod operators;
 mod owners;
 mod queue;
@@ -17,3 +22,6 @@ mod releases;
 mod rooms;
 mod support;
 mod upgrades;
+
+/// The database of these tests.
+const BACKEND: database::Backend = database::Backend::Sqlite;

@@ -76,13 +76,8 @@ fn a_task_planned_before_stretches_were_kept_is_one_stretch() {
     f.submit();
     let run = f.worker();
     f.plan(&f.claim(&run), 2);
-    let database = rusqlite::Connection::open(f.data().database()).unwrap();
-    assert_eq!(
-        database
-            .execute("UPDATE tasks SET stretches = NULL", [])
-            .unwrap(),
-        2
-    );
+    let changed = f.connect().run("UPDATE tasks SET stretches = NULL");
+    assert_eq!(changed, 2);
     let _first = f.claim(&run);
     let TaskInput::Transcribe(task) = f.claim(&run).task else {
         panic!("a prepare task was claimed")
@@ -237,41 +232,13 @@ fn only_registered_workers_claim() {
 }
 
 #[test]
-fn the_version_changes_with_every_commit_of_any_process() {
-    let f = Fixture::new();
-    let other = steno_store::Store::open(f.root.path(), crate::support::settings()).unwrap();
-    let before = f.store.version().unwrap();
-    assert_eq!(f.store.version().unwrap(), before);
-    f.submit();
-    let after_own = f.store.version().unwrap();
-    assert_ne!(after_own, before);
-    other
-        .register_run(
-            f.now(),
-            &f.store.begin_run().unwrap(),
-            &steno_store::RunSettings {
-                role: steno_store::RunRole::Worker,
-                slots: 1,
-                model: "base".into(),
-                version: "1".into(),
-            },
-        )
-        .unwrap();
-    assert_ne!(f.store.version().unwrap(), after_own);
-}
-
-#[test]
 fn a_job_that_cannot_be_read_fails_and_blocks_no_other() {
     let f = Fixture::new();
     let (unreadable, next) = (f.submit(), f.submit());
-    let database = rusqlite::Connection::open(f.data().database()).unwrap();
-    let seq = "SELECT seq FROM jobs WHERE id = ?1";
-    let changed = database
-        .execute(
-            &format!("UPDATE inputs SET options = '1' WHERE job = ({seq})"),
-            [unreadable.as_bytes()],
-        )
-        .unwrap();
+    // The first job of the queue.
+    let changed = f
+        .connect()
+        .run("UPDATE inputs SET options = '1' WHERE job = 1");
     assert_eq!(changed, 1);
     assert_eq!(
         f.store

@@ -1,10 +1,10 @@
 //! Several releases on one queue: what a release does not know it leaves to others, and repeated submissions stay equal.
 
-use rusqlite::{Connection, OptionalExtension};
 use sha2::{Digest, Sha256};
 use steno_models::{Status, TranscribeRequest};
 use steno_store::{Submission, TaskKind};
 
+use crate::database::Connection;
 use crate::support::Fixture;
 
 /// The query by which workers of release 0.1.0 find their next task.
@@ -18,10 +18,6 @@ pub(crate) const FIRST_NEXT_TASK: &str = "
 const FIRST_INSERT_SPAN: &str = "
     INSERT INTO tasks (job, owner, kind, span_index, start_sample, end_sample, stretches, priority, due_at)
     SELECT seq, owner, 'transcribe', 0, 0, 16000, '[[0,16000]]', priority, due_at FROM jobs";
-
-pub(crate) fn open(f: &Fixture) -> Connection {
-    Connection::open(f.data().database()).unwrap()
-}
 
 fn asking_for(name: &str) -> TranscribeRequest {
     let stored = serde_json::json!({name: ["fr", "en"]});
@@ -66,13 +62,8 @@ fn workers_of_the_first_release_do_not_see_jobs_that_need_a_later_one() {
     let f = Fixture::new();
     f.submit_with(asking_for("languages"));
     f.submit_with(asking_for("colour"));
-    let database = open(&f);
-    let next = || {
-        database
-            .query_row(FIRST_NEXT_TASK, [], |row| row.get::<_, i64>(0))
-            .optional()
-            .unwrap()
-    };
+    let database = f.connect();
+    let next = || database.number(FIRST_NEXT_TASK);
     assert_eq!(next(), None);
 
     f.submit();
@@ -84,18 +75,18 @@ fn spans_that_the_first_release_plans_are_claimed() {
     let f = Fixture::new();
     let run = f.worker();
     let job = f.submit();
-    let database = open(&f);
-    database.execute("DELETE FROM tasks", []).unwrap();
-    database.execute("UPDATE jobs SET spool = 'x'", []).unwrap();
-    database.execute(FIRST_INSERT_SPAN, []).unwrap();
+    let database = f.connect();
+    database.run("DELETE FROM tasks");
+    database.run("UPDATE jobs SET spool = 'x'");
+    database.run(FIRST_INSERT_SPAN);
     assert_eq!(f.claim(&run).job_id, job);
 }
 
-/// Adds a task of a kind that only a later release knows, with input and output of its own.
-fn insert_later_task(database: &Connection, job: i64) {
+/// Adds a task of a kind that only a later release knows to the first job, with input and output of its own.
+fn insert_later_task(database: &Connection) {
     let insert = "INSERT INTO tasks (job, kind, priority, due_at, input)
-        SELECT seq, 'summarise', 10, 0, '{\"words\": 100}' FROM jobs WHERE seq = ?1";
-    assert_eq!(database.execute(insert, [job]).unwrap(), 1);
+        SELECT seq, 'summarise', 10, 0, '{\"words\": 100}' FROM jobs WHERE seq = 1";
+    assert_eq!(database.run(insert), 1);
 }
 
 #[test]
@@ -103,7 +94,7 @@ fn tasks_of_a_kind_that_is_not_known_are_left_alone() {
     let f = Fixture::new();
     let run = f.worker();
     let job = f.submit();
-    insert_later_task(&open(&f), 1);
+    insert_later_task(&f.connect());
     let claim = f.claim(&run);
     assert_eq!((claim.job_id, claim.task.kind()), (job, TaskKind::Prepare));
     assert!(f.try_claim(&run).is_none());
@@ -122,37 +113,25 @@ fn tasks_of_a_kind_that_is_not_known_are_left_alone() {
 fn workers_of_the_first_release_do_not_see_tasks_of_later_kinds() {
     let f = Fixture::new();
     f.submit();
-    let database = open(&f);
-    insert_later_task(&database, 1);
-    database
-        .execute("DELETE FROM tasks WHERE kind = 'prepare'", [])
-        .unwrap();
-    let next = database.query_row(FIRST_NEXT_TASK, [], |row| row.get::<_, i64>(0));
-    assert_eq!(next.optional().unwrap(), None);
+    let database = f.connect();
+    insert_later_task(&database);
+    database.run("DELETE FROM tasks WHERE kind = 'prepare'");
+    assert_eq!(database.number(FIRST_NEXT_TASK), None);
 }
 
 #[test]
 fn what_a_task_yields_beside_its_output_goes_with_its_job() {
     let f = Fixture::new();
     let job = f.submit();
-    let database = open(&f);
-    database.pragma_update(None, "foreign_keys", true).unwrap();
+    f.claim(&f.worker());
+    let database = f.connect();
     database
-        .execute(
-            "INSERT INTO task_data (task, name, body) VALUES (1, 'speakers', x'00')",
-            [],
-        )
-        .unwrap();
-    let rows = || {
-        let count = "SELECT count(*) FROM task_data";
-        database
-            .query_row(count, [], |row| row.get::<_, i64>(0))
-            .unwrap()
-    };
-    assert_eq!(rows(), 1);
+        .run("INSERT INTO task_data (task, name, body) SELECT id, 'speakers', claim_id FROM tasks");
+    let rows = || database.number("SELECT count(*) FROM task_data");
+    assert_eq!(rows(), Some(1));
     let reason = steno_models::TombstoneReason::Deleted;
     f.store.delete_job(f.now(), None, job, reason).unwrap();
-    assert_eq!(rows(), 0);
+    assert_eq!(rows(), Some(0));
 }
 
 #[test]
@@ -160,9 +139,7 @@ fn the_size_of_a_recording_that_is_known_later_is_counted() {
     let f = Fixture::new();
     f.submit();
     let run = f.worker();
-    open(&f)
-        .execute("UPDATE inputs SET audio_bytes = 5000", [])
-        .unwrap();
+    f.connect().run("UPDATE inputs SET audio_bytes = 5000");
     assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
     f.complete(&f.claim(&run), "text");
     assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
@@ -190,9 +167,9 @@ fn a_key_of_the_first_release_still_names_its_job() {
         .chain_update(written)
         .finalize()
         .into();
-    let changed = open(&f)
-        .execute("UPDATE inputs SET fingerprint = ?1", [fingerprint])
-        .unwrap();
+    let database = f.connect();
+    let fingerprint = database.bytes(&fingerprint);
+    let changed = database.run(&format!("UPDATE inputs SET fingerprint = {fingerprint}"));
     assert_eq!(changed, 1);
 
     let again = submit();

@@ -35,8 +35,16 @@ fn is_of(backend: &str, file: &str) -> bool {
 #[test]
 fn a_database_is_known_in_its_folder_alone() {
     for (file, text) in sources() {
-        for word in ["rusqlite", "r2d2_sqlite", "PRAGMA"] {
-            let is_at_home = is_of("sqlite", &file);
+        for (backend, word) in [
+            ("sqlite", "rusqlite"),
+            ("sqlite", "r2d2_sqlite"),
+            ("sqlite", "PRAGMA"),
+            ("postgres", "tokio_postgres"),
+            ("postgres", "use postgres::"),
+            ("postgres", "postgres::Client"),
+            ("postgres", "SqlState"),
+        ] {
+            let is_at_home = is_of(backend, &file);
             assert!(is_at_home || !text.contains(word), "{word} in {file}");
         }
     }
@@ -76,9 +84,11 @@ fn every_statement_is_used() {
     for name in statements("sql") {
         assert!(text.contains(&format!("sql!(\"{name}\")")), "{name}");
     }
-    for name in statements("sqlite/sql") {
-        let is_used = text.contains(&format!("sql!(\"{name}\", by_backend)"))
-            || text.contains(&format!("text!(\"sqlite/sql\", \"{name}\")"));
-        assert!(is_used, "{name}");
+    for folder in ["sqlite/sql", "postgres/sql"] {
+        for name in statements(folder) {
+            let is_used = text.contains(&format!("sql!(\"{name}\", by_backend)"))
+                || text.contains(&format!("text!(\"{folder}\", \"{name}\")"));
+            assert!(is_used, "{folder}/{name}");
+        }
     }
 }

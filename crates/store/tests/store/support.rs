@@ -11,12 +11,15 @@ use steno_store::{
     Submission, TaskInput, TaskKind, TaskOutput, WorkerRun,
 };
 
+use crate::database::{Connection, TestDatabase};
+
 /// What the workers of this release can do.
 pub(crate) const KINDS: &[TaskKind] = &TaskKind::ALL;
 
 pub(crate) struct Fixture {
-    pub(crate) root: tempfile::TempDir,
     pub(crate) store: Store,
+    pub(crate) root: tempfile::TempDir,
+    pub(crate) database: TestDatabase,
     pub(crate) clock: ManualClock,
 }
 
@@ -35,11 +38,14 @@ impl Fixture {
 
     pub(crate) fn with(settings: StoreSettings) -> Self {
         let root = tempfile::tempdir().unwrap();
-        assert!(Store::init(root.path()).unwrap());
-        let store = Store::open(root.path(), settings).unwrap();
+        let database = TestDatabase::new();
+        let place = database.place(root.path());
+        assert!(Store::init(place.clone()).unwrap());
+        let store = Store::open(place, settings).unwrap();
         Self {
-            root,
             store,
+            root,
+            database,
             clock: ManualClock::at_ms(1_800_000_000_000),
         }
     }
@@ -103,6 +109,11 @@ impl Fixture {
 
     pub(crate) fn submit_job(&self, job: NewJob) -> Submission {
         self.store.submit_job(self.now(), job).unwrap()
+    }
+
+    /// A connection to the database past the store.
+    pub(crate) fn connect(&self) -> Connection {
+        self.database.connect(&self.data().database())
     }
 
     pub(crate) fn data(&self) -> &DataDir {

@@ -1,0 +1,95 @@
+//! Brings the database to this program's schema when a process starts. Any number of processes may start at once.
+//!
+//! As on SQLite, each applied migration is recorded with its checksum, and a database with another one is refused.
+
+use postgres::Transaction;
+use sha2::{Digest, Sha256};
+
+use super::address::DatabaseAddress;
+use super::connection::Connection;
+use super::{LOCKS, MIGRATION_LOCK};
+use crate::StoreError;
+use crate::tx::statement::text;
+
+/// Every migration in order, by name; the schema version is how many were applied.
+const MIGRATIONS: [(&str, &str); 1] = [(
+    "0001_initial",
+    include_str!("../../../../migrations/postgres/0001_initial.sql"),
+)];
+
+/// Applies what is missing.
+pub(super) fn migrate(
+    connection: &mut Connection,
+    address: &DatabaseAddress,
+) -> Result<(), StoreError> {
+    let mut tx = connection.client.transaction()?;
+    tx.execute(
+        "SELECT pg_advisory_xact_lock($1, $2)",
+        &[&LOCKS, &MIGRATION_LOCK],
+    )?;
+    tx.batch_execute(text!("postgres/sql", "create_migrations"))?;
+
+    let recorded = recorded(&mut tx)?;
+    if recorded.len() > MIGRATIONS.len() {
+        return Err(StoreError::SchemaTooNew {
+            found: recorded.len() as i64,
+            known: MIGRATIONS.len() as i64,
+        });
+    }
+
+    for (number, (name, sql)) in (1_i64..).zip(MIGRATIONS) {
+        match recorded.get(number as usize - 1) {
+            Some(sha256) if *sha256 == checksum(sql) => {}
+            Some(_) => {
+                return Err(StoreError::MigrationChanged {
+                    path: address.place().into(),
+                    name,
+                });
+            }
+            None => {
+                tx.batch_execute(sql)?;
+                let sha256 = checksum(sql);
+                tx.execute(
+                    text!("postgres/sql", "record_migration"),
+                    &[&number, &name, &sha256, &env!("CARGO_PKG_VERSION")],
+                )?;
+            }
+        }
+    }
+    tx.commit()?;
+    Ok(())
+}
+
+/// Checksums of the applied migrations, in order.
+fn recorded(tx: &mut Transaction<'_>) -> Result<Vec<Vec<u8>>, StoreError> {
+    let rows = tx.query(text!("postgres/sql", "recorded_migrations"), &[])?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+fn checksum(text: &str) -> Vec<u8> {
+    Sha256::digest(text).to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn released_migrations_are_unchanged() {
+        let released = include_str!("../../../../migrations/checksums-postgres.txt");
+        for (line, (name, sql)) in released.lines().zip(MIGRATIONS) {
+            let (digits, file) = line.split_once("  ").unwrap();
+            let released: Vec<u8> = (0..digits.len())
+                .step_by(2)
+                .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
+                .collect();
+            assert_eq!(file.strip_suffix(".sql"), Some(name));
+            assert_eq!(
+                released,
+                checksum(sql),
+                "{file} was changed: migrations/README.md says how to change the schema"
+            );
+        }
+        assert_eq!(released.lines().count(), MIGRATIONS.len());
+    }
+}

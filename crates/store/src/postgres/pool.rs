@@ -1,0 +1,172 @@
+//! A process's connections, and the transactions on them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use postgres::NoTls;
+use r2d2::{NopErrorHandler, Pool, PooledConnection};
+
+use super::address::DatabaseAddress;
+use super::connection::{Connection, Manager};
+use super::session::{Connect, Direct, ProcessKey, Session};
+use super::{LOCKS, PostgresError, PostgresTx, WRITE_LOCK, migrate, tls};
+use crate::tx::Tx;
+use crate::{StoreError, SystemClock};
+
+/// Connections of each process.
+const CONNECTIONS: u32 = 8;
+
+/// How long a call waits for one of them.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Times a transaction is begun again that another one was in the way of.
+const MAX_CONFLICTS: u32 = 5;
+
+/// A snapshot that no later commit changes.
+const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// The database of a queue.
+pub(crate) struct Postgres {
+    /// `None` while it is being dropped.
+    pool: Option<Pool<Manager>>,
+    /// The lock that all connections of this process hold.
+    key: ProcessKey,
+    address: DatabaseAddress,
+    /// Begins a transaction that decides something: alone, and after all others.
+    begin_write: String,
+}
+
+impl Postgres {
+    /// Brings the database to this program's schema and opens it.
+    pub(crate) fn open(address: &DatabaseAddress) -> Result<Self, StoreError> {
+        let key = ProcessKey::random();
+        // A connection of its own first: the pool would retry what needs a person.
+        migrate::migrate(&mut Connection::open(address, key)?, address)?;
+
+        let pool = Pool::builder()
+            .max_size(CONNECTIONS)
+            .min_idle(Some(1))
+            .test_on_check_out(false)
+            .max_lifetime(None)
+            .connection_timeout(PATIENCE)
+            .error_handler(Box::new(NopErrorHandler))
+            .build(Manager {
+                address: address.clone(),
+                key,
+            })
+            .map_err(|error| PostgresError::NoConnection(error.to_string()))?;
+        Ok(Self {
+            pool: Some(pool),
+            key,
+            address: address.clone(),
+            begin_write: format!("BEGIN; SELECT pg_advisory_xact_lock({LOCKS}, {WRITE_LOCK})"),
+        })
+    }
+
+    /// Opens the direct connection of this process, whose runs have that lease.
+    pub(crate) fn open_session(&self, lease: Duration) -> Result<Session, StoreError> {
+        let config = self.address.config();
+        let connect: Arc<dyn Connect> = if self.address.is_encrypted() {
+            let tls = tls::connector(self.address.ca_file())?;
+            Arc::new(Direct::new(config, tls, lease))
+        } else {
+            Arc::new(Direct::new(config, NoTls, lease))
+        };
+        let session = Session::open(connect, self.key, Arc::new(SystemClock));
+        Ok(session.map_err(PostgresError::Session)?)
+    }
+
+    /// Runs `operation` in one durable write transaction, again if another one was in its way.
+    pub(crate) fn write<T>(
+        &self,
+        mut operation: impl FnMut(&Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut conflicts = 0;
+        loop {
+            match self.write_once(&mut operation) {
+                Err(error) if is_conflict(&error) && conflicts < MAX_CONFLICTS => conflicts += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn write_once<T>(
+        &self,
+        operation: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.in_transaction(&self.begin_write, operation)
+    }
+
+    /// Runs `operation` on one consistent snapshot.
+    pub(crate) fn read<T>(
+        &self,
+        operation: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.in_transaction(BEGIN_READ, operation)
+    }
+
+    fn in_transaction<T>(
+        &self,
+        begin: &str,
+        operation: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let tx = PostgresTx::on(self.begun(begin)?);
+        let value = operation(&Tx::Postgres(&tx))?;
+        tx.commit()?;
+        Ok(value)
+    }
+
+    /// A connection on which a transaction has begun. Idle connections that were lost meanwhile are replaced.
+    fn begun(&self, begin: &str) -> Result<PooledConnection<Manager>, PostgresError> {
+        let mut lost = 0;
+        loop {
+            let mut connection = self.connection()?;
+            match connection.begin(begin) {
+                Err(error)
+                    if error.is_unavailable() && connection.is_lost() && lost < CONNECTIONS =>
+                {
+                    lost += 1;
+                }
+                outcome => return outcome.map(|()| connection),
+            }
+        }
+    }
+
+    /// A number that changes whenever any process has committed something.
+    pub(crate) fn version(&self) -> Result<i64, StoreError> {
+        let mut connection = self.connection()?;
+        Ok(connection.last_transaction()?)
+    }
+
+    /// Whether the server takes writes now.
+    pub(crate) fn check_writable(&self) -> Result<(), StoreError> {
+        self.write_once(|_| Ok(()))
+    }
+
+    /// Frees the space of deleted rows.
+    pub(crate) fn vacuum(&self) -> Result<(), StoreError> {
+        Ok(self.connection()?.vacuum()?)
+    }
+
+    fn connection(&self) -> Result<PooledConnection<Manager>, PostgresError> {
+        let pool = self.pool.as_ref().expect("it is there until the drop");
+        pool.get()
+            .map_err(|error| PostgresError::NoConnection(error.to_string()))
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        // Closing a connection blocks, which panics on a thread of an async runtime.
+        let pool = self.pool.take();
+        let closing = std::thread::spawn(move || drop(pool));
+        let _ = closing.join();
+    }
+}
+
+fn is_conflict(error: &StoreError) -> bool {
+    match error {
+        StoreError::Database(error) => error.postgres().is_some_and(PostgresError::is_conflict),
+        _ => false,
+    }
+}

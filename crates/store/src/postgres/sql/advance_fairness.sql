@@ -1,0 +1,1 @@
+UPDATE fairness SET served_ms = greatest(served_ms, :served_ms)

@@ -1,0 +1,9 @@
+-- The subquery is a scalar one, so that the planner keeps to the index of tasks.
+SELECT 1 AS found FROM tasks
+WHERE status = 'ready' AND kind = ANY (ARRAY(SELECT json_array_elements_text(CAST(:kinds AS json))))
+  AND (SELECT count(*) FROM inputs CROSS JOIN LATERAL json_array_elements_text(inputs.requires) AS required (name)
+    WHERE inputs.job = tasks.job
+      AND required.name <> ALL (ARRAY(SELECT json_array_elements_text(CAST(:known AS json))))) = 0
+UNION ALL
+SELECT 1 FROM tasks WHERE status = 'waiting' AND run_at <= :now
+LIMIT 1

@@ -1,0 +1,18 @@
+-- One row for each inconsistency, as text.
+SELECT 'job ' || encode(id, 'hex') || ' has not ended and has no task' AS problem FROM jobs
+  WHERE finished_at IS NULL AND NOT EXISTS (SELECT 1 FROM tasks WHERE job = seq)
+UNION ALL SELECT 'job ' || encode(id, 'hex') || ' has ended and still has tasks' FROM jobs
+  WHERE finished_at IS NOT NULL AND EXISTS (SELECT 1 FROM tasks WHERE job = seq)
+UNION ALL SELECT 'job ' || encode(id, 'hex') || ' is completed and has no result' FROM jobs
+  WHERE status = 'completed' AND NOT EXISTS (SELECT 1 FROM results WHERE job = seq)
+UNION ALL SELECT 'job ' || encode(id, 'hex') || ' is not completed and has a result' FROM jobs
+  WHERE status <> 'completed' AND EXISTS (SELECT 1 FROM results WHERE job = seq)
+UNION ALL SELECT 'task ' || id || ' belongs to another owner than its job' FROM tasks
+  WHERE split_part(owner, chr(31), 1) <> (SELECT owner FROM jobs WHERE seq = job)
+UNION ALL SELECT 'the queue of owner "' || owner || '" is counted wrong' FROM owners
+  WHERE unfinished_jobs <> (SELECT count(*) FROM jobs WHERE jobs.owner = owners.owner AND finished_at IS NULL)
+    OR stored_jobs <> (SELECT count(*) FROM jobs WHERE jobs.owner = owners.owner)
+    OR prepared_jobs <> (SELECT count(*) FROM jobs
+      WHERE jobs.owner = owners.owner AND finished_at IS NULL AND spool IS NOT NULL)
+    OR stored_bytes <> (SELECT coalesce(sum(audio_bytes + spool_bytes), 0) FROM jobs JOIN inputs ON inputs.job = jobs.seq
+      WHERE jobs.owner = owners.owner AND finished_at IS NULL)

@@ -1,0 +1,41 @@
+-- The best task of the owner that was served least: see the statement of the same name for SQLite. Owners are walked in the order
+-- of owners_active, and the first with a task ends the walk. Lists are arrays and `requires` is read by a scalar subquery, so that
+-- the planner cannot turn them into joins, which would read every ready task.
+SELECT tasks.id AS id, tasks.job AS job, tasks.kind AS kind, tasks.is_suspect AS is_suspect, owners.owner AS owner,
+  owners.served_ms AS served_ms, coalesce(tasks.end_sample - tasks.start_sample, 0) / 16 AS span_ms
+FROM owners
+CROSS JOIN LATERAL (
+  SELECT candidate.id FROM (
+    (SELECT id, priority, 0 AS rank, due_at FROM tasks
+      WHERE status = 'ready' AND kind = 'transcribe' AND owner = owners.owner AND owners.prepared_jobs >= :max_prepared
+        AND 'transcribe' = ANY (ARRAY(SELECT json_array_elements_text(CAST(:kinds AS json))))
+      ORDER BY priority DESC, due_at, id LIMIT 1)
+    UNION ALL
+    (SELECT id, priority, 1, due_at FROM tasks
+      WHERE status = 'ready' AND owner = owners.owner
+        AND kind = ANY (ARRAY(SELECT json_array_elements_text(CAST(:kinds AS json))))
+      ORDER BY priority DESC, due_at, id LIMIT 1)
+    UNION ALL
+    (SELECT id, priority, 1, due_at FROM tasks
+      WHERE status = 'ready' AND owner = owners.owner || chr(31)
+        AND kind = ANY (ARRAY(SELECT json_array_elements_text(CAST(:kinds AS json))))
+        AND (SELECT count(*) FROM inputs CROSS JOIN LATERAL json_array_elements_text(inputs.requires) AS required (name)
+          WHERE inputs.job = tasks.job
+            AND required.name <> ALL (ARRAY(SELECT json_array_elements_text(CAST(:known AS json))))) = 0
+      ORDER BY priority DESC, due_at, id LIMIT 1)
+    UNION ALL
+    SELECT later.id, later.priority, 1, later.due_at
+    FROM json_array_elements_text(CAST(:later_kinds AS json)) AS kinds (kind)
+    CROSS JOIN LATERAL (
+      SELECT id, priority, due_at FROM tasks
+      WHERE status = 'ready' AND owner = owners.owner || chr(31) || kinds.kind
+        AND (SELECT count(*) FROM inputs CROSS JOIN LATERAL json_array_elements_text(inputs.requires) AS required (name)
+          WHERE inputs.job = tasks.job
+            AND required.name <> ALL (ARRAY(SELECT json_array_elements_text(CAST(:known AS json))))) = 0
+      ORDER BY priority DESC, due_at, id LIMIT 1) AS later
+  ) AS candidate
+  ORDER BY candidate.priority DESC, candidate.rank, candidate.due_at, candidate.id LIMIT 1
+) AS best
+JOIN tasks ON tasks.id = best.id
+WHERE owners.unfinished_jobs > 0
+ORDER BY owners.served_ms LIMIT 1

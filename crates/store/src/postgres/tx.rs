@@ -1,0 +1,119 @@
+//! Runs statements in a transaction that is open on a connection.
+
+use std::cell::RefCell;
+
+use postgres::types::ToSql;
+use r2d2::PooledConnection;
+
+use super::PostgresError;
+use super::connection::Manager;
+use super::row::{Bound, PostgresRow};
+use crate::StoreError;
+use crate::tx::{Parameters, Row, Statement};
+
+/// An open transaction. Rolls back when it is dropped.
+pub(crate) struct PostgresTx {
+    connection: RefCell<PooledConnection<Manager>>,
+    is_open: bool,
+}
+
+impl PostgresTx {
+    /// The transaction that has begun on a connection.
+    pub(super) fn on(connection: PooledConnection<Manager>) -> Self {
+        Self {
+            connection: RefCell::new(connection),
+            is_open: true,
+        }
+    }
+
+    pub(super) fn commit(mut self) -> Result<(), PostgresError> {
+        self.is_open = false;
+        self.connection.borrow_mut().commit()
+    }
+
+    pub(crate) fn execute(
+        &self,
+        statement: Statement,
+        parameters: Parameters<'_>,
+    ) -> Result<usize, StoreError> {
+        let connection = &mut *self.connection.borrow_mut();
+        let prepared = connection.prepare(statement)?;
+        let bound = bound(&prepared.names, parameters)?;
+        let changed = connection
+            .client
+            .execute(&prepared.statement, &references(&bound))?;
+        Ok(changed as usize)
+    }
+
+    pub(crate) fn first<T>(
+        &self,
+        statement: Statement,
+        parameters: Parameters<'_>,
+        read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let rows = self.query(statement, parameters)?;
+        rows.first()
+            .map(|row| read(&Row::Postgres(PostgresRow(row))))
+            .transpose()
+    }
+
+    pub(crate) fn read_while<T>(
+        &self,
+        statement: Statement,
+        parameters: Parameters<'_>,
+        mut read: impl FnMut(&Row<'_>) -> Result<Option<T>, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut values = Vec::new();
+        for row in self.query(statement, parameters)? {
+            let Some(value) = read(&Row::Postgres(PostgresRow(&row)))? else {
+                break;
+            };
+            values.push(value);
+        }
+        Ok(values)
+    }
+
+    fn query(
+        &self,
+        statement: Statement,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<postgres::Row>, StoreError> {
+        let connection = &mut *self.connection.borrow_mut();
+        let prepared = connection.prepare(statement)?;
+        let bound = bound(&prepared.names, parameters)?;
+        let rows = connection
+            .client
+            .query(&prepared.statement, &references(&bound))?;
+        Ok(rows)
+    }
+}
+
+impl Drop for PostgresTx {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.connection.borrow_mut().roll_back();
+        }
+    }
+}
+
+/// The parameters in the order of their numbers.
+fn bound<'a>(names: &[&str], parameters: Parameters<'a>) -> Result<Vec<Bound<'a>>, PostgresError> {
+    if let Some((unknown, _)) = parameters.iter().find(|(name, _)| !names.contains(name)) {
+        return Err(PostgresError::UnknownParameter((*unknown).to_owned()));
+    }
+    let value = |name: &&str| {
+        let (_, value) = parameters
+            .iter()
+            .find(|(given, _)| given == name)
+            .ok_or_else(|| PostgresError::UnknownParameter((*name).to_owned()))?;
+        Ok(Bound(value.to_value()))
+    };
+    names.iter().map(value).collect()
+}
+
+fn references<'a>(bound: &'a [Bound<'a>]) -> Vec<&'a (dyn ToSql + Sync)> {
+    bound
+        .iter()
+        .map(|value| value as &(dyn ToSql + Sync))
+        .collect()
+}

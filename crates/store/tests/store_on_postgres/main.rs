@@ -1,0 +1,33 @@
+//! The tests of the store that name no database, on PostgreSQL: one server for all, a database for each.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "../store/clients.rs"]
+mod clients;
+#[path = "../store/coverage.rs"]
+mod coverage;
+#[path = "../store/database.rs"]
+mod database;
+#[path = "../store/deletion.rs"]
+mod deletion;
+#[path = "../store/deliveries.rs"]
+mod deliveries;
+#[path = "../store/fence.rs"]
+mod fence;
+#[path = "../store/guards.rs"]
+mod guards;
+#[path = "../store/liveness.rs"]
+mod liveness;
+#[path = "../store/operators.rs"]
+mod operators;
+#[path = "../store/owners.rs"]
+mod owners;
+#[path = "../store/queue.rs"]
+mod queue;
+#[path = "../store/releases.rs"]
+mod releases;
+mod server;
+#[path = "../store/support.rs"]
+mod support;
+
+/// The database of these tests.
+const BACKEND: database::Backend = database::Backend::Postgres;
