@@ -41,6 +41,17 @@ check("stream", streamed);
 assert.equal(last.type, "transcript.text.done");
 assert.equal(last.text, streamed);
 
+// One channel is one speaker; no network is needed for it.
+const labelled = { model: "gpt-4o-transcribe-diarize", response_format: "diarized_json", channels: "split" };
+const diarized = await transcribe(labelled);
+check("diarized_json", diarized.segments.map((segment) => segment.text).join(" "));
+assert.ok(diarized.segments.every((segment) => segment.speaker === "A" && segment.type === "transcript.text.segment"));
+const spokenBy = [];
+for await (const event of await transcribe({ ...labelled, stream: true })) {
+  if (event.type === "transcript.text.segment") spokenBy.push(event);
+}
+check("diarized stream", spokenBy.map((event) => event.text).join(" "));
+
 const translated = await client.audio.translations.create({ file: fs.createReadStream(recording), model: "whisper-1" });
 check("translation of English", translated.text);
 

@@ -55,6 +55,25 @@ assert events[-1].type == "transcript.text.done", events[-1]
 assert events[-1].usage.total_tokens > 0, events[-1]
 check("stream's end", events[-1].text)
 
+# One channel is one speaker; no network is needed for it.
+labelled = {
+    "model": "gpt-4o-transcribe-diarize",
+    "response_format": "diarized_json",
+    "chunking_strategy": "auto",
+    "extra_body": {"channels": "split"},
+}
+with open(recording, "rb") as file:
+    answer = client.audio.transcriptions.create(file=file, language="en", **labelled)
+assert type(answer).__name__ == "TranscriptionDiarized", type(answer)
+check("diarized_json", " ".join(segment.text for segment in answer.segments))
+assert {segment.speaker for segment in answer.segments} == {"A"} and answer.duration > 0, answer
+with open(recording, "rb") as file:
+    events = list(client.audio.transcriptions.create(file=file, language="en", stream=True, **labelled))
+segments = [event for event in events if event.type == "transcript.text.segment"]
+check("diarized stream", " ".join(event.text for event in segments))
+assert all(event.speaker == "A" and event.end > event.start for event in segments), segments
+assert "".join(event.delta for event in events if event.type == "transcript.text.delta") == events[-1].text
+
 with open(recording, "rb") as file:
     translated = client.audio.translations.create(file=file, model="whisper-1")
 check("translation of English", translated.text)

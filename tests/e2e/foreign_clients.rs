@@ -51,7 +51,7 @@ fn openai_s_python_client_understands_every_answer() {
     };
     let service = Settings::with_workers(1).start();
     let not_audio = fixture("manifest.tsv");
-    check(client, &service, &[not_audio.to_str().unwrap()], 16);
+    check(client, &service, &[not_audio.to_str().unwrap()], 18);
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn openai_s_javascript_client_understands_every_answer() {
     };
     let service = Settings::with_workers(1).start();
     let not_audio = fixture("manifest.tsv");
-    check(client, &service, &[not_audio.to_str().unwrap()], 9);
+    check(client, &service, &[not_audio.to_str().unwrap()], 11);
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! Speakers: a conversation of two voices, in every answer that names them.
 
+use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
-use steno_e2e::{Service, Settings, fixture};
-use steno_models::{JobResult, WarningCode};
+use steno_e2e::{Service, Settings, eventually, fixture};
+use steno_models::openai::{DiarizedTranscription, StreamEvent};
+use steno_models::{JobResult, ProblemCode, Segment, SpeakerLabels, WarningCode};
 use steno_weights::Cache;
 
 /// The speakers of the lines of the conversation, in order.
@@ -103,25 +106,141 @@ fn bounds_are_kept_and_checked() {
     assert_eq!(refused.status, 422, "{}", refused.text());
 }
 
-#[test]
-fn missing_networks_cost_no_text() {
+/// A folder with Whisper's weights, without the speaker networks.
+fn weights_without_networks() -> tempfile::TempDir {
     let weights = tempfile::tempdir().unwrap();
     let installed = Cache::from_env().unwrap();
     for name in ["ggml-base.bin", "ggml-base.json"] {
         symlink(installed.folder().join(name), weights.path().join(name)).unwrap();
     }
-    let service = Settings::with_workers(1)
-        .set("STENO_WEIGHTS_DIR", weights.path().to_str().unwrap())
+    weights
+}
+
+fn service_with(weights: &Path) -> Service {
+    Settings::with_workers(1)
+        .set("STENO_WEIGHTS_DIR", weights.to_str().unwrap())
         .set("STENO_WEIGHTS_PULL", "false")
-        .start();
+        .start()
+}
+
+#[test]
+fn speakers_are_refused_where_there_are_no_networks() {
+    let weights = weights_without_networks();
+    let service = service_with(weights.path());
+
+    let fields = [("diarize", "true"), ("language", "en")];
+    let refused = eventually("the worker announces what it can do", || {
+        let answer = service
+            .client
+            .post_form("/transcribe", &fixture("clip.opus"), &fields);
+        (answer.status == 422).then_some(answer)
+    });
+    assert_eq!(refused.problem().code, ProblemCode::DiarizationUnavailable);
+
+    let fields = [("response_format", "diarized_json")];
+    let path = "/v1/audio/transcriptions";
+    let refused = service
+        .client
+        .post_form(path, &fixture("clip.opus"), &fields);
+    assert_eq!(refused.status, 400);
+    assert_eq!(refused.json()["error"]["code"], "diarization_unavailable");
+    let models = service.client.get("/v1/models").text();
+    assert!(!models.contains("\"speakers\""), "{models}");
+}
+
+#[test]
+fn damaged_networks_cost_no_text() {
+    let weights = weights_without_networks();
+    let installed = Cache::from_env().unwrap();
+    let record = installed.folder().join("speakers.json");
+    if !record.exists() {
+        println!("skipped: run `steno weights pull speakers` first");
+        return;
+    }
+    symlink(record, weights.path().join("speakers.json")).unwrap();
+    fs::write(weights.path().join("speakers.safetensors"), "damaged").unwrap();
+    let service = service_with(weights.path());
 
     let result = transcribe(&service, "diarize=true");
 
     assert!(result.text.contains("Good morning"), "{}", result.text);
-    let codes: Vec<WarningCode> = result
-        .warnings
-        .iter()
-        .map(|warning| warning.code.clone())
+    let codes: Vec<&str> = result.warnings.iter().map(|w| w.code.as_str()).collect();
+    assert_eq!(codes, [WarningCode::DiarizationFailed.as_str()]);
+}
+
+#[test]
+fn openai_s_diarized_json_and_stream_name_the_speakers() {
+    let Some(service) = service() else { return };
+    let post = |fields: &[(&str, &str)]| {
+        let all = [
+            &[("response_format", "diarized_json"), ("language", "en")],
+            fields,
+        ]
+        .concat();
+        let answer =
+            service
+                .client
+                .post_form("/v1/audio/transcriptions", &fixture("dialogue.opus"), &all);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer
+    };
+
+    let body: DiarizedTranscription = serde_json::from_value(post(&[]).json()).unwrap();
+    let mut speakers: Vec<&str> = body.segments.iter().map(|s| &*s.spoken.speaker).collect();
+    speakers.dedup();
+    assert_eq!(speakers, TURNS);
+
+    let stream = post(&[("stream", "true")]).text();
+    let events: Vec<StreamEvent> = stream
+        .lines()
+        .filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok())
         .collect();
-    assert_eq!(codes, [WarningCode::DiarizationFailed]);
+    let mut speakers: Vec<&str> = events
+        .iter()
+        .filter_map(|event| match event {
+            StreamEvent::Segment(segment) => Some(&*segment.speaker),
+            _ => None,
+        })
+        .collect();
+    speakers.dedup();
+    assert_eq!(speakers, TURNS);
+    let deltas: String = events
+        .iter()
+        .filter_map(|event| match event {
+            StreamEvent::Delta { delta } => Some(&**delta),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(deltas, body.text);
+}
+
+#[test]
+fn a_follower_gets_every_segment_once_and_then_the_speakers() {
+    let Some(service) = service() else { return };
+    let options = "language=en&diarize=true&speaker_names=Shop";
+    let job = service.client.submit(&fixture("dialogue.opus"), options);
+    let path = format!("/transcribe/{job}/events");
+    let events: Vec<_> = service.client.events(&path, None).collect();
+
+    let names: Vec<&str> = events.iter().map(|event| &*event.name).collect();
+    assert_eq!(
+        names[names.len() - 2..],
+        ["speakers", "completed"],
+        "{names:?}"
+    );
+    let labels = &events[events.len() - 2].data;
+    let labels: SpeakerLabels = serde_json::from_value(labels.clone()).unwrap();
+    assert_eq!(labels.speakers[0].speaker, "Shop");
+    assert_eq!(labels.speakers[1].speaker, "A");
+
+    let words = |segments: &[Segment]| -> String {
+        let texts: Vec<&str> = segments.iter().map(|segment| &*segment.text).collect();
+        texts.join(" ")
+    };
+    let live: Vec<Segment> = events
+        .iter()
+        .filter(|event| event.name == "segment")
+        .map(|event| serde_json::from_value(event.data.clone()).unwrap())
+        .collect();
+    assert_eq!(words(&live), words(&labels.segments));
 }

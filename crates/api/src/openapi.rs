@@ -5,7 +5,9 @@ mod inputs;
 mod options;
 
 use serde::Serialize;
-use steno_models::openai::{StreamEvent, Transcription, VerboseTranscription};
+use steno_models::openai::{
+    DiarizedTranscription, StreamEvent, Transcription, VerboseTranscription,
+};
 use steno_models::{JobEvent, JobStatus, Problem, Tombstone};
 use utoipa::openapi::OpenApi as OpenApiDocument;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -95,6 +97,8 @@ pub(crate) enum JobAnswer {
 pub(crate) enum TranscriptionAnswer {
     /// `verbose_json`.
     Verbose(VerboseTranscription),
+    /// `diarized_json`.
+    Diarized(DiarizedTranscription),
     /// `json`.
     Plain(Transcription),
 }
@@ -113,9 +117,9 @@ pub(crate) struct GoneProblem {
 /// An event of a job.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct JobMessage {
-    /// `status`, `segment`, `progress`, `completed` or `failed`.
+    /// `status`, `segment`, `progress`, `speakers`, `completed` or `failed`.
     #[schema(
-        pattern = "^(status|segment|progress|completed|failed)$",
+        pattern = "^(status|segment|progress|speakers|completed|failed)$",
         example = "segment"
     )]
     event: String,

@@ -195,6 +195,7 @@ impl ApiError {
             // OpenAI has no 422.
             ProblemCode::InvalidOptions
             | ProblemCode::IdempotencyKeyInUse
+            | ProblemCode::DiarizationUnavailable
             | ProblemCode::ModelUnavailable => StatusCode::BAD_REQUEST,
             _ => self.status_code(),
         };

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::sync::Arc;
 
 use actix_web::web;
-use steno_models::ProblemCode;
-use steno_store::{Clock, Now, Store, StoreError};
+use steno_models::{ProblemCode, TranscribeRequest};
+use steno_store::{Clock, DIARIZATION, Now, Store, StoreError};
 use tokio::sync::watch;
 
 use crate::Config;
@@ -63,8 +63,27 @@ impl ApiState {
     pub(crate) async fn models(&self) -> Result<Vec<String>, ApiError> {
         let default = self.config.model.clone();
         let others = self.call_store(Store::announced_models).await?;
-        let others: Vec<_> = others.into_iter().filter(|name| *name != default).collect();
+        let is_other = |name: &String| *name != default && name != DIARIZATION;
+        let others: Vec<_> = others.into_iter().filter(is_other).collect();
         Ok([vec![default], others].concat())
+    }
+
+    /// Refuses options that no worker can act on: labels for speakers where the networks are missing.
+    pub(crate) async fn check_diarization(
+        &self,
+        options: &TranscribeRequest,
+    ) -> Result<(), ApiError> {
+        if !options.diarize {
+            return Ok(());
+        }
+        let announced = self.call_store(Store::announced_models).await?;
+        // Before the first worker has started, nothing is known.
+        if announced.is_empty() || announced.iter().any(|name| name == DIARIZATION) {
+            return Ok(());
+        }
+        let detail = "this server has no networks to tell speakers apart; leave diarize out, or install them with \
+                      steno weights pull speakers";
+        Err(ApiError::new(ProblemCode::DiarizationUnavailable, detail))
     }
 
     /// The weights to write into a job: `None` for the default. An error if they are not installed.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FetchStatus, JobStatus, Segment};
+use crate::{FetchStatus, JobStatus, Segment, Speaker};
 
 /// How far a job has come.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,6 +12,16 @@ pub struct JobProgress {
     pub progress: f64,
     /// Expected seconds until the end; `None` while not known.
     pub eta_seconds: Option<f64>,
+}
+
+/// Who says what, once that is known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SpeakerLabels {
+    /// The speakers, in the order of their first words.
+    pub speakers: Vec<Speaker>,
+    /// Every segment of the result with its speaker. They replace those that were sent before.
+    pub segments: Vec<Segment>,
 }
 
 /// One event. Its name goes in the `event:` line, its content as JSON in the `data:` line.
@@ -24,6 +34,8 @@ pub enum JobEvent {
     Status(Box<JobStatus>),
     /// `segment`: the next piece of the transcript, in the order of the recording.
     Segment(Segment),
+    /// `speakers`: who says what; sent once, before `completed`.
+    Speakers(SpeakerLabels),
     /// `progress`: how far it is.
     Progress(JobProgress),
     /// `fetch`: how far the download of its recording is.
@@ -41,6 +53,7 @@ impl JobEvent {
                 Failed => "failed",
             },
             Self::Segment(_) => "segment",
+            Self::Speakers(_) => "speakers",
             Self::Progress(_) => "progress",
             Self::Fetch(_) => "fetch",
         }

@@ -24,7 +24,7 @@ mod webhook;
 
 pub use channels::{Channels, MergedChannels, merge_channels};
 pub use coverage::{Coverage, Gap, GapReason, Warning, WarningCode};
-pub use event::{JobEvent, JobProgress};
+pub use event::{JobEvent, JobProgress, SpeakerLabels};
 pub use fetch::{FetchState, FetchStatus};
 pub use job::{
     FailureCode, JobAccepted, JobError, JobId, JobList, JobStatus, ParseJobIdError, Status,

@@ -2,7 +2,11 @@
 //!
 //! Source: <https://platform.openai.com/docs/api-reference/audio>. Used by the api's `/v1` and by `?format=verbose_json`.
 
+mod diarized;
+
 use serde::{Deserialize, Serialize};
+
+pub use diarized::{DiarizedSegment, DiarizedTranscription, SpokenSegment};
 
 use crate::{Coverage, JobResult, Task, Warning, language_name};
 
@@ -139,7 +143,7 @@ pub struct VerboseSegment {
 }
 
 /// One event of `stream=true`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type")]
 pub enum StreamEvent {
@@ -149,6 +153,9 @@ pub enum StreamEvent {
         /// The text to append.
         delta: String,
     },
+    /// A segment with its speaker, for `diarized_json`.
+    #[serde(rename = "transcript.text.segment")]
+    Segment(SpokenSegment),
     /// The end.
     #[serde(rename = "transcript.text.done")]
     Done {
@@ -167,6 +174,7 @@ impl StreamEvent {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Delta { .. } => "transcript.text.delta",
+            Self::Segment(_) => diarized::SEGMENT_TYPE,
             Self::Done { .. } => "transcript.text.done",
         }
     }

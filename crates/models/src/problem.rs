@@ -35,6 +35,8 @@ pub enum ProblemCode {
     InvalidOptions,
     /// The requested weights are not installed.
     ModelUnavailable,
+    /// The server cannot label speakers: its workers lack the networks.
+    DiarizationUnavailable,
     /// The idempotency key belongs to another submission.
     IdempotencyKeyInUse,
     /// The API key exceeded its request rate.
@@ -67,7 +69,10 @@ impl ProblemCode {
             Self::Gone => 410,
             Self::UploadTooLarge => 413,
             Self::UnsupportedMediaType => 415,
-            Self::InvalidOptions | Self::ModelUnavailable | Self::IdempotencyKeyInUse => 422,
+            Self::InvalidOptions
+            | Self::ModelUnavailable
+            | Self::DiarizationUnavailable
+            | Self::IdempotencyKeyInUse => 422,
             Self::Internal => 500,
             Self::RateLimited | Self::QuotaExceeded => 429,
             Self::QueueFull | Self::TooManyConnections | Self::NotReady => 503,
@@ -90,6 +95,7 @@ impl ProblemCode {
             Self::UnsupportedMediaType => "The body's type is not accepted",
             Self::InvalidOptions => "Some options are not valid",
             Self::ModelUnavailable => "The model is not served here",
+            Self::DiarizationUnavailable => "Speakers cannot be labelled here",
             Self::IdempotencyKeyInUse => "The idempotency key is in use",
             Self::RateLimited => "Too many calls",
             Self::QuotaExceeded => "Too much in the queue",

@@ -48,7 +48,7 @@ pub use jobs::quota::{Quota, QuotaCheck, QuotaExceeded};
 pub use jobs::submit::{Accepted, EarlierJob, JobAudio, NewJob, Submission};
 pub use place::Place;
 pub use runs::reclaim::Reclaimed;
-pub use runs::registry::{RegisteredWorker, RunRole, RunSettings};
+pub use runs::registry::{DIARIZATION, RegisteredWorker, RunRole, RunSettings};
 pub use runs::run::WorkerRun;
 pub use signal::listener::WakeListener;
 pub use signal::message::{Audience, WakeMessage};

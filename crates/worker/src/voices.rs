@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use steno_speakers::Networks;
-use steno_weights::{Cache, WeightsError};
+use steno_weights::{Cache, SPEAKERS, WeightsError};
 
 use crate::Config;
 
@@ -33,6 +33,15 @@ impl Voices {
             None => Cache::from_env().ok(),
         };
         Self::new(cache, config.weights_pull)
+    }
+
+    /// Whether jobs may ask for speakers: the networks are installed, or are downloaded at first need.
+    pub(crate) fn are_available(&self) -> bool {
+        let is_installed =
+            |cache: &Cache| cache.lookup(SPEAKERS).is_ok_and(|found| found.is_some());
+        self.cache
+            .as_ref()
+            .is_some_and(|cache| self.may_pull || is_installed(cache))
     }
 
     /// The networks. The first call reads them, and pulls them where they are missing or damaged and the settings allow.

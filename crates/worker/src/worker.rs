@@ -7,7 +7,7 @@ use rustix::process::{getpriority_process, setpriority_process};
 use steno_runner::{
     ClaimedTask, Done, Ended, RunnerSettings, Supervisor, TaskRunner, TaskSlot, Undone,
 };
-use steno_store::{Clock, RunSettings, Store, StoreError, TaskKind};
+use steno_store::{Clock, DIARIZATION, RunSettings, Store, StoreError, TaskKind};
 
 use crate::Config;
 use crate::decode_process::{DecodeSettings, MemoryKills};
@@ -84,7 +84,10 @@ impl TaskRunner for Transcriber {
 
     /// Weights may be pulled while workers run.
     fn after_heartbeat(&self, store: &Store) -> Result<(), StoreError> {
-        let models = self.engine.models();
+        let mut models = self.engine.models();
+        if self.voices.are_available() {
+            models.push(DIARIZATION.to_owned());
+        }
         let mut announced = self
             .announced
             .lock()

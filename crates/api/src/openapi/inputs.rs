@@ -27,8 +27,11 @@ pub(crate) struct TranscriptionForm {
     language: Option<String>,
     /// Text that sets style and spelling; its last 2048 bytes count.
     prompt: Option<String>,
-    /// `json`, the default, `text`, `srt`, `verbose_json` or `vtt`.
-    #[schema(pattern = "^(json|text|srt|verbose_json|vtt)$", example = "json")]
+    /// `json`, the default, `text`, `srt`, `verbose_json`, `vtt` or `diarized_json`, which names who speaks.
+    #[schema(
+        pattern = "^(json|text|srt|verbose_json|vtt|diarized_json)$",
+        example = "json"
+    )]
     response_format: Option<String>,
     /// Sampling temperature to begin with.
     #[schema(minimum = 0, maximum = 1)]
@@ -36,7 +39,8 @@ pub(crate) struct TranscriptionForm {
     /// `word`, `segment` or both; `word` needs `verbose_json`.
     #[schema(rename = "timestamp_granularities[]")]
     timestamp_granularities: Option<Vec<String>>,
-    /// Whether to send the text as server-sent events while it is found; without effect but with `json` or `text`.
+    /// Whether to send the text as server-sent events while it is found; without effect but with `json`, `text` or
+    /// `diarized_json`.
     stream: Option<bool>,
     /// Taken and without effect: `verbose_json` has log probabilities.
     #[schema(rename = "include[]")]

@@ -16,6 +16,8 @@ pub struct Sent {
     pub segments: usize,
     /// Spans that all these segments are of; 0 where it is not known. Saves reading them again.
     pub spans: u32,
+    /// Where the last of them ends, in milliseconds; 0 where it is not known.
+    pub end_ms: u64,
 }
 
 /// A job, and what is new about it.
@@ -49,6 +51,9 @@ impl Store {
             };
 
             let (segments, sent) = match &status.result {
+                Some(result) if options.diarize && sent.end_ms > 0 => {
+                    segments_after(&result.segments, sent)
+                }
                 Some(result) => {
                     let new = result
                         .segments
@@ -78,6 +83,30 @@ impl Store {
     }
 }
 
+/// The segments after the end of those sent. Diarization has split segments since, so their numbers say nothing.
+fn segments_after(all: &[Segment], sent: Sent) -> (Vec<Segment>, Sent) {
+    let is_new = |segment: &&Segment| ms(segment.start) >= sent.end_ms;
+    let new: Vec<Segment> = all
+        .iter()
+        .filter(is_new)
+        .zip(sent.segments as u32..)
+        .map(|(segment, id)| Segment {
+            id,
+            ..segment.clone()
+        })
+        .collect();
+    let sent = Sent {
+        segments: sent.segments + new.len(),
+        end_ms: all.last().map_or(sent.end_ms, |last| ms(last.end)),
+        ..sent
+    };
+    (new, sent)
+}
+
+fn ms(seconds: f64) -> u64 {
+    (seconds * 1000.0).round() as u64
+}
+
 fn new_segments(
     tx: &Tx<'_>,
     job_id: JobId,
@@ -88,6 +117,7 @@ fn new_segments(
     let mut segments = Vec::new();
     for span in tx.done_segments(job_id, sent.spans)? {
         for mut segment in span {
+            sent.end_ms = sent.end_ms.max(ms(segment.end));
             if id >= sent.segments {
                 segment.id = id as u32;
                 segments.push(segment);

@@ -47,6 +47,9 @@ pub struct RegisteredWorker {
     pub version: String,
 }
 
+/// Announced beside the weights by workers that can label speakers.
+pub const DIARIZATION: &str = "speakers";
+
 impl Store {
     /// Registers a worker's run, so that it may claim.
     pub fn register_run(

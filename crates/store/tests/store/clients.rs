@@ -183,6 +183,7 @@ fn segments_are_sent_once_and_in_order_while_a_job_runs_and_after() {
     let reconnected = Sent {
         segments: 1,
         spans: 0,
+        ..Sent::default()
     };
     assert_eq!(texts(&follow(&f, job, reconnected).segments), [(1, "two")]);
     assert!(f.finish_span(&claims[2], "three"));
@@ -191,6 +192,7 @@ fn segments_are_sent_once_and_in_order_while_a_job_runs_and_after() {
         Sent {
             segments: 2,
             spans: 0,
+            ..Sent::default()
         },
     ] {
         let rest = follow(&f, job, sent);
@@ -207,7 +209,8 @@ fn segments_are_sent_once_and_in_order_while_a_job_runs_and_after() {
                 job,
                 Sent {
                     segments: 99,
-                    spans: 0
+                    spans: 0,
+                    ..Sent::default()
                 }
             )
             .segments

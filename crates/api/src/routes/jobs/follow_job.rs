@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::stream;
-use steno_models::{FetchStatus, JobEvent, JobProgress, JobStatus, Problem, Status};
+use steno_models::{FetchStatus, JobEvent, JobProgress, JobStatus, Problem, SpeakerLabels, Status};
 
 use crate::auth::Owner;
 use crate::extract::JobPath;
@@ -26,8 +26,8 @@ const STREAM_LIFE: Duration = Duration::from_secs(1800);
 /// Follow a job.
 ///
 /// Server-sent events: `status` when it begins, `fetch` while its recording is downloaded, `segment` for each piece of the
-/// transcript in order, `progress`, and at the
-/// end `completed` or `failed`. A comment at least every 15 s. Never a retrieval: fetch the result afterwards. After a
+/// transcript in order, `progress`, and at the end `speakers`, if they were asked for, and `completed` or `failed`. A comment
+/// at least every 15 s. Never a retrieval: fetch the result afterwards. After a
 /// broken connection, send the last `id` as `Last-Event-ID` to get the remaining events.
 #[utoipa::path(
     get,
@@ -194,6 +194,11 @@ impl ClientView {
             self.after
                 .push_back(sse::event(event.name(), Some(&id), &event));
         }
+        if let Some(labels) = labels(news) {
+            let id = event_id(self.stage, self.known);
+            self.after
+                .push_back(sse::event(labels.name(), Some(&id), &labels));
+        }
         if self.ended {
             let event = JobEvent::Status(Box::new(JobStatus::clone(status)));
             let id = event_id(stage, self.known);
@@ -201,6 +206,18 @@ impl ClientView {
                 .push_back(sse::event(event.name(), Some(&id), &event));
         }
     }
+}
+
+/// Who says what, once the job is completed.
+fn labels(news: &Snapshot) -> Option<JobEvent> {
+    let result = news.result.as_ref()?;
+    let has_speakers = !result.speakers.is_empty();
+    has_speakers.then(|| {
+        JobEvent::Speakers(SpeakerLabels {
+            speakers: result.speakers.clone(),
+            segments: result.segments.clone(),
+        })
+    })
 }
 
 /// What a client sends as `Last-Event-ID` after an event.

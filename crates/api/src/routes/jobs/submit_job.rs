@@ -49,7 +49,7 @@ const URL: &str = "url";
         (status = 408, description = "`request_timeout`", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "`upload_too_large`", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "`unsupported_media_type`", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`invalid_options`, `model_unavailable`, `idempotency_key_in_use`", body = Problem,
+        (status = 422, description = "`invalid_options`, `model_unavailable`, `diarization_unavailable`, `idempotency_key_in_use`", body = Problem,
             content_type = "application/problem+json"),
         (status = 429, description = "`quota_exceeded`, `rate_limited`", body = Problem,
             content_type = "application/problem+json"),
@@ -118,6 +118,7 @@ impl Door for Native<'_> {
             .so_far()
             .map_err(|problems| ApiError::invalid_options(problems.to_vec()))?;
         self.state.resolve_model(options.model.clone()).await?;
+        self.state.check_diarization(options).await?;
         Ok(())
     }
 
@@ -130,6 +131,7 @@ impl Door for Native<'_> {
         let mut options = read_options(&self.query, form);
         check_recording(form, &mut options);
         let mut options = options.finish().map_err(ApiError::invalid_options)?;
+        self.state.check_diarization(&options).await?;
         options.model = self.state.resolve_model(options.model).await?;
         Ok((options, ()))
     }

@@ -5,12 +5,12 @@
 use actix_web::http::header::HeaderName;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
-use steno_models::openai::{ErrorBody, Transcription, VerboseTranscription};
+use steno_models::openai::{DiarizedTranscription, ErrorBody, Transcription, VerboseTranscription};
 use steno_models::{Format, JobResult, Task, TranscribeRequest, render};
 use steno_store::EarlierJob;
 
 use super::request::{self, ResponseFormat};
-use super::stream;
+use super::stream::{self, Content};
 use crate::auth::Owner;
 use crate::openapi::{StreamMessage, TranscriptionAnswer, TranscriptionForm};
 use crate::problem::ApiError;
@@ -39,7 +39,7 @@ const X_JOB_ID: HeaderName = HeaderName::from_static("x-job-id");
             (String = "text/vtt"),
             (StreamMessage = "text/event-stream"),
         ), headers(("X-Job-Id" = String, description = "The job behind the answer"))),
-        (status = 400, description = "A field or the recording is not valid; `model_not_found`", body = ErrorBody),
+        (status = 400, description = "A field or the recording is not valid; `model_not_found`, `diarization_unavailable`", body = ErrorBody),
         (status = 408, description = "`request_timeout`", body = ErrorBody),
         (status = 413, description = "`upload_too_large`", body = ErrorBody),
         (status = 415, description = "`unsupported_media_type`", body = ErrorBody),
@@ -86,9 +86,16 @@ async fn create(
     let submitted = submit(&door, request, payload, &state).await?;
     let job_id = submitted.job.job_id;
 
-    if submitted.wanted == ResponseFormat::Stream {
+    let content = match submitted.wanted {
+        ResponseFormat::DiarizedStream => Some(Content::Segments),
+        // Only at the end it is known where segments are split.
+        ResponseFormat::Stream if submitted.options.names_speakers() => Some(Content::TextAtEnd),
+        ResponseFormat::Stream => Some(Content::Text),
+        _ => None,
+    };
+    if let Some(content) = content {
         let delivery = Delivery::new(request, state, job_id);
-        return stream::answer(delivery, Owner::of(request)).await;
+        return stream::answer(delivery, Owner::of(request), content).await;
     }
     let result = wait_for_result(&state, request, job_id).await?;
     let delivery = Delivery::new(request, state, job_id);
@@ -133,6 +140,7 @@ impl Door for OpenAi<'_> {
                 "there is no recording in the field file: it is missing or has no bytes",
             ));
         }
+        self.state.check_diarization(&read.options).await?;
         read.options.model = self.state.resolve_openai_model(&read.model).await?;
         Ok((read.options, read.format))
     }
@@ -144,7 +152,10 @@ async fn answer(
     result: JobResult,
 ) -> Result<HttpResponse, ApiError> {
     let media_type = match submitted.wanted {
-        ResponseFormat::Json | ResponseFormat::Stream => Format::Json.media_type(),
+        ResponseFormat::Json
+        | ResponseFormat::DiarizedJson
+        | ResponseFormat::Stream
+        | ResponseFormat::DiarizedStream => Format::Json.media_type(),
         ResponseFormat::VerboseJson(_) => Format::VerboseJson.media_type(),
         // OpenAI's server answers srt as plain text, and some clients check the type.
         ResponseFormat::Text | ResponseFormat::Srt => Format::Text.media_type(),
@@ -165,6 +176,9 @@ fn body_of(submitted: &Submitted<ResponseFormat>, result: &JobResult) -> String 
     let text = |format| render(result, task, format, submitted.options.layout());
     match submitted.wanted {
         ResponseFormat::Json | ResponseFormat::Stream => to_json(&Transcription::new(result)),
+        ResponseFormat::DiarizedJson | ResponseFormat::DiarizedStream => {
+            to_json(&DiarizedTranscription::new(result, task))
+        }
         ResponseFormat::VerboseJson(granularities) => {
             to_json(&VerboseTranscription::new(result, task, granularities))
         }

@@ -20,8 +20,12 @@ pub(super) enum ResponseFormat {
     Text,
     Srt,
     Vtt,
+    /// The segments with their speakers.
+    DiarizedJson,
     /// `stream=true`: deltas as they come.
     Stream,
+    /// The same with the segments and their speakers, at the end.
+    DiarizedStream,
 }
 
 /// A transcription that was asked for.
@@ -160,7 +164,11 @@ impl Reading {
         if wants_words {
             self.options.set("word_timestamps", "true");
         }
-        self.set_native(wants_words);
+        let is_diarized = matches!(
+            format,
+            ResponseFormat::DiarizedJson | ResponseFormat::DiarizedStream
+        );
+        self.set_native(wants_words, is_diarized);
 
         let mut options = self.options.finish()?;
         if task == Task::Translate {
@@ -189,19 +197,29 @@ impl Reading {
         }
     }
 
-    fn set_native(&mut self, has_words: bool) {
+    fn set_native(&mut self, has_words: bool, is_diarized: bool) {
         let native = std::mem::take(&mut self.native);
         let is_unbroken = native
             .iter()
             .any(|(name, value)| name == "max_line_width" && value.trim() == "0");
-        let diarizes = native
-            .iter()
-            .any(|(name, value)| name == "diarize" && parse_bool(value) == Some(true));
+        let has = |option: &str, asked: &dyn Fn(&str) -> bool| {
+            native
+                .iter()
+                .any(|(name, value)| name == option && asked(value))
+        };
+        let splits = has("channels", &|value| value == "split");
+        let diarizes = !splits && (is_diarized || has("diarize", &|v| parse_bool(v) == Some(true)));
+        if diarizes {
+            self.options.set("diarize", "true");
+        }
         for (name, value) in native {
             let has_no_effect = match name.as_str() {
                 "word_timestamps" => has_words,
                 "max_line_count" => is_unbroken,
+                // Set above, or without effect beside split channels.
+                "diarize" => true,
                 "speakers" | "min_speakers" | "max_speakers" => !diarizes,
+                "speaker_names" => !diarizes && !splits,
                 _ => false,
             };
             if !has_no_effect {
@@ -236,6 +254,8 @@ impl Reading {
 
         match name {
             "json" | "text" if self.stream => Ok(ResponseFormat::Stream),
+            "diarized_json" if self.stream => Ok(ResponseFormat::DiarizedStream),
+            "diarized_json" => Ok(ResponseFormat::DiarizedJson),
             "json" => Ok(ResponseFormat::Json),
             "text" => Ok(ResponseFormat::Text),
             "srt" => Ok(ResponseFormat::Srt),
@@ -255,7 +275,7 @@ impl Reading {
             }
             _ => Err((
                 "response_format",
-                "not one of json, text, srt, verbose_json, vtt".to_owned(),
+                "not one of json, text, srt, verbose_json, vtt, diarized_json".to_owned(),
             )),
         }
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use actix_web::HttpResponse;
 use actix_web::web::Bytes;
 use futures_util::stream;
-use steno_models::openai::{StreamEvent, Usage, languages_of};
-use steno_models::separator;
+use steno_models::openai::{SpokenSegment, StreamEvent, Usage, languages_of};
+use steno_models::{Segment, separator};
 
 use crate::auth::Owner;
 use crate::follow::{Follower, Step};
@@ -16,10 +16,22 @@ use crate::problem::ApiError;
 use crate::retrieval::Delivery;
 use crate::sse;
 
+/// What is streamed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// The text, as it is found.
+    Text,
+    /// The text, once the job has ended.
+    TextAtEnd,
+    /// The text and the segments with their speakers, once the job has ended.
+    Segments,
+}
+
 /// What of the text the client has, and what it is to be sent next.
 struct Streamer {
     delivery: Delivery,
     follower: Follower,
+    content: Content,
     /// Pieces of the transcript that were sent, and those that are known.
     sent: usize,
     known: usize,
@@ -41,12 +53,17 @@ enum End {
 }
 
 /// Streams the text of a job; its last byte counts as retrieval.
-pub(super) async fn answer(delivery: Delivery, owner: Owner) -> Result<HttpResponse, ApiError> {
+pub(super) async fn answer(
+    delivery: Delivery,
+    owner: Owner,
+    content: Content,
+) -> Result<HttpResponse, ApiError> {
     let job_id = delivery.job_id;
     let follower = Follower::new(delivery.state.clone(), owner, job_id);
     let mut streamer = Streamer {
         delivery,
         follower,
+        content,
         sent: 0,
         known: 0,
         last: None,
@@ -104,7 +121,9 @@ impl Streamer {
             Step::Stopping => return Err(ApiError::stopping()),
             Step::Gone(tombstone) => return Err(ApiError::gone(*tombstone)),
             Step::News(snapshot) => {
-                self.known = snapshot.pieces;
+                if self.content == Content::Text {
+                    self.known = snapshot.pieces;
+                }
                 if snapshot.status.status.is_terminal() {
                     self.ending = Some(snapshot);
                 }
@@ -122,11 +141,29 @@ impl Streamer {
         }
     }
 
+    /// Sends the whole text, and each segment with its speaker if that was asked for.
+    fn send_labelled(&mut self, segments: &[Segment]) {
+        let mut before = "";
+        for segment in segments {
+            let delta = format!("{}{}", separator(before, &segment.text), segment.text);
+            self.push(&StreamEvent::Delta { delta });
+            if self.content == Content::Segments {
+                self.push(&StreamEvent::Segment(SpokenSegment::new(segment)));
+            }
+            if !segment.text.is_empty() {
+                before = &segment.text;
+            }
+        }
+    }
+
     fn finish(&mut self, snapshot: &Snapshot) -> Result<(), ApiError> {
         if let Some(error) = &snapshot.status.error {
             return Err(ApiError::of_job(error.clone()));
         }
         if let Some(result) = &snapshot.result {
+            if self.content != Content::Text {
+                self.send_labelled(&result.segments);
+            }
             self.push(&StreamEvent::Done {
                 text: result.text.clone(),
                 languages: languages_of(result),
