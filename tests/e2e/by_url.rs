@@ -80,6 +80,24 @@ fn a_recording_at_an_address_has_the_text_of_the_same_upload() {
 }
 
 #[test]
+fn the_command_line_takes_an_address() {
+    let service = settings().start();
+    let origin = Origin::of(recording());
+    let expected = expected_text(&service);
+    let url = origin.url("/talk.opus?token=tIcKeT");
+
+    let (code, text, log) = service.cli(&["transcribe", &url, "--language", "en"]);
+    assert_eq!(code, Some(0), "{log}");
+    assert_eq!(text.trim(), expected.trim());
+    assert!(log.contains("talk.opus: job"), "{log}");
+    assert!(!log.contains("tIcKeT"), "{log}");
+
+    let (code, _, log) = service.cli(&["transcribe", &origin.url("/"), "--local"]);
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("start one with steno up"), "{log}");
+}
+
+#[test]
 fn an_address_is_forgotten_with_its_fetch_and_never_shown() {
     let service = settings().set("STENO_SWEEP_INTERVAL", "1s").start();
     let origin = slow_origin();

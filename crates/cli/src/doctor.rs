@@ -1,5 +1,7 @@
 //! `steno doctor`: what is installed here, what is slow, what is wrong, and what to do about it.
 
+mod server;
+
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
@@ -9,7 +11,6 @@ use clap::Args;
 use serde::Serialize;
 use steno_weights::{Cache, Verdict};
 
-use crate::client::CallError;
 use crate::server::ServerArguments;
 use crate::{print, weights};
 
@@ -94,8 +95,8 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> anyhow::Result<()> {
         &arguments.model,
     ));
     findings.push(data_folder(&arguments.data));
-    findings.push(server(arguments));
-    findings.extend(courier(arguments));
+    findings.push(server::server(arguments));
+    findings.extend(server::courier(arguments));
     for finding in &findings {
         if arguments.json {
             print::line(&serde_json::to_string(finding)?);
@@ -333,46 +334,6 @@ fn foreign_or_open(folder: &Path) -> Option<Finding> {
     }
 
     None
-}
-
-fn server(arguments: &DoctorArguments) -> Finding {
-    let client = arguments.server.client();
-    let url = arguments.server.url();
-    match client.check_ready().and_then(|()| client.models()) {
-        Ok(models) => Finding::ok(
-            "server",
-            format!("{url} is ready, with the models {}", models.join(", ")),
-        ),
-        Err(CallError::Unreachable(reason)) => {
-            let found = format!("{url} does not answer ({reason})");
-            Finding::warn(
-                "server",
-                found,
-                "start one with steno up, or name it with --url",
-            )
-        }
-        Err(error) if error.wants_key() => {
-            let found = format!("{url} is ready, and asks for an API key");
-            Finding::warn(
-                "server",
-                found,
-                "set STENO_API_KEY to a key that it knows, to look at its models",
-            )
-        }
-        Err(error) => Finding::fail("server", format!("{url} is not ready"), error.to_string()),
-    }
-}
-
-/// What goes out: recordings by address, and webhooks. `None` where no server says.
-fn courier(arguments: &DoctorArguments) -> Option<Finding> {
-    if arguments.server.client().has_couriers()? {
-        return Some(Finding::ok("courier", "one runs"));
-    }
-    Some(Finding::warn(
-        "courier",
-        "none runs: recordings are not fetched from addresses, and webhooks wait",
-        "start steno-courier with the data folder of the server; steno up does it",
-    ))
 }
 
 #[cfg(test)]
