@@ -77,7 +77,9 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
         config.queue.sweep_interval,
     );
 
-    janitor::sweep(&upkeep, &metrics);
+    // On a thread of its own: calls to a database server block, which panics on a thread of the runtime.
+    std::thread::scope(|scope| scope.spawn(|| janitor::sweep(&upkeep, &metrics)).join())
+        .map_err(|_| anyhow::anyhow!("the first sweep panicked"))?;
     let (stop, stopping) = watch::channel(false);
     let jobs = Arc::new(JobWatch::default());
     let connections = OpenConnections::new(config.send_timeout);
