@@ -8,7 +8,7 @@ BIND ?= 127.0.0.1:8080
 WORKERS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help tools build run check test bench bench-full speakers-bench words faults build-tests fuzz deb deb-test fixtures fmt
+.PHONY: help tools build run check test bench bench-full speakers-bench words faults build-tests emulated fuzz deb deb-test fixtures fmt
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ build-tests: tools
 	@scripts/ensure-servers.sh
 	cargo build --workspace --bins --examples --locked
 	target/debug/steno weights pull base
+
+emulated: tools ## test the kernels of the native engine as on other processors, with qemu
+	@scripts/test-emulated.sh
 
 fuzz: tools ## fuzz each reader of untrusted input for SECONDS (900)
 	@scripts/fuzz.sh $(or $(SECONDS),900) $(TARGETS)

@@ -1,5 +1,7 @@
 //! The encoder: from a spectrogram to one row of values for each 20 ms.
 
+use std::time::{Duration, Instant};
+
 use rten_gemm::{BiasVector, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
 use rten_tensor::{Matrix, NdTensorView};
 
@@ -36,6 +38,15 @@ struct Layer {
     feed_forward: FeedForward,
 }
 
+/// The time that each kind of work took.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Times {
+    pub(crate) convolutions: Duration,
+    /// Products with the matrices of the layers, and norms.
+    pub(crate) matrices: Duration,
+    pub(crate) attention: Duration,
+}
+
 /// Memory of one run.
 struct Work {
     normed: Vec<f32>,
@@ -43,6 +54,7 @@ struct Work {
     attended: Vec<f32>,
     scores: Vec<f32>,
     head: Vec<f32>,
+    times: Times,
 }
 
 impl Encoder {
@@ -73,6 +85,18 @@ impl Encoder {
         gemm: &mut Gemm,
         check: Check<'_>,
     ) -> Result<Vec<f32>, RunError> {
+        self.run_timed(spectrogram, gemm, check)
+            .map(|(output, _)| output)
+    }
+
+    /// As `run`, and what took how long.
+    pub(crate) fn run_timed(
+        &self,
+        spectrogram: &[f32],
+        gemm: &mut Gemm,
+        check: Check<'_>,
+    ) -> Result<(Vec<f32>, Times), RunError> {
+        let began = Instant::now();
         let narrow = self.first.apply(spectrogram, gemm);
         check()?;
         let mut rows = self.second.apply(&narrow, gemm);
@@ -88,6 +112,10 @@ impl Encoder {
             attended: vec![0.0; rows.len()],
             scores: vec![0.0; QUERIES * count],
             head: vec![0.0; QUERIES * HEAD],
+            times: Times {
+                convolutions: began.elapsed(),
+                ..Times::default()
+            },
         };
         for layer in &self.layers {
             layer.apply(&mut rows, self.width, &mut work, gemm, check)?;
@@ -95,7 +123,7 @@ impl Encoder {
 
         let mut output = vec![0.0; rows.len()];
         self.norm.apply(&rows, &mut output);
-        Ok(output)
+        Ok((output, work.times))
     }
 }
 
@@ -117,6 +145,7 @@ impl Layer {
         gemm: &mut Gemm,
         check: Check<'_>,
     ) -> Result<(), RunError> {
+        let began = Instant::now();
         let block = BLOCK_ROWS * width;
         for (rows, projected) in rows.chunks(block).zip(work.projected.chunks_mut(3 * block)) {
             let normed = &mut work.normed[..rows.len()];
@@ -124,8 +153,10 @@ impl Layer {
             self.attention_in
                 .apply(normed, Then::Store, projected, gemm);
         }
+        work.times.matrices += began.elapsed();
         check()?;
 
+        let began = Instant::now();
         for head in 0..width / HEAD {
             match gemm.avx512 {
                 Some(kernels) if self.attention_in.is_integer() => kernels.attend(
@@ -140,10 +171,14 @@ impl Layer {
             check()?;
         }
 
+        work.times.attention += began.elapsed();
+
+        let began = Instant::now();
         for (rows, attended) in rows.chunks_mut(block).zip(work.attended.chunks(block)) {
             self.attention_out.apply(attended, Then::Add, rows, gemm);
             self.feed_forward.apply(rows, gemm);
         }
+        work.times.matrices += began.elapsed();
         check()
     }
 }

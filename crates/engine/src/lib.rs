@@ -24,6 +24,7 @@ mod model;
 mod rules;
 mod search;
 mod spectrogram;
+mod stages;
 mod vocabulary;
 mod weights_file;
 
@@ -35,6 +36,7 @@ pub use matrix::Precision;
 pub use model::Model;
 pub use search::{Strategy, TextToken, Transcript};
 pub use spectrogram::SAMPLE_RATE;
+pub use stages::Stage;
 pub use vocabulary::{Special, Token, Vocabulary};
 pub use weights_file::Dimensions;
 

@@ -22,7 +22,7 @@ pub struct Model {
     precision: Precision,
     vocabulary: Vocabulary,
     spectrogram: Spectrogram,
-    encoder: Encoder,
+    pub(crate) encoder: Encoder,
     pub(crate) decoder: Decoder,
 }
 

@@ -204,29 +204,23 @@ impl Search {
         }
         candidates.sort_by(|a, b| b.total.total_cmp(&a.total));
 
-        let mut beams: Vec<Beam> = Vec::with_capacity(count);
+        let mut next: Vec<(Candidate, Text)> = Vec::with_capacity(count);
         for candidate in candidates {
-            if beams.len() == count || self.finished.len() == count {
+            if next.len() == count || self.finished.len() == count {
                 break;
             }
-            let from = &self.beams[candidate.beam];
-            let mut text = from.text.clone();
+            let mut text = self.beams[candidate.beam].text.clone();
             text.push(candidate.token, candidate.logprob, vocabulary);
             if self.is_complete(&text, vocabulary) {
                 self.finished.push(text);
             } else {
-                beams.push(Beam {
-                    sequence: from.sequence.clone(),
-                    text,
-                    pending: vec![candidate.token],
-                });
+                next.push((candidate, text));
             }
         }
-        self.beams = if self.finished.len() >= count {
-            Vec::new()
-        } else {
-            beams
-        };
+        if self.finished.len() >= count {
+            next.clear();
+        }
+        self.beams = continued(std::mem::take(&mut self.beams), next);
     }
 
     fn is_complete(&self, text: &Text, vocabulary: &Vocabulary) -> bool {
@@ -270,6 +264,32 @@ impl Search {
             no_speech_probability,
         }
     }
+}
+
+/// The beams with their next tokens. The last one that continues a beam takes its sequence, which is not copied then.
+fn continued(beams: Vec<Beam>, next: Vec<(Candidate, Text)>) -> Vec<Beam> {
+    let mut left = vec![0; beams.len()];
+    for (candidate, _) in &next {
+        left[candidate.beam] += 1;
+    }
+
+    let sequences = beams.into_iter().map(|beam| Some(beam.sequence));
+    let mut sequences: Vec<_> = sequences.collect();
+    let beams = next.into_iter().map(|(candidate, text)| {
+        let sequence = &mut sequences[candidate.beam];
+        left[candidate.beam] -= 1;
+        let sequence = if left[candidate.beam] == 0 {
+            sequence.take()
+        } else {
+            sequence.clone()
+        };
+        Beam {
+            sequence: sequence.expect("only the last one takes it"),
+            text,
+            pending: vec![candidate.token],
+        }
+    });
+    beams.collect()
 }
 
 impl Strategy {

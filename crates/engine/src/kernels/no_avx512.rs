@@ -36,6 +36,10 @@ impl Avx512 {
         match self {}
     }
 
+    pub(crate) fn integer_peak(self) -> f64 {
+        match self {}
+    }
+
     pub(crate) fn halve(self, _: &[f32], _: &mut [u16]) {
         match self {}
     }

@@ -4,6 +4,8 @@
     reason = "with iterators, the compiler keeps sums in memory instead of registers"
 )]
 
+use std::time::Instant;
+
 use std::arch::x86_64::{
     __m512, __m512i, __mmask16, _mm512_add_ps, _mm512_cvtepi32_ps, _mm512_dpbusd_epi32,
     _mm512_fmadd_ps, _mm512_load_si512, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps,
@@ -98,6 +100,33 @@ impl Avx512 {
         // SAFETY: `self` proves that the instructions are there. The lengths above are what `multiply` asks for.
         unsafe { multiply(rows, matrix, epilogue, output) }
     }
+}
+
+impl Avx512 {
+    /// Products of 8-bit values in a second that one core can compute at most: instructions that wait for nothing.
+    pub(crate) fn integer_peak(self) -> f64 {
+        const ROUNDS: usize = 2_000_000;
+        let began = Instant::now();
+        // SAFETY: `self` proves that the instructions are there.
+        unsafe { multiply_in_registers(ROUNDS) }
+        let products = ROUNDS * CHAINS * GROUP * LANES;
+        products as f64 / began.elapsed().as_secs_f64()
+    }
+}
+
+/// Sums that do not wait for each other.
+const CHAINS: usize = 16;
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn multiply_in_registers(rounds: usize) {
+    let values = _mm512_set1_epi32(std::hint::black_box(3));
+    let mut sums = [_mm512_setzero_si512(); CHAINS];
+    for _ in 0..rounds {
+        for chain in 0..CHAINS {
+            sums[chain] = _mm512_dpbusd_epi32(sums[chain], values, values);
+        }
+    }
+    std::hint::black_box(sums);
 }
 
 /// A panel with the places of its columns.

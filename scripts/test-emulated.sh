@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Runs the native engine's own tests as on other processors, under qemu: x86-64-v2 without AVX, and AVX2 without AVX-512.
+# Called by `make emulated`. Not compared with whisper.cpp there: it is built for this processor.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if ! command -v qemu-x86_64 >/dev/null; then
+  [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null || {
+    echo "test-emulated: install qemu-user and run this again" >&2
+    exit 1
+  }
+  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-user >/dev/null
+fi
+
+# The programs that cargo has built, one path a line.
+programs() {
+  cargo test --quiet --locked -p steno-engine --lib --test company --no-run --message-format=json |
+    python3 -c '
+import json, sys
+for line in sys.stdin:
+    message = json.loads(line)
+    if message.get("profile", {}).get("test") and message.get("executable"):
+        print(message["executable"])
+'
+}
+
+tests=$(programs)
+for processor in Nehalem Haswell; do
+  echo "as on $processor"
+  for test in $tests; do
+    # qemu lists the features of a processor that it leaves out; the engine uses none of them.
+    qemu-x86_64 -cpu "$processor" "$test" --quiet 2> >(grep -v "TCG doesn't support requested feature" >&2)
+  done
+done
