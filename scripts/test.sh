@@ -44,6 +44,8 @@ if cargo deny --version >/dev/null 2>&1; then
 else
   echo "skipped: cargo-deny is not installed and cannot be"
 fi
+step deploy
+scripts/check-deploy.sh
 step units
 if command -v systemd-analyze >/dev/null; then
   # The programs are not installed here: that one complaint is expected.
