@@ -21,7 +21,7 @@ pub(crate) fn service_for(
     (service, folder, keys)
 }
 
-fn add(file: &Path, name: &str) -> String {
+pub(crate) fn add(file: &Path, name: &str) -> String {
     let output = Command::new(steno_e2e::binary_path("steno"))
         .args(["keys", "add", name, "--api-keys-file"])
         .arg(file)

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use steno_runner::Upkeep;
-use steno_store::StoreError;
+use steno_store::{Clock, Store, StoreError};
 use tokio::sync::watch;
 
 use crate::memory;
@@ -45,6 +45,25 @@ pub(crate) fn start(
             thread::sleep(TICK);
         }
     })
+}
+
+/// Starts the thread that looks for objects in the storage that no job names. A thread of its own, because it lists the whole storage.
+/// The process ends without waiting for it.
+pub(crate) fn start_storage_scan(
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    stopping: watch::Receiver<bool>,
+) {
+    thread::spawn(move || {
+        while !*stopping.borrow() {
+            match store.scan_storage(clock.now()) {
+                Ok(0) => {}
+                Ok(orphans) => tracing::info!(orphans, "deleted objects that no job names"),
+                Err(error) => report(&error, "cannot look for objects that no job names"),
+            }
+            thread::sleep(TICK);
+        }
+    });
 }
 
 /// Deletes what is due, once.

@@ -51,6 +51,7 @@ async fn open(config: Config) -> anyhow::Result<Store> {
                 config.queue.data.display()
             )
         })?;
+        let store = store.with_storage(config.queue.storage_url.as_deref())?;
         store.compare_settings()?;
         Ok(store)
     });

@@ -276,6 +276,10 @@ impl From<StoreError> for ApiError {
                 let detail = "the database does not answer; try again in a moment";
                 Self::new(ProblemCode::NotReady, detail).retry_after(5)
             }
+            StoreError::Storage { .. } | StoreError::TooLate => {
+                let detail = "the storage of recordings does not answer; send the recording again in a moment";
+                Self::new(ProblemCode::NotReady, detail).retry_after(5)
+            }
             StoreError::File { .. } => {
                 let detail =
                     "the server cannot use its files, and its log has the reason; try again later";

@@ -103,6 +103,8 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
         ),
     ];
 
+    janitor::start_storage_scan(Arc::clone(&store), Arc::clone(&clock), stopping.clone());
+
     let (cors_origins, keep_alive, counter) = (
         config.cors_origins.clone(),
         config.keep_alive,

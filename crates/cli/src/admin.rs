@@ -138,7 +138,9 @@ fn open(queue: &QueueSettings) -> anyhow::Result<Store> {
         lease: queue.lease,
     };
     Store::open(place, settings)
-        .with_context(|| format!("cannot open the queue at {}", queue.data.display()))
+        .with_context(|| format!("cannot open the queue at {}", queue.data.display()))?
+        .with_storage(queue.storage_url.as_deref())
+        .map_err(anyhow::Error::from)
 }
 
 fn place(queue: &QueueSettings) -> Result<Place, StoreError> {

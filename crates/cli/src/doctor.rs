@@ -1,10 +1,11 @@
 //! `steno doctor`: what is installed here, what is slow, what is wrong, and what to do about it.
 
+mod processor;
 mod server;
+mod storage;
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::thread::available_parallelism;
 
 use anyhow::bail;
 use clap::Args;
@@ -13,6 +14,8 @@ use steno_weights::{Cache, Verdict};
 
 use crate::server::ServerArguments;
 use crate::{print, weights};
+use processor::processor;
+use storage::storage;
 
 /// Free space below which the api refuses uploads with its usual settings.
 const RESERVE_BYTES: u64 = 256 << 20;
@@ -23,6 +26,9 @@ pub(crate) struct DoctorArguments {
     /// Folder of the queue and the audio.
     #[arg(long, env = "STENO_DATA", default_value = "data")]
     data: PathBuf,
+    /// Where recordings are kept, if not in the folder of the queue.
+    #[arg(long, env = "STENO_STORAGE_URL")]
+    storage_url: Option<String>,
     /// Name of the weights for jobs that name none.
     #[arg(long, env = "STENO_MODEL", default_value = "base")]
     model: String,
@@ -95,6 +101,7 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> anyhow::Result<()> {
         &arguments.model,
     ));
     findings.push(data_folder(&arguments.data));
+    findings.extend(arguments.storage_url.as_deref().map(storage));
     findings.push(server::server(arguments));
     findings.extend(server::courier(arguments));
     for finding in &findings {
@@ -152,60 +159,6 @@ fn programs() -> Finding {
         found,
         "steno up needs it there; a client does not",
     )
-}
-
-fn processor() -> Finding {
-    let cores = available_parallelism().map_or(1, usize::from);
-    let lacking: Vec<_> = extensions()
-        .into_iter()
-        .filter(|(_, present, _)| !present)
-        .collect();
-    let (needed, faster): (Vec<_>, Vec<_>) =
-        lacking.iter().partition(|(_, _, is_needed)| *is_needed);
-    let names = |extensions: &[&(&str, bool, bool)]| {
-        extensions
-            .iter()
-            .map(|(name, ..)| *name)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-
-    let found = format!("{cores} cores, so {cores} slots");
-    if !needed.is_empty() {
-        let found = format!("{found}; the processor lacks {}", names(&needed));
-        return Finding::warn(
-            "processor",
-            found,
-            "transcription takes several times as long; build on this machine",
-        );
-    }
-
-    if !faster.is_empty() {
-        let found = format!("{found}; the processor lacks {}", names(&faster));
-        return Finding::ok(
-            "processor",
-            format!("{found}, with which it would be somewhat faster"),
-        );
-    }
-
-    Finding::ok("processor", found)
-}
-
-/// Extensions of the instruction set that ggml uses: name, whether it is there, and whether it is slow without.
-#[cfg(target_arch = "x86_64")]
-fn extensions() -> Vec<(&'static str, bool, bool)> {
-    vec![
-        ("avx2", is_x86_feature_detected!("avx2"), true),
-        ("fma", is_x86_feature_detected!("fma"), true),
-        ("f16c", is_x86_feature_detected!("f16c"), true),
-        ("avx512f", is_x86_feature_detected!("avx512f"), false),
-        ("avx512_bf16", is_x86_feature_detected!("avx512bf16"), false),
-    ]
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn extensions() -> Vec<(&'static str, bool, bool)> {
-    Vec::new()
 }
 
 fn installed_weights(cache: &Cache, model: &str) -> Vec<Finding> {

@@ -44,6 +44,7 @@ fn run(config: &Config) -> anyhow::Result<Ended> {
             config.queue.data.display()
         )
     })?;
+    let store = store.with_storage(config.queue.storage_url.as_deref())?;
     let clock = store.clock();
     let courier = Courier::start(config, Arc::new(store), clock, stop)?;
     tracing::info!("sending webhooks and fetching recordings");

@@ -13,7 +13,7 @@ use crate::{file, unknown};
 
 /// Every setting of every process: names in the file, and in upper case after `STENO_` in the environment. A file is shared,
 /// so each process accepts the keys of the others.
-pub const ALL: [&str; 51] = [
+pub const ALL: [&str; 52] = [
     "allow_public",
     "allowed_hosts",
     "api_key",
@@ -55,6 +55,7 @@ pub const ALL: [&str; 51] = [
     "send_timeout",
     "slots",
     "stall_timeout",
+    "storage_url",
     "sweep_interval",
     "trusted_proxies",
     "ttl",

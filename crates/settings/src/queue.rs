@@ -18,6 +18,12 @@ pub struct QueueSettings {
     #[command(flatten)]
     pub database: DatabaseSettings,
 
+    /// Where recordings and decoded audio are kept: `s3://bucket/prefix`, with `?endpoint=` and `?region=` for storage that is not
+    /// Amazon's, or `file:///folder`. Credentials come from AWS's variables, its shared file, or the file that `?credentials=` names
+    /// [default: the folder of the queue].
+    #[arg(long, env = "STENO_STORAGE_URL")]
+    pub storage_url: Option<String>,
+
     /// How long a job lives, from its submission.
     #[arg(long, env = "STENO_TTL", default_value = "24h", value_parser = parse_duration)]
     pub ttl: Duration,

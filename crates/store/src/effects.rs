@@ -31,6 +31,7 @@ impl Effects {
             .send(work.into_iter().chain(changed).chain(cancelled));
 
         if self.files_to_delete
+            && !store.files.is_away()
             && let Err(error) = store.delete_files()
         {
             if error.is_fatal() && !error.is_disk_full() {

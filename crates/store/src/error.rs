@@ -21,6 +21,37 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
+    /// A request to the object storage failed. Another try may succeed.
+    #[error("cannot {action} {object} in the object storage")]
+    Storage {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The object, with bucket and prefix.
+        object: String,
+        /// What the client or the server said.
+        source: Box<object_store::Error>,
+    },
+    /// `STENO_STORAGE_URL` cannot be used.
+    #[error("STENO_STORAGE_URL cannot be used: {problem}")]
+    StorageUrl {
+        /// What is wrong with it. Never quotes it: it may hold a secret by mistake.
+        problem: String,
+    },
+    /// The place in the object storage holds the files of another queue.
+    #[error(
+        "{place} holds the files of another queue: give this one a prefix of its own (STENO_STORAGE_URL); \
+         if it replaces the other one, delete the object `queue` there"
+    )]
+    StorageInUse {
+        /// Bucket and prefix.
+        place: String,
+    },
+    /// A recording was stored so long before its submission that it may have been deleted as an orphan.
+    #[error("the recording was stored too long before its submission")]
+    TooLate,
+    /// A transfer was stopped, because its caller asked for that.
+    #[error("the transfer was stopped")]
+    Stopped,
     /// The database was written by a newer Steno.
     #[error(
         "the database has schema version {found}, this program knows {known}: run a newer Steno on it"
@@ -193,9 +224,17 @@ impl StoreError {
             | Self::NetworkFileSystem { .. }
             | Self::NoQueue { .. }
             | Self::NotEmpty { .. }
+            | Self::StorageUrl { .. }
+            | Self::StorageInUse { .. }
             | Self::ForeignOwner { .. }
             | Self::DatabaseAddress(_) => true,
             Self::Database(error) => error.needs_operator(),
+            Self::Storage { source, .. } => matches!(
+                **source,
+                object_store::Error::NotFound { .. }
+                    | object_store::Error::PermissionDenied { .. }
+                    | object_store::Error::Unauthenticated { .. }
+            ),
             Self::File { source, .. } => {
                 matches!(
                     source.kind(),

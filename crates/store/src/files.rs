@@ -1,18 +1,23 @@
 //! Files of jobs: recordings as they come, and decoded recordings (spools). Callers know them by name, never by place.
 //!
-//! [`Files`] is what the rest of Steno sees. `folder.rs` keeps files in the data folder; `upload.rs`, `spool_file.rs` and
-//! `spool_reader.rs` are a recording that is received, a spool that is written, and one that is read.
+//! [`Files`] is what the rest of Steno sees. `folder/` keeps files in a folder, `bucket/` in S3-compatible storage; `upload.rs`,
+//! `recording.rs`, `spool_file.rs` and `spool_reader.rs` are a recording that is received and one that is read, a spool that is
+//! written and one that is read, in either place.
 
 pub(crate) mod ballast;
+pub(crate) mod bucket;
 pub(crate) mod data_dir;
 pub(crate) mod folder;
+pub(crate) mod location;
 pub(crate) mod names;
 pub(crate) mod recording;
 pub(crate) mod spool_file;
 pub(crate) mod spool_reader;
 pub(crate) mod upload;
 
+use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use steno_models::JobId;
 
@@ -20,13 +25,22 @@ use crate::tx::JobFiles;
 use crate::{
     AudioUpload, Claim, DataDir, Recording, SpoolFile, SpoolReader, SpoolRoom, StoreError,
 };
+use bucket::{Bucket, RangeReader};
 use folder::Folder;
+use location::Location;
 
 /// The files of jobs. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Files {
     data: DataDir,
-    folder: Folder,
+    place: Place,
+}
+
+/// Where they are.
+#[derive(Clone, Debug)]
+enum Place {
+    Folder(Folder),
+    Bucket(Arc<Bucket>),
 }
 
 /// An entry where files of jobs lie.
@@ -51,8 +65,20 @@ impl Files {
     pub fn in_folder(data: &DataDir) -> Self {
         Self {
             data: data.clone(),
-            folder: Folder::new(data),
+            place: Place::Folder(Folder::of_data(data)),
         }
+    }
+
+    /// Files at another place. Contacts no server.
+    pub(crate) fn at(data: &DataDir, location: Location) -> Result<Self, StoreError> {
+        let place = match location {
+            Location::Folder(root) => Place::Folder(Folder::at(&root)?),
+            Location::Bucket(location) => Place::Bucket(Arc::new(Bucket::new(data, location)?)),
+        };
+        Ok(Self {
+            data: data.clone(),
+            place,
+        })
     }
 
     /// Begins to receive the recording of a new job. Each write leaves `reserve_bytes` of the disk free.
@@ -61,12 +87,23 @@ impl Files {
         job_id: JobId,
         reserve_bytes: u64,
     ) -> Result<AudioUpload, StoreError> {
-        AudioUpload::begin(&self.data, job_id, reserve_bytes)
+        let folder = self.writable().to_owned();
+        AudioUpload::begin(&self.place, folder, job_id, reserve_bytes)
     }
 
-    /// Makes the recording of this name readable on this machine.
-    pub fn open_recording(&self, name: &str) -> Result<Recording, StoreError> {
-        Recording::in_folder(&self.folder.path(JobFiles::Audio, name))
+    /// Makes the recording of a `prepare` claim readable on this machine. Fails with [`StoreError::Stopped`] if it is asked to stop.
+    pub fn open_recording(
+        &self,
+        claim: &Claim,
+        name: &str,
+        should_stop: &mut dyn FnMut() -> bool,
+    ) -> Result<Recording, StoreError> {
+        match &self.place {
+            Place::Folder(folder) => Recording::in_folder(&folder.path(JobFiles::Audio, name)),
+            Place::Bucket(bucket) => bucket
+                .fetch_recording(claim, name, should_stop)
+                .map(Recording::copied),
+        }
     }
 
     /// Creates the spool of a `prepare` claim, for a recording of `recording_bytes`.
@@ -79,51 +116,101 @@ impl Files {
         recording_bytes: u64,
         room: SpoolRoom,
     ) -> Result<SpoolFile, StoreError> {
-        SpoolFile::create(&self.data, claim, recording_bytes, room)
+        SpoolFile::create(&self.place, self.writable(), claim, recording_bytes, room)
     }
 
     /// Opens the spool of this name.
     pub fn open_spool(&self, name: &str) -> Result<SpoolReader, StoreError> {
-        SpoolReader::in_folder(&self.folder.path(JobFiles::Spool, name))
+        match &self.place {
+            Place::Folder(folder) => SpoolReader::in_folder(&folder.path(JobFiles::Spool, name)),
+            Place::Bucket(bucket) => RangeReader::open(bucket, name).map(SpoolReader::in_bucket),
+        }
+    }
+
+    /// The folder on this machine that recordings and spools are written to first.
+    fn writable(&self) -> &Path {
+        match &self.place {
+            Place::Folder(folder) => folder.root(),
+            Place::Bucket(_) => self.data.root(),
+        }
+    }
+
+    /// The folder, if they are in one.
+    pub(crate) fn folder(&self) -> Option<&Folder> {
+        match &self.place {
+            Place::Folder(folder) => Some(folder),
+            Place::Bucket(_) => None,
+        }
+    }
+
+    /// The bucket, if they are in one.
+    pub(crate) fn bucket(&self) -> Option<&Bucket> {
+        match &self.place {
+            Place::Folder(_) => None,
+            Place::Bucket(bucket) => Some(bucket),
+        }
+    }
+
+    /// Whether what can wait should, because the storage does not answer.
+    pub(crate) fn is_away(&self) -> bool {
+        self.bucket().is_some_and(Bucket::is_away)
     }
 
     /// Everything where files of this kind lie.
     pub(crate) fn list(&self, files: JobFiles) -> Result<Vec<Entry>, StoreError> {
-        self.folder.list(files)
+        match &self.place {
+            Place::Folder(folder) => folder.list(files),
+            Place::Bucket(bucket) => bucket.list(files),
+        }
     }
 
     /// Deletes files by their paths, and makes that durable. One that is gone already counts as deleted.
     pub(crate) fn delete(&self, paths: Vec<String>) -> Result<Deleted, StoreError> {
-        self.folder.delete(paths)
+        match &self.place {
+            Place::Folder(folder) => folder.delete(paths),
+            Place::Bucket(bucket) => Ok(bucket.delete(paths)),
+        }
     }
 
-    /// Deletes a file that no living process writes and that `is_needed` does not know. Returns whether it did.
-    pub(crate) fn delete_if_abandoned(
-        &self,
-        files: JobFiles,
-        name: &str,
-        is_needed: impl FnOnce() -> Result<bool, StoreError>,
-    ) -> Result<bool, StoreError> {
-        self.folder.delete_if_abandoned(files, name, is_needed)
-    }
-
-    /// Whether a process is writing the recording of a job, or has just stored it and is about to submit it.
+    /// Whether a process of this machine is writing the recording of a job, or has just stored it and is about to submit it.
     pub(crate) fn is_being_written(&self, job_id: JobId) -> Result<bool, StoreError> {
-        self.folder.is_being_written(job_id)
+        match &self.place {
+            Place::Folder(folder) => folder.is_being_written(job_id),
+            Place::Bucket(bucket) => bucket.is_being_written(job_id),
+        }
     }
 
     /// Whether there is a file at a path.
     pub(crate) fn exists(&self, path: &str) -> Result<bool, StoreError> {
-        self.folder.exists(path)
+        match &self.place {
+            Place::Folder(folder) => folder.exists(path),
+            Place::Bucket(bucket) => bucket.exists(path),
+        }
     }
 
     /// What is wrong with a file that cannot be read. One that is not there is not wrong.
     pub(crate) fn why_unreadable(&self, files: JobFiles, name: &str) -> Option<String> {
-        self.folder.why_unreadable(files, name)
+        self.folder()?.why_unreadable(files, name)
     }
 
     /// Copies the file at a path to another folder, durably. Returns false if it is not there.
     pub(crate) fn copy_to(&self, path: &str, target: &Path) -> Result<bool, StoreError> {
-        self.folder.copy_to(path, target)
+        match &self.place {
+            Place::Folder(folder) => folder.copy_to(path, target),
+            Place::Bucket(bucket) => bucket.copy_to(path, target),
+        }
+    }
+}
+
+impl fmt::Display for Files {
+    /// The place, without credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Folder(folder) if folder.root() == self.data.root() => {
+                f.write_str("the data folder")
+            }
+            Place::Folder(folder) => write!(f, "file://{}", folder.root().display()),
+            Place::Bucket(bucket) => bucket.fmt(f),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The queue of Steno and its audio files: SQLite for rows, a folder for bytes.
+//! The queue of Steno and its audio files: SQLite for rows, a folder or S3-compatible storage for bytes.
 //!
 //! Called by the api (submit, read, delete), the workers (claim, finish, release) and both (sweep, reclaim).
 //! Blocking throughout. Never decodes audio, never speaks HTTP, never reads a clock by itself: each call gets the time.
@@ -37,6 +37,7 @@ pub use deliveries::redeliver::Redelivery;
 pub use error::StoreError;
 pub use files::Files;
 pub use files::data_dir::DataDir;
+pub use files::location::probe_storage;
 pub use files::recording::Recording;
 pub use files::spool_file::{SpoolFile, SpoolRoom};
 pub use files::spool_reader::SpoolReader;

@@ -7,8 +7,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use crate::database::Database;
 use crate::effects::Effects;
+use crate::files::location::Location;
 use crate::files::{ballast, data_dir};
 use crate::runs::liveness::Liveness;
 use crate::runs::reclaim::ExpiredLease;
@@ -22,6 +25,9 @@ pub(crate) const BUDGET: u32 = 3;
 
 /// Compute seconds expected for a second of speech; only orders claims, so that short jobs pass long ones.
 pub(crate) const EXPECTED_REAL_TIME_FACTOR: f64 = 0.2;
+
+/// The setting that names the queue.
+const QUEUE_NAME: &str = "queue";
 
 /// How long the store keeps things.
 #[derive(Clone, Copy, Debug)]
@@ -103,6 +109,41 @@ impl Store {
             data,
             settings,
             database,
+        })
+    }
+
+    /// Keeps files at the place that `url` names (`STENO_STORAGE_URL`), in the data folder if it is `None`. Fails if another queue has
+    /// its files there. If the storage does not answer, this is only logged: uploads and tasks wait until it does.
+    pub fn with_storage(mut self, url: Option<&str>) -> Result<Self, StoreError> {
+        let Some(url) = url else { return Ok(self) };
+        self.files = Files::at(&self.data, Location::parse(url)?)?;
+        if let Some(bucket) = self.files.bucket()
+            && let Err(error) = bucket.claim_for(&self.queue_name()?)
+        {
+            if error.needs_operator() {
+                return Err(error);
+            }
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the object storage does not answer yet"
+            );
+        }
+        Ok(self)
+    }
+
+    /// A random name of this queue, made when it is first needed.
+    pub(crate) fn queue_name(&self) -> Result<String, StoreError> {
+        if let Some(name) = self.read(|tx| tx.get_setting(QUEUE_NAME))? {
+            return Ok(name);
+        }
+        self.write_in_free_space(|tx, _| {
+            // Another process may have been faster.
+            if let Some(name) = tx.get_setting(QUEUE_NAME)? {
+                return Ok(name);
+            }
+            let name = Uuid::new_v4().simple().to_string();
+            tx.set_setting(QUEUE_NAME, &name)?;
+            Ok(name)
         })
     }
 

@@ -46,6 +46,7 @@ fn run(config: &Config) -> anyhow::Result<Ended> {
             config.queue.data.display()
         )
     })?;
+    let store = store.with_storage(config.queue.storage_url.as_deref())?;
     let engine = steno_worker::load_engine(config)?;
 
     let slots = config.slots();

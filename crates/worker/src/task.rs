@@ -90,9 +90,9 @@ impl TaskError {
     /// What to do about it. Only what decoder or engine report about the recording costs a try.
     fn remedy(&self) -> Remedy {
         let (code, message, retryable) = match self {
-            Self::Stopped => return Remedy::Release,
+            Self::Stopped | Self::Store(StoreError::Stopped) => return Remedy::Release,
             Self::File(_) | Self::Store(_) if self.is_disk_full() => return Remedy::Postpone(Postponement::DiskFull),
-            Self::File(_) => return Remedy::Postpone(Postponement::Files),
+            Self::File(_) | Self::Store(StoreError::Storage { .. }) => return Remedy::Postpone(Postponement::Files),
             Self::Store(_) => return Remedy::Postpone(Postponement::Store),
             Self::Decoder(DecodeError::Process(_) | DecodeError::OutOfMemory(_)) => return Remedy::Postpone(Postponement::Decoder),
             Self::Engine(error) if error.is_of_machine() => return Remedy::Postpone(Postponement::Engine),

@@ -4,10 +4,11 @@
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use rustix::fs::FallocateFlags;
 
-use crate::files::data_dir::unlink;
+use crate::files::data_dir::{free_bytes, unlink};
 use crate::{DataDir, StoreError};
 
 /// Enough for the write-ahead log of some deletions, each of which frees more than it needs.
@@ -51,9 +52,9 @@ pub(crate) fn give_up_piece(data: &DataDir) -> bool {
 }
 
 /// Fails like a write to a full disk where less than `bytes` are free, or less than the ballast: for work that can wait.
-pub(crate) fn require_free_space(data: &DataDir, bytes: u64) -> Result<(), StoreError> {
-    if data.free_bytes()? < bytes.max(BALLAST_BYTES) {
-        return Err(StoreError::file("write to", data.root())(
+pub(crate) fn require_free_space(folder: &Path, bytes: u64) -> Result<(), StoreError> {
+    if free_bytes(folder)? < bytes.max(BALLAST_BYTES) {
+        return Err(StoreError::file("write to", folder)(
             ErrorKind::StorageFull.into(),
         ));
     }

@@ -145,6 +145,11 @@ impl DataDir {
         self.root.join("spool")
     }
 
+    /// What is on its way to object storage, or from it.
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.root.join("cache")
+    }
+
     /// Sockets on which processes are woken.
     pub fn wake(&self) -> PathBuf {
         self.root.join("run/wake")
@@ -167,10 +172,15 @@ impl DataDir {
 
     /// Bytes that this user may still write on the folder's file system.
     pub fn free_bytes(&self) -> Result<u64, StoreError> {
-        let stat = rustix::fs::statvfs(&self.root)
-            .map_err(|error| StoreError::file("inspect", &self.root)(error.into()))?;
-        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+        free_bytes(&self.root)
     }
+}
+
+/// Bytes that this user may still write on the file system of a folder.
+pub(crate) fn free_bytes(folder: &Path) -> Result<u64, StoreError> {
+    let stat = rustix::fs::statvfs(folder)
+        .map_err(|error| StoreError::file("inspect", folder)(error.into()))?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
 /// Whether a folder is that of a queue: it has its database, or, where a server has the rows, its folder of recordings.
@@ -187,7 +197,7 @@ fn database_of(root: &Path) -> PathBuf {
     root.join("steno.db")
 }
 
-fn create_folder(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn create_folder(path: &Path) -> Result<(), StoreError> {
     let mut builder = DirBuilder::new();
     builder
         .recursive(true)
@@ -218,7 +228,7 @@ fn is_empty_folder_of_ours(root: &Path, name: &OsStr) -> bool {
 
 /// Takes a file or folder from group and others, or refuses it where it belongs to another user:
 /// recordings and transcripts are for the service alone. One that is not there is left out.
-fn make_private(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn make_private(path: &Path) -> Result<(), StoreError> {
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -249,8 +259,10 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
 pub(crate) fn create_locked(path: &Path) -> Result<File, StoreError> {
     loop {
         let mut options = OpenOptions::new();
-        let file = options.write(true).create_new(true).mode(0o600).open(path);
-        let file = file.map_err(StoreError::file("create", path))?;
+        options.read(true).write(true).create_new(true).mode(0o600);
+        let file = options
+            .open(path)
+            .map_err(StoreError::file("create", path))?;
         file.lock().map_err(StoreError::file("lock", path))?;
         // A scan that ran between the two calls took it for an orphan and unlinked it.
         if file

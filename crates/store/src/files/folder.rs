@@ -1,4 +1,7 @@
-//! Files of jobs in the data folder. Locks (flock) tell a file in progress from one whose process died.
+//! Files of jobs in a folder: the data folder, or another one. Locks (flock) tell a file in progress from one whose process died.
+
+mod spool;
+mod upload;
 
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
@@ -8,21 +11,45 @@ use std::path::{Path, PathBuf};
 
 use steno_models::JobId;
 
-use super::data_dir::{sync_folder, unlink};
+use super::data_dir::{create_folder, make_private, sync_folder, unlink};
 use super::names::{audio_name, is_audio_name, is_spool_name, part_name};
 use super::{Deleted, Entry};
 use crate::tx::JobFiles;
 use crate::{DataDir, StoreError};
 
-/// The data folder as the place of files.
+pub(crate) use spool::FolderSpool;
+pub(crate) use upload::{FolderUpload, StoredFile};
+
+/// A folder as the place of files.
 #[derive(Clone, Debug)]
 pub(crate) struct Folder {
-    data: DataDir,
+    root: PathBuf,
 }
 
 impl Folder {
-    pub(crate) fn new(data: &DataDir) -> Self {
-        Self { data: data.clone() }
+    /// The data folder itself.
+    pub(crate) fn of_data(data: &DataDir) -> Self {
+        Self {
+            root: data.root().to_owned(),
+        }
+    }
+
+    /// Another folder, which is made private.
+    pub(crate) fn at(root: &Path) -> Result<Self, StoreError> {
+        let folder = Self {
+            root: root.to_owned(),
+        };
+        create_folder(root)?;
+        for files in JobFiles::ALL {
+            let path = folder.of(files);
+            create_folder(&path)?;
+            make_private(&path)?;
+        }
+        Ok(folder)
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Where the file of this name is.
@@ -30,8 +57,8 @@ impl Folder {
         self.of(files).join(name)
     }
 
-    fn of(&self, files: JobFiles) -> PathBuf {
-        self.data.root().join(files.folder())
+    pub(crate) fn of(&self, files: JobFiles) -> PathBuf {
+        self.root.join(files.folder())
     }
 
     /// Everything in the folder of such files. Never follows a link.
@@ -59,13 +86,14 @@ impl Folder {
     pub(crate) fn delete(&self, paths: Vec<String>) -> Result<Deleted, StoreError> {
         let mut deleted = Deleted::default();
         for path in paths {
-            match unlink(&self.data.root().join(&path)) {
+            match unlink(&self.root.join(&path)) {
                 Ok(_) => deleted.paths.push(path),
                 Err(error) => deleted.failed = Some(error),
             }
         }
-        sync_folder(&self.data.audio())?;
-        sync_folder(&self.data.spool())?;
+        for files in JobFiles::ALL {
+            sync_folder(&self.of(files))?;
+        }
         Ok(deleted)
     }
 
@@ -96,7 +124,7 @@ impl Folder {
     }
 
     pub(crate) fn exists(&self, path: &str) -> Result<bool, StoreError> {
-        let path = self.data.root().join(path);
+        let path = self.root.join(path);
         path.try_exists()
             .map_err(StoreError::file("inspect", &path))
     }
@@ -112,7 +140,7 @@ impl Folder {
     }
 
     pub(crate) fn copy_to(&self, path: &str, target: &Path) -> Result<bool, StoreError> {
-        let from = self.data.root().join(path);
+        let from = self.root.join(path);
         match copy_durably(&from, target) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
@@ -157,12 +185,21 @@ pub(crate) fn is_locked(path: &Path) -> Result<bool, StoreError> {
 /// `io::copy` uses `copy_file_range(2)`, which shares blocks where the file system can.
 fn copy_durably(from: &Path, to: &Path) -> std::io::Result<()> {
     let mut original = File::open(from)?;
-    let mut copy = fs::OpenOptions::new()
+    let mut copy = open_private(to)?;
+    std::io::copy(&mut original, &mut copy)?;
+    copy.sync_all()
+}
+
+/// Creates an empty file that its owner alone can read.
+pub(crate) fn create_private(path: &Path) -> Result<File, StoreError> {
+    open_private(path).map_err(StoreError::file("create", path))
+}
+
+fn open_private(path: &Path) -> std::io::Result<File> {
+    fs::OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
-        .open(to)?;
-    std::io::copy(&mut original, &mut copy)?;
-    copy.sync_all()
+        .open(path)
 }

@@ -1,6 +1,7 @@
 //! Names of the files of jobs. Steno deletes only files whose names it gives itself.
 
 use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 use steno_models::JobId;
 
@@ -19,6 +20,45 @@ pub(crate) fn part_name(job_id: JobId) -> String {
 /// Name of a decoded recording in `spool/`.
 pub(crate) fn spool_name(job_id: JobId, claim: ClaimId) -> String {
     format!("{job_id}.{claim}.pcm")
+}
+
+/// Name of a recording in `cache/` while a claim works on it.
+pub(crate) fn copy_name(job_id: JobId, claim: ClaimId) -> String {
+    format!("{job_id}.{claim}.in")
+}
+
+/// The file beside one in `cache/` that notes its multipart upload.
+pub(crate) fn note_name(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".multipart");
+    name.into()
+}
+
+/// A file in `cache/`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum CacheName {
+    /// Part of an upload to the recording of this name.
+    Upload(String),
+    /// A spool of this name.
+    Spool(String),
+    /// A recording that a claim works on.
+    Recording,
+}
+
+impl CacheName {
+    /// `None` for a name that Steno does not give.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        if is_spool_name(OsStr::new(name)) {
+            return Some(Self::Spool(name.to_owned()));
+        }
+        if let Some(recording) = name.strip_suffix(".part") {
+            let is_ours = is_audio_name(OsStr::new(name)) && !recording.is_empty();
+            return is_ours.then(|| Self::Upload(recording.to_owned()));
+        }
+        let (job, claim) = name.strip_suffix(".in")?.split_once('.')?;
+        let is_ours = name == copy_name(job.parse().ok()?, claim.parse().ok()?);
+        is_ours.then_some(Self::Recording)
+    }
 }
 
 /// Whether Steno gives such names to files in `audio/`.
@@ -55,6 +95,18 @@ mod tests {
         assert!(is_audio_name(OsStr::new(&part_name(job))));
         assert!(is_spool_name(OsStr::new(&spool_name(job, claim))));
 
+        let part = part_name(job);
+        assert_eq!(
+            CacheName::parse(&part),
+            Some(CacheName::Upload(job.to_string()))
+        );
+        assert_eq!(
+            CacheName::parse(&copy_name(job, claim)),
+            Some(CacheName::Recording)
+        );
+        let spool = spool_name(job, claim);
+        assert_eq!(CacheName::parse(&spool), Some(CacheName::Spool(spool)));
+
         let upper = job.to_string().to_uppercase();
         for foreign in [
             "interview.wav",
@@ -67,6 +119,7 @@ mod tests {
         ] {
             assert!(!is_audio_name(OsStr::new(foreign)), "{foreign}");
             assert!(!is_spool_name(OsStr::new(foreign)), "{foreign}");
+            assert_eq!(CacheName::parse(foreign), None, "{foreign}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::bucket::RecordingCopy;
 use crate::StoreError;
 
 /// A recording that is readable on this machine for as long as this lives.
@@ -9,6 +10,8 @@ use crate::StoreError;
 pub struct Recording {
     path: PathBuf,
     bytes: u64,
+    /// `None` where it lies on this machine anyway.
+    _copy: Option<RecordingCopy>,
 }
 
 impl Recording {
@@ -17,7 +20,16 @@ impl Recording {
         Ok(Self {
             path: path.to_owned(),
             bytes: metadata.len(),
+            _copy: None,
         })
+    }
+
+    pub(crate) fn copied((copy, bytes): (RecordingCopy, u64)) -> Self {
+        Self {
+            path: copy.path().to_owned(),
+            bytes,
+            _copy: Some(copy),
+        }
     }
 
     /// Where to read it.

@@ -1,12 +1,13 @@
 //! The decoded audio of a job while a worker writes it.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::files::ballast;
-use crate::files::data_dir::{create_locked, sync_folder, unlink};
-use crate::files::names::spool_name;
-use crate::{Claim, DataDir, StoreError};
+use super::Place;
+use super::ballast;
+use super::bucket::BucketSpool;
+use super::folder::FolderSpool;
+use super::names::spool_name;
+use crate::{Claim, StoreError};
 
 /// How many times larger than the recording its decoded audio probably is at most: speech in Opus at 8 kbit/s grows 32 times.
 const EXPANSION: u64 = 32;
@@ -20,23 +21,28 @@ pub struct SpoolRoom {
     pub most_bytes: u64,
 }
 
-/// A spool file of one claim, empty at first. Locked (flock) while this lives, so that the orphan scan leaves it alone
-/// until a row names it. Unlinked when dropped, unless [`SpoolFile::keep`] was called.
+/// A spool of one claim, a file of this machine that is empty at first. Locked (flock) while this lives, so that the orphan scan
+/// leaves it alone until a row names it. Deleted when dropped, unless [`SpoolFile::keep`] was called.
 ///
 /// Its name carries the claim: a worker that was considered dead and still writes cannot damage another spool.
 #[derive(Debug)]
 pub struct SpoolFile {
     name: String,
     path: PathBuf,
-    folder: PathBuf,
-    /// Holds the lock.
-    file: File,
-    kept: bool,
+    target: Target,
+}
+
+#[derive(Debug)]
+enum Target {
+    Folder(FolderSpool),
+    Bucket(BucketSpool),
 }
 
 impl SpoolFile {
-    pub(crate) fn create(
-        data: &DataDir,
+    /// `folder` is where free space is needed.
+    pub(super) fn create(
+        place: &Place,
+        folder: &Path,
         claim: &Claim,
         recording_bytes: u64,
         room: SpoolRoom,
@@ -45,21 +51,23 @@ impl SpoolFile {
             .saturating_mul(EXPANSION)
             .min(room.most_bytes);
         let needed_bytes = room.reserve_bytes.saturating_add(expected_bytes);
-        ballast::require_free_space(data, needed_bytes)?;
+        ballast::require_free_space(folder, needed_bytes)?;
+
         let name = spool_name(claim.job_id, claim.id);
-        let folder = data.spool();
-        let path = folder.join(&name);
-        let file = create_locked(&path)?;
-        Ok(Self {
-            name,
-            path,
-            folder,
-            file,
-            kept: false,
-        })
+        let (path, target) = match place {
+            Place::Folder(folder) => {
+                let spool = FolderSpool::create(folder, &name)?;
+                (spool.path().to_owned(), Target::Folder(spool))
+            }
+            Place::Bucket(bucket) => {
+                let mut spool = BucketSpool::create(bucket, &name)?;
+                (spool.path().to_owned(), Target::Bucket(spool))
+            }
+        };
+        Ok(Self { name, path, target })
     }
 
-    /// Name in `spool/`, for [`crate::Prepared`].
+    /// Its name, for [`crate::Prepared`].
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -69,25 +77,20 @@ impl SpoolFile {
         &self.path
     }
 
-    /// Makes what was written survive power loss. Before a row names the file: its spans are read from it as long as the job lives.
-    pub fn sync(&self) -> Result<(), StoreError> {
-        self.file
-            .sync_all()
-            .map_err(StoreError::file("sync", &self.path))?;
-        sync_folder(&self.folder)
+    /// Makes what was written survive power loss, and readable for every worker. Before a row names the spool: its spans are read
+    /// from it as long as the job lives. Fails with [`StoreError::Stopped`] if it is asked to stop.
+    pub fn store(&mut self, should_stop: &mut dyn FnMut() -> bool) -> Result<(), StoreError> {
+        match &mut self.target {
+            Target::Folder(spool) => spool.sync(),
+            Target::Bucket(spool) => spool.send(should_stop),
+        }
     }
 
-    /// A row names the file now, or may do so: it belongs to its job.
-    pub fn keep(mut self) {
-        self.kept = true;
-    }
-}
-
-impl Drop for SpoolFile {
-    fn drop(&mut self) {
-        if !self.kept {
-            // What cannot be unlinked now is found by the orphan scan.
-            let _ = unlink(&self.path);
+    /// A row names the spool now, or may do so: it belongs to its job.
+    pub fn keep(self) {
+        match self.target {
+            Target::Folder(spool) => spool.keep(),
+            Target::Bucket(spool) => spool.keep(),
         }
     }
 }

@@ -1,63 +1,71 @@
 //! A recording on its way into the store. The api writes one for each upload; what is not stored vanishes with it.
 
-use std::fs::File;
-use std::io::Write;
 use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 use steno_models::JobId;
 
-use crate::files::data_dir::{create_locked, sync_folder, unlink};
-use crate::files::names::{audio_name, part_name};
-use crate::{DataDir, FetchedAudio, StoreError};
+use super::Place;
+use super::bucket::{BucketUpload, StoredObject};
+use super::data_dir::free_bytes;
+use super::folder::{FolderUpload, StoredFile};
+use super::names::audio_name;
+use crate::{FetchedAudio, StoreError};
 
-/// An upload that is being written to `audio/<job_id>.part`. Dropped before [`AudioUpload::store`], it leaves
-/// no file. The file is locked (flock) for as long as this or its [`StoredAudio`] lives, so that the orphan scan of
-/// another process can distinguish an upload in progress from one whose process died.
+/// An upload in progress. Dropped before [`AudioUpload::store`], it leaves nothing. Its local file is locked (flock) for as long as
+/// this or its [`StoredAudio`] lives, so that the sweep of another process can distinguish it from one whose process died.
 #[derive(Debug)]
 pub struct AudioUpload {
     job_id: JobId,
-    data: DataDir,
-    reserve_bytes: u64,
-    file: File,
-    folder: PathBuf,
+    target: Target,
     hash: Sha256,
     bytes: u64,
-    stored: bool,
+    /// Where free space is needed, and how much of it has to be left.
+    folder: PathBuf,
+    reserve_bytes: u64,
 }
 
-/// A recording at rest under its final name, not yet named by any row. Dropped before it is submitted, it is unlinked.
+#[derive(Debug)]
+enum Target {
+    Folder(FolderUpload),
+    Bucket(Box<BucketUpload>),
+}
+
+/// A recording at rest under its final name, not yet named by any row. Dropped before it is submitted, it is deleted.
 #[derive(Debug)]
 pub struct StoredAudio {
     pub(crate) job_id: JobId,
     pub(crate) name: String,
     pub(crate) bytes: u64,
     pub(crate) sha256: [u8; 32],
-    path: PathBuf,
-    /// Keeps the lock until the row is committed.
-    _file: File,
-    kept: bool,
+    stored: Stored,
+}
+
+#[derive(Debug)]
+enum Stored {
+    Folder(StoredFile),
+    Bucket(Box<StoredObject>),
 }
 
 impl AudioUpload {
-    /// Opens the file for a new job.
-    pub(crate) fn begin(
-        data: &DataDir,
+    /// `folder` is where free space is needed.
+    pub(super) fn begin(
+        place: &Place,
+        folder: PathBuf,
         job_id: JobId,
         reserve_bytes: u64,
     ) -> Result<Self, StoreError> {
-        let folder = data.audio();
-        let path = folder.join(part_name(job_id));
-        let file = create_locked(&path)?;
+        let target = match place {
+            Place::Folder(folder) => Target::Folder(FolderUpload::begin(folder, job_id)?),
+            Place::Bucket(bucket) => Target::Bucket(Box::new(BucketUpload::begin(bucket, job_id)?)),
+        };
         Ok(Self {
             job_id,
-            data: data.clone(),
-            reserve_bytes,
-            file,
-            folder,
+            target,
             hash: Sha256::new(),
             bytes: 0,
-            stored: false,
+            folder,
+            reserve_bytes,
         })
     }
 
@@ -68,15 +76,15 @@ impl AudioUpload {
 
     /// Appends a chunk. Fails like a write to a full disk where the reserve would not be left.
     pub fn write(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
-        let part = self.folder.join(part_name(self.job_id));
-        if self.data.free_bytes()? < self.reserve_bytes {
-            return Err(StoreError::file("write", part)(
+        if free_bytes(&self.folder)? < self.reserve_bytes {
+            return Err(StoreError::file("write to", &self.folder)(
                 std::io::ErrorKind::StorageFull.into(),
             ));
         }
-        self.file
-            .write_all(chunk)
-            .map_err(StoreError::file("write", part))?;
+        match &mut self.target {
+            Target::Folder(upload) => upload.write(chunk)?,
+            Target::Bucket(upload) => upload.write(chunk)?,
+        }
         self.hash.update(chunk);
         self.bytes += chunk.len() as u64;
         Ok(())
@@ -87,40 +95,19 @@ impl AudioUpload {
         self.bytes
     }
 
-    /// Makes the recording durable under its final name: fsync, rename, fsync of the folder.
-    pub fn store(mut self) -> Result<StoredAudio, StoreError> {
-        let part = self.folder.join(part_name(self.job_id));
-        let name = audio_name(self.job_id);
-        let path = self.folder.join(&name);
-        self.file
-            .sync_all()
-            .map_err(StoreError::file("sync", &part))?;
-        std::fs::rename(&part, &path).map_err(StoreError::file("rename", &part))?;
-        self.stored = true;
-        let file = self
-            .file
-            .try_clone()
-            .map_err(StoreError::file("duplicate handle of", &path))?;
-        let stored = StoredAudio {
-            job_id: self.job_id,
-            name,
-            bytes: self.bytes,
-            sha256: self.hash.clone().finalize().into(),
-            path,
-            _file: file,
-            kept: false,
+    /// Makes the recording durable under its final name.
+    pub fn store(self) -> Result<StoredAudio, StoreError> {
+        let stored = match self.target {
+            Target::Folder(upload) => Stored::Folder(upload.store()?),
+            Target::Bucket(upload) => Stored::Bucket(Box::new(upload.store()?)),
         };
-        sync_folder(&self.folder)?;
-        Ok(stored)
-    }
-}
-
-impl Drop for AudioUpload {
-    fn drop(&mut self) {
-        if !self.stored {
-            // What cannot be unlinked now is found by the orphan scan.
-            let _ = unlink(&self.folder.join(part_name(self.job_id)));
-        }
+        Ok(StoredAudio {
+            job_id: self.job_id,
+            name: audio_name(self.job_id),
+            bytes: self.bytes,
+            sha256: self.hash.finalize().into(),
+            stored,
+        })
     }
 }
 
@@ -134,16 +121,19 @@ impl StoredAudio {
         }
     }
 
-    /// A row names the file now, or may do so: it belongs to its job, and the orphan scan checks whether there is one.
-    pub fn keep(mut self) {
-        self.kept = true;
+    /// Fails if the recording may have been deleted as an orphan. Called in the transaction that makes its job.
+    pub(crate) fn require_fresh(&self) -> Result<(), StoreError> {
+        match &self.stored {
+            Stored::Bucket(object) if object.is_too_old() => Err(StoreError::TooLate),
+            _ => Ok(()),
+        }
     }
-}
 
-impl Drop for StoredAudio {
-    fn drop(&mut self) {
-        if !self.kept {
-            let _ = unlink(&self.path);
+    /// A row names the recording now, or may do so: it belongs to its job, and the orphan scan checks whether there is one.
+    pub fn keep(self) {
+        match self.stored {
+            Stored::Folder(file) => file.keep(),
+            Stored::Bucket(object) => object.keep(),
         }
     }
 }

@@ -58,6 +58,13 @@ impl JobAudio {
         }
     }
 
+    fn require_fresh(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Stored(audio) => audio.require_fresh(),
+            Self::AtUrl(..) => Ok(()),
+        }
+    }
+
     fn bytes(&self) -> u64 {
         match self {
             Self::Stored(audio) => audio.bytes,
@@ -184,6 +191,7 @@ impl Store {
         // A job that is accepted into a folder that was moved is lost.
         self.check_in_place()?;
         let outcome = self.write_in_free_space(|tx, effects| {
+            new.job.audio.require_fresh()?;
             if !new.job.quota.is_unlimited() {
                 // From here on the job counts, not its upload.
                 tx.delete_upload(new.job.audio.job_id())?;

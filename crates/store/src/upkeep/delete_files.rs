@@ -4,7 +4,7 @@
 
 use crate::files::Entry;
 use crate::tx::JobFiles;
-use crate::{Store, StoreError};
+use crate::{Now, Store, StoreError};
 
 impl Store {
     /// Deletes the files on the list, makes that durable, then takes them off the list. Done again
@@ -28,6 +28,14 @@ impl Store {
     /// Deletes files of ours that no row names: an upload whose api died, a spool whose worker died.
     /// Adds them to `orphans`. One that cannot be looked at is reported and left.
     pub(crate) fn delete_orphans(&self, orphans: &mut u32) -> Result<(), StoreError> {
+        let is_needed = |files: JobFiles, name: &str| self.read(|tx| tx.is_needed(files, name));
+        if let Some(bucket) = self.files.bucket() {
+            bucket.sweep_cache(orphans, is_needed)?;
+        }
+        let Some(folder) = self.files.folder() else {
+            return Ok(());
+        };
+
         let mut failed = None;
         for files in JobFiles::ALL {
             let candidates = match self.unnamed_files(files) {
@@ -38,14 +46,27 @@ impl Store {
                 }
             };
             for name in candidates {
-                let is_needed = || self.read(|tx| tx.is_needed(files, &name));
-                match self.files.delete_if_abandoned(files, &name, is_needed) {
+                match folder.delete_if_abandoned(files, &name, || is_needed(files, &name)) {
                     Ok(was_orphan) => *orphans += u32::from(was_orphan),
                     Err(error) => failed = Some(error),
                 }
             }
         }
         failed.map_or(Ok(()), Err)
+    }
+
+    /// Deletes objects whose row never came, of machines that are gone. For apis alone, because it lists the whole storage: a worker
+    /// sweeps what it has left itself. Part of no sweep; does nothing until it is time, and for files in a folder.
+    pub fn scan_storage(&self, now: Now) -> Result<u32, StoreError> {
+        let Some(bucket) = self.files.bucket() else {
+            return Ok(0);
+        };
+        if !bucket.begin_scan(now) {
+            return Ok(0);
+        }
+        // Without this, an object of another queue might be taken for an orphan.
+        bucket.claim_for(&self.queue_name()?)?;
+        bucket.delete_orphans(now, |files| self.read(|tx| tx.needed_names(files)))
     }
 
     fn unnamed_files(&self, files: JobFiles) -> Result<Vec<String>, StoreError> {

@@ -44,12 +44,13 @@ impl Store {
         Ok(differences)
     }
 
-    fn shared_settings(&self) -> [(&'static str, String); 3] {
+    fn shared_settings(&self) -> [(&'static str, String); 4] {
         let ms = |duration: std::time::Duration| format!("{} ms", duration.as_millis());
         [
             ("STENO_TTL", ms(self.settings.ttl)),
             ("STENO_RETRIEVAL_GRACE", ms(self.settings.retrieval_grace)),
             ("STENO_LEASE", ms(self.settings.lease)),
+            ("STENO_STORAGE_URL", self.files.to_string()),
         ]
     }
 }

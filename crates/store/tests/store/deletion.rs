@@ -131,26 +131,6 @@ pub(crate) fn grep(f: &Fixture, needle: &str) -> bool {
 }
 
 #[test]
-fn an_upload_that_is_given_up_leaves_no_file() {
-    let f = Fixture::new();
-    let mut upload = f.store.files().begin_upload(JobId::random(), 0).unwrap();
-    upload.write(b"half of it").unwrap();
-    assert_eq!(f.files().len(), 1);
-    drop(upload);
-    assert_eq!(f.files().len(), 0);
-    let stored = f
-        .store
-        .files()
-        .begin_upload(JobId::random(), 0)
-        .unwrap()
-        .store()
-        .unwrap();
-    assert_eq!(f.files().len(), 1);
-    drop(stored);
-    assert_eq!(f.files().len(), 0);
-}
-
-#[test]
 fn files_without_a_row_or_a_living_writer_are_swept() {
     let f = Fixture::new();
     let job = f.submit();

@@ -17,6 +17,7 @@ mod liveness;
 mod one_machine;
 mod operators;
 mod owners;
+mod places;
 mod queue;
 mod releases;
 mod rooms;

@@ -20,9 +20,12 @@ pub(super) fn prepare(
     context: &TaskContext<'_>,
     session: &mut dyn Session,
 ) -> Result<Done, TaskError> {
-    let audio = context.files.open_recording(audio)?;
+    let mut should_stop = || context.control.should_stop();
+    let audio = context
+        .files
+        .open_recording(claim, audio, &mut should_stop)?;
     let room = spool_room(claim, context.decode);
-    let spool = context.files.create_spool(claim, audio.bytes(), room)?;
+    let mut spool = context.files.create_spool(claim, audio.bytes(), room)?;
     let recording = decode(claim, audio.path(), spool.path(), context)?;
     drop(audio);
     let warnings = warnings(&recording, &claim.options);
@@ -50,7 +53,7 @@ pub(super) fn prepare(
             Some(vec![transcribe_span(&mut spool, &job, context, session)?])
         }
         _ => {
-            spool.sync()?;
+            spool.store(&mut should_stop)?;
             None
         }
     };

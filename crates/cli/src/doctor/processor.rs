@@ -1,0 +1,59 @@
+//! What the processor has that the engines use.
+
+use std::thread::available_parallelism;
+
+use super::Finding;
+
+pub(super) fn processor() -> Finding {
+    let cores = available_parallelism().map_or(1, usize::from);
+    let lacking: Vec<_> = extensions()
+        .into_iter()
+        .filter(|(_, present, _)| !present)
+        .collect();
+    let (needed, faster): (Vec<_>, Vec<_>) =
+        lacking.iter().partition(|(_, _, is_needed)| *is_needed);
+    let names = |extensions: &[&(&str, bool, bool)]| {
+        extensions
+            .iter()
+            .map(|(name, ..)| *name)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+
+    let found = format!("{cores} cores, so {cores} slots");
+    if !needed.is_empty() {
+        let found = format!("{found}; the processor lacks {}", names(&needed));
+        return Finding::warn(
+            "processor",
+            found,
+            "transcription takes several times as long; build on this machine",
+        );
+    }
+
+    if !faster.is_empty() {
+        let found = format!("{found}; the processor lacks {}", names(&faster));
+        return Finding::ok(
+            "processor",
+            format!("{found}, with which it would be somewhat faster"),
+        );
+    }
+
+    Finding::ok("processor", found)
+}
+
+/// Extensions of the instruction set that ggml uses: name, whether it is there, and whether it is slow without.
+#[cfg(target_arch = "x86_64")]
+fn extensions() -> Vec<(&'static str, bool, bool)> {
+    vec![
+        ("avx2", is_x86_feature_detected!("avx2"), true),
+        ("fma", is_x86_feature_detected!("fma"), true),
+        ("f16c", is_x86_feature_detected!("f16c"), true),
+        ("avx512f", is_x86_feature_detected!("avx512f"), false),
+        ("avx512_bf16", is_x86_feature_detected!("avx512bf16"), false),
+    ]
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn extensions() -> Vec<(&'static str, bool, bool)> {
+    Vec::new()
+}

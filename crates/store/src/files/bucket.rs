@@ -1,0 +1,379 @@
+//! Files of jobs in a bucket of S3-compatible storage.
+//!
+//! Keys are written once: a recording's has the random id of its job, a spool's that of the claim. Called through
+//! [`Files`](super::Files) by threads that may block. Requests run on a small runtime of their own.
+
+mod block_on;
+mod cache;
+mod client;
+mod credentials;
+mod object;
+mod orphans;
+mod probe;
+mod range_reader;
+mod recording;
+mod spool;
+mod upload;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use object_store::aws::AmazonS3;
+use object_store::{Error, ObjectMeta, ObjectStore as _, ObjectStoreExt as _};
+use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
+
+use super::location::BucketLocation;
+use super::{Deleted, Entry, folder};
+use crate::tx::JobFiles;
+use crate::{DataDir, StoreError};
+use cache::Cache;
+use orphans::FirstSeen;
+
+pub(crate) use probe::probe;
+pub(crate) use range_reader::RangeReader;
+pub(crate) use recording::RecordingCopy;
+pub(crate) use spool::BucketSpool;
+pub(crate) use upload::{BucketUpload, StoredObject};
+
+/// Deletions at a time. One request each, because not every server knows the request that deletes many.
+const DELETIONS_AT_A_TIME: usize = 16;
+/// Longest time for a list of deletions, and for a request of a sweep: the thread that sweeps sends heartbeats, too. What is left is
+/// done by the next sweep.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// Pause after a failed request in which deletions are left to the sweep.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// Bodies of requests that are in memory at a time, in units of [`object::MEMORY_UNIT`].
+const MEMORY_UNITS: usize = 128;
+/// Pause between two looks whether a transfer has to stop.
+const STOP_TICK: Duration = Duration::from_millis(100);
+/// Sizes of spools that are remembered.
+const MAX_SIZES: usize = 1024;
+/// The object that names the queue whose files these are.
+const QUEUE_MARK: &str = "queue";
+
+/// A bucket, and the folder for what is on its way there or back.
+pub(crate) struct Bucket {
+    client: AmazonS3,
+    /// `None` only while this is dropped.
+    runtime: Option<Runtime>,
+    location: BucketLocation,
+    cache: Cache,
+    memory: Semaphore,
+    failed_at: Mutex<Option<Instant>>,
+    /// Of spools, by name: a spool never changes.
+    sizes: Mutex<HashMap<String, u64>>,
+    first_seen: FirstSeen,
+}
+
+impl Bucket {
+    /// Contacts no server.
+    pub(crate) fn new(data: &DataDir, location: BucketLocation) -> Result<Self, StoreError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("storage")
+            .enable_all()
+            .build()
+            .map_err(StoreError::file("start threads for", data.root()))?;
+        Ok(Self {
+            client: client::build(&location)?,
+            runtime: Some(runtime),
+            cache: Cache::in_folder(data)?,
+            location,
+            memory: Semaphore::new(MEMORY_UNITS),
+            failed_at: Mutex::default(),
+            sizes: Mutex::default(),
+            first_seen: FirstSeen::default(),
+        })
+    }
+
+    /// Takes the place for a queue. Fails if it holds the files of another queue: each would delete those of the other.
+    pub(crate) fn claim_for(&self, queue: &str) -> Result<(), StoreError> {
+        let key = self.location.key(QUEUE_MARK);
+        let found = self.run("read", QUEUE_MARK, async {
+            loop {
+                match self.client.get(&key).await {
+                    Ok(mark) => return mark.bytes().await,
+                    Err(Error::NotFound { .. }) => {
+                        self.put_once(&key, queue.to_owned().into()).await?;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        })?;
+        if found.as_ref() == queue.as_bytes() {
+            return Ok(());
+        }
+        Err(StoreError::StorageInUse {
+            place: self.location.to_string(),
+        })
+    }
+
+    pub(crate) fn list(&self, files: JobFiles) -> Result<Vec<Entry>, StoreError> {
+        let objects = self.objects(files)?;
+        let entries = objects.into_iter().map(|object| {
+            let name = object.location.filename().unwrap_or_default().to_owned();
+            let is_direct = object.location == self.location.key(&path_of(files, &name));
+            if is_direct && folder::is_ours(files, &name) {
+                Entry::Ours(name)
+            } else {
+                Entry::Foreign(format!("s3://{}/{}", self.location.bucket, object.location))
+            }
+        });
+        Ok(entries.collect())
+    }
+
+    fn objects(&self, files: JobFiles) -> Result<Vec<ObjectMeta>, StoreError> {
+        let prefix = self.location.key(files.folder());
+        self.run("list", files.folder(), async {
+            let mut listed = Vec::new();
+            let mut objects = self.client.list(Some(&prefix));
+            while let Some(object) = objects.next().await {
+                listed.push(object?);
+            }
+            Ok(listed)
+        })
+    }
+
+    /// One that cannot be deleted keeps no other. What is not done in time is not deleted.
+    pub(crate) fn delete(&self, paths: Vec<String>) -> Deleted {
+        let mut deleted = Deleted::default();
+        let all = async {
+            let mut deletions = futures_util::stream::iter(paths)
+                .map(|path| async {
+                    let outcome = self.delete_object(&path).await;
+                    (path, outcome)
+                })
+                .buffer_unordered(DELETIONS_AT_A_TIME);
+            while let Some((path, outcome)) = deletions.next().await {
+                match outcome {
+                    Ok(()) => deleted.paths.push(path),
+                    Err(error) => deleted.failed = Some(self.failure("delete", &path)(error)),
+                }
+            }
+        };
+        let is_done = self.block_on(async { tokio::time::timeout(LONGEST_WAIT, all).await });
+        if is_done.is_err() && deleted.failed.is_none() {
+            deleted.failed = Some(self.failure("delete", "in time")(late()));
+        }
+        deleted
+    }
+
+    /// Whether a request failed a moment ago, so that what can wait should.
+    pub(crate) fn is_away(&self) -> bool {
+        let failed_at = *self
+            .failed_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        failed_at.is_some_and(|at| at.elapsed() < PAUSE_AFTER_FAILURE)
+    }
+
+    pub(crate) fn exists(&self, path: &str) -> Result<bool, StoreError> {
+        let key = self.location.key(path);
+        self.run("inspect", path, async {
+            match self.client.head(&key).await {
+                Ok(_) => Ok(true),
+                Err(Error::NotFound { .. }) => Ok(false),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    pub(crate) fn copy_to(&self, path: &str, target: &Path) -> Result<bool, StoreError> {
+        let mut copy = folder::create_private(target)?;
+        match self.download(path, &mut copy, target, &mut || false) {
+            Ok(_) => {}
+            Err(StoreError::Storage { source, .. })
+                if matches!(*source, Error::NotFound { .. }) =>
+            {
+                super::data_dir::unlink(target)?;
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+        copy.sync_all().map_err(StoreError::file("sync", target))?;
+        Ok(true)
+    }
+
+    /// Appends an object to a file. Returns its size.
+    fn download(
+        &self,
+        path: &str,
+        file: &mut File,
+        at: &Path,
+        should_stop: &mut dyn FnMut() -> bool,
+    ) -> Result<u64, StoreError> {
+        let failed = self.failure("read", path);
+        let key = self.location.key(path);
+        self.block_on(async {
+            let object = match until_stopped(self.client.get(&key), should_stop).await {
+                Some(object) => object.map_err(failed)?,
+                None => return Err(StoreError::Stopped),
+            };
+            let bytes = object.meta.size;
+            let mut chunks = object.into_stream();
+            loop {
+                match until_stopped(chunks.next(), should_stop).await {
+                    None => return Err(StoreError::Stopped),
+                    Some(None) => return Ok(bytes),
+                    Some(Some(chunk)) => {
+                        let chunk = chunk.map_err(self.failure("read", path))?;
+                        file.write_all(&chunk)
+                            .map_err(StoreError::file("write", at))?;
+                    }
+                }
+            }
+        })
+    }
+
+    /// Size of a spool.
+    fn size_of(&self, name: &str, path: &str) -> Result<u64, StoreError> {
+        let sizes = || self.sizes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bytes) = sizes().get(name) {
+            return Ok(*bytes);
+        }
+        let key = self.location.key(path);
+        let object = self.run("inspect", path, self.client.head(&key))?;
+        let mut sizes = sizes();
+        if sizes.len() >= MAX_SIZES {
+            sizes.clear();
+        }
+        sizes.insert(name.to_owned(), object.size);
+        Ok(object.size)
+    }
+
+    /// Deletes an object. One that is gone already counts as deleted.
+    async fn delete_object(&self, path: &str) -> object_store::Result<()> {
+        match self.client.delete(&self.location.key(path)).await {
+            Err(error) if !matches!(error, Error::NotFound { .. }) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs a request to its end.
+    fn run<T>(
+        &self,
+        action: &'static str,
+        path: &str,
+        request: impl Future<Output = object_store::Result<T>>,
+    ) -> Result<T, StoreError> {
+        self.block_on(request).map_err(self.failure(action, path))
+    }
+
+    /// Runs a request of a sweep, which does not wait long.
+    fn run_briefly<T>(
+        &self,
+        action: &'static str,
+        path: &str,
+        request: impl Future<Output = object_store::Result<T>>,
+    ) -> Result<T, StoreError> {
+        self.run(action, path, async {
+            tokio::time::timeout(LONGEST_WAIT, request)
+                .await
+                .unwrap_or_else(|_| Err(late()))
+        })
+    }
+
+    /// Runs a request that its caller may stop.
+    fn run_until_stopped<T>(
+        &self,
+        action: &'static str,
+        path: &str,
+        should_stop: &mut dyn FnMut() -> bool,
+        request: impl Future<Output = object_store::Result<T>>,
+    ) -> Result<T, StoreError> {
+        self.block_on(until_stopped(request, should_stop))
+            .ok_or(StoreError::Stopped)?
+            .map_err(self.failure(action, path))
+    }
+
+    fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        block_on::block_on(self.runtime(), future)
+    }
+
+    /// Does something later, without waiting for it.
+    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.runtime().spawn(future);
+    }
+
+    fn runtime(&self) -> &Runtime {
+        self.runtime
+            .as_ref()
+            .expect("the runtime is taken when the bucket is dropped")
+    }
+
+    /// Makes an error of a failed request.
+    fn failure(&self, action: &'static str, path: &str) -> impl FnOnce(Error) -> StoreError {
+        let object = format!("{}/{path}", self.location);
+        move |source| {
+            if !matches!(source, Error::NotFound { .. }) {
+                let mut failed_at = self
+                    .failed_at
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                *failed_at = Some(Instant::now());
+            }
+            StoreError::Storage {
+                action,
+                object,
+                source: Box::new(source),
+            }
+        }
+    }
+}
+
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.location.fmt(f)
+    }
+}
+
+impl fmt::Debug for Bucket {
+    /// The client's own form would show its credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bucket({})", self.location)
+    }
+}
+
+impl Drop for Bucket {
+    fn drop(&mut self) {
+        // The last owner may be async code, which must not wait. Unfinished cleaning is done by the next sweep.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// The path of a file, as on the `gc` list.
+fn path_of(files: JobFiles, name: &str) -> String {
+    format!("{}/{name}", files.folder())
+}
+
+fn late() -> Error {
+    Error::Generic {
+        store: "S3",
+        source: "no answer in time".into(),
+    }
+}
+
+/// Waits for a future. `None` if it has to stop before.
+async fn until_stopped<T>(
+    future: impl Future<Output = T>,
+    should_stop: &mut dyn FnMut() -> bool,
+) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    loop {
+        if should_stop() {
+            return None;
+        }
+        if let Ok(value) = tokio::time::timeout(STOP_TICK, future.as_mut()).await {
+            return Some(value);
+        }
+    }
+}

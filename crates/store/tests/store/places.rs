@@ -1,0 +1,124 @@
+//! The places of files: the data folder, another folder, and buckets of two S3 servers. Each rule is written once and holds at all.
+
+mod checks;
+mod setup;
+
+use steno_models::JobId;
+use steno_store::{ClaimId, Store, StoreError};
+use steno_testbed::Moto;
+
+use crate::support::{Fixture, settings};
+use checks::CHECKS;
+use setup::{HOUR_MS, Objects, in_another_folder, in_bucket, in_bucket_of_moto, in_data_folder};
+
+#[test]
+fn files_in_the_data_folder() {
+    for check in CHECKS {
+        check(&in_data_folder());
+    }
+}
+
+#[test]
+fn files_in_another_folder() {
+    for check in CHECKS {
+        let folder = tempfile::tempdir().unwrap();
+        check(&in_another_folder(folder.path()));
+    }
+}
+
+#[test]
+fn files_in_a_bucket() {
+    for check in CHECKS {
+        check(&in_bucket());
+    }
+}
+
+#[test]
+fn files_in_a_bucket_of_another_server() {
+    let Some(moto) = Moto::start() else { return };
+    for (number, check) in CHECKS.into_iter().enumerate() {
+        check(&in_bucket_of_moto(&moto, number));
+    }
+}
+
+#[test]
+fn an_object_whose_machine_is_gone_is_deleted_after_an_hour() {
+    let p = in_bucket();
+    let job = p.submit(b"RIFF");
+    let spool = format!("spool/{job}.{}.pcm", ClaimId::random());
+    let audio = format!("audio/{}", JobId::random());
+    p.put(&audio);
+    p.put(&spool);
+    let scan = || p.f.store.scan_storage(p.f.now()).unwrap();
+
+    assert_eq!(scan(), 0);
+    p.f.clock.advance_ms(HOUR_MS - 1);
+    assert_eq!(scan(), 0);
+    p.f.clock.advance_ms(HOUR_MS);
+    assert_eq!(scan(), 2);
+    assert_eq!(p.files(), [format!("audio/{job}")]);
+}
+
+#[test]
+fn a_place_belongs_to_one_queue() {
+    let p = in_bucket();
+    p.submit(b"RIFF");
+    let other = Fixture::new();
+    let store = Store::open(other.root.path(), settings()).unwrap();
+    let refused = store.with_storage(p.url.as_deref()).map(drop).unwrap_err();
+    assert!(
+        matches!(refused, StoreError::StorageInUse { .. }),
+        "{refused}"
+    );
+    assert!(refused.needs_operator());
+
+    // Another process of the same queue is welcome.
+    let store = Store::open(p.f.root.path(), settings()).unwrap();
+    store.with_storage(p.url.as_deref()).unwrap();
+}
+
+#[test]
+fn a_storage_that_is_away_costs_no_job_and_no_process() {
+    let p = in_bucket();
+    let Objects::S3(server, _) = &p.objects else {
+        panic!("{}", p.name)
+    };
+    let job = p.submit(b"RIFF");
+    let claim = p.f.claim(&p.f.worker());
+    server.stop();
+
+    let name = job.to_string();
+    for error in [
+        p.read(&claim, &name).unwrap_err(),
+        p.upload(b"RIFF").store().map(drop).unwrap_err(),
+        p.f.store.files().open_spool("any").map(drop).unwrap_err(),
+    ] {
+        assert!(matches!(error, StoreError::Storage { .. }), "{error}");
+        assert!(!error.is_fatal() && !error.is_disk_full() && !error.needs_operator());
+    }
+    let store = Store::open(p.f.root.path(), settings()).unwrap();
+    store.with_storage(p.url.as_deref()).unwrap();
+    // The job is deleted; its file waits on the list.
+    p.delete(job);
+    assert!(p.f.store.sweep(p.f.now()).unwrap().failed_steps > 0);
+
+    server.start_again();
+    assert_eq!(p.files(), [format!("audio/{job}")]);
+    assert_eq!(p.f.store.sweep(p.f.now()).unwrap().failed_steps, 0);
+    p.wait_until_empty();
+}
+
+#[test]
+fn wrong_credentials_are_reported_without_them() {
+    let p = in_bucket();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = "[default]\naws_access_key_id = WRONGKEY\naws_secret_access_key = hush-hush\n";
+    std::fs::write(file.path(), text).unwrap();
+    let url = p.url.clone().unwrap();
+    let (url, _) = url.split_once("&credentials=").unwrap();
+    let url = format!("{url}&credentials={}", file.path().display());
+    let store = Store::open(p.f.root.path(), settings()).unwrap();
+    let error = store.with_storage(Some(&url)).map(drop).unwrap_err();
+    assert!(error.needs_operator(), "{error:?}");
+    assert!(!format!("{error:?} {error}").contains("hush-hush"));
+}

@@ -1,0 +1,136 @@
+//! Recordings and spools in a bucket of a real S3 server: the whole way, and what happens when a process or the server goes.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+
+use steno_e2e::{Client, Service, Settings, eventually, fixture, repeated};
+use steno_models::{ProblemCode, Status};
+use steno_testbed::S3;
+
+const MARK: &str = "steno/queue";
+/// More than the first part of a multipart upload.
+const SENT_BYTES: usize = 9 << 20;
+
+struct Bucket {
+    server: S3,
+    name: String,
+}
+
+impl Bucket {
+    fn new() -> Self {
+        let server = S3::start();
+        let name = server.create_bucket();
+        Self { server, name }
+    }
+
+    fn for_processes(&self, mut settings: Settings) -> Settings {
+        for (name, value) in self.server.environment() {
+            settings = settings.set(name, &value);
+        }
+        settings.set("STENO_STORAGE_URL", &format!("s3://{}/steno", self.name))
+    }
+
+    fn keys(&self) -> Vec<String> {
+        self.server.keys(&self.name)
+    }
+
+    /// Waits until nothing of any job is in the bucket or on this machine.
+    fn wait_until_empty(&self, service: &Service) {
+        eventually("all files are deleted", || {
+            let is_empty = self.keys() == [MARK] && cached(service) == 0;
+            is_empty.then_some(())
+        });
+        assert_eq!(service.files(), Vec::<String>::new());
+    }
+}
+
+fn cached(service: &Service) -> usize {
+    let cache = service.data().join("cache");
+    std::fs::read_dir(cache).map_or(0, Iterator::count)
+}
+
+#[test]
+fn a_recording_in_a_bucket_is_transcribed_and_deleted() {
+    let bucket = Bucket::new();
+    let service = bucket.for_processes(Settings::with_workers(1)).start();
+    let job = service.client.submit(&fixture("clip.opus"), "language=en");
+    let text = service.client.wait_for_text(job);
+    assert!(text.to_lowercase().contains("river"), "{text}");
+    bucket.wait_until_empty(&service);
+
+    // Neither the api nor the worker says what it is given to prove who it is.
+    let logs = [service.api.as_ref().unwrap(), &service.workers[0]].map(steno_e2e::Process::log);
+    assert!(logs.iter().all(|log| !log.contains(S3::SECRET_KEY)));
+}
+
+#[test]
+fn a_worker_killed_at_its_spool_costs_no_job() {
+    let bucket = Bucket::new();
+    let settings = Settings::with_scripted_workers(1).set("STENO_SWEEP_INTERVAL", "1s");
+    let mut service = bucket.for_processes(settings).start();
+    let recording = repeated("clip.wav", 12, &service.scratch());
+    let job = service.client.submit(&recording, "language=en");
+    eventually("a spool is in the bucket", || {
+        bucket
+            .keys()
+            .iter()
+            .any(|key| key.starts_with("steno/spool/"))
+            .then_some(())
+    });
+    service.workers.remove(0).kill();
+
+    service.start_worker();
+    assert_eq!(service.client.wait(job).status, Status::Completed);
+    bucket.wait_until_empty(&service);
+}
+
+#[test]
+fn an_api_killed_during_an_upload_leaves_nothing_after_the_next_sweep() {
+    let bucket = Bucket::new();
+    let mut service = bucket
+        .for_processes(Settings::with_scripted_workers(0))
+        .start();
+    let content = b"a recording that never ends ";
+    let mut connection = TcpStream::connect(service.address()).unwrap();
+    let head = "POST /transcribe HTTP/1.1\r\nHost: localhost\r\nContent-Type: audio/wav\r\nContent-Length: 20000000\r\n\r\n";
+    connection.write_all(head.as_bytes()).unwrap();
+    let body = content.repeat(SENT_BYTES / content.len());
+    connection.write_all(&body).unwrap();
+    eventually("a part is in the storage", || {
+        (!bucket.server.files_with(content).is_empty()).then_some(())
+    });
+    service.api.take().unwrap().kill();
+    assert!(cached(&service) > 0);
+
+    service.start_api();
+    bucket.wait_until_empty(&service);
+    assert!(bucket.server.files_with(content).is_empty());
+}
+
+#[test]
+fn while_the_storage_is_away_uploads_are_refused_and_jobs_wait() {
+    let bucket = Bucket::new();
+    let mut service = bucket
+        .for_processes(Settings::with_scripted_workers(0))
+        .start();
+    let clip = fixture("clip.opus");
+    let submit = |client: &Client| client.submit(&clip, "language=en");
+    let jobs = [submit(&service.client), submit(&service.client)];
+    bucket.server.stop();
+
+    let refused = service.client.upload(&clip, "language=en");
+    assert_eq!(
+        (refused.status, refused.problem().code),
+        (503, ProblemCode::NotReady)
+    );
+    assert!(refused.header("retry-after").is_some());
+    service.start_worker();
+    service.workers[0].wait_for_log("in the object storage");
+
+    bucket.server.start_again();
+    for job in jobs {
+        let status = service.client.wait(job);
+        assert_eq!(status.status, Status::Completed, "{:?}", status.error);
+    }
+    bucket.wait_until_empty(&service);
+}
