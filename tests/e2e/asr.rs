@@ -79,6 +79,32 @@ fn bazarr_detects_the_language_and_fetches_subtitles() {
     );
 }
 
+/// A number of `/metrics`.
+fn metric(service: &Service, name: &str) -> f64 {
+    let metrics = service.client.get("/metrics").text();
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name));
+    value.unwrap_or("0").trim().parse().unwrap()
+}
+
+#[test]
+fn a_detection_decodes_and_transcribes_no_more_than_it_needs() {
+    let service = Settings::with_workers(1).start();
+    // 92 s of speech.
+    let recording = std::fs::read(fixture("long.opus")).unwrap();
+    let detected = post(&service, "/detect-language", &recording).json();
+    assert_eq!(detected["language_code"], "en", "{detected}");
+    assert!(detected["confidence"].as_f64().unwrap() > 0.5, "{detected}");
+    let decoded = metric(&service, "steno_audio_seconds_total");
+    assert!(decoded > 10.0 && decoded < 60.0, "{decoded} s were decoded");
+    let transcribed = metric(&service, "steno_speech_seconds_total");
+    assert!(transcribed < 0.1, "{transcribed} s were transcribed");
+
+    let silence = std::fs::read(fixture("silence.flac")).unwrap();
+    let nothing = post(&service, "/detect-language", &silence).json();
+    assert_eq!(nothing["language_code"], "und", "{nothing}");
+    assert_eq!(service.files(), Vec::<String>::new());
+}
+
 #[test]
 fn every_output_of_whisper_asr_webservice_is_answered() {
     let service = Settings::with_workers(1).start();

@@ -80,6 +80,10 @@ pub struct TranscribeRequest {
     /// There are at most so many speakers. Only with `diarize`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_speakers: Option<u8>,
+    /// Whether only the language is wanted: a little of the speech is decoded, and nothing is transcribed. Set by the api for
+    /// `/detect-language`; clients cannot.
+    #[serde(skip_serializing_if = "is_default")]
+    pub detect_only: bool,
     /// Any JSON object of at most 4096 bytes; comes back with the status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,

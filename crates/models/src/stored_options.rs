@@ -16,6 +16,9 @@ use crate::{Task, TranscribeRequest};
 /// What a plan may ask of workers besides options: that each span is transcribed in its own language.
 const SPAN_LANGUAGES: &str = "span_languages";
 
+/// The option that the api sets itself, and that no client can send.
+const DETECT_ONLY: &str = "detect_only";
+
 /// The options as the first release wrote them: all of them, in this order. Later options follow if they are used.
 #[derive(Serialize)]
 struct Canonical<'a> {
@@ -70,7 +73,7 @@ impl TranscribeRequest {
     /// Every requirement that this release can meet.
     pub fn known_requirements() -> Vec<&'static str> {
         OptionSpec::names(Since::LaterForWorkers)
-            .chain([SPAN_LANGUAGES])
+            .chain([DETECT_ONLY, SPAN_LANGUAGES])
             .collect()
     }
 
@@ -192,6 +195,7 @@ mod tests {
             speakers: Some(2),
             min_speakers: Some(2),
             max_speakers: Some(2),
+            detect_only: true,
             metadata: Some(Map::new()),
             callback_url: Some("https://example.org".parse().unwrap()),
             callback_events: vec![crate::CallbackEvent::Failed],
@@ -202,7 +206,8 @@ mod tests {
             panic!("no object")
         };
         let stored: BTreeSet<_> = stored.keys().map(String::as_str).collect();
-        let listed: BTreeSet<_> = OPTIONS.iter().map(|option| option.name).collect();
+        let listed = OPTIONS.iter().map(|option| option.name);
+        let listed: BTreeSet<_> = listed.chain([DETECT_ONLY]).collect();
 
         assert_eq!(
             stored, listed,

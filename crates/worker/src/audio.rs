@@ -45,6 +45,8 @@ pub struct Limits {
     pub max_seconds: u64,
     /// Most bytes of decoded 32-bit float samples, over all channels and before resampling.
     pub max_decoded_bytes: u64,
+    /// Speech after which the remainder of a file is not decoded; `None` decodes all of it.
+    pub enough_speech: Option<Duration>,
     /// Processor time for a file that yields no sound; half a second more for each second of sound.
     pub max_cpu: Duration,
 }
@@ -55,6 +57,7 @@ impl Default for Limits {
         Self {
             max_seconds: 4 * 60 * 60,
             max_decoded_bytes: u64::MAX,
+            enough_speech: None,
             max_cpu: Duration::from_mins(1),
         }
     }

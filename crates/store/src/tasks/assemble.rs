@@ -61,7 +61,8 @@ pub(crate) fn assemble(facts: RecordingFacts, spans: Vec<DoneSpan>) -> JobResult
     } = join(channels, &facts.options);
     let languages = languages(&segments);
     // A language that was detected in sound without words says nothing.
-    let is_meaningful = facts.language_probability.is_none() || !segments.is_empty();
+    let is_meaningful =
+        facts.options.detect_only || facts.language_probability.is_none() || !segments.is_empty();
     let planned = facts.language.clone().filter(|_| is_meaningful);
     let language = languages.first().map(|(code, _)| code.clone()).or(planned);
 

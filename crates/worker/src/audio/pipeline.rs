@@ -205,6 +205,9 @@ impl Files<'_> {
             if cpu.is_exceeded() {
                 return Err(too_costly());
             }
+            if sink.has_enough() {
+                break false;
+            }
 
             let step = decoder.next(&mut block)?;
             let shape = match step {

@@ -33,6 +33,7 @@ pub(super) struct Sink<'a> {
     splits_channels: bool,
     gains: Gains,
     limit_samples: u64,
+    enough_speech: Option<Duration>,
 }
 
 /// What is stored by itself: one channel, or all of them mixed.
@@ -72,6 +73,7 @@ impl<'a> Sink<'a> {
             splits_channels,
             gains,
             limit_samples: limits.max_seconds.saturating_mul(u64::from(SAMPLE_RATE)),
+            enough_speech: limits.enough_speech,
         })
     }
 
@@ -83,6 +85,16 @@ impl<'a> Sink<'a> {
     /// The loudest sample of each channel, before its gain.
     pub(super) fn peaks(&self) -> Vec<f32> {
         self.lanes.iter().map(|lane| lane.peak).collect()
+    }
+
+    /// Whether there is as much speech as was asked for. What ffmpeg decodes is read to its end: ffmpeg would report a pipe
+    /// that is closed earlier as an error.
+    pub(super) fn has_enough(&self) -> bool {
+        self.enough_speech.is_some_and(|enough| {
+            self.lanes
+                .iter()
+                .any(|lane| lane.listener.speech() >= enough)
+        })
     }
 
     pub(super) fn push(&mut self, shape: Shape, block: &[f32]) -> Result<(), AudioError> {

@@ -5,8 +5,11 @@
 //! changes the signal.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use steno_silero::Detector;
+
+use super::milliseconds;
 
 /// Samples of a frame at 16 kHz, fixed by the detector.
 pub(super) const FRAME_SAMPLES: usize = steno_silero::FRAME_SAMPLES;
@@ -37,6 +40,8 @@ pub(super) struct Listener {
     loud_detector: Detector,
     pending: Vec<i16>,
     frames: Frames,
+    /// Frames that are probably speech.
+    speech_frames: u64,
 }
 
 impl Listener {
@@ -46,6 +51,7 @@ impl Listener {
             loud_detector: Detector::new(),
             pending: Vec::new(),
             frames: Frames::default(),
+            speech_frames: 0,
         }
     }
 
@@ -59,6 +65,12 @@ impl Listener {
             self.push_frame(frame);
         }
         self.pending.extend_from_slice(rest);
+    }
+
+    /// Speech so far. A little less than what [`regions`] finds, which bridge short dips.
+    pub(super) fn speech(&self) -> Duration {
+        let samples = self.speech_frames * FRAME_SAMPLES as u64;
+        Duration::from_millis(milliseconds(samples))
     }
 
     /// All frames. The last one may be padded with silence.
@@ -77,9 +89,9 @@ impl Listener {
         let probability = self.detector.probability(&samples);
         let loud_probability = self.loud_detector.probability(&loud);
 
-        self.frames
-            .probabilities
-            .push((probability.max(loud_probability) * 255.0).round() as u8);
+        let probability = (probability.max(loud_probability) * 255.0).round() as u8;
+        self.speech_frames += u64::from(probability >= ENTER);
+        self.frames.probabilities.push(probability);
         self.frames.levels.push(level(frame));
     }
 }

@@ -1,6 +1,7 @@
 //! The `prepare` task: decode, find speech, detect the language, plan spans. A short recording is transcribed at once.
 
 use std::path::Path;
+use std::time::Duration;
 
 use steno_models::{TranscribeRequest, Warning, WarningCode};
 use steno_runner::Done;
@@ -13,6 +14,9 @@ use super::{TaskContext, TaskError};
 use crate::audio::{AudioError, Recording, SAMPLE_RATE, Selection, Spool, TrackChoice};
 use crate::decode_process::{self, DecodeError, DecodeSettings};
 use crate::engine::Session;
+
+/// Speech that a language is detected in where nothing else is wanted: as much as Whisper takes at a time.
+const DETECTION_SPEECH: Duration = Duration::from_secs(30);
 
 pub(super) fn prepare(
     claim: &Claim,
@@ -33,13 +37,15 @@ pub(super) fn prepare(
         tracing::warn!(job.id = %claim.job_id, "job {}: {}", claim.job_id, warning.detail);
     }
 
-    let mut planned = name_languages(
-        claim,
-        spool.path(),
-        planned_spans(&recording),
-        context,
-        session,
-    )?;
+    let mut spans = planned_spans(&recording);
+    if claim.options.detect_only {
+        // Music has no language, and without its text it is not known to be music.
+        spans.retain(|span| span.certainty == Certainty::Speech);
+    }
+    let mut planned = name_languages(claim, spool.path(), spans, context, session)?;
+    if claim.options.detect_only {
+        planned.spans.clear();
+    }
     let outputs = match (planned.spans.as_slice(), &planned.language) {
         ([], _) | (_, None) => Some(Vec::new()),
         ([span], Some(language)) => {
@@ -106,8 +112,12 @@ fn decode(
     spool: &Path,
     context: &TaskContext<'_>,
 ) -> Result<Recording, DecodeError> {
+    let mut settings = context.decode.clone();
+    if claim.options.detect_only {
+        settings.limits.enough_speech = Some(DETECTION_SPEECH);
+    }
     let selection = selection(claim);
-    match decode_process::decode_apart(audio, spool, context.decode, selection, context.control) {
+    match decode_process::decode_apart(audio, spool, &settings, selection, context.control) {
         Err(DecodeError::OutOfMemory(status)) if !context.memory_kills.note(claim.job_id) => {
             Err(DecodeError::Died(status))
         }

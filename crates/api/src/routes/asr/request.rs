@@ -75,7 +75,10 @@ impl AsrDoor {
     /// For a call that wants the language alone. The options of a transcription have no effect on it.
     pub(super) fn for_detection(self) -> Self {
         Self {
-            options: TranscribeRequest::default(),
+            options: TranscribeRequest {
+                detect_only: true,
+                ..TranscribeRequest::default()
+            },
             detects_only: true,
             ..self
         }

@@ -29,6 +29,22 @@ fn seconds_are_counted_while_decoding() {
 }
 
 #[test]
+fn decoding_ends_where_there_is_enough_speech() {
+    let limits = Limits {
+        enough_speech: Some(Duration::from_secs(5)),
+        ..Limits::default()
+    };
+    let bytes = std::fs::read(fixture("long.opus")).unwrap();
+    let (recording, _) = prepare_bytes(&bytes, &limits).unwrap();
+    let speech: u64 = recording.spans.iter().map(Span::samples).sum();
+    assert!(speech >= 5 * u64::from(SAMPLE_RATE), "{speech}");
+    assert!(
+        recording.duration_ms < 20_000 && !recording.truncated,
+        "{recording:?}"
+    );
+}
+
+#[test]
 fn decoded_bytes_are_bounded() {
     let limits = Limits {
         max_decoded_bytes: 4 * 8 * 16_000,
