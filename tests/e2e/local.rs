@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpStream;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
 use steno_e2e::{
@@ -224,9 +226,34 @@ fn weights_that_are_missing_are_named_before_anything_starts() {
     let audio = fixture("clip.opus");
     let output = bed.run(&["--local", audio.to_str().unwrap(), "--model", "no-such"]);
     let log = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{log}");
+    assert_eq!(output.status.code(), Some(3), "{log}");
     assert!(log.contains("steno weights pull no-such"), "{log}");
     assert_eq!(bed.scratch(), Vec::<PathBuf>::new());
+
+    // A server refuses the same with the same code.
+    let service = Settings::with_workers(0).start();
+    let (code, _, log) =
+        service.cli(&["transcribe", audio.to_str().unwrap(), "--model", "no-such"]);
+    assert_eq!(code, Some(3), "{log}");
+}
+
+#[test]
+fn another_program_at_the_address_of_the_server_is_reported_with_the_way_around_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let answer =
+                "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno";
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    let output = Bed::new().run(&[fixture("clip.opus").to_str().unwrap(), "--url", &address]);
+    let log = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{log}");
+    assert!(log.contains("transcribe --local"), "{log}");
 }
 
 #[test]

@@ -48,6 +48,7 @@ mod submissions;
 mod up;
 mod upload_quota;
 mod voices;
+mod watch;
 mod webhook_signatures;
 mod webhooks;
 mod words;

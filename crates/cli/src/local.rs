@@ -48,16 +48,19 @@ impl LocalServer {
         let missing = up::missing_programs();
         if !missing.is_empty() {
             let reason = format!(
-                "none answers, and this machine has no {} to transcribe without one",
+                "no server answers, and this machine has no {} to transcribe without one; install them beside steno, or \
+                 name a server with --url",
                 missing.join(" and no ")
             );
-            return Err(CallError::Unreachable(reason).into());
+            return Err(CallError::NoLocal(reason).into());
         }
 
         let settings = UpArguments::from_settings()?;
         let model = model.unwrap_or(&settings.model);
         let cache = weights::cache(settings.weights_dir.as_ref())?;
-        weights::provide(&cache, model, settings.weights_pull)?;
+        // The same kind of error as a server's refusal, and so the same exit code.
+        weights::provide(&cache, model, settings.weights_pull)
+            .map_err(|error| CallError::NoLocal(format!("{error:#}")))?;
         print::note(&format!(
             "transcribing on this machine without a server, with the weights {model}"
         ));

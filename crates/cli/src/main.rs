@@ -37,7 +37,7 @@ use crate::client::CallError;
 /// Speech transcription that you run yourself.
 ///
 /// Exit codes: 0 success; 1 a job failed, or a file could not be read or written; 2 wrong usage; 3 the server cannot be reached or
-/// refused the call; 130 interrupted with Ctrl-C; 141 the reader of the output has gone away.
+/// refused the call, or the weights are missing; 130 interrupted with Ctrl-C; 141 the reader of the output has gone away.
 #[derive(Debug, Parser)]
 #[command(name = "steno", version = steno_settings::VERSION.as_str())]
 struct Cli {

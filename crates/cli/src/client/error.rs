@@ -19,6 +19,8 @@ pub(crate) enum CallError {
     Refused(Box<Problem>),
     /// The answer is no problem of Steno's native routes: a proxy's, another server's, or one in OpenAI's form.
     Foreign(Box<ForeignAnswer>),
+    /// This machine cannot transcribe without a server: programs or weights are missing.
+    NoLocal(String),
 }
 
 /// An answer that is not in the form of Steno's native routes.
@@ -78,14 +80,14 @@ impl CallError {
         match self {
             Self::Refused(problem) => problem.code == ProblemCode::Unauthorized,
             Self::Foreign(answer) => answer.status == 401 && !answer.wants_password,
-            Self::Unreachable(_) => false,
+            Self::Unreachable(_) | Self::NoLocal(_) => false,
         }
     }
 
     /// Whether every other call would fail in the same way.
     pub(crate) fn concerns_all_calls(&self) -> bool {
         match self {
-            Self::Unreachable(_) => true,
+            Self::Unreachable(_) | Self::NoLocal(_) => true,
             Self::Foreign(answer) => answer.status != 413,
             Self::Refused(_) => self.wants_key(),
         }
@@ -99,6 +101,7 @@ impl CallError {
                 matches!(problem.code, ProblemCode::NotReady | ProblemCode::QueueFull)
             }
             Self::Foreign(answer) => is_gateway_error(answer.status),
+            Self::NoLocal(_) => false,
         }
     }
 }
@@ -134,11 +137,13 @@ impl fmt::Display for CallError {
             Self::Unreachable(reason) => {
                 write!(
                     f,
-                    "cannot reach the server ({reason}); start one with `steno up`, or name it with --url"
+                    "cannot reach the server ({reason}); start one with `steno up`, name it with --url, or use \
+                     `steno transcribe --local`, which needs none"
                 )
             }
             Self::Refused(problem) => refused(f, problem),
             Self::Foreign(answer) => answer.fmt(f),
+            Self::NoLocal(reason) => f.write_str(reason),
         }
     }
 }
@@ -194,11 +199,12 @@ impl fmt::Display for ForeignAnswer {
             ),
             (_, Some(message)) => write!(
                 f,
-                "{message} (status {status}{by}); is a Steno server at --url?"
+                "{message} (status {status}{by}); is a Steno server at --url? `steno transcribe --local` needs none"
             ),
             (_, None) => write!(
                 f,
-                "status {status}{by} from something that is no Steno server; correct --url"
+                "status {status}{by} from something that is no Steno server; correct --url, or use `steno transcribe --local`, \
+                 which needs no server"
             ),
         }
     }

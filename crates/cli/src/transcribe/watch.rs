@@ -31,23 +31,40 @@ struct Seen {
     sent: HashMap<PathBuf, Look>,
 }
 
+/// What to do with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Nothing now: it may still be written, or it was sent as it is.
+    Wait,
+    /// It was there before this program began, and its transcripts are newer. Given once.
+    HasTranscripts,
+    /// Send it.
+    Send,
+}
+
 impl Seen {
     /// Whether to send a file now: it has come to rest and does not look as it did when it was last sent. One that was there
     /// before this program began is not sent if its transcripts are newer than it.
-    fn is_ready(&mut self, path: &Path, look: Look, transcripts: &[Option<SystemTime>]) -> bool {
+    fn judge(&mut self, path: &Path, look: Look, transcripts: &[Option<SystemTime>]) -> Verdict {
         let before = self.looks.insert(path.to_owned(), look);
         if before != Some(look) || look.bytes == 0 {
-            return false;
+            return Verdict::Wait;
         }
-        let is_ready = match self.sent.get(path) {
-            Some(sent) => *sent != look,
-            None => !transcripts
-                .iter()
-                .all(|written| written.is_some_and(|written| written >= look.modified)),
+        let is_older =
+            |written: &Option<SystemTime>| written.is_some_and(|written| written >= look.modified);
+        let verdict = match self.sent.get(path) {
+            Some(sent) if *sent == look => Verdict::Wait,
+            None if transcripts.iter().all(is_older) => Verdict::HasTranscripts,
+            _ => Verdict::Send,
         };
         // Also where a transcript is there: what changes from now on is seen, whatever its time stamp.
         self.sent.insert(path.to_owned(), look);
-        is_ready
+        verdict
+    }
+
+    /// The same, where only sending matters.
+    fn is_ready(&mut self, path: &Path, look: Look, transcripts: &[Option<SystemTime>]) -> bool {
+        self.judge(path, look, transcripts) == Verdict::Send
     }
 }
 
@@ -77,8 +94,13 @@ pub(super) fn watch(runner: &Runner<'_>, folder: &Path) -> anyhow::Result<()> {
             match runner.format.targets(&[&path], true) {
                 Ok(mut targets) => {
                     let targets = targets.remove(0);
-                    if !seen.is_ready(&path, look, &written_at(&targets)) {
-                        continue;
+                    match seen.judge(&path, look, &written_at(&targets)) {
+                        Verdict::Wait => continue,
+                        Verdict::HasTranscripts => {
+                            report_foreign(runner, &path, &targets);
+                            continue;
+                        }
+                        Verdict::Send => {}
                     }
                     let recording = Recording::at(path);
                     match refuse_taken(targets.iter()) {
@@ -104,6 +126,18 @@ pub(super) fn watch(runner: &Runner<'_>, folder: &Path) -> anyhow::Result<()> {
             }
         }
     }
+}
+
+/// Reports a recording that is left out although the newer file in the place of its transcript is not one that Steno wrote.
+fn report_foreign(runner: &Runner<'_>, recording: &Path, targets: &[Target]) {
+    let Some((_, foreign)) = targets.iter().find(|(_, output)| output.is_taken()) else {
+        return;
+    };
+    runner.board.say(&format!(
+        "{}: skipped, because {foreign} is newer, and is no transcript of Steno or was edited; to transcribe it, move that file away and \
+         touch the recording",
+        print::name(recording)
+    ));
 }
 
 /// When each transcript was last written.
@@ -155,6 +189,21 @@ mod tests {
                 "nothing has come yet"
             );
         }
+    }
+
+    #[test]
+    fn a_recording_with_newer_transcripts_is_reported_once() {
+        let path = Path::new("talk.wav");
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let look = Look {
+            bytes: 1,
+            modified: at(10),
+        };
+        let mut seen = Seen::default();
+        let mut judge = || seen.judge(path, look, &[Some(at(50))]);
+        assert_eq!(judge(), Verdict::Wait);
+        assert_eq!(judge(), Verdict::HasTranscripts);
+        assert_eq!(judge(), Verdict::Wait);
     }
 
     #[test]
