@@ -146,6 +146,22 @@ fn a_wrong_language_does_not_empty_a_result() {
 }
 
 #[test]
+fn cantonese_is_transcribed_as_chinese_with_a_warning_where_the_weights_do_not_know_it() {
+    let service = Settings::with_workers(1).start();
+    let job = service.client.submit(&fixture("clip.opus"), "language=yue");
+    let result = service.client.wait(job).result.unwrap();
+    assert!(
+        codes(&result).contains(&WarningCode::LanguageUnknown.as_str()),
+        "{:?}",
+        result.warnings
+    );
+
+    let english = service.client.submit(&fixture("clip.opus"), "language=en");
+    let result = service.client.wait(english).result.unwrap();
+    assert_eq!(codes(&result), Vec::<&str>::new());
+}
+
+#[test]
 fn each_language_of_a_recording_is_transcribed() {
     let service = Settings::with_workers(2).start();
     let job = service.client.submit(&fixture("two_languages.opus"), "");

@@ -138,6 +138,8 @@ pub enum WarningCode {
     DiarizationFailed,
     /// Channels were to be split, and there is only one, or all hold the same sound.
     SingleChannel,
+    /// The weights do not know the language that the request named.
+    LanguageUnknown,
     /// A code of another version.
     Other(String),
 }
@@ -154,6 +156,7 @@ impl WarningCode {
             Self::LanguageMismatch => "language_mismatch",
             Self::DiarizationFailed => "diarization_failed",
             Self::SingleChannel => "single_channel",
+            Self::LanguageUnknown => "language_unknown",
             Self::Other(word) => word,
         }
     }
@@ -170,6 +173,7 @@ impl From<String> for WarningCode {
             "language_mismatch" => Self::LanguageMismatch,
             "diarization_failed" => Self::DiarizationFailed,
             "single_channel" => Self::SingleChannel,
+            "language_unknown" => Self::LanguageUnknown,
             _ => Self::Other(word),
         }
     }
@@ -196,6 +200,7 @@ mod tests {
             "language_mismatch",
             "diarization_failed",
             "single_channel",
+            "language_unknown",
             "a_code_of_a_later_version",
         ] {
             let code: WarningCode = serde_json::from_value(word.into()).unwrap();

@@ -92,6 +92,24 @@ pub(super) fn detect(
     )
 }
 
+/// Whether the weights know a language. They give a probability for each that they know.
+pub(super) fn is_known(
+    code: &str,
+    spool: &Path,
+    span: &PlannedSpan,
+    context: &TaskContext<'_>,
+    session: &mut dyn Session,
+) -> Result<bool, TaskError> {
+    let mut listener = SpoolListener {
+        spool,
+        candidates: &[],
+        context,
+        session,
+    };
+    let scores = listener.detect(&window(&span.stretches, 0, PROBE_SAMPLES))?;
+    Ok(scores.iter().any(|score| score.code == code))
+}
+
 /// Detects the languages of `samples` among `candidates`, or among all if there are none.
 pub(super) fn detect_among(
     samples: &[f32],

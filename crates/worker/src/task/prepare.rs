@@ -18,6 +18,9 @@ use crate::engine::Session;
 /// Speech that a language is detected in where nothing else is wanted: as much as Whisper takes at a time.
 const DETECTION_SPEECH: Duration = Duration::from_secs(30);
 
+/// The code of the one language that many multilingual weights do not know.
+const CANTONESE: &str = "yue";
+
 pub(super) fn prepare(
     claim: &Claim,
     audio: &str,
@@ -32,12 +35,19 @@ pub(super) fn prepare(
     let mut spool = context.files.create_spool(claim, audio.bytes(), room)?;
     let recording = decode(claim, audio.path(), spool.path(), context)?;
     drop(audio);
-    let warnings = warnings(&recording, &claim.options);
+    let mut warnings = warnings(&recording, &claim.options);
+    let mut spans = planned_spans(&recording);
+    warnings.extend(language_warning(
+        claim,
+        spool.path(),
+        &spans,
+        context,
+        session,
+    )?);
     for warning in &warnings {
         tracing::warn!(job.id = %claim.job_id, "job {}: {}", claim.job_id, warning.detail);
     }
 
-    let mut spans = planned_spans(&recording);
     if claim.options.detect_only {
         // Music has no language, and without its text it is not known to be music.
         spans.retain(|span| span.certainty == Certainty::Speech);
@@ -209,6 +219,30 @@ fn name_languages(
             },
         },
     )
+}
+
+/// Weights older than large-v3 do not know Cantonese, and the engines decode it as Chinese. All multilingual weights know
+/// the other languages.
+fn language_warning(
+    claim: &Claim,
+    spool: &Path,
+    spans: &[PlannedSpan],
+    context: &TaskContext<'_>,
+    session: &mut dyn Session,
+) -> Result<Option<Warning>, TaskError> {
+    let names_cantonese = claim.options.language.as_deref() == Some(CANTONESE);
+    let Some(span) = spans.first().filter(|_| names_cantonese) else {
+        return Ok(None);
+    };
+    if language::is_known(CANTONESE, spool, span, context, session)? {
+        return Ok(None);
+    }
+
+    let detail = format!(
+        "the weights {} do not know Cantonese (yue), so it was transcribed as Chinese; large-v3 and later weights know it",
+        context.model
+    );
+    Ok(Some(Warning::new(WarningCode::LanguageUnknown, detail)))
 }
 
 /// The spans of a recording as the store keeps them.
