@@ -27,6 +27,9 @@ struct Row {
     /// Fields after it.
     #[serde(default)]
     after: Vec<(String, String)>,
+    /// Whether each part has a `Content-Length`.
+    #[serde(default)]
+    has_part_lengths: bool,
     expected: Expected,
 }
 
@@ -68,19 +71,36 @@ impl Row {
             file.push_str(media_type);
             file.push_str("\r\n");
         }
+        file.push_str(&self.part_length(audio.len()));
         let file = [file.as_bytes(), b"\r\n", &audio, b"\r\n"].concat();
         let end = format!("--{BOUNDARY}--\r\n");
-        [fields(&self.before), file, fields(&self.after), end.into()].concat()
+        [
+            self.fields(&self.before),
+            file,
+            self.fields(&self.after),
+            end.into(),
+        ]
+        .concat()
     }
-}
 
-fn fields(fields: &[(String, String)]) -> Vec<u8> {
-    let parts = fields.iter().map(|(name, value)| {
-        format!(
-            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
-        )
-    });
-    parts.collect::<String>().into_bytes()
+    fn fields(&self, fields: &[(String, String)]) -> Vec<u8> {
+        let parts = fields.iter().map(|(name, value)| {
+            let length = self.part_length(value.len());
+            format!(
+                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n{length}\r\n{value}\r\n"
+            )
+        });
+        parts.collect::<String>().into_bytes()
+    }
+
+    /// The header line with the length of a part, for clients that send one.
+    fn part_length(&self, bytes: usize) -> String {
+        if self.has_part_lengths {
+            format!("Content-Length: {bytes}\r\n")
+        } else {
+            String::new()
+        }
+    }
 }
 
 #[test]
