@@ -1,4 +1,4 @@
-//! Invariant: a body that breaks off or whose chunks are malformed is answered with 400, and leaves no file.
+//! Invariant: a body that breaks off, is malformed or has too many parts is answered with 4xx, and leaves no file.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -137,4 +137,44 @@ fn a_form_without_its_closing_boundary_is_answered_with_400() {
         "{}",
         answer.text()
     );
+}
+
+#[test]
+fn a_form_with_too_many_parts_is_refused() {
+    let service = Settings::with_workers(0).start();
+    let part = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n";
+    let body = part.repeat(10_001);
+    for (path, status) in [("/transcribe", 422), ("/v1/audio/transcriptions", 400)] {
+        let answer = service.client.post(path, MULTIPART, body.as_bytes());
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        assert!(
+            answer.text().contains("10000 parts"),
+            "{path}: {}",
+            answer.text()
+        );
+    }
+    assert_eq!(service.files(), Vec::<String>::new());
+}
+
+#[test]
+fn a_wav_file_is_recognised_although_its_first_chunk_is_short() {
+    let service = Settings::with_workers(0).start();
+    let wav = fs::read(fixture("clip.wav")).unwrap();
+    let part =
+        b"--x\r\nContent-Disposition: form-data; name=\"audio_file\"; filename=\"a\"\r\n\r\n";
+    let mut stream = connect(&service);
+    stream
+        .write_all(head("/asr?encode=false", MULTIPART).as_bytes())
+        .unwrap();
+    for piece in [&part[..], &wav[..2], &wav[2..], b"\r\n--x--\r\n"] {
+        stream.write_all(&chunk(piece)).unwrap();
+    }
+    stream.write_all(b"0\r\n\r\n").unwrap();
+
+    let stored = eventually("the recording is stored", || {
+        let files = service.files();
+        files.into_iter().find(|name| !name.contains(".part"))
+    });
+    let stored = fs::read(service.data().join("audio").join(stored)).unwrap();
+    assert!(stored == wav, "a second header was put before the file");
 }

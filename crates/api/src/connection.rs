@@ -65,6 +65,8 @@ struct Activity {
     idle_since: Instant,
     /// Bytes that had come in by then.
     received_before: u64,
+    /// Whether the head of the next call was too large at the last check.
+    was_large: bool,
 }
 
 /// The connections that are open, and how long each may leave what it was sent.
@@ -112,6 +114,7 @@ impl OpenConnections {
             calls: 0,
             idle_since: Instant::now(),
             received_before: 0,
+            was_large: false,
         });
         Some(Arc::new(Socket {
             handle,
@@ -155,6 +158,10 @@ impl OpenConnections {
         while let Some((bytes, socket)) = heads.pop() {
             if bytes <= MAX_HEAD_BYTES && total <= MAX_HEADS_BYTES {
                 break;
+            }
+            // A good call looks the same for a moment, when a part of its body was read and its handler has not begun.
+            if total <= MAX_HEADS_BYTES && !std::mem::replace(&mut socket.lock().was_large, true) {
+                continue;
             }
             total -= bytes;
             let _ = shutdown(&socket.handle, Shutdown::Both);
@@ -296,7 +303,9 @@ impl Call {
             .cloned()
             .unwrap_or_default();
         if let Some(socket) = &connection.0 {
-            socket.lock().calls += 1;
+            let mut activity = socket.lock();
+            activity.calls += 1;
+            activity.was_large = false;
         }
         Self {
             connection,

@@ -1,4 +1,4 @@
-//! `/asr` and `/detect-language`: the calls of whisper-asr-webservice, which Bazarr and others use.
+//! `/asr`, `/detect-language` and `/status`: the calls of whisper-asr-webservice, which Bazarr and others use.
 //!
 //! Source: <https://github.com/ahmetoner/whisper-asr-webservice>, `app/webservice.py`. Parameters that this server does not
 //! need, such as `vad_filter`, have no effect.
@@ -10,15 +10,15 @@ pub(crate) mod transcribe;
 
 use actix_web::HttpResponse;
 use actix_web::web::{self, ServiceConfig};
-use serde_json::json;
-use utoipa::OpenApi;
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
 
 use super::{get_or_head, resource};
 use crate::group::NATIVE;
 
 /// The description of these calls.
 #[derive(OpenApi)]
-#[openapi(paths(transcribe::transcribe, detect_language::detect_language))]
+#[openapi(paths(transcribe::transcribe, detect_language::detect_language, status))]
 pub(crate) struct Described;
 
 /// Registers the addresses.
@@ -31,8 +31,24 @@ pub(crate) fn configure(app: &mut ServiceConfig) {
         .service(resource("/status", "GET, HEAD", &NATIVE).route(get_or_head().to(status)));
 }
 
-/// Says which program this is. Bazarr asks when its settings are tested.
-async fn status() -> HttpResponse {
-    let version = format!("Steno {}", steno_settings::VERSION.as_str());
-    HttpResponse::Ok().json(json!({"version": version}))
+/// Which program this is
+///
+/// Bazarr asks when its settings are tested.
+#[utoipa::path(
+    get,
+    path = "/status",
+    tag = "whisper-asr-webservice",
+    responses((status = 200, description = "The version of Steno", body = AsrStatus)),
+)]
+pub(crate) async fn status() -> HttpResponse {
+    HttpResponse::Ok().json(AsrStatus {
+        version: format!("Steno {}", steno_settings::VERSION.as_str()),
+    })
+}
+
+/// The answer of `/status`.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AsrStatus {
+    /// `Steno` and its version.
+    version: String,
 }
