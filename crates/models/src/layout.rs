@@ -77,7 +77,7 @@ fn segment_cues(segments: &[Segment]) -> Vec<Cue> {
 }
 
 /// A cue ends at an empty line, and `-->` begins a time line: neither may stand in its text.
-fn cue_text(text: &str) -> String {
+pub(crate) fn cue_text(text: &str) -> String {
     let mut text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     // Again, because a dash before it makes another: `--->`.
     while text.contains("-->") {

@@ -122,7 +122,7 @@ fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("these types have string keys and no failing parts")
 }
 
-fn srt(cues: &[VoicedCue<'_>]) -> String {
+fn srt(cues: &[VoicedCue]) -> String {
     let mut out = String::new();
     for (index, VoicedCue { speaker, cue }) in cues.iter().enumerate() {
         let (start, end) = (clock(cue.start, ','), clock(cue.end, ','));
@@ -131,19 +131,21 @@ fn srt(cues: &[VoicedCue<'_>]) -> String {
             out,
             "{}\n{start} --> {end}\n{}{}\n\n",
             index + 1,
-            voices::prefix(*speaker),
+            voices::prefix(speaker.as_deref()),
             cue.lines.join("\n")
         );
     }
     out
 }
 
-fn vtt(cues: &[VoicedCue<'_>]) -> String {
+fn vtt(cues: &[VoicedCue]) -> String {
     let mut out = String::from("WEBVTT\n\n");
     for VoicedCue { speaker, cue } in cues {
         let (start, end) = (clock(cue.start, '.'), clock(cue.end, '.'));
         let text = escaped(&cue.lines.join("\n"));
-        let voice = speaker.map_or_else(String::new, |name| format!("<v {}>", escaped(name)));
+        let voice = speaker
+            .as_deref()
+            .map_or_else(String::new, |name| format!("<v {}>", escaped(name)));
         let _ = write!(out, "{start} --> {end}\n{voice}{text}\n\n");
     }
     out

@@ -11,6 +11,9 @@ use crate::{JobResult, Segment};
 
 pub(crate) use parts::cut;
 
+/// Longest name of a speaker, in characters.
+pub(crate) const MAX_NAME_CHARS: usize = 64;
+
 /// A stretch in which one speaker speaks, as a worker found it. Turns may overlap.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SpeakerTurn {

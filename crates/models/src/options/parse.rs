@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
+use crate::speakers::MAX_NAME_CHARS;
 use crate::{CallbackEvent, Channels, LanguageChoice, Task, WebAddress};
 
 /// Longest prompt in bytes; Whisper reads at most 224 tokens of it.
@@ -12,9 +13,8 @@ pub(super) const MAX_PROMPT_BYTES: usize = 2048;
 pub(super) const MAX_METADATA_BYTES: usize = 4096;
 /// Deepest metadata. Far below what JSON parsers read, which also have to read the answers that it is part of.
 const MAX_METADATA_DEPTH: usize = 32;
-/// Most names of speakers, and the longest one in characters.
+/// Most names of speakers.
 const MAX_NAMES: usize = 100;
-const MAX_NAME_CHARS: usize = 64;
 /// Longest value that an error repeats.
 const MAX_QUOTED_CHARS: usize = 40;
 
