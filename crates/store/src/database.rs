@@ -63,6 +63,17 @@ impl Database {
         }
     }
 
+    /// Runs one reading statement, as cheaply as the backend can.
+    pub(crate) fn read_statement<T>(
+        &self,
+        operation: impl Fn(&Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match self {
+            Self::Sqlite(database) => database.read(operation),
+            Self::Postgres(database) => database.read_statement(operation),
+        }
+    }
+
     /// A number that changes whenever any process has committed.
     pub(crate) fn version(&self) -> Result<i64, StoreError> {
         match self {

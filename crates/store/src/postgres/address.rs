@@ -18,7 +18,7 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(10);
 
 /// Session settings. Other values than the server's default show that a connection is direct: poolers of transactions drop them.
-const OPTIONS: &str = "-c idle_in_transaction_session_timeout=60s -c lock_timeout=20s";
+const OPTIONS: &str = "-c idle_in_transaction_session_timeout=10s -c lock_timeout=20s";
 
 /// The address of a PostgreSQL database with user and password, from `STENO_DATABASE_URL`. Shows neither in `Debug`.
 #[derive(Clone)]

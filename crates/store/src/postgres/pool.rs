@@ -105,6 +105,23 @@ impl Postgres {
         self.in_transaction(BEGIN_READ, operation)
     }
 
+    /// Runs one statement. It has a snapshot by itself, so BEGIN and COMMIT are saved.
+    pub(crate) fn read_statement<T>(
+        &self,
+        operation: impl Fn(&Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut lost = 0;
+        loop {
+            let tx = PostgresTx::without_transaction(self.connection()?);
+            match operation(&Tx::Postgres(&tx)) {
+                Err(error) if error.is_unavailable() && tx.is_lost() && lost < CONNECTIONS => {
+                    lost += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
     fn in_transaction<T>(
         &self,
         begin: &str,

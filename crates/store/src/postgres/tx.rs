@@ -26,6 +26,19 @@ impl PostgresTx {
         }
     }
 
+    /// No transaction: each statement is one by itself.
+    pub(super) fn without_transaction(connection: PooledConnection<Manager>) -> Self {
+        Self {
+            connection: RefCell::new(connection),
+            is_open: false,
+        }
+    }
+
+    /// Whether the connection was lost.
+    pub(super) fn is_lost(&self) -> bool {
+        self.connection.borrow().is_lost()
+    }
+
     pub(super) fn commit(mut self) -> Result<(), PostgresError> {
         self.is_open = false;
         self.connection.borrow_mut().commit()

@@ -15,6 +15,9 @@ const RECONNECT_GRACE: Duration = Duration::from_millis(700);
 /// The same after a restart of the server, when all processes come at a time.
 const RESTART_GRACE: Duration = Duration::from_secs(3);
 
+/// The patience with an expired lease, and two pauses of a second between looks.
+const LEASE_RESERVE: Duration = Duration::from_secs(5);
+
 /// What shows that the process of a run is gone.
 pub(crate) enum Liveness {
     /// Locks in the data folder: every process is on this machine.
@@ -74,18 +77,18 @@ impl Liveness {
 
     /// How long an expired lease is still valid, so that a worker that was kept from its heartbeat can send it.
     pub(super) fn patience(&self, settings: &StoreSettings) -> Duration {
-        let interval = settings.heartbeat_interval();
         match self {
-            Self::Local { .. } => interval,
-            Self::Session { .. } => interval.min(RESTART_GRACE),
+            Self::Local { .. } => settings.heartbeat_interval(),
+            Self::Session { .. } => RESTART_GRACE.min(settings.lease / 5),
         }
     }
 
-    /// What a lease in the database is shorter by than the setting, so that with the patience it is as long.
+    /// What a lease in the database is shorter by than the setting, so that with the patience and the pauses between two
+    /// looks it is as long.
     pub(super) fn lease_reserve(&self, settings: &StoreSettings) -> Duration {
         match self {
             Self::Local { .. } => Duration::ZERO,
-            Self::Session { .. } => self.patience(settings),
+            Self::Session { .. } => LEASE_RESERVE.min(settings.lease / 3),
         }
     }
 

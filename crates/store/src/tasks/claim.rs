@@ -37,7 +37,8 @@ impl Store {
     ) -> Result<Option<Claim>, StoreError> {
         let claimable = claimable(kinds);
         // A read first: an idle worker must not take the write lock.
-        if !self.read(|tx| tx.any_claimable(now.wall, &claimable))? {
+        let is_there_work = |tx: &Tx<'_>| tx.any_claimable(now.wall, &claimable);
+        if !self.database.read_statement(is_there_work)? {
             return Ok(None);
         }
         self.write(|tx, effects| claim_next(tx, effects, now, run.id(), kinds))

@@ -21,6 +21,7 @@ mod liveness;
 mod operators;
 #[path = "../store/owners.rs"]
 mod owners;
+mod processes;
 #[path = "../store/queue.rs"]
 mod queue;
 #[path = "../store/releases.rs"]
