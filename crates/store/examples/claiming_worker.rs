@@ -37,10 +37,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     say("claimed")?;
     loop {
         thread::sleep(settings.heartbeat_interval());
-        match store.heartbeat(clock.now(), &run) {
-            Err(StoreError::RunLost) => return Ok(say("lost")?),
-            // The database may be away for a moment.
-            Ok(()) | Err(_) => {}
+        // Other errors pass: the database may be away for a moment.
+        if let Err(StoreError::RunLost) = store.heartbeat(clock.now(), &run) {
+            return Ok(say("lost")?);
         }
     }
 }
