@@ -8,7 +8,7 @@ BIND ?= 127.0.0.1:8080
 WORKERS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help tools build run check test bench bench-full speakers-bench words faults build-tests emulated fuzz deb deb-test fixtures fmt
+.PHONY: help tools build run check test bench bench-full bench-cluster speakers-bench words faults build-tests emulated fuzz deb deb-test fixtures fmt
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,12 @@ bench-full: build ## measure everything, also against faster-whisper; SPEECH=fol
 	target/release/steno weights pull base
 	@cargo run --quiet --release --locked -p steno-e2e --example bench -- full
 
+bench-cluster: build ## measure PostgreSQL and S3 on this machine, and what one job costs them
+	@scripts/ensure-servers.sh
+	target/release/steno weights pull base
+	cargo build --quiet --release --locked -p steno-e2e --example scripted-worker
+	@cargo run --quiet --release --locked -p steno-e2e --example bench-cluster
+
 speakers-bench: ## measure diarization over folders of recordings with .rttm: SPEAKERS="FOLDER FILE.wav"
 	cargo run --quiet --release --locked -p steno-speakers --example bench -- $(SPEAKERS)
 
@@ -44,7 +50,7 @@ words: tools ## measure word errors and missed speech, against whisper-rs alone 
 	tests/words/run.sh $(OPTIONS)
 
 faults: build-tests ## kill, freeze and starve Steno for an hour or more and check that nothing is lost (SEED=n)
-	STENO_FAULTS=full STENO_FAULTS_SEED=$(or $(SEED),1) cargo test --locked -p steno-e2e --test faults -- --nocapture --test-threads=2
+	STENO_FAULTS=full STENO_FAULTS_SEED=$(or $(SEED),1) cargo test --locked -p steno-e2e --test faults --test cluster -- --nocapture --test-threads=2
 
 build-tests: tools
 	@scripts/ensure-servers.sh

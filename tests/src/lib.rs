@@ -6,6 +6,7 @@
 mod client;
 mod process;
 mod service;
+mod shared;
 mod words;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 pub use client::{Answer, Client, Event, Events, form};
 pub use process::{Process, binary_path, children_of, descendants_of, name_of};
 pub use service::{Service, Settings};
+pub use shared::Shared;
 pub use words::{same_words, word_error_rate};
 
 /// Time limit for a condition on a slow and busy machine.

@@ -23,9 +23,29 @@ impl Process {
         settings: &BTreeMap<String, String>,
         log: &Path,
     ) -> Self {
+        let mut command = Command::new(binary_path(binary));
+        command.args(arguments);
+        Self::spawn(command, settings, log)
+    }
+
+    /// The same through another program that becomes the binary, with the words of `prefix` before the binary's path.
+    pub(crate) fn start_through(
+        prefix: &[String],
+        binary: &str,
+        settings: &BTreeMap<String, String>,
+        log: &Path,
+    ) -> Self {
+        let Some((program, arguments)) = prefix.split_first() else {
+            return Self::start(binary, &[], settings, log);
+        };
+        let mut command = Command::new(program);
+        command.args(arguments).arg(binary_path(binary));
+        Self::spawn(command, settings, log)
+    }
+
+    fn spawn(mut command: Command, settings: &BTreeMap<String, String>, log: &Path) -> Self {
         let file = File::create(log).unwrap();
-        let child = Command::new(binary_path(binary))
-            .args(arguments)
+        let child = command
             .envs(settings)
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())

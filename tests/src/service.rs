@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use steno_testbed::Host;
 use steno_weights::Cache;
 use tempfile::TempDir;
 
-use crate::{Client, Process};
+use crate::{Client, Process, Shared};
 
 /// How to start a service.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     environment: BTreeMap<String, String>,
+    prefix: Vec<String>,
     workers: usize,
     has_script: bool,
     has_courier: bool,
@@ -28,6 +30,8 @@ pub struct Service {
     /// The running couriers.
     pub couriers: Vec<Process>,
     environment: BTreeMap<String, String>,
+    /// Words before the name of each program, which run it somewhere else.
+    prefix: Vec<String>,
     worker_binary: &'static str,
     started: usize,
     folder: TempDir,
@@ -77,6 +81,22 @@ impl Settings {
         self
     }
 
+    /// Keeps rows and files in what several services share.
+    #[must_use]
+    pub fn sharing(mut self, shared: &Shared<'_>) -> Self {
+        self.environment.extend(shared.environment());
+        self
+    }
+
+    /// The same, with all processes on a host of their own.
+    #[must_use]
+    pub fn sharing_from(mut self, shared: &Shared<'_>, host: &Host) -> Self {
+        let environment = shared.environment_at(host.gateway().into());
+        self.environment.extend(environment);
+        self.prefix = host.prefix().map(ToOwned::to_owned).to_vec();
+        self
+    }
+
     /// Starts the processes and waits until they are ready.
     pub fn start(self) -> Service {
         let workers = self.workers;
@@ -97,8 +117,12 @@ impl Settings {
         let folder = tempfile::tempdir().unwrap();
         let mut environment = self.environment;
         let data = folder.path().join("data");
-        steno_store::Store::init(&data).unwrap();
         environment.insert("STENO_DATA".to_owned(), data.to_str().unwrap().to_owned());
+        if environment.contains_key("STENO_DATABASE_URL") {
+            initialize(&environment);
+        } else {
+            steno_store::Store::init(&data).unwrap();
+        }
         environment
             .entry("STENO_BIND".to_owned())
             .or_insert_with(|| "127.0.0.1:0".to_owned());
@@ -114,6 +138,7 @@ impl Settings {
             workers: Vec::new(),
             couriers: Vec::new(),
             environment,
+            prefix: self.prefix,
             worker_binary,
             started: 0,
             folder,
@@ -234,6 +259,20 @@ impl Service {
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
         );
-        Process::start(binary, &[], &environment, &log)
+        Process::start_through(&self.prefix, binary, &environment, &log)
     }
+}
+
+/// Makes a queue on the server that the settings name.
+fn initialize(environment: &BTreeMap<String, String>) {
+    let output = std::process::Command::new(crate::process::binary_path("steno"))
+        .arg("init")
+        .envs(environment)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "steno init: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
