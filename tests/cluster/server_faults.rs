@@ -233,8 +233,8 @@ fn pgbouncer_in_transaction_mode_is_refused_with_the_reason() {
         .sharing(&shared)
         .start_nothing();
 
-    let pooled = pooler.url(&shared.database.name);
-    let mut api = service.start_process_with("steno-api", &[("STENO_DATABASE_URL", &pooled)]);
+    let url = pooler.url(&shared.database.name);
+    let mut api = service.start_process_with("steno-api", &[("STENO_DATABASE_URL", &url)]);
 
     assert_eq!(api.wait().code(), Some(78), "{}", api.log());
     assert!(api.log().contains("pooler"), "{}", api.log());
