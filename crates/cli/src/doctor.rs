@@ -1,5 +1,6 @@
 //! `steno doctor`: what is installed here, what is slow, what is wrong, and what to do about it.
 
+mod database;
 mod processor;
 mod server;
 mod storage;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
+use steno_settings::DatabaseSettings;
 use steno_weights::{Cache, Verdict};
 
 use crate::server::ServerArguments;
@@ -38,6 +40,8 @@ pub(crate) struct DoctorArguments {
     /// Print the findings as JSON, one a line, for programs.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    database: DatabaseSettings,
     #[command(flatten)]
     server: ServerArguments,
 }
@@ -102,6 +106,7 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> anyhow::Result<()> {
     ));
     findings.push(data_folder(&arguments.data));
     findings.extend(arguments.storage_url.as_deref().map(storage));
+    findings.extend(database::database(arguments));
     findings.push(server::server(arguments));
     findings.extend(server::courier(arguments));
     for finding in &findings {
@@ -272,7 +277,10 @@ fn foreign_or_open(folder: &Path) -> Option<Finding> {
                 "run Steno and its commands as the owner (sudo -u), or chown -R the folder";
             return Some(Finding::warn("data", found, advice));
         }
-        let is_queue = folder.join("steno.db").exists();
+        // With PostgreSQL there are recordings and no file of rows.
+        let is_queue = ["steno.db", "audio"]
+            .iter()
+            .any(|mark| folder.join(mark).exists());
         if is_queue && metadata.mode() & 0o077 != 0 {
             let found = format!(
                 "{shown} is open to other users (mode {:o})",

@@ -21,6 +21,15 @@ pub(crate) enum Database {
     Postgres(Box<Postgres>),
 }
 
+/// What a crash of the database's machine may undo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// Nothing that was committed.
+    Durable,
+    /// The commits of the last moments, on PostgreSQL. Every commit that is durable makes those before it durable.
+    Soon,
+}
+
 impl Database {
     /// Brings the database to this program's schema and opens it: the one at `address`, or the file in the data folder.
     pub(crate) fn open(
@@ -40,15 +49,16 @@ impl Database {
         matches!(self, Self::Sqlite(_))
     }
 
-    /// Runs `operation` in one durable write transaction. No other one runs meanwhile. It may be run more than once, but only
-    /// what it did last is kept.
+    /// Runs `operation` in one write transaction. No other one runs meanwhile. It may be run more than once, but only what it did
+    /// last is kept.
     pub(crate) fn write<T>(
         &self,
+        durability: Durability,
         operation: impl FnMut(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         match self {
             Self::Sqlite(database) => database.write(operation),
-            Self::Postgres(database) => database.write(operation),
+            Self::Postgres(database) => database.write(durability, operation),
         }
     }
 

@@ -28,6 +28,7 @@ mod tasks;
 mod tx;
 mod upkeep;
 
+pub use crate::postgres::ServerReport;
 pub use crate::postgres::address::{AddressError, DatabaseAddress};
 pub use clock::{Clock, ManualClock, Now, SystemClock};
 pub use database::DatabaseError;

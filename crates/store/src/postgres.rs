@@ -6,6 +6,7 @@
 pub(crate) mod address;
 mod connection;
 mod error;
+mod inspect;
 mod migrate;
 mod pool;
 mod row;
@@ -14,6 +15,7 @@ mod tls;
 mod tx;
 
 pub(crate) use error::PostgresError;
+pub use inspect::ServerReport;
 pub(crate) use pool::Postgres;
 pub(crate) use row::PostgresRow;
 pub(crate) use tx::PostgresTx;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::database::Database;
+use crate::database::{Database, Durability};
 use crate::effects::Effects;
 use crate::files::location::Location;
 use crate::files::{ballast, data_dir};
@@ -183,10 +183,35 @@ impl Store {
     /// that the ballast has kept: operations that end or delete jobs free space themselves.
     pub(crate) fn write<T>(
         &self,
+        operation: impl FnMut(&Tx<'_>, &mut Effects) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.write_with_ballast(Durability::Durable, operation)
+    }
+
+    /// The same, but a crash of the database's machine may undo the last of them. Only for what is done again then: claims, whose
+    /// fence refuses the work of a lost one, and leases.
+    pub(crate) fn write_soon_durable<T>(
+        &self,
+        operation: impl FnMut(&Tx<'_>, &mut Effects) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.write_with_ballast(Durability::Soon, operation)
+    }
+
+    /// The same as [`Store::write`] without the ballast: for operations that only use space.
+    pub(crate) fn write_in_free_space<T>(
+        &self,
+        operation: impl FnMut(&Tx<'_>, &mut Effects) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.write_with(Durability::Durable, operation)
+    }
+
+    fn write_with_ballast<T>(
+        &self,
+        durability: Durability,
         mut operation: impl FnMut(&Tx<'_>, &mut Effects) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         loop {
-            match self.write_in_free_space(&mut operation) {
+            match self.write_with(durability, &mut operation) {
                 Err(error)
                     if error.is_disk_full()
                         && self.database.is_in_folder()
@@ -201,13 +226,14 @@ impl Store {
         }
     }
 
-    /// The same without the ballast: for operations that only use space.
-    pub(crate) fn write_in_free_space<T>(
+    /// Runs `operation` in one write transaction without the ballast, then sends its messages.
+    pub(crate) fn write_with<T>(
         &self,
+        durability: Durability,
         mut operation: impl FnMut(&Tx<'_>, &mut Effects) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut effects = Effects::default();
-        let value = self.database.write(|tx| {
+        let value = self.database.write(durability, |tx| {
             effects = Effects::default();
             operation(tx, &mut effects)
         })?;

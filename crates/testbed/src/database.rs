@@ -20,7 +20,8 @@ pub struct Database {
 }
 
 impl Database {
-    pub(crate) fn create(server: &Postgres) -> Self {
+    /// A copy of the database `template`, which has no connections meanwhile.
+    pub(crate) fn copy(server: &Postgres, template: &str) -> Self {
         static CREATED: AtomicU32 = AtomicU32::new(0);
         let number = CREATED.fetch_add(1, Ordering::Relaxed);
         let name = format!("test_{number}");
@@ -28,7 +29,7 @@ impl Database {
         let mut client = server.connect("postgres");
         client
             .batch_execute(&format!(
-                "CREATE DATABASE {name} OWNER {USER} TEMPLATE template0"
+                "CREATE DATABASE {name} OWNER {USER} TEMPLATE {template}"
             ))
             .unwrap();
         Self {

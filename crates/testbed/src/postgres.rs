@@ -167,7 +167,12 @@ impl Postgres {
 
     /// A new, empty database.
     pub fn create_database(&self) -> Database {
-        Database::create(self)
+        Database::copy(self, "template0")
+    }
+
+    /// A new database with what `template` has. No connection to the template may be open.
+    pub fn copy_database(&self, template: &Database) -> Database {
+        Database::copy(self, &template.name)
     }
 
     /// The port at 127.0.0.1.

@@ -30,6 +30,7 @@ impl Connection {
     pub(super) fn open(address: &DatabaseAddress, key: ProcessKey) -> Result<Self, PostgresError> {
         let mut client = connect(address)?;
         check_is_direct(&mut client)?;
+        require_durable_commits(&mut client)?;
         client
             .execute("SELECT pg_advisory_lock_shared($1)", &[&key.number()])
             .map_err(PostgresError::Statement)?;
@@ -66,6 +67,14 @@ impl Connection {
     /// Frees the space of deleted rows for new ones, and refreshes what the planner knows.
     pub(super) fn vacuum(&mut self) -> Result<(), postgres::Error> {
         self.client.batch_execute("VACUUM (ANALYZE)")
+    }
+
+    /// Settings that are off and with which a crash of the server's machine loses commits.
+    pub(super) fn unsafe_settings(&mut self) -> Result<Vec<String>, PostgresError> {
+        let query = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name";
+        let rows = self.client.query(query, &[]);
+        let rows = rows.map_err(PostgresError::Statement)?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     pub(super) fn is_lost(&self) -> bool {
@@ -126,6 +135,18 @@ fn check_is_direct(client: &mut Client) -> Result<(), PostgresError> {
     Err(PostgresError::Pooler(
         "it drops the options of the session".to_owned(),
     ))
+}
+
+/// A server, database or user with `synchronous_commit = off` would lose accepted jobs in a crash. Other values remain: they say
+/// which standbys a commit waits for.
+fn require_durable_commits(client: &mut Client) -> Result<(), PostgresError> {
+    client
+        .execute(
+            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+            &[],
+        )
+        .map(drop)
+        .map_err(PostgresError::Statement)
 }
 
 /// Makes the connections of a process's pool.

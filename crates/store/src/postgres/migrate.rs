@@ -12,7 +12,7 @@ use crate::StoreError;
 use crate::tx::statement::text;
 
 /// Every migration in order, by name; the schema version is how many were applied.
-const MIGRATIONS: [(&str, &str); 1] = [(
+pub(super) const MIGRATIONS: [(&str, &str); 1] = [(
     "0001_initial",
     include_str!("../../../../migrations/postgres/0001_initial.sql"),
 )];

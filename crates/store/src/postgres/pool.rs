@@ -10,6 +10,7 @@ use super::address::DatabaseAddress;
 use super::connection::{Connection, Manager};
 use super::session::{Connect, Direct, ProcessKey, Session};
 use super::{LOCKS, PostgresError, PostgresTx, WRITE_LOCK, migrate, tls};
+use crate::database::Durability;
 use crate::tx::Tx;
 use crate::{StoreError, SystemClock};
 
@@ -32,8 +33,6 @@ pub(crate) struct Postgres {
     /// The lock that all connections of this process hold.
     key: ProcessKey,
     address: DatabaseAddress,
-    /// Begins a transaction that decides something: alone, and after all others.
-    begin_write: String,
 }
 
 impl Postgres {
@@ -41,7 +40,14 @@ impl Postgres {
     pub(crate) fn open(address: &DatabaseAddress) -> Result<Self, StoreError> {
         let key = ProcessKey::random();
         // A connection of its own first: the pool would retry what needs a person.
-        migrate::migrate(&mut Connection::open(address, key)?, address)?;
+        let mut connection = Connection::open(address, key)?;
+        migrate::migrate(&mut connection, address)?;
+        for setting in connection.unsafe_settings()? {
+            tracing::warn!(
+                "PostgreSQL has {setting} = off: a crash of its machine loses accepted jobs or damages the database"
+            );
+        }
+        drop(connection);
 
         let pool = Pool::builder()
             .max_size(CONNECTIONS)
@@ -59,7 +65,6 @@ impl Postgres {
             pool: Some(pool),
             key,
             address: address.clone(),
-            begin_write: format!("BEGIN; SELECT pg_advisory_xact_lock({LOCKS}, {WRITE_LOCK})"),
         })
     }
 
@@ -76,14 +81,15 @@ impl Postgres {
         Ok(session.map_err(PostgresError::Session)?)
     }
 
-    /// Runs `operation` in one durable write transaction, again if another one was in its way.
+    /// Runs `operation` in one write transaction, again if another one was in its way.
     pub(crate) fn write<T>(
         &self,
+        durability: Durability,
         mut operation: impl FnMut(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut conflicts = 0;
         loop {
-            match self.write_once(&mut operation) {
+            match self.write_once(durability, &mut operation) {
                 Err(error) if is_conflict(&error) && conflicts < MAX_CONFLICTS => conflicts += 1,
                 outcome => return outcome,
             }
@@ -92,9 +98,10 @@ impl Postgres {
 
     fn write_once<T>(
         &self,
+        durability: Durability,
         operation: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.in_transaction(&self.begin_write, operation)
+        self.in_transaction(&begin_write(durability), operation)
     }
 
     /// Runs `operation` on one consistent snapshot.
@@ -157,7 +164,7 @@ impl Postgres {
 
     /// Whether the server takes writes now.
     pub(crate) fn check_writable(&self) -> Result<(), StoreError> {
-        self.write_once(|_| Ok(()))
+        self.write_once(Durability::Durable, |_| Ok(()))
     }
 
     /// Frees the space of deleted rows.
@@ -179,6 +186,16 @@ impl Drop for Postgres {
         let closing = std::thread::spawn(move || drop(pool));
         let _ = closing.join();
     }
+}
+
+/// Begins a transaction that decides something: alone, and after all others.
+fn begin_write(durability: Durability) -> String {
+    // Released after the commit: without the wait for the disk, the next transaction begins sooner.
+    let commit = match durability {
+        Durability::Durable => "",
+        Durability::Soon => "SET LOCAL synchronous_commit = off; ",
+    };
+    format!("BEGIN; {commit}SELECT pg_advisory_xact_lock({LOCKS}, {WRITE_LOCK})")
 }
 
 fn is_conflict(error: &StoreError) -> bool {

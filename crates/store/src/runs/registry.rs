@@ -103,7 +103,9 @@ impl Store {
         let lease_end = self.lease_end(now);
         let is_registered = match self.liveness.extend_lease(run.id(), lease_end) {
             Some(is_registered) => is_registered,
-            None => self.write(|tx, _| Ok(tx.extend_lease(run.id(), lease_end)? > 0))?,
+            None => {
+                self.write_soon_durable(|tx, _| Ok(tx.extend_lease(run.id(), lease_end)? > 0))?
+            }
         };
         if is_registered {
             Ok(())

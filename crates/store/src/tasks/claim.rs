@@ -41,7 +41,7 @@ impl Store {
         if !self.database.read_statement(is_there_work)? {
             return Ok(None);
         }
-        self.write(|tx, effects| claim_next(tx, effects, now, run.id(), kinds))
+        self.write_soon_durable(|tx, effects| claim_next(tx, effects, now, run.id(), kinds))
     }
 
     /// The valid claims of a worker's run. A slot whose claim is not among them works in vain.

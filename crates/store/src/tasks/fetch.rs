@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use steno_models::{FetchState, FetchStatus, WebAddress};
 
+use crate::database::Durability;
 use crate::effects::Effects;
 use crate::tasks::fence::{remove_claimed_task, require_row};
 use crate::tasks::types::{Claim, Settled, TaskStatus};
@@ -67,7 +68,7 @@ impl Store {
         let body = to_json("progress", progress)?;
         let needed = progress.total.unwrap_or(0).max(progress.bytes);
 
-        self.write_in_free_space(|tx, effects| {
+        self.write_with(Durability::Soon, |tx, effects| {
             if tx.note_fetch(claim, &body)? == 0 {
                 return Ok(FetchNoted::ClaimLost);
             }

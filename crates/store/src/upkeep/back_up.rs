@@ -25,6 +25,9 @@ impl Store {
     /// needs. To restore, start Steno with `STENO_DATA` set to it, or to a copy. Files are copied, never linked: a change of
     /// owner or mode in the backup must not reach the queue. Where the file system can share blocks, the copy takes no space.
     pub fn back_up(&self, target: &Path) -> Result<Backup, StoreError> {
+        if !self.database.is_in_folder() {
+            return Err(StoreError::RowsElsewhere);
+        }
         if fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some()) {
             let source = std::io::Error::new(ErrorKind::AlreadyExists, "the folder is not empty");
             return Err(StoreError::file("back up to", target)(source));

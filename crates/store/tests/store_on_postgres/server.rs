@@ -131,3 +131,43 @@ fn the_schema_of_a_newer_release_is_refused() {
     assert!(matches!(error, StoreError::SchemaTooNew { .. }), "{error}");
     assert!(error.needs_operator());
 }
+
+#[test]
+fn a_deadlock_is_resolved_by_doing_the_transaction_again() {
+    let f = Fixture::new();
+    let job = f.submit();
+    let TestDatabase::Server(database) = &f.database else {
+        panic!("these tests are on PostgreSQL")
+    };
+    // The first two changes of a job fail as if another transaction had been in their way. A sequence is not rolled back.
+    database
+        .connect()
+        .batch_execute(
+            "CREATE SEQUENCE conflicts;
+             GRANT ALL ON SEQUENCE conflicts TO PUBLIC;
+             CREATE FUNCTION conflict() RETURNS trigger LANGUAGE plpgsql AS $$
+             DECLARE number bigint := nextval('conflicts');
+             BEGIN
+               IF number = 1 THEN RAISE EXCEPTION USING ERRCODE = 'deadlock_detected', MESSAGE = 'in the way'; END IF;
+               IF number = 2 THEN RAISE EXCEPTION USING ERRCODE = 'serialization_failure', MESSAGE = 'in the way'; END IF;
+               RETURN NEW;
+             END $$;
+             CREATE TRIGGER conflict BEFORE UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION conflict()",
+        )
+        .unwrap();
+
+    let run = f.worker();
+    let claim = f.claim(&run);
+    assert_eq!(claim.job_id, job);
+    let tries = f.connect().number("SELECT last_value FROM conflicts");
+    assert!(tries >= Some(3), "{tries:?}");
+}
+
+#[test]
+fn a_backup_of_the_folder_is_refused_and_leaves_nothing() {
+    let f = Fixture::new();
+    let target = f.root.path().with_extension("backup");
+    let error = f.store.back_up(&target).unwrap_err();
+    assert!(error.to_string().contains("PostgreSQL"), "{error}");
+    assert!(!target.exists());
+}
