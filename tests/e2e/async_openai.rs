@@ -19,6 +19,8 @@ use futures_util::StreamExt as _;
 use steno_e2e::{Service, Settings, fixture, same_words};
 
 fn client(service: &Service) -> Client<OpenAIConfig> {
+    // Its HTTP library is built without one here, and wants one even for plain HTTP. A second call has no effect.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let config = OpenAIConfig::new()
         .with_api_base(format!("http://{}/v1", service.address()))
         .with_api_key("unused");
