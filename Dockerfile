@@ -1,6 +1,7 @@
 # syntax=docker/dockerfile:1.7
-# Images of Steno. `docker build --target api .` makes a small one with steno-api, steno-courier and steno;
-# `docker build --target worker .` adds steno-worker, ffmpeg and weights. Both run as a user without rights on a read-only root.
+# Images of Steno. `docker build --target api .` makes a small one with steno-api, steno-courier and
+# steno; `docker build --target worker .` adds steno-worker, ffmpeg and weights. Both run as an
+# unprivileged user on a read-only root file system.
 ARG DEBIAN=bookworm
 
 FROM rust:1.95-slim-${DEBIAN} AS build
@@ -13,7 +14,8 @@ WORKDIR /src
 COPY . .
 # The programs report it as part of their version: --build-arg STENO_COMMIT=$(git rev-parse --short=10 HEAD)
 ARG STENO_COMMIT=unknown
-# The engine is built for x86-64-v3 processors (AVX2, FMA, F16C, BMI2), not for the one that builds, as in scripts/build-deb.sh.
+# The engine is built for x86-64-v3 processors (AVX2, FMA, F16C, BMI2), not for the processor of the
+# build machine, as in scripts/build-deb.sh.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     if [ "$(uname -m)" = x86_64 ]; then \

@@ -20,7 +20,7 @@ def settings() -> set[str]:
     names = text[text.index("pub const ALL") :]
     names = names[names.index("= [") : names.index("];")]
     found = {f"STENO_{name.upper()}" for name in re.findall(r'"(\w+)"', names)}
-    # The build reads the second one.
+    # STENO_COMMIT is read by the build.
     return found | {"STENO_CONFIG", "STENO_COMMIT"}
 
 

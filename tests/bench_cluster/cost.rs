@@ -1,4 +1,4 @@
-//! What a job costs the servers: statements, transactions, bytes of the log, rows, and requests to S3.
+//! What a job costs the servers: statements, transactions, bytes of WAL, rows, and requests to S3.
 
 use std::thread;
 use std::time::{Duration, Instant};

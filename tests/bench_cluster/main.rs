@@ -1,6 +1,7 @@
 //! `make bench-cluster` (minutes): PostgreSQL and S3 on this machine, and what one job costs them.
 //!
-//! Servers, programs and clients share the processors, so that ratios say more than the numbers.
+//! Servers, programs and clients share the processors, so ratios are more reliable than absolute
+//! numbers.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot continue fails")]
 
 mod cost;

@@ -1,4 +1,4 @@
-//! Clients that keep submitting, and the ledger of what was accepted.
+//! Clients that keep submitting, and a record of the accepted jobs.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ pub(crate) struct Ledger {
     pub(crate) unavailable: usize,
     /// Requests without an answer.
     pub(crate) unanswered: usize,
-    /// Answers that no client should get.
+    /// Answers that should not occur.
     pub(crate) wrong: Vec<String>,
 }
 

@@ -50,13 +50,15 @@ fn a_worker_that_lost_its_network_loses_its_task_and_its_late_result_is_dropped(
         "packets dropped",
         &format!("claimed elsewhere after {took:.1?}, lease {LEASE:?}"),
     );
-    // One heartbeat may have come just before, and reclaiming looks about once a second.
+    // One heartbeat may have arrived just before, and dead processes are searched for about once a
+    // second.
     assert!(took < LEASE * 2 + Duration::from_secs(2), "{took:?}");
 
     host.deliver_packets();
     let status = near.client.wait(job);
     assert_eq!(status.status, Status::Completed, "{:?}", status.error);
-    // The worker that came back ends, for its claims are gone. Its service manager starts it again.
+    // The worker that came back ends, because its claims are gone. Its service manager starts it
+    // again.
     let mut lost = far.workers.remove(0);
     assert_eq!(lost.wait().code(), Some(75), "{}", lost.log());
     assert!(!lost.log().contains("ended span"), "{}", lost.log());

@@ -12,7 +12,7 @@ fn after_deletion_nothing_of_a_job_is_in_the_bucket_or_in_the_rows() {
     let shared = Shared::create();
     let (one, other) = (machine(&shared, 1), machine(&shared, 1));
     let recording = std::fs::read(fixture("clip.opus")).unwrap();
-    // A piece from the middle, so that no header of another file is meant.
+    // A piece from the middle, which matches no header of another file.
     let piece = &recording[recording.len() / 2..][..64];
 
     let mut markers = Vec::new();

@@ -78,7 +78,8 @@ fn malformed_chunks_and_early_ends_are_answered_with_400() {
             ("no line break after the chunk", b"5\r\nabcdeX"),
             ("line feeds alone", b"5\nabcde\n"),
         ] {
-            // At once, the handler is busy when the error comes; later, it waits for the body.
+            // If the chunk is sent at once, the handler is busy when the error comes; if it is sent
+            // later, the handler waits for the body.
             check(&service, &case(name), &[head, broken], false, "chunk");
             check(
                 &service,

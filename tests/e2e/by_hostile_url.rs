@@ -1,4 +1,5 @@
-//! Addresses and servers that mean harm, through the whole service: each job fails with its reason, and nothing is left.
+//! Hostile addresses and servers, through the whole service: each job fails with its reason, and
+//! nothing is left.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

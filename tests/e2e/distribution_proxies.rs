@@ -46,7 +46,8 @@ fn free_port() -> u16 {
         .port()
 }
 
-/// A service behind a proxy. Without keys, calls that a proxy marks as passed on are refused unless that is wanted.
+/// A service behind a proxy. Without API keys, calls with a proxy's headers are refused unless
+/// `STENO_ALLOW_PUBLIC` is set.
 fn service_for_proxy() -> Service {
     Settings::with_workers(1)
         .set("STENO_ALLOW_PUBLIC", "true")
@@ -114,7 +115,7 @@ fn check_proxy(language: &str, program: &str, arguments: &[&str], wrap: impl Fn(
         "the upload has come through: {log}"
     );
 
-    // Larger than what nginx takes if nothing is said, and than what it keeps in memory.
+    // Larger than the default limit of nginx, and than what it buffers in memory.
     let large = vec![0; 3_000_000];
     let refused = client.post("/transcribe?language=klingon", "audio/wav", &large);
     assert_eq!(refused.status, 422, "{}", refused.text());

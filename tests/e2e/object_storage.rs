@@ -58,7 +58,7 @@ fn a_recording_in_a_bucket_is_transcribed_and_deleted() {
     assert!(text.to_lowercase().contains("river"), "{text}");
     bucket.wait_until_empty(&service);
 
-    // Neither the api nor the worker says what it is given to prove who it is.
+    // Neither the api nor the worker logs its secret key.
     let logs = [service.api.as_ref().unwrap(), &service.workers[0]].map(steno_e2e::Process::log);
     assert!(logs.iter().all(|log| !log.contains(S3::SECRET_KEY)));
 }

@@ -226,7 +226,7 @@ fn source_files_are_short_and_start_with_their_purpose() {
 }
 
 #[test]
-fn sql_is_only_in_the_sqlite_folder_of_the_store() {
+fn rusqlite_is_only_in_the_sqlite_folder_of_the_store() {
     let mut faults = Vec::new();
 
     for file in rust_files(&["crates"]) {

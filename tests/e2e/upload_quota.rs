@@ -21,7 +21,7 @@ fn an_upload_in_progress_takes_room_until_it_is_given_up() {
     let clip = fixture("clip.opus");
     alice.submit(&clip, "");
 
-    // Announces nearly all that the key may have, and stays at that.
+    // Announces nearly the whole quota of the key, and sends no body.
     let mut connection = TcpStream::connect(service.address()).unwrap();
     let head = format!(
         "POST /transcribe HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n\

@@ -30,7 +30,7 @@ pub struct Service {
     /// The running couriers.
     pub couriers: Vec<Process>,
     environment: BTreeMap<String, String>,
-    /// Words before the name of each program, which run it somewhere else.
+    /// Words before the name of each program, which run it on another host.
     prefix: Vec<String>,
     worker_binary: &'static str,
     started: usize,
@@ -81,7 +81,7 @@ impl Settings {
         self
     }
 
-    /// Keeps rows and files in what several services share.
+    /// Keeps rows and files in a database and a bucket that several services share.
     #[must_use]
     pub fn sharing(mut self, shared: &Shared<'_>) -> Self {
         self.environment.extend(shared.environment());

@@ -159,7 +159,8 @@ impl OpenConnections {
             if bytes <= MAX_HEAD_BYTES && total <= MAX_HEADS_BYTES {
                 break;
             }
-            // A good call looks the same for a moment, when a part of its body was read and its handler has not begun.
+            // A valid call looks the same for a moment: a part of its body was read, and its
+            // handler has not begun.
             if total <= MAX_HEADS_BYTES && !std::mem::replace(&mut socket.lock().was_large, true) {
                 continue;
             }
@@ -255,14 +256,16 @@ impl Connection {
         }
     }
 
-    /// Lets the client read its answer although it still sends, when the connection is closed.
+    /// Keeps a closing connection readable for a while, so that a client that still sends can read
+    /// its answer.
     fn linger(&self) {
         if let Some(socket) = &self.0 {
             socket.must_linger.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Sends bytes beside actix, which has given the connection up. What the kernel does not take at once is lost.
+    /// Sends bytes without actix, which has dropped the connection. Bytes that the kernel does not
+    /// accept at once are lost.
     fn send(&self, bytes: &[u8]) {
         if let Some(socket) = &self.0 {
             let _ = send(

@@ -1,4 +1,5 @@
-//! What trusted proxies say about a request: who made it, by which name, and which prefix they cut off the address.
+//! What trusted proxies report about a request: the client's address, the host name that it called,
+//! and the path prefix that the proxy removed.
 //!
 //! Called by the guard, the log and handlers. Headers of any other peer are ignored: it could claim anything.
 
@@ -49,7 +50,7 @@ impl<'a> Forwarded<'a> {
         client
     }
 
-    /// The name that the client called (`X-Forwarded-Host`).
+    /// The host name that the client called (`X-Forwarded-Host`).
     pub(crate) fn host(&self) -> Option<&'a str> {
         self.values("x-forwarded-host").first().copied()
     }
@@ -59,7 +60,7 @@ impl<'a> Forwarded<'a> {
         self.values("x-forwarded-proto").first().copied()
     }
 
-    /// What the proxy cut off the address (`X-Forwarded-Prefix`), without a slash at its end.
+    /// The path prefix that the proxy removed (`X-Forwarded-Prefix`), without a slash at its end.
     pub(crate) fn prefix(&self) -> &'a str {
         let values = self.values("x-forwarded-prefix");
         let prefix = values.first().filter(|prefix| is_prefix(prefix));

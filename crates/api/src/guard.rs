@@ -21,7 +21,7 @@ const APP_SCHEMES: [&str; 4] = ["app", "tauri", "capacitor", "ionic"];
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// What a refused page's user can ask the operator for.
+/// What the user of a refused page can ask the operator to allow.
 pub(crate) const NOT_INVITED: &str = "pages of other origins may not change anything here; the operator can invite an \
                                       origin with STENO_CORS_ORIGINS";
 
@@ -74,8 +74,8 @@ fn refuse_forwarded(headers: &HeaderMap) -> Result<(), ApiError> {
     ))
 }
 
-/// Checks the name that was called, and the origin of the page that called. A proxy may have replaced `Host`: then the name
-/// that it reports counts as well.
+/// Checks the host name that was called, and the origin of the page that called. A proxy may have
+/// replaced `Host`: then the name that it reports counts as well.
 fn check_names(
     request: &ServiceRequest,
     forwarded: Forwarded<'_>,
@@ -130,7 +130,7 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// What a client has called: the origin of this server's own pages.
+/// The host and scheme that a client called. They are the origin of this server's own pages.
 struct Called<'a> {
     name: Option<&'a str>,
     /// `None` if no proxy reports it.

@@ -47,8 +47,8 @@ pub(crate) fn start(
     })
 }
 
-/// Starts the thread that looks for objects in the storage that no job names. A thread of its own, because it lists the whole storage.
-/// The process ends without waiting for it.
+/// Starts the thread that looks for objects in the storage that no job names. It has its own thread
+/// because it lists the whole storage. The process ends without waiting for it.
 pub(crate) fn start_storage_scan(
     store: Arc<Store>,
     clock: Arc<dyn Clock>,

@@ -62,7 +62,7 @@ impl JobWatch {
         }
     }
 
-    /// Every request looks at its job again.
+    /// Makes every waiting request read its job again.
     fn notify_all(&self) {
         for job in self.awaited() {
             self.notify(job);

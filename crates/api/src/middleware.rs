@@ -167,8 +167,8 @@ impl Finished<'_> {
     }
 }
 
-/// Whether the client may not call, or not so often. Only the addresses of such clients are logged, so that a firewall can
-/// block them.
+/// Whether the client was denied access or calls too often. Only the addresses of such clients are
+/// logged, so that a firewall can block them.
 fn is_denial(status: StatusCode) -> bool {
     matches!(
         status,

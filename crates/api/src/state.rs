@@ -77,7 +77,7 @@ impl ApiState {
             return Ok(());
         }
         let announced = self.call_store(Store::announced_models).await?;
-        // Before the first worker has started, nothing is known.
+        // Until the first worker has started, it is unknown what workers can do.
         if announced.is_empty() || announced.iter().any(|name| name == DIARIZATION) {
             return Ok(());
         }

@@ -29,7 +29,7 @@ pub(crate) trait Door {
     /// submission before the client has sent the recording.
     async fn check(&self, fields: &Form) -> Result<(), ApiError>;
 
-    /// The address of the recording, where one came in its place.
+    /// The recording's address, if the client sent one instead of the recording.
     fn address(&self, _form: &Form) -> Option<WebAddress> {
         None
     }
@@ -122,7 +122,8 @@ async fn receive<D: Door>(
     upload: &mut Upload<'_>,
 ) -> Result<Form, ApiError> {
     if body == Body::Raw {
-        // No field can follow: options that depend on each other are checked before the recording arrives, too.
+        // No field can follow, so options that depend on each other are also checked before the
+        // recording arrives.
         door.read(&Form::of_recording(1)).await?;
         return upload::receive_raw(request, payload, upload).await;
     }

@@ -39,7 +39,7 @@ pub(crate) enum Body {
     Multipart,
     /// The body is the recording.
     Raw,
-    /// It does not: the body is JSON with its address and the options.
+    /// There is no recording: the body is JSON with its address and the options.
     Json,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Expected {
     pub(crate) fields: &'static [&'static str],
     /// Whether the whole body may be the recording.
     pub(crate) takes_raw: bool,
-    /// Whether the address of the recording may come in its place.
+    /// Whether the recording's address may be sent instead.
     pub(crate) takes_url: bool,
     /// What to send, for a client that sent something else.
     pub(crate) advice: &'static str,

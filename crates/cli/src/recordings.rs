@@ -29,11 +29,12 @@ const SYSTEM_FOLDERS: [&str; 4] = [
 /// A recording to transcribe.
 #[derive(Debug)]
 pub(crate) struct Recording {
-    /// Where it is. Of standard input: `stdin`, in the current folder; of an address: the name at its end, there.
+    /// Where it is. For standard input: `stdin` in the current folder. For an address: the last
+    /// part of its path, in the current folder.
     pub(crate) path: PathBuf,
     /// What came over standard input, which has to be sent again if the server asks for it.
     pub(crate) spooled: Option<fs::File>,
-    /// From where the server fetches it.
+    /// The address that the server fetches it from.
     pub(crate) url: Option<WebAddress>,
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn mark(file: &File, path: &Path, content: &[u8]) {
     if fsetxattr(file, MARK, &digest, XattrFlags::empty()).is_ok() {
         return;
     }
-    // A transcript that cannot be recorded is taken for another program's file, which is safe.
+    // A transcript that cannot be recorded counts as another program's file, which is safe.
     let _ = state_folder().map(|folder| record(&folder, path, &digest));
 }
 
@@ -44,7 +44,7 @@ fn state_folder() -> Option<PathBuf> {
     Some(folder.join("steno/written"))
 }
 
-/// The record of a transcript. Its name tells nothing about the path.
+/// The record of a transcript. Its name does not reveal the path.
 fn record_path(folder: &Path, transcript: &Path) -> PathBuf {
     let name = Sha256::digest(OsStr::as_bytes(transcript.as_os_str()));
     let name = name.iter().fold(String::new(), |mut name, byte| {

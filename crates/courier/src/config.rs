@@ -97,7 +97,7 @@ impl Config {
         file.unwrap_or_else(|| self.queue.data.join(SECRETS_FILE))
     }
 
-    /// What each download is held to; the size comes with its task.
+    /// The limits of each download, except its size, which comes with its task.
     pub(crate) fn download_limits(&self) -> DownloadLimits {
         DownloadLimits {
             max_bytes: u64::MAX,

@@ -91,7 +91,8 @@ impl Courier {
         })
     }
 
-    /// Works until it is asked to stop. The webhooks that are being sent end first: then their claims may go.
+    /// Works until it is asked to stop. Webhooks that are being sent end before their claims are
+    /// given back.
     pub fn run(self) -> Result<Ended, StoreError> {
         let Self {
             supervisor,

@@ -111,7 +111,7 @@ impl FetchSlot<'_> {
     }
 }
 
-/// What follows from the end of a download that has no recording.
+/// How a task ends whose download produced no recording.
 fn undone(task: &ClaimedTask<'_>, cause: SinkError, error: DownloadError) -> Undone {
     match cause {
         SinkError::Stopped => Undone::Stopped,

@@ -22,7 +22,7 @@ pub(crate) enum HeardHead {
         /// One row for each frame.
         values: Vec<f16>,
     },
-    /// In 8 bits, for the kernels of our own.
+    /// In 8 bits, for our own kernels.
     Bytes(Avx512, ByteHead),
 }
 

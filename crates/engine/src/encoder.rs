@@ -89,7 +89,7 @@ impl Encoder {
             .map(|(output, _)| output)
     }
 
-    /// As `run`, and what took how long.
+    /// Like `run`, and returns how long each kind of work took.
     pub(crate) fn run_timed(
         &self,
         spectrogram: &[f32],

@@ -30,7 +30,7 @@ impl<'a> Loader<'a> {
         self.gemm
     }
 
-    /// The kernels of our own, if matrices are for them.
+    /// Our own kernels, if the matrices are packed for them.
     pub(crate) fn fast_kernels(&self) -> Option<Avx512> {
         let is_fast = self.precision == Precision::Int8;
         self.gemm.avx512.filter(|_| is_fast)

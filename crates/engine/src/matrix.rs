@@ -39,7 +39,7 @@ enum Packed {
         matrix: PackedBMatrix<i8>,
         scales: Vec<f32>,
     },
-    /// As `Int8`, for the kernels of our own.
+    /// Like `Int8`, for our own kernels.
     Avx512 {
         kernels: Avx512,
         matrix: IntegerMatrix,
@@ -51,7 +51,7 @@ enum Packed {
 pub(crate) struct Gemm {
     pub(crate) floats: GemmExecutor<f32>,
     integers: GemmExecutor<u8, i8, i32>,
-    /// What computes instead of `rten-gemm` where the processor can.
+    /// Our own kernels, which replace `rten-gemm` if the processor has their instructions.
     pub(crate) avx512: Option<Avx512>,
     pub(crate) attention: AttentionMemory,
     quantised: Vec<u8>,
@@ -74,7 +74,7 @@ impl Gemm {
         }
     }
 
-    /// Without the kernels of our own, as on a processor that lacks their instructions.
+    /// Without our own kernels, as on a processor that lacks their instructions.
     #[cfg(test)]
     pub(crate) fn portable() -> Self {
         Self {

@@ -266,7 +266,8 @@ impl Search {
     }
 }
 
-/// The beams with their next tokens. The last one that continues a beam takes its sequence, which is not copied then.
+/// The beams with their next tokens. The last candidate that continues a beam takes over its
+/// sequence, which saves a copy.
 fn continued(beams: Vec<Beam>, next: Vec<(Candidate, Text)>) -> Vec<Beam> {
     let mut left = vec![0; beams.len()];
     for (candidate, _) in &next {

@@ -8,7 +8,7 @@ use crate::kernels::avx512::Avx512;
 use crate::matrix::Gemm;
 use crate::model::Model;
 
-/// Each is measured so often; the median counts.
+/// How often each stage is measured; the median counts.
 const ROUNDS: usize = 5;
 /// Steps of the decoder that are measured together.
 const STEPS: usize = 20;

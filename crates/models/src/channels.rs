@@ -1,4 +1,5 @@
-//! What becomes of the channels of a recording, and how the transcripts of several channels become one.
+//! How the channels of a recording are transcribed, and how the transcripts of several channels are
+//! merged.
 //!
 //! Called by the store when a job ends. A pure function of the transcripts.
 
@@ -66,7 +67,7 @@ pub fn merge_channels(channels: Vec<Vec<Segment>>, names: &[String]) -> MergedCh
     merged
 }
 
-/// When the words of a channel are spoken, in order.
+/// The middle of each word of a channel, in order.
 fn middles(segments: &[Segment]) -> Vec<f64> {
     let words = segments
         .iter()

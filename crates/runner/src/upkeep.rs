@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use steno_store::{Clock, Store, StoreError, Sweep};
 
-/// Pause between two searches for dead processes, and how much rarer sweeps are, in a process that is not on watch.
+/// In a process that is not on watch: the pause between two searches for dead processes, and the
+/// factor of the pause between two sweeps.
 const RECLAIM_PAUSE_OFF_WATCH: Duration = Duration::from_secs(5);
 const SWEEP_FACTOR_OFF_WATCH: u32 = 4;
 

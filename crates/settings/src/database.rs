@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-/// The credential of systemd that is the file of the password where no other is named.
+/// The systemd credential that holds the password if no other file is set.
 const PASSWORD_CREDENTIAL: &str = "steno.database-password";
 
 /// Where the rows of the queue are, if not in the data folder.
@@ -35,7 +35,7 @@ impl DatabaseSettings {
         self.database_url.as_deref()
     }
 
-    /// The file of the password: the one that is named, or the credential that systemd has passed.
+    /// The file of the password: the one that is set, or the credential that systemd has passed.
     #[expect(clippy::disallowed_methods, reason = "this is where settings are read")]
     pub fn password_file(&self) -> Option<PathBuf> {
         let credential = || {

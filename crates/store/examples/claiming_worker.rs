@@ -1,7 +1,8 @@
 //! A worker process without an engine, which tests kill, stop and cut off: claims one task and keeps it by heartbeats.
 //!
-//! Arguments: the data folder, the address of the database, and the lease in milliseconds. Prints `claimed` when it has a
-//! task, and `lost` when its run was given up by others, and then ends.
+//! Arguments: the data folder, the address of the database, and the lease in milliseconds. Prints
+//! `claimed` when it has a task, and `lost` when other processes have declared its run dead, and
+//! then ends.
 
 use std::io::Write as _;
 use std::path::PathBuf;

@@ -49,8 +49,8 @@ impl Database {
         matches!(self, Self::Sqlite(_))
     }
 
-    /// Runs `operation` in one write transaction. No other one runs meanwhile. It may be run more than once, but only what it did
-    /// last is kept.
+    /// Runs `operation` in one write transaction. No other one runs meanwhile.
+    /// `operation` may run more than once; only the writes of the last run are kept.
     pub(crate) fn write<T>(
         &self,
         durability: Durability,
@@ -92,7 +92,7 @@ impl Database {
         }
     }
 
-    /// Begins a write transaction and gives it up.
+    /// Begins a write transaction and rolls it back.
     pub(crate) fn check_writable(&self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(database) => database.check_writable(),
@@ -104,12 +104,12 @@ impl Database {
     pub(crate) fn check_in_place(&self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(database) => database.check_in_place(),
-            // An address leads to its server.
+            // The address always names the same server.
             Self::Postgres(_) => Ok(()),
         }
     }
 
-    /// Removes deleted text from the log of the database. PostgreSQL recycles its own.
+    /// Removes deleted text from the WAL of SQLite. PostgreSQL recycles its own.
     pub(crate) fn empty_wal(&self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(database) => database.empty_wal(),

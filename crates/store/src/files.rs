@@ -1,8 +1,8 @@
 //! Files of jobs: recordings as they come, and decoded recordings (spools). Callers know them by name, never by place.
 //!
-//! [`Files`] is what the rest of Steno sees. `folder/` keeps files in a folder, `bucket/` in S3-compatible storage; `upload.rs`,
-//! `recording.rs`, `spool_file.rs` and `spool_reader.rs` are a recording that is received and one that is read, a spool that is
-//! written and one that is read, in either place.
+//! [`Files`] is what the rest of Steno sees. `folder/` keeps files in a folder, `bucket/` in
+//! S3-compatible storage. In either place, `upload.rs` receives a recording and `recording.rs`
+//! reads one; `spool_file.rs` writes a spool and `spool_reader.rs` reads one.
 
 pub(crate) mod ballast;
 pub(crate) mod bucket;
@@ -51,12 +51,12 @@ pub(crate) enum Entry {
     Foreign(String),
 }
 
-/// What became of files that had to be deleted.
+/// The outcome of a deletion.
 #[derive(Default)]
 pub(crate) struct Deleted {
-    /// Those that are gone for good.
+    /// Paths of the files that are deleted, durably.
     pub(crate) paths: Vec<String>,
-    /// Why the others are not.
+    /// Why the others could not be deleted.
     pub(crate) failed: Option<StoreError>,
 }
 
@@ -108,8 +108,8 @@ impl Files {
 
     /// Creates the spool of a `prepare` claim, for a recording of `recording_bytes`.
     ///
-    /// Fails like a write to a full disk where the decoded recording would probably leave too little free space: jobs need
-    /// it to end.
+    /// Fails like a write to a full disk if the decoded recording would probably leave too little
+    /// free space. Jobs need that space to end.
     pub fn create_spool(
         &self,
         claim: &Claim,
@@ -151,12 +151,12 @@ impl Files {
         }
     }
 
-    /// Whether what can wait should, because the storage does not answer.
+    /// Whether work that can wait should wait, because the storage does not answer.
     pub(crate) fn is_away(&self) -> bool {
         self.bucket().is_some_and(Bucket::is_away)
     }
 
-    /// Everything where files of this kind lie.
+    /// Lists every entry where files of this kind are kept.
     pub(crate) fn list(&self, files: JobFiles) -> Result<Vec<Entry>, StoreError> {
         match &self.place {
             Place::Folder(folder) => folder.list(files),
@@ -188,7 +188,7 @@ impl Files {
         }
     }
 
-    /// What is wrong with a file that cannot be read. One that is not there is not wrong.
+    /// Why a file cannot be read. `None` if it can be read or does not exist.
     pub(crate) fn why_unreadable(&self, files: JobFiles, name: &str) -> Option<String> {
         self.folder()?.why_unreadable(files, name)
     }

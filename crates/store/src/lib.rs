@@ -1,10 +1,13 @@
-//! The queue of Steno and its audio files: SQLite for rows, a folder or S3-compatible storage for bytes.
+//! The queue of Steno and its audio files: rows in SQLite or PostgreSQL, files in a folder or in
+//! S3-compatible storage.
 //!
 //! Called by the api (submit, read, delete), the workers (claim, finish, release) and both (sweep, reclaim).
 //! Blocking throughout. Never decodes audio, never speaks HTTP, never reads a clock by itself: each call gets the time.
 //!
-//! An operation is a file in a room: `jobs/`, `tasks/`, `runs/`, `deliveries/`, `upkeep/`. It is a method of [`Store`], written against one
-//! transaction (`tx::Tx`), which hides the database behind it. SQL is in `sql/`, and in `sqlite/sql/` where SQLite needs a text of its own.
+//! An operation is a file in a room: `jobs/`, `tasks/`, `runs/`, `deliveries/`, `upkeep/`. It is a
+//! method of [`Store`], written against one transaction (`tx::Tx`), which hides the database behind
+//! it. SQL is in `sql/`, and in `sqlite/sql/` and `postgres/sql/` where the databases need
+//! different texts.
 
 #![expect(
     clippy::redundant_closure_for_method_calls,

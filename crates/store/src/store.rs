@@ -250,8 +250,8 @@ impl Store {
     }
 }
 
-/// What ties the processes of a queue together: how they know of each other's death, how they wake each other, and whose clock
-/// they go by.
+/// How the processes of a queue cooperate: how they detect that one is gone, how they wake each
+/// other, and whose clock they use.
 fn ties(
     data: &DataDir,
     database: &Database,

@@ -51,7 +51,7 @@ impl Host {
         self.gateway
     }
 
-    /// The words before a program's own that start it on this host. The process keeps its id.
+    /// The words before a program's name that start it on this host. The process keeps its id.
     pub fn prefix(&self) -> [&str; 4] {
         ["ip", "netns", "exec", &self.name]
     }

@@ -14,7 +14,8 @@ use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 const LIMIT: Duration = Duration::from_secs(5);
 /// Most connections at a time; further ones are closed at once.
 const MAX_CONNECTIONS: usize = 256;
-/// Most bytes that are read from one connection at a time, so that none keeps the thread to itself.
+/// Most bytes that are read from one connection at a time, so that one connection cannot occupy the
+/// thread.
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// Connections that are only read from until their clients close them.
@@ -30,7 +31,8 @@ impl Lingering {
         }
     }
 
-    /// Reads what has come, and closes connections whose clients have closed them or whose time is over.
+    /// Reads what has arrived. Closes connections that their clients have closed or whose time
+    /// limit is over.
     pub(super) fn drain(&self) {
         let mut sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut buffer = vec![0; 64 * 1024];
@@ -40,7 +42,7 @@ impl Lingering {
     }
 }
 
-/// Reads and drops what has come. Returns whether more may come.
+/// Reads and drops what has arrived. Returns whether more may arrive.
 fn is_open_after_reading(socket: &OwnedFd, buffer: &mut [u8]) -> bool {
     let mut total = 0;
     while total < MAX_BYTES {

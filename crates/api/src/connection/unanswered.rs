@@ -1,7 +1,8 @@
 //! The answer to a call that actix drops.
 //!
-//! actix-http takes an error in the chunked encoding of a body for a lost connection: it drops the handler, unless that
-//! answers at once, and closes. Its client would get no answer. Used by [`Call`](super::Call) alone.
+//! actix-http treats an error in a chunked body as a lost connection: it drops the handler, unless
+//! the handler answers at once, and closes the connection. The client would get no answer. Used by
+//! [`Call`](super::Call) alone.
 
 use std::thread;
 

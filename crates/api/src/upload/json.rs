@@ -40,7 +40,7 @@ pub(crate) async fn receive_json(
         );
         ApiError::new(ProblemCode::Malformed, detail)
     })?;
-    // A list would be joined to another address.
+    // A list would be joined with commas into a different address.
     if members.get("url").is_some_and(|url| !url.is_string()) {
         return Err(ApiError::invalid_option("url", "not a text"));
     }

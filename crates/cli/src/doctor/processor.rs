@@ -41,7 +41,8 @@ pub(super) fn processor() -> Finding {
     Finding::ok("processor", found)
 }
 
-/// Extensions of the instruction set that ggml uses: name, whether it is there, and whether it is slow without.
+/// Extensions of the instruction set that ggml uses: its name, whether the processor has it, and
+/// whether transcription is slow without it.
 #[cfg(target_arch = "x86_64")]
 fn extensions() -> Vec<(&'static str, bool, bool)> {
     vec![

@@ -3,7 +3,7 @@
 use super::{DoctorArguments, Finding};
 use crate::client::CallError;
 
-/// Whether a server answers, and what it has.
+/// Whether a server answers, and what it reports.
 pub(super) fn server(arguments: &DoctorArguments) -> Finding {
     let client = arguments.server.client();
     let url = arguments.server.url();
@@ -32,7 +32,8 @@ pub(super) fn server(arguments: &DoctorArguments) -> Finding {
     }
 }
 
-/// What goes out: recordings by address, and webhooks. `None` where no server says.
+/// Whether a courier runs, which fetches recordings by address and sends webhooks. `None` if no
+/// server reports it.
 pub(super) fn courier(arguments: &DoctorArguments) -> Option<Finding> {
     if arguments.server.client().has_couriers()? {
         return Some(Finding::ok("courier", "one runs"));

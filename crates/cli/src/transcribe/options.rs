@@ -84,7 +84,7 @@ enum TaskArgument {
     Translate,
 }
 
-/// `--speakers`: how many, or who.
+/// The value of `--speakers`: a number, or names.
 #[derive(Clone, Debug)]
 enum Speakers {
     Count(String),
@@ -103,7 +103,7 @@ impl From<&str> for Speakers {
 }
 
 impl Speakers {
-    /// Names say how many speakers there are as well.
+    /// With names, the number of names is the number of speakers.
     fn count(&self) -> String {
         match self {
             Self::Count(count) => count.clone(),

@@ -34,17 +34,18 @@ struct Seen {
 /// What to do with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
-    /// Nothing now: it may still be written, or it was sent as it is.
+    /// Wait: it may still be written, or this version was sent before.
     Wait,
-    /// It was there before this program began, and its transcripts are newer. Given once.
+    /// It was there before this program began, and its transcripts are newer. Returned once.
     HasTranscripts,
     /// Send it.
     Send,
 }
 
 impl Seen {
-    /// Whether to send a file now: it has come to rest and does not look as it did when it was last sent. One that was there
-    /// before this program began is not sent if its transcripts are newer than it.
+    /// Decides what to do with a file. It is sent once it no longer changes, if it differs from
+    /// when it was last sent. One that was there before this program began is not sent if its
+    /// transcripts are newer.
     fn judge(&mut self, path: &Path, look: Look, transcripts: &[Option<SystemTime>]) -> Verdict {
         let before = self.looks.insert(path.to_owned(), look);
         if before != Some(look) || look.bytes == 0 {
@@ -57,12 +58,13 @@ impl Seen {
             None if transcripts.iter().all(is_older) => Verdict::HasTranscripts,
             _ => Verdict::Send,
         };
-        // Also where a transcript is there: what changes from now on is seen, whatever its time stamp.
+        // Also if a transcript exists: later changes of the recording are then noticed, whatever
+        // its time stamp.
         self.sent.insert(path.to_owned(), look);
         verdict
     }
 
-    /// The same, where only sending matters.
+    /// Whether to send the file now.
     fn is_ready(&mut self, path: &Path, look: Look, transcripts: &[Option<SystemTime>]) -> bool {
         self.judge(path, look, transcripts) == Verdict::Send
     }

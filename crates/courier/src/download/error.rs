@@ -103,7 +103,7 @@ impl DownloadError {
 fn may_recover(error: &OutboundError) -> bool {
     match error {
         OutboundError::HeadersTooLarge | OutboundError::Protocol(_) | OutboundError::NoTls => false,
-        // What rustls finds wrong with a certificate.
+        // rustls rejected the certificate.
         OutboundError::Tls(error) => error.kind() != io::ErrorKind::InvalidData,
         error => error.is_temporary(),
     }

@@ -30,7 +30,7 @@ impl Refusal {
     }
 }
 
-/// What became of a job whose download failed with `error`.
+/// How a job ends whose download failed with `error`.
 pub(super) fn failure(error: &DownloadError) -> Failure {
     failed(error.code(), &error.to_string(), error.is_temporary())
 }

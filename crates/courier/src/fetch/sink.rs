@@ -28,7 +28,7 @@ pub(super) enum SinkError {
     Stopped,
     /// The disk has no more free bytes than its reserve.
     DiskFull,
-    /// What is downloaded may not become a recording.
+    /// The download is refused as a recording.
     Refused(Refusal),
     /// The store cannot be written to.
     Store(StoreError),
@@ -72,7 +72,7 @@ impl<'a> FileSink<'a> {
         Ok(sink)
     }
 
-    /// Why a download ended that has failed with `error`.
+    /// Returns why a download that failed with `error` ended: the sink's own error, if it has one.
     pub(super) fn give_up(&mut self, error: &DownloadError) -> SinkError {
         match mem::replace(&mut self.error, SinkError::None) {
             SinkError::None if matches!(error, DownloadError::Stopped) => SinkError::Stopped,
@@ -104,7 +104,7 @@ impl<'a> FileSink<'a> {
         Ok(self.file.write(bytes)?)
     }
 
-    /// Stores the progress if it has changed, and checks what the owner may have stored.
+    /// Stores the progress if it has changed, and checks the owner's limit on stored bytes.
     fn note(&mut self, progress: FetchProgress) -> Result<(), SinkError> {
         let task = self.task;
         let noted = task
@@ -201,7 +201,7 @@ pub(super) fn note_problem(task: &ClaimedTask<'_>, reason: &str) {
         .store
         .note_fetch(task.claim, &progress, input.max_stored_bytes);
     if let Err(error) = noted {
-        // The failure itself is stored next, or the same trouble is met there.
+        // No error is needed here: if the store is at fault, storing the failure fails next.
         tracing::debug!(%error, "cannot note the progress of a download");
     }
 }

@@ -1,4 +1,5 @@
-//! Whether the first bytes of a download are those of a web page: the address is then that of a page about the recording.
+//! Whether the first bytes of a download are those of a web page: the client then gave the address
+//! of a page about the recording.
 
 /// How web pages begin, in lower case.
 const BEGINNINGS: [&str; 6] = [

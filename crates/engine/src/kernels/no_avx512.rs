@@ -1,8 +1,8 @@
-//! What stands for `avx512` on other architectures: a processor never has its instructions.
+//! Stands in for `avx512` on other architectures, whose processors never have its instructions.
 
 use super::Then;
 
-/// There is no value of it.
+/// It has no values.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Avx512 {}
 

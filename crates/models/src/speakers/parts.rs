@@ -2,7 +2,8 @@
 
 use crate::{Segment, Word};
 
-/// The parts of a segment whose words are in groups, none empty. Their tokens are not known.
+/// Cuts a segment into one part for each group of its words. No group is empty. Their tokens are
+/// not known.
 pub(crate) fn cut(segment: &Segment, groups: Vec<Vec<Word>>) -> Vec<Segment> {
     let texts = texts(&segment.text, &groups);
     let parts = groups.into_iter().zip(texts);

@@ -27,7 +27,7 @@ impl DatabaseError {
         Self(Kind::NoRow)
     }
 
-    /// A column holds something else than what is stored there.
+    /// A column holds another type than the store writes there.
     pub(crate) fn unexpected_type(column: &str) -> Self {
         Self(Kind::UnexpectedType(column.to_owned()))
     }
@@ -45,7 +45,7 @@ impl DatabaseError {
     pub(crate) fn is_fatal(&self) -> bool {
         match &self.0 {
             Kind::Sqlite(error) => error.is_fatal(),
-            // Its disk is the server's affair.
+            // The server handles faults of its own disk.
             Kind::Postgres(_) | Kind::NoRow | Kind::UnexpectedType(_) => false,
         }
     }

@@ -42,7 +42,7 @@ pub(crate) use recording::RecordingCopy;
 pub(crate) use spool::BucketSpool;
 pub(crate) use upload::{BucketUpload, StoredObject};
 
-/// Deletions at a time. One request each, because not every server knows the request that deletes many.
+/// Deletions at a time, one request each.
 const DELETIONS_AT_A_TIME: usize = 16;
 /// Longest time for a list of deletions, and for a request of a sweep: the thread that sweeps sends heartbeats, too. What is left is
 /// done by the next sweep.
@@ -51,14 +51,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// Bodies of requests that are in memory at a time, in units of [`object::MEMORY_UNIT`].
 const MEMORY_UNITS: usize = 128;
-/// Pause between two looks whether a transfer has to stop.
+/// Pause between two checks whether a transfer has to stop.
 const STOP_TICK: Duration = Duration::from_millis(100);
 /// Sizes of spools that are remembered.
 const MAX_SIZES: usize = 1024;
 /// The object that names the queue whose files these are.
 const QUEUE_MARK: &str = "queue";
 
-/// A bucket, and the folder for what is on its way there or back.
+/// A bucket, and the folder for files on their way to it or from it.
 pub(crate) struct Bucket {
     client: AmazonS3,
     /// `None` only while this is dropped.
@@ -67,7 +67,7 @@ pub(crate) struct Bucket {
     cache: Cache,
     memory: Semaphore,
     failed_at: Mutex<Option<Instant>>,
-    /// Of spools, by name: a spool never changes.
+    /// Sizes of spools, by name. A spool never changes.
     sizes: Mutex<HashMap<String, u64>>,
     first_seen: FirstSeen,
 }
@@ -93,7 +93,8 @@ impl Bucket {
         })
     }
 
-    /// Takes the place for a queue. Fails if it holds the files of another queue: each would delete those of the other.
+    /// Marks the place as that of a queue. Fails if it holds the files of another queue, because
+    /// each queue would delete the files of the other.
     pub(crate) fn claim_for(&self, queue: &str) -> Result<(), StoreError> {
         let key = self.location.key(QUEUE_MARK);
         let found = self.run("read", QUEUE_MARK, async {
@@ -141,7 +142,8 @@ impl Bucket {
         })
     }
 
-    /// One that cannot be deleted keeps no other. What is not done in time is not deleted.
+    /// A file that cannot be deleted does not stop the others. Files that are not reached in time
+    /// are not deleted.
     pub(crate) fn delete(&self, paths: Vec<String>) -> Deleted {
         let mut deleted = Deleted::default();
         let all = async {
@@ -165,7 +167,7 @@ impl Bucket {
         deleted
     }
 
-    /// Whether a request failed a moment ago, so that what can wait should.
+    /// Whether a request failed a moment ago, so that work that can wait should wait.
     pub(crate) fn is_away(&self) -> bool {
         let failed_at = *self
             .failed_at
@@ -297,7 +299,7 @@ impl Bucket {
         block_on::block_on(self.runtime(), future)
     }
 
-    /// Does something later, without waiting for it.
+    /// Runs a future in the background.
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         self.runtime().spawn(future);
     }
@@ -343,7 +345,8 @@ impl fmt::Debug for Bucket {
 
 impl Drop for Bucket {
     fn drop(&mut self) {
-        // The last owner may be async code, which must not wait. Unfinished cleaning is done by the next sweep.
+        // The last owner may be async code, which must not wait. The next sweep finishes the
+        // cleaning.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

@@ -145,7 +145,7 @@ impl DataDir {
         self.root.join("spool")
     }
 
-    /// What is on its way to object storage, or from it.
+    /// The folder for files on their way to object storage, or from it.
     pub(crate) fn cache(&self) -> PathBuf {
         self.root.join("cache")
     }

@@ -82,7 +82,7 @@ impl Folder {
         Ok(entries)
     }
 
-    /// One that cannot be unlinked keeps no other.
+    /// A file that cannot be unlinked does not stop the others.
     pub(crate) fn delete(&self, paths: Vec<String>) -> Result<Deleted, StoreError> {
         let mut deleted = Deleted::default();
         for path in paths {
@@ -104,7 +104,7 @@ impl Folder {
         is_needed: impl FnOnce() -> Result<bool, StoreError>,
     ) -> Result<bool, StoreError> {
         let path = self.path(files, name);
-        // The lock first, the rows second: its writer holds the lock until the row is committed.
+        // Take the lock before reading the rows: the writer holds it until the row is committed.
         let Some(_lock) = lock_if_abandoned(&path)? else {
             return Ok(false);
         };
@@ -178,7 +178,7 @@ pub(crate) fn is_locked(path: &Path) -> Result<bool, StoreError> {
     let is_there = path
         .try_exists()
         .map_err(StoreError::file("inspect", path))?;
-    // Deleted in between, it is in nobody's hands either; the next sweep sees that.
+    // A file that was deleted in between is not locked either; the next sweep sees that.
     Ok(is_there && lock_if_abandoned(path)?.is_none())
 }
 

@@ -77,8 +77,9 @@ impl SpoolFile {
         &self.path
     }
 
-    /// Makes what was written survive power loss, and readable for every worker. Before a row names the spool: its spans are read
-    /// from it as long as the job lives. Fails with [`StoreError::Stopped`] if it is asked to stop.
+    /// Makes the spool durable, and readable for every worker. Call it before a row names the
+    /// spool: its spans are read from it as long as the job lives. Fails with
+    /// [`StoreError::Stopped`] if it is asked to stop.
     pub fn store(&mut self, should_stop: &mut dyn FnMut() -> bool) -> Result<(), StoreError> {
         match &mut self.target {
             Target::Folder(spool) => spool.sync(),
@@ -86,7 +87,7 @@ impl SpoolFile {
         }
     }
 
-    /// A row names the spool now, or may do so: it belongs to its job.
+    /// A row names the spool now, or may name it: it belongs to its job.
     pub fn keep(self) {
         match self.target {
             Target::Folder(spool) => spool.keep(),

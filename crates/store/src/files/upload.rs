@@ -1,4 +1,5 @@
-//! A recording on its way into the store. The api writes one for each upload; what is not stored vanishes with it.
+//! A recording on its way into the store. The api writes one for each upload, and the courier one
+//! for each download. An upload that is dropped before it is stored is deleted.
 
 use std::path::PathBuf;
 
@@ -20,7 +21,7 @@ pub struct AudioUpload {
     target: Target,
     hash: Sha256,
     bytes: u64,
-    /// Where free space is needed, and how much of it has to be left.
+    /// The folder whose file system needs free space, and how many bytes of it must remain free.
     folder: PathBuf,
     reserve_bytes: u64,
 }
@@ -129,7 +130,8 @@ impl StoredAudio {
         }
     }
 
-    /// A row names the recording now, or may do so: it belongs to its job, and the orphan scan checks whether there is one.
+    /// A row names the recording now, or may name it: it belongs to its job, and the orphan scan
+    /// checks whether there is one.
     pub fn keep(self) {
         match self.stored {
             Stored::Folder(file) => file.keep(),

@@ -83,7 +83,8 @@ impl Store {
     }
 }
 
-/// The segments after the end of those sent. Diarization has split segments since, so their numbers say nothing.
+/// The segments after the end of those sent. Diarization has split segments in the meantime, so
+/// their numbers cannot be compared.
 fn segments_after(all: &[Segment], sent: Sent) -> (Vec<Segment>, Sent) {
     let is_new = |segment: &&Segment| ms(segment.start) >= sent.end_ms;
     let new: Vec<Segment> = all

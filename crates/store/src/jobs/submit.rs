@@ -1,5 +1,5 @@
-//! Submitting: a stored recording becomes a job with one `prepare` task, or the address of one a job with one `fetch` task,
-//! unless it is one already.
+//! Submitting: a stored recording becomes a job with one `prepare` task; the address of a recording
+//! becomes a job with one `fetch` task. A repeated submission gets the existing job.
 
 use sha2::{Digest, Sha256};
 use steno_models::{JobId, Status, Timestamp, TranscribeRequest};
@@ -41,7 +41,7 @@ pub struct NewJob {
 pub enum JobAudio {
     /// On disk, durable.
     Stored(StoredAudio),
-    /// At an address, from where it is fetched.
+    /// At an address that it is fetched from.
     AtUrl(JobId, FetchTask),
 }
 
@@ -79,7 +79,7 @@ impl JobAudio {
         }
     }
 
-    /// What tells this recording from others: its content, or where it is.
+    /// What identifies this recording: its content, or its address.
     fn identity(&self) -> [u8; 32] {
         match self {
             Self::Stored(audio) => audio.sha256,

@@ -17,7 +17,8 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 /// An idle connection is probed after this time, so that a host that vanished is noticed.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(10);
 
-/// Session settings. Other values than the server's default show that a connection is direct: poolers of transactions drop them.
+/// Session settings. They differ from the server's defaults, which shows that a connection is
+/// direct: a pooler in transaction mode drops them.
 const OPTIONS: &str = "-c idle_in_transaction_session_timeout=10s -c lock_timeout=20s";
 
 /// The address of a PostgreSQL database with user and password, from `STENO_DATABASE_URL`. Shows neither in `Debug`.

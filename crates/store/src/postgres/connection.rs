@@ -43,7 +43,7 @@ impl Connection {
     /// Runs a text that begins a transaction.
     pub(super) fn begin(&mut self, begin: &str) -> Result<(), PostgresError> {
         self.client.batch_execute(begin).map_err(|error| {
-            // Its BEGIN may have succeeded.
+            // The BEGIN may have succeeded.
             self.roll_back();
             PostgresError::Statement(error)
         })
@@ -59,7 +59,7 @@ impl Connection {
         })
     }
 
-    /// On a connection that was lost, the server has done it.
+    /// If the connection was lost, the server has already rolled back.
     pub(super) fn roll_back(&mut self) {
         let _ = self.client.batch_execute("ROLLBACK");
     }
@@ -123,7 +123,8 @@ fn connect(address: &DatabaseAddress) -> Result<Client, PostgresError> {
     })
 }
 
-/// A pooler that ignores the options of a session shares sessions between transactions.
+/// Checks that the session has its options. A pooler that ignores them shares sessions between
+/// transactions.
 fn check_is_direct(client: &mut Client) -> Result<(), PostgresError> {
     let row = client
         .query_one("SELECT current_setting('lock_timeout')", &[])

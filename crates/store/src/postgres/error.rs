@@ -1,4 +1,4 @@
-//! What PostgreSQL reports, and what it means for the caller.
+//! Errors of PostgreSQL, and what they mean for the caller.
 
 use std::error::Error as _;
 
@@ -65,7 +65,7 @@ impl PostgresError {
         }
     }
 
-    /// Whether the transaction may be done again: another one was in its way.
+    /// Whether the transaction can be repeated, because it conflicted with another one.
     pub(super) fn is_conflict(&self) -> bool {
         matches!(
             self.code(),

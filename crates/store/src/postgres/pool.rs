@@ -20,7 +20,7 @@ const CONNECTIONS: u32 = 8;
 /// How long a call waits for one of them.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Times a transaction is begun again that another one was in the way of.
+/// How often a transaction that conflicted with another one is repeated.
 const MAX_CONFLICTS: u32 = 5;
 
 /// A snapshot that no later commit changes.
@@ -39,7 +39,7 @@ impl Postgres {
     /// Brings the database to this program's schema and opens it.
     pub(crate) fn open(address: &DatabaseAddress) -> Result<Self, StoreError> {
         let key = ProcessKey::random();
-        // A connection of its own first: the pool would retry what needs a person.
+        // Connect once without the pool, which would retry errors that only an operator can fix.
         let mut connection = Connection::open(address, key)?;
         migrate::migrate(&mut connection, address)?;
         for setting in connection.unsafe_settings()? {
@@ -81,7 +81,7 @@ impl Postgres {
         Ok(session.map_err(PostgresError::Session)?)
     }
 
-    /// Runs `operation` in one write transaction, again if another one was in its way.
+    /// Runs `operation` in one write transaction, and repeats it after a conflict with another one.
     pub(crate) fn write<T>(
         &self,
         durability: Durability,

@@ -1,9 +1,10 @@
 //! [`Session`]: a process's direct connection to the database, beside the pool that runs transactions.
 //!
-//! It carries what belongs to a connection and not to a transaction: messages to other processes (LISTEN and NOTIFY), the
-//! proof that this process lives (a session-level lock), its seat on the watch, and the clock. Its thread reconnects for as
-//! long as the process lives. No caller waits for a connection: what needs one is refused meanwhile, and the pool, the
-//! leases and the fallback poll cover it.
+//! It carries what belongs to a connection and not to a transaction: messages to other processes
+//! (LISTEN and NOTIFY), the proof that this process lives (a session-level lock), its seat on the
+//! watch, and the clock. Its thread reconnects for as long as the process lives. No caller waits
+//! for a connection: a call that needs one returns without a result meanwhile, and the pool, the
+//! leases and the fallback poll take over.
 
 mod clock;
 mod connection;
@@ -36,7 +37,7 @@ pub(crate) struct Session {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What a run's end has to be reported with.
+/// The proof that a run lives. When it is dropped, the run no longer counts as proven.
 #[derive(Debug)]
 pub(crate) struct SessionProof {
     commands: UnboundedSender<Command>,
@@ -88,7 +89,7 @@ impl Session {
         DatabaseClock::new(Arc::clone(&self.state))
     }
 
-    /// A number that changes whenever messages may have been missed, and at each poll.
+    /// A number that changes at each poll, and whenever messages may have been missed.
     pub(crate) fn version(&self) -> i64 {
         self.state.version()
     }
@@ -114,7 +115,8 @@ impl Session {
         inbox
     }
 
-    /// Whether this process has a seat on the watch: it looks for dead processes each second. The first call asks for one.
+    /// Whether this process has a seat on the watch, and so checks for dead processes each second.
+    /// The first call asks for a seat.
     pub(crate) fn is_on_watch(&self) -> bool {
         if self.state.ask_for_watch() {
             let _ = self.commands.send(Command::Poll);

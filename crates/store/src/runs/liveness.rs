@@ -1,4 +1,4 @@
-//! [`Liveness`]: how processes know without waiting for a lease that another one is gone.
+//! [`Liveness`]: how processes detect that another one is gone without waiting for its lease.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use crate::postgres::session::Session;
 use crate::tx::Registered;
 use crate::{DataDir, Now, Store, StoreError, StoreSettings, clock};
 
-/// Time in which a live process that lost every connection has a new one.
+/// Time in which a live process that lost every connection reconnects.
 const RECONNECT_GRACE: Duration = Duration::from_millis(700);
 /// The same after a restart of the server, when all processes come at a time.
 const RESTART_GRACE: Duration = Duration::from_secs(3);
 
-/// The patience with an expired lease, and two pauses of a second between looks.
+/// Covers the patience with an expired lease (3 s) and two pauses of a second between checks.
 const LEASE_RESERVE: Duration = Duration::from_secs(5);
 
 /// What shows that the process of a run is gone.
@@ -51,7 +51,7 @@ impl Liveness {
         }
     }
 
-    /// What a run is registered with, and cannot outlive: its boot, or the lock of its process.
+    /// What a run is registered with and ends with: its boot, or the lock of its process.
     pub(super) fn bound(&self) -> &str {
         match self {
             Self::Local { boot_id, .. } => boot_id,
@@ -83,8 +83,8 @@ impl Liveness {
         }
     }
 
-    /// What a lease in the database is shorter by than the setting, so that with the patience and the pauses between two
-    /// looks it is as long.
+    /// How much shorter a lease in the database is than the setting. With the patience and the
+    /// pauses between checks, a vanished host is found within the setting.
     pub(super) fn lease_reserve(&self, settings: &StoreSettings) -> Duration {
         match self {
             Self::Local { .. } => Duration::ZERO,
@@ -108,7 +108,7 @@ impl Liveness {
         }
     }
 
-    /// Whether any run may be dead: the cheap question of each second.
+    /// Whether any run may be dead. This cheap check runs each second.
     pub(super) fn is_any_suspect(&self, now: Now) -> bool {
         match self {
             Self::Local { .. } => true,
@@ -140,8 +140,8 @@ impl Liveness {
 }
 
 impl Store {
-    /// Whether this process is one of those that look for dead processes and for what is due about each second. The others do so
-    /// every few seconds, in case those hang.
+    /// Whether this process is one of those that check for dead processes and due work about once a
+    /// second. The others do so every few seconds, in case the processes on watch hang.
     pub fn is_on_watch(&self) -> bool {
         match &self.liveness {
             Liveness::Local { .. } => true,
@@ -161,8 +161,8 @@ fn is_unlocked(data: &DataDir, run_id: &str) -> bool {
     })
 }
 
-/// The runs that are without a connection twice, with time between to reconnect. `None` if this process itself lost its
-/// connection meanwhile: then others may have lost theirs with it.
+/// The runs that have no connection in two checks, with time in between to reconnect. `None` if
+/// this process lost its own connection meanwhile, because others may then have lost theirs too.
 fn disconnected_for_long(
     session: &Session,
     now: Now,

@@ -33,12 +33,13 @@ impl AddAssign for Reclaimed {
     }
 }
 
-/// A lease that expired and was not extended since.
+/// A lease that expired and has not been extended since.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ExpiredLease {
     run_id: String,
     lease_until: i64,
-    /// An interruption in which heartbeats were not possible makes it another.
+    /// Changes with an interruption in which heartbeats were not possible, so that the wait starts
+    /// again.
     generation: u64,
 }
 
@@ -78,9 +79,10 @@ impl Store {
         self.write(|tx, effects| give_tasks_back(tx, effects, now, run.id(), &Fault::Of(at_fault)))
     }
 
-    /// Whether the lease of a run expired, and the run has not extended it although the database was writable. A run whose process is
-    /// there may have been kept from it by a locked database, or slept with its machine: it gets the time of one more
-    /// heartbeat, counted from when the database could be written to.
+    /// Whether the lease of a run expired, and the run has not extended it although the database
+    /// was writable. A locked database or a suspended machine may have delayed the heartbeat of a
+    /// live process: its run gets some more time (`Liveness::patience`), counted from when the
+    /// database could be written to.
     fn is_long_overdue(
         &self,
         now: Now,

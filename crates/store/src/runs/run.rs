@@ -6,14 +6,15 @@ use super::lock::RunLock;
 use crate::postgres::session::SessionProof;
 use crate::{Store, StoreError};
 
-/// One run of a process that claims tasks: its random id, and what proves to the other processes that it lives.
+/// One run of a process that claims tasks: its random id, and the proof for other processes that it
+/// lives.
 #[derive(Debug)]
 pub struct WorkerRun {
     id: String,
     _proof: Proof,
 }
 
-/// What ends with the process of a run, however it ends.
+/// The proof of life, which ends with the process of the run, however it ends.
 #[derive(Debug)]
 pub(super) enum Proof {
     /// A lock on a file.

@@ -1,4 +1,4 @@
-//! What a signal says, and whom it is for.
+//! The messages of signals, and which processes receive them.
 
 use std::fmt;
 

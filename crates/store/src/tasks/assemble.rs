@@ -108,7 +108,7 @@ fn name_speakers(result: &mut JobResult, diarization: Diarization, options: &Tra
 struct Joined {
     text: String,
     segments: Vec<Segment>,
-    /// Those that are known without diarization: the channels.
+    /// The speakers that are known without diarization: the channels.
     speakers: Vec<Speaker>,
 }
 

@@ -33,7 +33,7 @@ pub struct FetchedAudio {
     pub(crate) sha256: [u8; 32],
 }
 
-/// How far a download is. Stored as JSON beside its task.
+/// The progress of a download. Stored as JSON beside its task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FetchProgress {
@@ -45,7 +45,7 @@ pub struct FetchProgress {
     pub problem: Option<String>,
 }
 
-/// What became of a note about a download.
+/// The outcome of noting the progress of a download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum FetchNoted {

@@ -134,7 +134,7 @@ impl Tx<'_> {
     pub(crate) fn check(&self) -> Result<Vec<String>, StoreError> {
         let mut problems = match self {
             Self::Sqlite(tx) => tx.check()?,
-            // The server checks its own files (data_checksums, amcheck).
+            // PostgreSQL checks its own files (data_checksums, amcheck).
             Self::Postgres(_) => Vec::new(),
         };
         problems.extend(self.all(sql!("check_rows", by_backend), &[], |row| {

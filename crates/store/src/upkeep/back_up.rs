@@ -98,7 +98,7 @@ impl Store {
             if copied.contains(path) {
                 continue;
             }
-            // One that is not there: its job has ended meanwhile.
+            // A missing file is no error: its job has ended meanwhile.
             if self.files.copy_to(path, &copy.root().join(path))? {
                 copied.insert(path.clone());
             }

@@ -1,6 +1,7 @@
 //! Deleting files: those on the `gc` list, and those of ours that no row names.
 //!
-//! Only files with names that Steno gives are ever deleted. Whatever else lies beside them is left alone, and `check` reports it.
+//! Only files with names that Steno gives are ever deleted. All other files are left alone, and
+//! `check` reports them.
 
 use crate::files::Entry;
 use crate::tx::JobFiles;
@@ -8,7 +9,7 @@ use crate::{Now, Store, StoreError};
 
 impl Store {
     /// Deletes the files on the list, makes that durable, then takes them off the list. Done again
-    /// after a crash. A file that cannot be deleted stays on the list and keeps no other there.
+    /// after a crash. A file that cannot be deleted stays on the list and does not stop the others.
     pub(crate) fn delete_files(&self) -> Result<(), StoreError> {
         let paths = self.read(|tx| tx.list_gc())?;
         if paths.is_empty() {
@@ -55,8 +56,9 @@ impl Store {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Deletes objects whose row never came, of machines that are gone. For apis alone, because it lists the whole storage: a worker
-    /// sweeps what it has left itself. Part of no sweep; does nothing until it is time, and for files in a folder.
+    /// Deletes objects without a row that machines which are gone have left. Only apis call it,
+    /// because it lists the whole storage; a sweep deletes only what processes of its own machine
+    /// have left. Does nothing before the next scan is due, or if the files are in a folder.
     pub fn scan_storage(&self, now: Now) -> Result<u32, StoreError> {
         let Some(bucket) = self.files.bucket() else {
             return Ok(0);

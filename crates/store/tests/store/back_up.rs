@@ -24,7 +24,7 @@ fn a_backup_goes_on_where_the_queue_was() {
         "two recordings and a spool"
     );
     assert!(f.store.back_up(&target).is_err(), "it is not empty");
-    // What happens afterwards concerns the copy no more than its loss would.
+    // Neither changes to the queue nor its loss affect the copy.
     f.complete(&claim, "one");
     drop(f.root);
 

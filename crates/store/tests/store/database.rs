@@ -71,14 +71,14 @@ fn migrated() -> &'static steno_testbed::Database {
     })
 }
 
-/// A connection past the store. Statements are texts that every database takes, without parameters.
+/// A connection that bypasses the store. Statements have no parameters, and every database accepts them.
 pub(crate) enum Connection {
     Sqlite(rusqlite::Connection),
     Postgres(RefCell<postgres::Client>),
 }
 
 impl Connection {
-    /// Runs statements; what the database says if it refuses one.
+    /// Runs statements. Fails with the message of the database if it refuses one.
     pub(crate) fn try_run(&self, statements: &str) -> Result<(), String> {
         match self {
             Self::Sqlite(connection) => connection

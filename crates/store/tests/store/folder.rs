@@ -93,7 +93,8 @@ fn waiting_job(f: &Fixture) -> NewJob {
 
 #[test]
 fn the_log_of_the_database_is_there_once_the_store_is_open() {
-    // `Store::open` syncs the folder for its sake: a commit in a log that has no name after a power cut is none.
+    // `Store::open` syncs the folder because of the WAL: if a power cut removes its name, the
+    // commits in it are lost.
     let f = Fixture::new();
     assert!(f.data().database().with_extension("db-wal").exists());
 }

@@ -1,4 +1,5 @@
-//! The places of files: the data folder, another folder, and buckets of two S3 servers. Each rule is written once and holds at all.
+//! The places of files: the data folder, another folder, and buckets of two S3 servers. Each rule
+//! is written once and checked at every place.
 
 mod checks;
 mod setup;
@@ -72,7 +73,7 @@ fn a_place_belongs_to_one_queue() {
     );
     assert!(refused.needs_operator());
 
-    // Another process of the same queue is welcome.
+    // Another process of the same queue is accepted.
     let store = Store::open(p.f.root.path(), settings()).unwrap();
     store.with_storage(p.url.as_deref()).unwrap();
 }

@@ -98,7 +98,8 @@ impl Cluster {
         self.store.reclaim_tasks(self.clock.now(), None).unwrap()
     }
 
-    /// Searches for dead processes until a task went back, at most `limit`. Returns how long it took.
+    /// Searches for dead processes until a task is returned, for at most `limit`. Returns how long
+    /// it took.
     fn time_to_reclaim(&self, limit: Duration) -> Option<Duration> {
         let began = Instant::now();
         let mut ticks = 0;
@@ -181,7 +182,7 @@ fn a_process_that_reconnects_in_time_keeps_its_task() {
     let row = cluster.database.connect().query_one(query, &[]).unwrap();
     let (key, since): (i64, String) = (row.get(0), row.get(1));
 
-    // Connections are refused, so that the first look finds the process without one.
+    // Connections are refused, so that the first check finds the process without one.
     let name = &cluster.database.name;
     let mut admin = Postgres::shared().connect("postgres");
     let mut allow = |are_allowed: bool| {

@@ -1,5 +1,5 @@
-//! Finds where a channel only repeats another one: cross-talk of a telephone line, an echo, or a mono recording in a stereo
-//! file. What is said would have a text in both channels.
+//! Finds where a channel only repeats another one: cross-talk of a telephone line, an echo, or a
+//! mono recording in a stereo file. Otherwise the same words would be transcribed in both channels.
 //!
 //! Called by [`sink`](super::sink) before channels are planned. Works on the levels of frames, because an echo is filtered
 //! and delayed. Pure functions.
@@ -21,8 +21,8 @@ const LOUD_SHARE: f32 = 0.3;
 const QUIETER: f32 = 3.0;
 /// Levels that vary less, in dB, have no shape to compare.
 const FLAT: f32 = 1.5;
-/// Median correlation from which on a channel repeats another. Unrelated talk stays below 0.4, cross-talk and echoes of 10 to
-/// 40 dB are above 0.75 (real voices of ten dialogues).
+/// Median correlation above which a channel repeats another. Unrelated talk stays below 0.4,
+/// cross-talk and echoes of 10 to 40 dB are above 0.75 (real voices of ten dialogues).
 const RELATED: f32 = 0.6;
 /// The same where there are few windows.
 const SURELY_RELATED: f32 = 0.8;
@@ -30,18 +30,20 @@ const FEW_WINDOWS: usize = 6;
 const MIN_WINDOWS: usize = 3;
 /// Loss of an echo from frame to frame while it fades, in dB.
 const FADE: f32 = 2.0;
-/// What is louder than the expected echo by this is the channel's own, in dB. Less where the echo is strong.
+/// Sound that is louder than the expected echo by this, in dB, is the channel's own. For a strong
+/// echo, less is enough.
 const ABOVE_ECHO: f32 = 6.0;
 const ABOVE_STRONG_ECHO: f32 = 3.0;
 const STRONG: f32 = -9.0;
-/// Own sound is longer than this, in frames, and so much around it is kept.
+/// Own sound is longer than this, in frames; the second value is how many frames around it are
+/// kept.
 const MIN_OWN: usize = 3;
 const KEPT_AROUND_OWN: usize = 6;
 /// Lowest level of sound, in dB above one step of a 16-bit sample.
 const SOUND: f32 = 12.0;
 /// Share of frames at one distance, within 1 dB, that makes two channels the same.
 const SAME_SHARE: f32 = 0.98;
-/// Level from which on frames are compared for that.
+/// Lowest level of the frames that are compared for that.
 const CLEAR: u8 = 25;
 
 /// For each channel, the frames in which it repeats another.
@@ -51,7 +53,7 @@ pub(super) struct Repeats {
     copies: usize,
 }
 
-/// How one channel goes over into another.
+/// How the sound of one channel appears in another.
 #[derive(Clone, Copy, Debug)]
 struct Path {
     delay: isize,
@@ -101,7 +103,7 @@ impl Repeats {
         frames.and_then(|frames| frames.get(frame)) == Some(&true)
     }
 
-    /// Takes what is repeated for silence.
+    /// Marks repeated frames as silence.
     pub(super) fn hide(&self, channel: usize, frames: &mut Frames) {
         for index in 0..frames.levels.len() {
             if self.has(channel, index) {
@@ -141,7 +143,7 @@ fn is_copy(channels: &[Frames], index: usize, other: usize) -> bool {
     is_same && (median < 0 || (median == 0 && other < index))
 }
 
-/// How `source` goes over into `target`, if it does.
+/// How the sound of `source` appears in `target`, if it does.
 fn path(source: &[f32], target: &[f32]) -> Option<Path> {
     let loud = percentile(source.to_vec(), 0.99)? - LOUD_BELOW_PEAK;
     let heard = target.iter().copied().filter(|level| *level > 0.0);

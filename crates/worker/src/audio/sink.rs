@@ -22,7 +22,7 @@ const MILLISECOND: u64 = SAMPLE_RATE as u64 / 1000;
 /// Samples of silence that are analysed at a time.
 const SILENT_SAMPLES: usize = 16 * FRAME_SAMPLES;
 
-/// What the samples of each channel are multiplied with before they are stored.
+/// The factor of each channel's samples, applied before they are stored.
 pub(super) type Gains = [f32; MAX_SPLIT_CHANNELS];
 
 /// Takes the blocks of a file.
@@ -36,7 +36,7 @@ pub(super) struct Sink<'a> {
     enough_speech: Option<Duration>,
 }
 
-/// What is stored by itself: one channel, or all of them mixed.
+/// What is stored separately: one channel, or all of them mixed.
 struct Lane<'a> {
     spool: SpoolWriter<'a>,
     listener: Listener,
@@ -136,7 +136,7 @@ impl<'a> Sink<'a> {
         Ok(())
     }
 
-    /// Makes at least `count` lanes. New ones are silent until now.
+    /// Makes at least `count` lanes. New ones start with silence up to the present length.
     fn add_lanes(&mut self, count: usize) -> Result<(), AudioError> {
         let samples = self.samples();
         while self.lanes.len() < count {
@@ -223,7 +223,7 @@ impl<'a> Sink<'a> {
     }
 }
 
-/// Puts the channels behind each other, silent where one only repeats another.
+/// Joins the channels one after the other, and silences a channel where it only repeats another.
 fn join(
     file: &File,
     repeated: &Repeats,
@@ -297,7 +297,7 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// Is silent for so many samples.
+    /// Appends this many samples of silence.
     fn skip(&mut self, samples: u64) -> Result<(), AudioError> {
         let mut left = samples as usize;
         while left > 0 {

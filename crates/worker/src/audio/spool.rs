@@ -54,7 +54,7 @@ impl<'a> SpoolWriter<'a> {
         Ok(())
     }
 
-    /// Leaves so many samples silent.
+    /// Appends this many samples of silence.
     pub(super) fn skip(&mut self, samples: u64) -> io::Result<()> {
         self.flush()?;
         self.next_byte += samples * BYTES_PER_SAMPLE;
@@ -82,8 +82,9 @@ impl<'a> SpoolWriter<'a> {
     }
 }
 
-/// Moves regions of a spool together: `channels` of them, each `stride` samples after the one before, of which `length`
-/// samples stay. `edit` gets the region, the place in it and the samples there before they are stored.
+/// Joins `channels` regions of a spool. They start `stride` samples apart, and the first `length`
+/// samples of each are kept. `edit` gets the number of the region, the position in it and the
+/// samples there before they are stored.
 pub(super) fn join_regions(
     mut file: &File,
     channels: usize,
@@ -130,9 +131,9 @@ pub fn samples_of(spool: &Path) -> io::Result<u64> {
     Ok(fs::metadata(spool)?.len() / BYTES_PER_SAMPLE)
 }
 
-/// What holds the bytes of a spool.
+/// A source of the bytes of a spool.
 pub trait SpoolBytes {
-    /// How many there are.
+    /// The number of bytes.
     fn bytes(&self) -> u64;
 
     /// Fills `buffer` from a place on.

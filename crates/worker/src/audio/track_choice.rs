@@ -1,4 +1,4 @@
-//! Which of a file's audio tracks is transcribed, and what becomes of its channels.
+//! Which of a file's audio tracks is transcribed, and whether its channels are mixed or split.
 
 use serde::{Deserialize, Serialize};
 

@@ -15,7 +15,7 @@ use crate::audio::{AudioError, Recording, SAMPLE_RATE, Selection, Spool, TrackCh
 use crate::decode_process::{self, DecodeError, DecodeSettings};
 use crate::engine::Session;
 
-/// Speech that a language is detected in where nothing else is wanted: as much as Whisper takes at a time.
+/// Speech that is decoded if only the language is wanted: as much as Whisper reads at a time.
 const DETECTION_SPEECH: Duration = Duration::from_secs(30);
 
 /// The code of the one language that many multilingual weights do not know.

@@ -208,7 +208,7 @@ impl ClientView {
     }
 }
 
-/// Who says what, once the job is completed.
+/// The speakers and the labelled segments of a completed job.
 fn labels(news: &Snapshot) -> Option<JobEvent> {
     let result = news.result.as_ref()?;
     let has_speakers = !result.speakers.is_empty();

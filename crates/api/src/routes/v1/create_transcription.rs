@@ -88,7 +88,7 @@ async fn create(
 
     let content = match submitted.wanted {
         ResponseFormat::DiarizedStream => Some(Content::Segments),
-        // Only at the end it is known where segments are split.
+        // Where segments are split is known only at the end.
         ResponseFormat::Stream if submitted.options.names_speakers() => Some(Content::TextAtEnd),
         ResponseFormat::Stream => Some(Content::Text),
         _ => None,

@@ -216,7 +216,7 @@ impl Reading {
             let has_no_effect = match name.as_str() {
                 "word_timestamps" => has_words,
                 "max_line_count" => is_unbroken,
-                // Set above, or without effect beside split channels.
+                // Set above. With split channels it has no effect.
                 "diarize" => true,
                 "speakers" | "min_speakers" | "max_speakers" => !diarizes,
                 "speaker_names" => !diarizes && !splits,

@@ -28,24 +28,25 @@ const FINER: f32 = 256.0;
 pub(crate) struct ByteHead {
     /// Panels of 16 frames: four dimensions of each frame, then the next four.
     keys: Vec<Line>,
-    /// Of each frame; whole panels, like the next.
+    /// One for each frame, padded to whole panels, like `key_zeros`.
     key_scales: Vec<f32>,
-    /// What a query of zeros (each of them `ZERO`) adds up to.
+    /// The sums for a query of zeros, each encoded as `ZERO`.
     key_zeros: Vec<i32>,
-    /// A frame in each line.
+    /// One frame in each line.
     values: Vec<Line>,
     value_scales: Vec<f32>,
 }
 
 impl ByteHead {
-    /// Scores of whole panels.
+    /// The number of scores, padding of the last panel included.
     pub(crate) fn filled(&self) -> usize {
         self.key_scales.len()
     }
 }
 
 impl Avx512 {
-    /// The keys and values of a head out of rows with the keys, then the values of all heads.
+    /// Packs the keys and values of one head. Each row has the keys of all heads, then their
+    /// values.
     pub(crate) fn pack_head(self, rows: &[f32], width: usize, head: usize) -> ByteHead {
         let frames = rows.len() / (2 * width);
         assert!(rows.len() == frames * 2 * width && (head + 1) * HEAD <= width);
@@ -111,7 +112,7 @@ unsafe fn quantise(row: *const f32, bytes: &mut Line) -> f32 {
         .fold(1e-9_f32, |most, value| most.max(value.abs()));
     let inverse = _mm512_set1_ps(RANGE / largest);
     for (values, bytes) in row.chunks_exact(LANES).zip(bytes.0.chunks_exact_mut(LANES)) {
-        // SAFETY: both have 16 places.
+        // SAFETY: both have room for 16 values.
         unsafe {
             let values = _mm512_mul_ps(_mm512_loadu_ps(values.as_ptr()), inverse);
             let values = _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(values));
@@ -136,7 +137,7 @@ unsafe fn pack_panel(rows: &[Line; LANES], panel: &mut [Line]) {
     }
 }
 
-/// The query in bytes with `ZERO` for zero, its scale, and what is left of it in finer bytes.
+/// The query as bytes with `ZERO` for zero, the remainder as finer bytes, and the scale.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn split_query(query: &[f32]) -> (Line, Line, f32) {
     let largest = query
@@ -199,7 +200,8 @@ unsafe fn score(query: &[f32], head: &ByteHead, scores: &mut [f32]) {
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn weigh(weights: &[f32], head: &ByteHead, output: &mut [f32]) {
     const PARTS: usize = HEAD / LANES;
-    // Even and odd frames apart: an addition does not wait for the one before it.
+    // Even and odd frames have separate sums, so that an addition does not wait for the one before
+    // it.
     let mut sums = [[_mm512_setzero_ps(); PARTS]; 2];
     for (at, weights) in weights.chunks(2).enumerate() {
         for (odd, weight) in weights.iter().enumerate() {

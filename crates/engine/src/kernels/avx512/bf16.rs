@@ -1,4 +1,4 @@
-//! Products in bfloat16 with sums in `f32`: the convolutions, and what attention is made of.
+//! Products in bfloat16 with sums in `f32`: for the convolutions and for attention.
 
 use std::arch::x86_64::{
     __m256bh, __m256i, __m512, __m512bh, __m512i, _mm256_storeu_si256, _mm512_add_ps,
@@ -23,7 +23,8 @@ pub(crate) struct HalfMatrix {
 }
 
 impl HalfMatrix {
-    /// Of `weights` with one row for each input. `inputs` is even, and `outputs` a multiple of 32.
+    /// Packs `weights`, which have one row for each input. `inputs` is even, and `outputs` a
+    /// multiple of 32.
     pub(crate) fn new(weights: &[f32], outputs: usize) -> Self {
         assert!(outputs.is_multiple_of(PANEL_COLUMNS));
         let inputs = weights.len() / outputs;
@@ -45,7 +46,7 @@ impl HalfMatrix {
     }
 }
 
-/// The nearest bfloat16; of two, the even one.
+/// The nearest bfloat16; a tie goes to the even one.
 fn nearest(value: f32) -> u16 {
     let bits = value.to_bits();
     ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16) as u16
@@ -94,7 +95,7 @@ pub(super) struct Strided {
     pub(super) stride: usize,
 }
 
-/// Panels of halves that lie behind each other.
+/// Adjacent panels of halves.
 #[derive(Clone, Copy)]
 pub(super) struct Panels {
     pub(super) values: *const u16,
@@ -144,7 +145,8 @@ unsafe fn convolve(
     }
 }
 
-/// `ROWS` rows from `first` times two panels. The rows are there, in `input` as in `output`, whose rows are `width` wide.
+/// `ROWS` rows from `first` times two panels. Both `input` and `output` have these rows; those of
+/// `output` are `width` wide.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 unsafe fn convolution_tile<const ROWS: usize>(
@@ -177,7 +179,7 @@ pub(super) unsafe fn products<const ROWS: usize, const PANELS: usize>(
     panels: Panels,
 ) -> [[__m512; PANELS]; ROWS] {
     let mut sums = [[_mm512_setzero_ps(); PANELS]; ROWS];
-    // SAFETY: each row and each panel has so many pairs, as the caller promises.
+    // SAFETY: each row and each panel has this many pairs, as the caller promises.
     unsafe {
         let rows_begin = rows.values.add(first * rows.stride);
         for pair in 0..panels.pairs {

@@ -15,12 +15,12 @@ use crate::kernels::HEAD;
 
 /// Queries whose scores are computed together.
 const QUERIES: usize = 96;
-/// Frames are filled up to a multiple of so many: two panels.
+/// Frames are padded to a multiple of this: two panels.
 const FRAME_STEP: usize = 32;
 /// Panels of a head's values.
 const VALUE_PANELS: usize = HEAD / LANES;
 
-/// Memory of attention, used again and again.
+/// Buffers of attention, which are reused.
 #[derive(Default)]
 pub(crate) struct AttentionMemory {
     queries: Vec<u16>,
@@ -128,7 +128,8 @@ unsafe fn attend(
     }
 }
 
-/// `count` rows of a head, `stride` apart, as halves behind each other. Rows behind the last become zero.
+/// Copies `count` rows of a head, `stride` apart, as adjacent halves. Rows after the last become
+/// zero.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 unsafe fn copy_rows(from: *const f32, stride: usize, count: usize, factor: f32, to: &mut [u16]) {
     let (rows, rest) = to.split_at_mut(count * HEAD);
@@ -139,7 +140,8 @@ unsafe fn copy_rows(from: *const f32, stride: usize, count: usize, factor: f32, 
     rest.fill(0);
 }
 
-/// Rows, of which there are whole panels, as panels of 16 rows: a pair of dimensions of each row, then the next pair.
+/// Packs rows, a whole number of panels, into panels of 16 rows: a pair of dimensions of each row,
+/// then the next pair.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn pack_keys(rows: &[u16], count: usize, panels: &mut [u16]) {
     let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -157,7 +159,8 @@ unsafe fn pack_keys(rows: &[u16], count: usize, panels: &mut [u16]) {
     }
 }
 
-/// Rows, of which there is an even number, as panels of 16 dimensions: two rows beside each other, then the next two.
+/// Packs an even number of rows into panels of 16 dimensions: two rows beside each other, then the
+/// next two.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn pack_values(rows: &[u16], count: usize, panels: &mut [u16]) {
     for panel in 0..VALUE_PANELS {
@@ -196,7 +199,8 @@ unsafe fn score_tile<const ROWS: usize>(
     }
 }
 
-/// Weights of `frames` scores as halves, and zeros up to `filled`. Their sum, which is not yet 1.
+/// Writes the weights of `frames` scores as halves, and zeros up to `filled`. Returns their sum,
+/// which is not yet 1.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 unsafe fn softmax(scores: *const f32, frames: usize, filled: usize, weights: *mut u16) -> f32 {
     let lowest = _mm512_set1_ps(f32::NEG_INFINITY);

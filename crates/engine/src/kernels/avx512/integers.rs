@@ -25,26 +25,26 @@ const LANES: usize = 16;
 /// A matrix in panels of 32 columns: four inputs of each column beside each other.
 pub(crate) struct IntegerMatrix {
     panels: Vec<Line>,
-    /// What a row of zeros (each of them `ZERO`) adds up to in each column; a whole number of panels.
+    /// The sum in each column for a row of zeros, each encoded as `ZERO`; a whole number of panels.
     zeros: Vec<i32>,
     inputs: usize,
     outputs: usize,
 }
 
-/// What is done with sums: `sum * row's scale * column's scale + bias`, and then what `then` says.
+/// How sums become output: `sum * row's scale * column's scale + bias`, then the function `then`.
 #[derive(Clone, Copy)]
 pub(crate) struct Epilogue<'a> {
     /// One for each row.
     pub(crate) row_scales: &'a [f32],
     /// One for each column; a whole number of panels.
     pub(crate) column_scales: &'a [f32],
-    /// As the scales of columns.
+    /// One for each column, like `column_scales`.
     pub(crate) bias: &'a [f32],
     pub(crate) then: Then,
 }
 
 impl IntegerMatrix {
-    /// Of `weights` with one row for each output. `inputs` is a multiple of 4.
+    /// Packs `weights`, which have one row for each output. `inputs` is a multiple of 4.
     pub(crate) fn new(weights: &[i8], inputs: usize) -> Self {
         assert!(inputs.is_multiple_of(GROUP) && weights.len().is_multiple_of(inputs));
         let outputs = weights.len() / inputs;
@@ -76,7 +76,8 @@ impl IntegerMatrix {
         }
     }
 
-    /// Columns, those that fill up the last panel included: so many scales and biases are needed.
+    /// The number of columns, padding of the last panel included. As many scales and biases are
+    /// needed.
     pub(crate) fn columns(&self) -> usize {
         self.zeros.len()
     }
@@ -103,7 +104,8 @@ impl Avx512 {
 }
 
 impl Avx512 {
-    /// Products of 8-bit values in a second that one core can compute at most: instructions that wait for nothing.
+    /// The most products of 8-bit values that one core can compute in a second: instructions that
+    /// wait for nothing.
     pub(crate) fn integer_peak(self) -> f64 {
         const ROUNDS: usize = 2_000_000;
         let began = Instant::now();
@@ -114,7 +116,7 @@ impl Avx512 {
     }
 }
 
-/// Sums that do not wait for each other.
+/// Independent sums.
 const CHAINS: usize = 16;
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
@@ -187,7 +189,8 @@ fn mask(columns: usize) -> __mmask16 {
     }
 }
 
-/// Rows `first..first + ROWS` of `rows` times a panel, into the same rows of `output`. They are there.
+/// Rows `first..first + ROWS` of `rows` times a panel, into the same rows of `output`. Both have
+/// these rows.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn tile<const ROWS: usize>(
@@ -230,7 +233,8 @@ unsafe fn tile<const ROWS: usize>(
     }
 }
 
-/// Puts sums of 16 columns from `column` through the epilogue, into rows from `first`. Writes what `mask` has.
+/// Applies the epilogue to the sums of 16 columns from `column`, and writes them into rows from
+/// `first`, in the columns of `mask`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn store<const ROWS: usize>(
@@ -252,7 +256,7 @@ unsafe fn store<const ROWS: usize>(
             let scale = _mm512_mul_ps(scale, column_scales);
             let sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(sums[row], zeros));
             let value = _mm512_fmadd_ps(sum, scale, bias);
-            // Behind the last row's end where the mask is empty.
+            // Past the end of the last row if the mask is empty.
             let place = output.wrapping_add((first + row) * matrix.outputs + column);
             let value: __m512 = match epilogue.then {
                 Then::Store => value,

@@ -8,7 +8,7 @@ use std::arch::x86_64::{
 /// Rounds to whole numbers, without raising exceptions.
 const TO_NEAREST: i32 = 8;
 
-/// The exponential function, within 3e-7 of its value. What is below -87 counts as -87.
+/// The exponential function, within 3e-7 of its value. Values below -87 count as -87.
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn exponential(x: __m512) -> __m512 {

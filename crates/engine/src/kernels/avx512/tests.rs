@@ -11,12 +11,12 @@ fn values(count: usize, seed: u64) -> Vec<f32> {
     (0..count).map(|_| random.f32() - 0.5).collect()
 }
 
-/// What bfloat16 keeps of a value.
+/// A value rounded to bfloat16.
 fn halved(value: f32) -> f32 {
     f32::from_bits((value.to_bits() + 0x7FFF + ((value.to_bits() >> 16) & 1)) & 0xFFFF_0000)
 }
 
-/// What signed bytes with one scale keep of values.
+/// Values rounded to signed bytes with one scale.
 fn in_bytes(values: &[f32]) -> Vec<f32> {
     let largest = values
         .iter()
@@ -75,7 +75,8 @@ proptest! {
                 let scale = row_scales[row] * column_scales[column];
                 let value = (sum as f32).mul_add(scale, bias[column]);
                 match then {
-                    // Exact: the other path of this crate has the same numbers.
+                    // Compared exactly, because the portable path of this crate has the same
+                    // numbers.
                     Then::Store => prop_assert_eq!(found.to_bits(), value.to_bits()),
                     Then::Add => prop_assert_eq!(found.to_bits(), (value + 0.5).to_bits()),
                     Then::Gelu => {

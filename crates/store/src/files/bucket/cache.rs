@@ -1,5 +1,6 @@
-//! The folder for what is on its way to the bucket or from it: at most one part of each upload, and the recordings and spools that
-//! slots of this machine work on. Its files are locked (flock) while their process lives, and deleted when it is done with them.
+//! The folder for files on their way to the bucket or from it: at most one part of each upload, and
+//! the recordings and spools that slots of this machine work on. Each file is locked (flock) while
+//! its process lives, and deleted when the process no longer needs it.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -79,7 +80,8 @@ impl Drop for CacheFile {
         if self.is_left {
             return;
         }
-        // The note first: without its file, no sweep would find it. What cannot be unlinked now is found by a sweep.
+        // The note first: without its file, no sweep would find it. A sweep finds what cannot be
+        // unlinked now.
         if unlink(&note_name(&self.path)).is_ok() {
             let _ = unlink(&self.path);
         }
@@ -101,7 +103,7 @@ impl Bucket {
             let Some(name) = name.to_str().and_then(CacheName::parse) else {
                 continue;
             };
-            // With the storage away, copies are deleted all the same.
+            // Local copies are deleted even if the storage does not answer.
             if failed.is_some() && name != CacheName::Recording {
                 continue;
             }
@@ -119,7 +121,7 @@ impl Bucket {
         name: &CacheName,
         is_needed: impl Fn(JobFiles, &str) -> Result<bool, StoreError>,
     ) -> Result<bool, StoreError> {
-        // The lock first, the rows second: its process holds the lock until the row is committed.
+        // Take the lock before reading the rows: the process holds it until the row is committed.
         let Some(_lock) = lock_if_abandoned(path)? else {
             return Ok(false);
         };

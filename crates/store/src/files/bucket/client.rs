@@ -20,7 +20,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// A connection that has been idle for longer may be closed by the server just when it is used.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
-/// Repetitions of a failed request, and the time after which there are no more.
+/// Retries of a failed request, and the time after which it is not retried.
 const MAX_RETRIES: usize = 4;
 const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -44,7 +44,7 @@ pub(super) fn build(location: &BucketLocation) -> Result<AmazonS3, StoreError> {
     if let Some(region) = &location.region {
         builder = builder.with_region(region);
     }
-    // An address that the operator writes with http:// is meant so.
+    // An operator who writes http:// wants no encryption.
     let builder = credentials::add(
         builder.with_allow_http(true),
         location.credentials.as_deref(),

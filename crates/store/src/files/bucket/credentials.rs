@@ -10,7 +10,7 @@ use crate::StoreError;
 
 /// The profile that is meant where none is named.
 const DEFAULT_PROFILE: &str = "default";
-/// Variables that name credentials: the file is for where none is set.
+/// Variables that name credentials. The shared file is used only if none of them is set.
 const SOURCES: [AmazonS3ConfigKey; 4] = [
     AmazonS3ConfigKey::AccessKeyId,
     AmazonS3ConfigKey::WebIdentityTokenFile,
@@ -18,7 +18,8 @@ const SOURCES: [AmazonS3ConfigKey; 4] = [
     AmazonS3ConfigKey::ContainerCredentialsFullUri,
 ];
 
-/// Adds the credentials of `file`, or, where no variable has any, those of the file that AWS's tools share.
+/// Adds the credentials in `file`. Without `file`, adds those in AWS's shared file, unless a
+/// variable names credentials.
 pub(super) fn add(
     builder: AmazonS3Builder,
     file: Option<&Path>,

@@ -22,11 +22,11 @@ pub(super) const MEMORY_UNIT: u64 = 1 << 20;
 pub(super) struct NewObject {
     bucket: Arc<Bucket>,
     path: String,
-    /// What is not sent yet, and the lock.
+    /// Holds the bytes that are not sent yet, and the lock.
     local: Option<CacheFile>,
     multipart: Option<Multipart>,
     sent: u64,
-    /// Whether the server may have something.
+    /// Whether the server may have received anything.
     has_begun: bool,
 }
 
@@ -126,7 +126,7 @@ impl NewObject {
             }
         });
         if let Err(error) = completed {
-            // To be aborted.
+            // It will be aborted on drop.
             self.multipart = Some(Multipart {
                 id,
                 parts: Vec::new(),
@@ -147,14 +147,14 @@ impl NewObject {
         Ok(body.into())
     }
 
-    /// Goes back to the begin of the local file.
+    /// Seeks to the start of the local file.
     pub(super) fn rewind(&mut self) -> Result<(), StoreError> {
         let local = self.local();
         let path = local.path().to_owned();
         local.file.rewind().map_err(StoreError::file("read", path))
     }
 
-    /// A row names the object now, or may do so.
+    /// A row names the object now, or may name it.
     pub(super) fn keep(mut self) {
         self.local = None;
     }
@@ -168,7 +168,8 @@ impl Drop for NewObject {
         if !self.has_begun {
             return;
         }
-        // The local file goes last: if the process dies before, a sweep goes on from there.
+        // Delete the local file last: if the process dies before, a sweep needs it to finish the
+        // work.
         let bucket = Arc::clone(&self.bucket);
         let path = std::mem::take(&mut self.path);
         let multipart = self.multipart.take();

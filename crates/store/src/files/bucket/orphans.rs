@@ -1,7 +1,8 @@
-//! Objects whose row never came: left by a process whose machine is gone, so that no sweep of its cache finds them.
+//! Objects without a row, left by a process whose machine is gone. No sweep of a cache can find
+//! them.
 //!
-//! An object is deleted when it has been without a row for an hour on the clock of this process. Its own time is of another
-//! machine's clock, which may be wrong.
+//! An object is deleted when it has been without a row for an hour on the clock of this process.
+//! The object's own timestamp comes from another machine's clock, which may be wrong.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -33,7 +34,7 @@ impl FirstSeen {
 }
 
 impl Bucket {
-    /// Whether it is time for a scan. Only one caller is told so.
+    /// Whether it is time for a scan. Returns true to only one caller.
     pub(crate) fn begin_scan(&self, now: Now) -> bool {
         let mut scans = self.first_seen.lock();
         let is_due = scans
@@ -55,7 +56,8 @@ impl Bucket {
         let mut seen = HashMap::new();
         let mut old = Vec::new();
         for files in JobFiles::ALL {
-            // The objects first: a row that comes later is seen an hour later.
+            // List the objects before the rows. A row that is committed later is seen by the scan
+            // in an hour.
             let entries = self.list(files)?;
             let needed = needed_names(files)?;
             for entry in entries {

@@ -10,7 +10,7 @@ use super::{Bucket, path_of};
 use crate::StoreError;
 use crate::tx::JobFiles;
 
-/// A window has at least so many bytes: 32 s of sound, more than the longest span.
+/// Smallest size of a window: 32 s of sound, more than the longest span.
 const WINDOW_BYTES: u64 = 1 << 20;
 
 /// An open spool.

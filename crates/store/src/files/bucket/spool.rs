@@ -1,4 +1,5 @@
-//! A spool on its way into the bucket: decoded into a local file, and sent once if its job has several spans.
+//! A spool on its way into the bucket: decoded into a local file, which is sent only if its job has
+//! several spans.
 
 use std::path::Path;
 use std::sync::Arc;

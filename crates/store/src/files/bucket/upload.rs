@@ -11,7 +11,8 @@ use crate::files::names::{audio_name, part_name};
 use crate::tx::JobFiles;
 use crate::{Clock as _, StoreError, SystemClock};
 
-/// Age from which a stored recording may not become a job any more: the scan for orphans deletes it soon.
+/// Age from which a stored recording can no longer become a job, because the scan for orphans soon
+/// deletes it.
 const TOO_OLD_MS: i64 = super::orphans::LEAST_AGE_MS / 2;
 
 /// A recording that is received.
@@ -69,7 +70,7 @@ impl BucketUpload {
     pub(crate) fn store(mut self) -> Result<StoredObject, StoreError> {
         self.object.rewind()?;
         self.object.complete(self.staged, &mut || false)?;
-        // From here on the file holds the lock alone.
+        // From here on, the local file only holds the lock.
         self.empty_local()?;
         Ok(StoredObject {
             object: self.object,

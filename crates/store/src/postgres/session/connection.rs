@@ -41,10 +41,10 @@ pub(crate) enum ConnectError {
     /// The server refused it, cannot be reached, or a statement failed.
     #[error("cannot connect to the database")]
     Database(#[source] tokio_postgres::Error),
-    /// The system starts no thread.
+    /// The system refuses to start a thread.
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
-    /// The thread ended, which has a bug.
+    /// The thread ended because of a bug.
     #[error("the thread of the database session ended")]
     Ended,
 }
@@ -203,7 +203,7 @@ impl Open {
         Ok(())
     }
 
-    /// Sends what waits. What could not be sent waits again.
+    /// Sends the waiting messages. Those that could not be sent wait again.
     pub(super) async fn flush(&self, state: &State) -> Result<(), tokio_postgres::Error> {
         let (channels, texts) = state.outbox.take();
         if texts.is_empty() {

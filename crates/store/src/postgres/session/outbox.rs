@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::signal::message::{Audience, WakeMessage};
 
-/// Messages that wait at most, while there is no connection. Beyond that, one says that anything may have changed.
+/// Most messages that wait while there is no connection. Beyond that, one message that says that
+/// anything may have changed replaces them.
 const CAPACITY: usize = 10_000;
 
 /// Channels of LISTEN and NOTIFY, by what is reported.
@@ -25,7 +26,8 @@ pub(super) fn channel(audience: Audience) -> &'static str {
 pub(super) struct Outbox(Mutex<BTreeSet<(&'static str, String)>>);
 
 impl Outbox {
-    /// Adds messages. Returns whether it was empty before: then nothing else causes it to be sent.
+    /// Adds messages. Returns whether it was empty before: then the caller has to request the
+    /// sending.
     pub(super) fn put(&self, messages: impl IntoIterator<Item = WakeMessage>) -> bool {
         let mut waiting = self.lock();
         let was_empty = waiting.is_empty();

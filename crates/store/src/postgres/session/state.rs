@@ -11,7 +11,7 @@ use super::outbox::Outbox;
 use crate::Clock;
 use crate::signal::message::{Audience, WakeMessage};
 
-/// Messages that a listener may be behind by, before it is told only that it missed some.
+/// Most messages that wait for one listener. Beyond that, it only learns that it missed some.
 const INBOX_SIZE: usize = 1024;
 
 /// The number of the lock that all connections of a process take.
@@ -36,7 +36,7 @@ pub(super) struct State {
     pub(super) key: ProcessKey,
     /// The clock of this machine.
     pub(super) host: Arc<dyn Clock>,
-    /// Milliseconds from the time since this machine's boot to that of the database.
+    /// Milliseconds between this machine's time since boot and the time of the database.
     pub(super) offset_ms: AtomicI64,
     pub(super) outbox: Outbox,
     listeners: Mutex<Vec<Listener>>,
@@ -111,7 +111,7 @@ impl State {
         at.map(|at| at.elapsed())
     }
 
-    /// Returns whether this is the first time.
+    /// Asks for a seat on the watch. Returns whether this is the first time.
     pub(super) fn ask_for_watch(&self) -> bool {
         !self.wants_watch.swap(true, Ordering::SeqCst)
     }
@@ -186,7 +186,7 @@ impl State {
         self.is_on_watch.store(false, Ordering::SeqCst);
     }
 
-    /// It is time to look whether something has changed unannounced.
+    /// Reports a poll: callers check for changes that no message announced.
     pub(super) fn note_poll(&self) {
         self.version.fetch_add(1, Ordering::SeqCst);
     }

@@ -1,4 +1,5 @@
-//! The thread of a session: connects, serves commands and notifications until the connection is lost, and connects again.
+//! The thread of a session: connects, handles commands and notifications until the connection is
+//! lost, then reconnects.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -15,9 +16,10 @@ use super::connection::{Connect, ConnectError, Open};
 use super::state::State;
 use crate::signal::message::WakeMessage;
 
-/// Pause between two polls: reads the clock, checks the connection, and lets callers look for what was not announced.
+/// Pause between two polls: reads the clock, checks the connection, and lets callers check for
+/// changes that no message announced.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
-/// Time that messages wait for others to be sent with.
+/// Time that messages wait, so that later ones are sent with them.
 const DEBOUNCE: Duration = Duration::from_millis(5);
 /// A statement that takes longer is taken for a lost connection.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
@@ -57,7 +59,7 @@ pub(super) enum Command {
 pub(crate) struct Suspects {
     /// Those whose processes have no connection.
     pub(crate) disconnected: HashSet<String>,
-    /// There are others whose lease is over.
+    /// Whether there are others whose lease is over.
     pub(crate) has_overdue: bool,
     /// How long the server has been up, if there are any.
     pub(crate) server_up: Duration,
@@ -150,7 +152,7 @@ async fn reconnect(
             Ok(Err(_)) | Err(_) => {}
         }
 
-        // Apart, so that not all processes come at the same moment.
+        // Pauses differ, so that not all processes reconnect at the same moment.
         let pause = backoff.mul_f64(0.5 + jitter() / 2.0);
         backoff = (backoff * 2).min(MAX_BACKOFF);
         let until = Instant::now() + pause;
@@ -252,7 +254,8 @@ async fn execute(open: &Open, state: &State, command: Command) -> Option<()> {
     Some(())
 }
 
-/// The outcome of a statement. `None` if it fails or takes too long: the connection is given up then.
+/// The outcome of a statement. `None` if it fails or takes too long; the connection is then given
+/// up.
 async fn within_limit<T>(
     statement: impl Future<Output = Result<T, tokio_postgres::Error>>,
 ) -> Option<T> {

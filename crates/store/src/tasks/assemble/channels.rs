@@ -28,7 +28,7 @@ fn moved(mut span: DoneSpan, ms: u64) -> DoneSpan {
     }
 
     let seconds = ms as f64 / 1000.0;
-    // Rounded again: a difference of decimal fractions is not one.
+    // Round again, because the difference of two rounded numbers is not rounded.
     let earlier = |time: &mut f64| *time = ((*time - seconds) * 1000.0).round().max(0.0) / 1000.0;
     for segment in &mut span.output.segments {
         earlier(&mut segment.start);

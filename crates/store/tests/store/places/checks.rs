@@ -140,7 +140,8 @@ fn what_is_given_up_leaves_nothing(p: &Placed) {
     }
 }
 
-/// A process that dies leaves its locks open and its files there: as copies of the files of a live one that take their place.
+/// A process that dies leaves its files without locks. Here, copies without locks replace the files
+/// of a live one.
 fn what_a_dead_process_leaves_is_swept(p: &Placed) {
     let job = p.f.submit();
     let claim = p.f.claim(&p.f.worker());
@@ -212,7 +213,7 @@ fn a_backup_has_the_files(p: &Placed) {
     let copy = target.join("audio").join(&job);
     assert_eq!(std::fs::read(&copy).unwrap(), recording, "{}", p.name);
 
-    // Nobody else may read it, and the queue goes on from it in a folder.
+    // Only its owner can read it, and the queue continues from it in a folder.
     let mode = std::os::unix::fs::PermissionsExt::mode(&copy.metadata().unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600, "{}", p.name);
     let restored = Store::open(&target, settings()).unwrap();
