@@ -11,7 +11,7 @@ use steno_store::{Clock, Store, StoreError, Sweep};
 
 /// In a process that is not on watch: the pause between two searches for dead processes, and the
 /// factor of the pause between two sweeps.
-const RECLAIM_PAUSE_OFF_WATCH: Duration = Duration::from_secs(5);
+const RECLAIM_PAUSE_OFF_WATCH: Duration = Duration::from_secs(10);
 const SWEEP_FACTOR_OFF_WATCH: u32 = 4;
 
 /// Deletes what is due and returns the tasks of dead processes.

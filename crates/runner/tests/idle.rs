@@ -79,6 +79,9 @@ fn an_idle_worker_costs_less_than_a_statement_per_second() {
             let stop = &stop;
             scope.spawn(move || supervisor.run(stop).unwrap());
         }
+        // The start of a worker is not idle time.
+        let registered = "SELECT count(*) FROM workers";
+        while admin.query_one(registered, &[]).unwrap().get::<_, i64>(0) < WORKERS as i64 {}
         admin
             .batch_execute("SELECT pg_stat_statements_reset()")
             .unwrap();
