@@ -224,6 +224,8 @@ fn a_process_keeps_its_task_over_a_restart_of_the_server_and_is_missed_after_it(
         let server = Setup::default().durable().start();
         let cluster = Cluster::new(&server, LONG_LEASE);
         let worker = cluster.worker();
+        // A claim does not wait for the disk. A durable commit after it makes it durable too.
+        cluster.submit();
         server.stop(shutdown);
         // No search succeeds meanwhile, and none fails the process.
         assert_eq!(cluster.reclaim(), Reclaimed::default());
