@@ -66,7 +66,7 @@ fn a_damaged_or_foreign_database_is_refused_with_advice() {
         let mut damaged = sound.clone();
         damaged[round..100].fill(0xA5);
         fs::write(&path, &damaged).unwrap();
-        assert!(refusal(&mut service).contains("cannot open the data folder"));
+        assert!(refusal(&mut service).contains("cannot open the queue"));
 
         let mut damaged = sound.clone();
         let middle = 4096 * (1 + round % (sound.len() / 4096 - 1));
