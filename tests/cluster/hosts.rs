@@ -56,7 +56,8 @@ fn a_long_poll_at_one_api_ends_when_a_worker_elsewhere_finishes() {
         "long poll across machines",
         &format!("answered {late_ms} ms after the end"),
     );
-    assert!(late_ms < 1000, "answered {late_ms} ms after the end");
+    // A poll finds a lost message after 5 s; a message is faster, also on a busy machine.
+    assert!(late_ms < 4000, "answered {late_ms} ms after the end");
 }
 
 /// Milliseconds since 1970. The database of the test is on this machine, so its clock is the same.

@@ -132,7 +132,7 @@ impl Drop for Worker {
 }
 
 #[test]
-fn the_task_of_a_killed_process_goes_back_within_two_seconds() {
+fn the_task_of_a_killed_process_goes_back_at_the_second_search() {
     let mut times: Vec<_> = (0..3)
         .map(|_| {
             // A queue of its own: the third death on one task would fail its job.
@@ -144,8 +144,8 @@ fn the_task_of_a_killed_process_goes_back_within_two_seconds() {
         })
         .collect();
     times.sort();
-    // The median, because the machine of a test may be busy.
-    assert!(times[1] < Duration::from_secs(2), "{times:?}");
+    // 1.7 s on a calm machine: a second between two searches, and 0.7 s between two looks. A busy one gets a second more.
+    assert!(times[1] < Duration::from_secs(3), "{times:?}");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_stopped_process_loses_its_task_when_its_lease_is_over_and_learns_of_it() {
         "its lease is valid"
     );
     let time = cluster.time_to_reclaim(LONG_LEASE).expect("it goes back");
-    assert!(time < SHORT_LEASE + 2 * TICK, "{time:?}");
+    assert!(time < SHORT_LEASE + 4 * TICK, "{time:?}");
     worker.send(Signal::CONT);
     assert_eq!(worker.next_word(), "lost");
 }
