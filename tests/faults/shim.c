@@ -70,7 +70,7 @@ static void misbehave(const char *how) {
   const char *alive = "\"Alive\"\n";
   prctl(PR_SET_NAME, "steno-decode");
   if (syscall(SYS_write, 1, alive, strlen(alive)) < 0) abort();
-  const char *lie = "{\"Prepared\":{\"duration_ms\":9,\"spans\":[{\"stretches\":[{\"start_sample\":0,\"end_sample\":99}],\"doubtful\":false}],\"truncated\":false}}\n";
+  const char *lie = "{\"Prepared\":{\"duration_ms\":9,\"spans\":[{\"stretches\":[{\"start_sample\":0,\"end_sample\":99}],\"doubtful\":false}],\"truncated\":false,\"channels\":1,\"is_one_sound\":false}}\n";
   if (!strcmp(how, "leave")) {
     close(1);
     close(2);
