@@ -49,8 +49,10 @@ pub(crate) fn of_a_job(shared: &Shared<'_>) {
 
     let before = Counts::read(&mut client, shared);
     (0..JOBS).for_each(|_| life());
-    // Statistics of the tables arrive when a session is idle.
-    thread::sleep(Duration::from_secs(2));
+    steno_e2e::eventually("the statistics have the rows of every job", || {
+        // Each job inserts several rows; statistics arrive when a session is idle.
+        (Counts::read(&mut client, shared).rows[2] - before.rows[2] >= JOBS).then_some(())
+    });
     let after = Counts::read(&mut client, shared);
 
     let each = |after: i64, before: i64| format!("{:.1}", (after - before) as f64 / JOBS as f64);
@@ -84,7 +86,10 @@ pub(crate) fn of_an_idle_process(shared: &Shared<'_>) {
         .sharing(shared)
         .start();
     let mut client = statistics(shared);
-    thread::sleep(Duration::from_secs(3));
+    let registered = "SELECT count(*) FROM workers WHERE role = 'worker'";
+    steno_e2e::eventually("every worker is registered", || {
+        (shared.count(registered) == WORKERS as i64).then_some(())
+    });
 
     let (before, began) = (Counts::read(&mut client, shared), Instant::now());
     thread::sleep(Duration::from_secs(20));

@@ -87,7 +87,9 @@ fn tasks_per_second(shared: &Shared<'_>, slots: usize) -> f64 {
     });
 
     let (before, began) = (done(), Instant::now());
-    thread::sleep(Duration::from_secs(5));
+    steno_e2e::eventually("every slot has done 20 more spans", || {
+        (done() >= before + 20 * slots as i64).then_some(())
+    });
     let rate = (done() - before) as f64 / began.elapsed().as_secs_f64();
     let progress = service.client.status(job).progress;
     assert!(progress < 1.0, "the workers ran out of work");

@@ -14,7 +14,7 @@ use crate::{ended, is_unavailable};
 pub(crate) struct Ledger {
     /// Jobs that were answered with 202.
     pub(crate) accepted: Vec<JobId>,
-    /// Answers 503 with `Retry-After`.
+    /// Answers 503 with `Retry-After`, or 507.
     pub(crate) unavailable: usize,
     /// Requests without an answer.
     pub(crate) unanswered: usize,
@@ -66,6 +66,8 @@ fn submit(client: &Client, query: &str, ledger: &Mutex<Ledger>) {
     match answer {
         None => ledger.unanswered += 1,
         Some(answer) if is_unavailable(&answer) => ledger.unavailable += 1,
+        // The database's disk is full.
+        Some(answer) if answer.status == 507 => ledger.unavailable += 1,
         Some(answer) => match accepted {
             Some(job) => ledger.accepted.push(job),
             None => ledger

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::thread;
-use std::time::Duration;
 
 use steno_e2e::{Client, Service, Settings, Shared, fixture, within};
 use steno_testbed::{Pgbouncer, Postgres, S3, Setup, Shutdown};
@@ -132,8 +130,10 @@ fn a_limit_on_connections_delays_and_loses_nothing() {
     let ledger = under_load(&clients, "language=en", || {
         limit(2);
         shared.postgres.terminate_connections(&shared.database.name);
-        // Two connections are less than the processes want, for long enough that each wants one.
-        thread::sleep(Duration::from_secs(3));
+        within(SOON, "the server refuses a connection", || {
+            let refusal = "too many connections for database";
+            shared.postgres.has_logged(refusal).then_some(())
+        });
         limit(-1);
         clients.iter().for_each(works_again);
     });
@@ -156,7 +156,9 @@ fn a_full_disk_of_the_database_loses_nothing() {
 
     let ledger = under_load(&clients, "language=en", || {
         disk.fill();
-        thread::sleep(Duration::from_secs(2));
+        within(SOON, "the server finds its disk full", || {
+            postgres.has_logged("No space left on device").then_some(())
+        });
         disk.free();
         if !postgres.is_running() {
             postgres.start_again();

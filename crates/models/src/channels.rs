@@ -60,7 +60,7 @@ pub fn merge_channels(channels: Vec<Vec<Segment>>, names: &[String]) -> MergedCh
         merged.segments.extend(own);
     }
 
-    // Of segments that start together, that of the first channel comes first.
+    // Segments with the same start are ordered by channel.
     merged
         .segments
         .sort_by(|left, right| left.start.total_cmp(&right.start));

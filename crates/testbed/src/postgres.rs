@@ -319,6 +319,12 @@ impl Postgres {
         command
     }
 
+    /// Whether the server's log has a text.
+    pub fn has_logged(&self, text: &str) -> bool {
+        let log = fs::read_to_string(self.log_file());
+        log.is_ok_and(|log| log.contains(text))
+    }
+
     fn log_file(&self) -> PathBuf {
         self.folder.path().join("log")
     }

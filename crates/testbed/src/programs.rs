@@ -111,5 +111,6 @@ fn server_user() -> Option<User> {
             group: entry[3].parse().unwrap(),
         })
     };
-    Some(find("postgres").or_else(|| find("nobody")).unwrap())
+    let user = find("postgres").or_else(|| find("nobody"));
+    Some(user.expect("there is a user postgres or nobody"))
 }

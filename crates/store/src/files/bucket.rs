@@ -1,6 +1,6 @@
 //! Files of jobs in a bucket of S3-compatible storage.
 //!
-//! Keys are written once: a recording's has the random id of its job, a spool's that of the claim. Called through
+//! Each key is written once. The key of a recording has the random id of its job, the key of a spool has the id of its claim. Called through
 //! [`Files`](super::Files) by threads that may block. Requests run on a small runtime of their own.
 
 mod block_on;

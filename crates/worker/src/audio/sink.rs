@@ -149,7 +149,7 @@ impl<'a> Sink<'a> {
         Ok(())
     }
 
-    /// Samples from the region of one channel to that of the next while the length is not known. The file has a hole there.
+    /// Distance between the regions of two channels, in samples, while the length is not known. The unused part is a hole in the file.
     fn stride(&self) -> u64 {
         self.limit_samples + MILLISECOND
     }

@@ -91,7 +91,7 @@ impl Avx512 {
 #[derive(Clone, Copy)]
 pub(super) struct Strided {
     pub(super) values: *const u16,
-    /// From the start of a row to that of the next.
+    /// Distance between the starts of two neighbouring rows, in values.
     pub(super) stride: usize,
 }
 
