@@ -4,7 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::thread::{JoinHandle, available_parallelism};
+use std::thread::{self, JoinHandle, available_parallelism};
 use std::time::Duration;
 
 use actix_web::middleware::from_fn;
@@ -60,103 +60,120 @@ pub struct Server {
 /// Deletes what became due while no process ran, then listens. Returns before the first request is accepted.
 pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow::Result<Server> {
     let metrics = Metrics::new()?;
-    let quota = Quota {
-        jobs: config.key_max_jobs,
-        stored_bytes: config.key_max_bytes,
-    };
-    let limits = KeyLimits {
-        requests_per_second: config.key_requests_per_second,
-        quota,
-    };
-    let keys = ApiKeys::load(config.api_keys_file.clone(), limits);
+    let keys = ApiKeys::load(config.api_keys_file.clone(), key_limits(&config));
     let keys = Arc::new(keys.context(WrongSettings)?);
     let listener = listen(&config)?;
-    let upkeep = Upkeep::new(
-        Arc::clone(&store),
-        Arc::clone(&clock),
-        config.queue.sweep_interval,
-    );
+    let address = listener.local_addr()?;
 
-    // On a thread of its own: calls to a database server block, which panics on a thread of the runtime.
-    std::thread::scope(|scope| scope.spawn(|| janitor::sweep(&upkeep, &metrics)).join())
-        .map_err(|_| anyhow::anyhow!("the first sweep panicked"))?;
     let (stop, stopping) = watch::channel(false);
-    let jobs = Arc::new(JobWatch::default());
-    let connections = OpenConnections::new(config.send_timeout);
-    let pulse = Pulse::new();
-    let refusals = Arc::new(RefusalLog::default());
-    let threads = vec![
-        job_watch::start(Arc::clone(&store), Arc::clone(&jobs), stopping.clone())?,
-        janitor::start(
-            upkeep,
-            Arc::clone(&metrics),
-            Arc::clone(&refusals),
-            Arc::clone(&pulse),
-            stopping.clone(),
-        ),
-        // actix ends those whose next head has not begun; this is for the others.
-        connection::start_watch(
-            connections.clone(),
-            config.max_connections,
-            config.keep_alive.saturating_add(HEAD_TIMEOUT),
-            stopping.clone(),
-        ),
-    ];
-
-    janitor::start_storage_scan(Arc::clone(&store), Arc::clone(&clock), stopping.clone());
-
-    let (cors_origins, keep_alive, counter) = (
-        config.cors_origins.clone(),
-        config.keep_alive,
-        connections.clone(),
-    );
-
-    let has_keys = config.api_keys_file.is_some();
-    let has_docs = config.docs;
-    // Beyond what is served, so that there is room to say so.
-    let most_connections = config.max_connections + config.max_connections / 8 + 64;
-    let state = web::Data::new(ApiState {
-        config,
-        store,
-        watch: jobs,
+    let state = ApiState {
+        watch: Arc::new(JobWatch::default()),
         logs: JobLogs::default(),
         renders: Renders::default(),
         metrics,
-        connections,
+        connections: OpenConnections::new(config.send_timeout),
         keys: Arc::clone(&keys),
         key_calls: KeyCalls::default(),
-        refusals,
+        refusals: Arc::new(RefusalLog::default()),
         stopping,
+        config,
+        store,
         clock,
-    });
-
-    let address = listener.local_addr()?;
-    let threads_of_server = available_parallelism().map_or(2, NonZeroUsize::get);
-    let server = HttpServer::new(move || {
-        pulse.join();
-        App::new()
-            .app_data(state.clone())
-            .wrap(from_fn(middleware::around))
-            .wrap(cors::allow(cors_origins.clone(), has_keys))
-            .wrap(from_fn(cors::explain_refusals))
-            .configure(|app| routes::configure(app, has_docs))
-    })
-    .workers(threads_of_server)
-    .max_connections(most_connections.div_ceil(threads_of_server))
-    .on_connect(move |connection, data| counter.remember(connection, data))
-    .keep_alive(keep_alive)
-    .client_request_timeout(HEAD_TIMEOUT)
-    .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
-    .disable_signals()
-    .listen(listener)?;
+    };
+    let pulse = Pulse::new();
+    let threads = start_threads(&state, &pulse)?;
+    let http = serve(state, pulse, listener)?;
 
     Ok(Server {
-        http: server.run(),
+        http,
         address,
         keys,
         stop,
         threads,
     })
+}
+
+fn key_limits(config: &Config) -> KeyLimits {
+    KeyLimits {
+        requests_per_second: config.key_requests_per_second,
+        quota: Quota {
+            jobs: config.key_max_jobs,
+            stored_bytes: config.key_max_bytes,
+        },
+    }
+}
+
+/// Sweeps once, then starts the threads that work beside the calls.
+fn start_threads(state: &ApiState, pulse: &Arc<Pulse>) -> anyhow::Result<Vec<JoinHandle<()>>> {
+    let (store, clock, stopping) = (&state.store, &state.clock, &state.stopping);
+    let interval = state.config.queue.sweep_interval;
+    let upkeep = Upkeep::new(Arc::clone(store), Arc::clone(clock), interval);
+
+    // On a thread of its own: calls to a database server block, which panics on a thread of the runtime.
+    thread::scope(|scope| {
+        let sweep = scope.spawn(|| janitor::sweep(&upkeep, &state.metrics));
+        sweep.join()
+    })
+    .map_err(|_| anyhow::anyhow!("the first sweep panicked"))?;
+
+    janitor::start_storage_scan(Arc::clone(store), Arc::clone(clock), stopping.clone());
+    Ok(vec![
+        job_watch::start(
+            Arc::clone(store),
+            Arc::clone(&state.watch),
+            stopping.clone(),
+        )?,
+        janitor::start(
+            upkeep,
+            Arc::clone(&state.metrics),
+            Arc::clone(&state.refusals),
+            Arc::clone(pulse),
+            stopping.clone(),
+        ),
+        // actix ends those whose next head has not begun; this is for the others.
+        connection::start_watch(
+            state.connections.clone(),
+            state.config.max_connections,
+            state.config.keep_alive.saturating_add(HEAD_TIMEOUT),
+            stopping.clone(),
+        ),
+    ])
+}
+
+/// The HTTP server at `listener`, with a worker for each processor.
+fn serve(
+    state: ApiState,
+    pulse: Arc<Pulse>,
+    listener: TcpListener,
+) -> anyhow::Result<actix_web::dev::Server> {
+    let state = web::Data::new(state);
+    let config = &state.config;
+    let connections = state.connections.clone();
+    let workers = available_parallelism().map_or(2, NonZeroUsize::get);
+    // Beyond what is served, so that there is room to say so.
+    let most_connections = config.max_connections + config.max_connections / 8 + 64;
+
+    let for_workers = state.clone();
+    let server = HttpServer::new(move || {
+        pulse.join();
+        let config = &for_workers.config;
+        let has_keys = config.api_keys_file.is_some();
+        App::new()
+            .app_data(for_workers.clone())
+            .wrap(from_fn(middleware::around))
+            .wrap(cors::allow(config.cors_origins.clone(), has_keys))
+            .wrap(from_fn(cors::explain_refusals))
+            .configure(|app| routes::configure(app, config.docs))
+    })
+    .workers(workers)
+    .max_connections(most_connections.div_ceil(workers))
+    .on_connect(move |connection, data| connections.remember(connection, data))
+    .keep_alive(config.keep_alive)
+    .client_request_timeout(HEAD_TIMEOUT)
+    .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
+    .disable_signals()
+    .listen(listener)?;
+    Ok(server.run())
 }
 
 /// The socket that the service manager has passed, else one at the address of the settings.

@@ -86,21 +86,7 @@ pub(crate) async fn submit<D: Door>(
         // `Door::read` has refused a submission with neither.
         (None, None) => return Err(ApiError::stopping()),
     };
-    let (idempotency_key, shared) = match door.earlier() {
-        EarlierJob::None => (None, false),
-        EarlierJob::OfKey(key) => (Some(key), false),
-        EarlierJob::Shared => (None, true),
-    };
-    let job = NewJob {
-        audio,
-        options: options.clone(),
-        owner: owner.name().to_owned(),
-        idempotency_key,
-        shared,
-        quota: owner.quota(),
-        max_pending_jobs: state.config.max_pending_jobs,
-        request_id: RequestId::of(request),
-    };
+    let job = new_job(door.earlier(), audio, options.clone(), request, state);
     let accepted = admit(state, job).await?;
     // The commit that made the job has removed it.
     if let Some(reservation) = reservation.filter(|_| accepted.is_new) {
@@ -111,6 +97,31 @@ pub(crate) async fn submit<D: Door>(
         options,
         wanted,
     })
+}
+
+fn new_job(
+    earlier: EarlierJob,
+    audio: JobAudio,
+    options: TranscribeRequest,
+    request: &HttpRequest,
+    state: &ApiState,
+) -> NewJob {
+    let owner = Owner::of(request);
+    let (idempotency_key, shared) = match earlier {
+        EarlierJob::None => (None, false),
+        EarlierJob::OfKey(key) => (Some(key), false),
+        EarlierJob::Shared => (None, true),
+    };
+    NewJob {
+        audio,
+        options,
+        owner: owner.name().to_owned(),
+        idempotency_key,
+        shared,
+        quota: owner.quota(),
+        max_pending_jobs: state.config.max_pending_jobs,
+        request_id: RequestId::of(request),
+    }
 }
 
 /// Receives a body that may have a recording.

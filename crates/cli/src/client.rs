@@ -12,6 +12,7 @@ use steno_models::openai::ModelList;
 use steno_models::{Format, JobAccepted, JobId, JobList, JobStatus, Status, WebAddress};
 use ureq::http::Response;
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::typestate::WithBody;
 use ureq::{Agent, Body, Proxy, RequestBuilder, SendBody};
 use uuid::Uuid;
 
@@ -94,35 +95,19 @@ impl Client {
         let mut broke = None;
 
         loop {
-            let mut request = self
-                .authorized(self.agent.post(format!("{}/transcribe", self.base)))
-                .header("idempotency-key", &key);
-            for (name, value) in options {
-                request = request.query(*name, value);
-            }
-            let mut recording = open()?;
-            let mut request = request
-                .header("content-type", "application/octet-stream")
-                .header("content-length", length);
+            let mut request = self.upload_request(options, length, &key);
             if broke.is_some() {
                 // The server or a proxy may have refused the recording and closed the connection before it was sent. Asked
                 // like this, it answers first. Not at the first try: not all proxies answer it well (Caddy adds headers).
                 request = request.header("expect", "100-continue");
             }
+            let mut recording = open()?;
             let sent = request
                 .send(SendBody::from_reader(&mut recording))
                 .map_err(CallError::from);
             tries += 1;
-            let pause = match &sent {
-                Ok(response) => {
-                    let status = response.status().as_u16();
-                    let is_away = is_gateway_error(status) && self.answered.load(Ordering::Relaxed);
-                    retry_after(response)
-                        .filter(|_| status >= 429)
-                        .or(is_away.then_some(PAUSE))
-                }
-                Err(_) => Some(PAUSE).filter(|_| self.answered.load(Ordering::Relaxed)),
-            };
+
+            let pause = self.pause_before_retry(&sent);
             match (sent.and_then(read), pause) {
                 (Err(CallError::Unreachable(reason)), _)
                     if length >= LEAST_EXPECTED && broke.is_none() =>
@@ -142,6 +127,38 @@ impl Client {
                     return Ok(parse(&answer)?);
                 }
             }
+        }
+    }
+
+    fn upload_request(
+        &self,
+        options: &[(&str, String)],
+        length: u64,
+        idempotency_key: &str,
+    ) -> RequestBuilder<WithBody> {
+        let mut request = self
+            .authorized(self.agent.post(format!("{}/transcribe", self.base)))
+            .header("idempotency-key", idempotency_key)
+            .header("content-type", "application/octet-stream")
+            .header("content-length", length);
+        for (name, value) in options {
+            request = request.query(*name, value);
+        }
+        request
+    }
+
+    /// How long to wait before an upload is sent again. `None` if the answer is final.
+    fn pause_before_retry(&self, sent: &Result<Response<Body>, CallError>) -> Option<Duration> {
+        let was_there = self.answered.load(Ordering::Relaxed);
+        match sent {
+            Ok(response) => {
+                let status = response.status().as_u16();
+                let is_away = is_gateway_error(status) && was_there;
+                retry_after(response)
+                    .filter(|_| status >= 429)
+                    .or(is_away.then_some(PAUSE))
+            }
+            Err(_) => was_there.then_some(PAUSE),
         }
     }
 

@@ -193,55 +193,14 @@ impl Files<'_> {
         let cpu = CpuLimit::begin(limits.max_cpu);
         let longest_gap = limits.max_seconds as f64;
         let mut decoder = Decoder::open(input, attempt.access, attempt.choice, longest_gap, &cpu)?;
-        let mut block = Vec::new();
-        let mut decoded_bytes: u64 = 0;
-        let mut packets: u64 = 0;
-        let mut blocks: u64 = 0;
-        let mut damaged = Duration::ZERO;
-        let truncated = loop {
-            if control.should_stop() {
-                return Err(AudioError::Stopped);
-            }
-            if cpu.is_exceeded() {
-                return Err(too_costly());
-            }
-            if sink.has_enough() {
-                break false;
-            }
-
-            let step = decoder.next(&mut block)?;
-            let shape = match step {
-                Step::Nothing => {
-                    packets += 1;
-                    continue;
-                }
-                Step::End { truncated } => break truncated,
-                Step::Block(shape) | Step::Gap(shape) | Step::Lost(shape) => shape,
-            };
-            let frames = block.len() / shape.channels;
-            match step {
-                Step::Lost(_) => {
-                    damaged += Duration::from_secs_f64(frames as f64 / f64::from(shape.rate));
-                }
-                Step::Block(_) => blocks += 1,
-                _ => {}
-            }
-            decoded_bytes += size_of_val(block.as_slice()) as u64;
-            if decoded_bytes > limits.max_decoded_bytes {
-                return Err(AudioError::TooLong {
-                    limit_seconds: limits.max_seconds,
-                });
-            }
-            sink.push(shape, &block)?;
-            cpu.note_decoded(Duration::from_secs(sink.samples() / u64::from(SAMPLE_RATE)));
-        };
+        let seen = self.decode_into(&mut sink, &mut decoder, &cpu)?;
 
         let tracks = decoder.tracks();
         let peaks = sink.peaks();
-        let recording = sink.into_recording(truncated, damaged, control)?;
-        if blocks == 0 || recording.duration_ms == 0 {
+        let recording = sink.into_recording(seen.truncated, seen.damaged, control)?;
+        if seen.blocks == 0 || recording.duration_ms == 0 {
             // A container with packets and no sound is damaged; one without packets is empty.
-            return Err(match (truncated, packets) {
+            return Err(match (seen.truncated, seen.silent_packets) {
                 (false, 0) => AudioError::EmptyAudio,
                 _ => AudioError::CorruptAudio("no sound could be decoded".into()),
             });
@@ -252,4 +211,68 @@ impl Files<'_> {
             tracks,
         })
     }
+
+    /// Decodes until the recording ends or the sink has enough.
+    fn decode_into(
+        &self,
+        sink: &mut Sink<'_>,
+        decoder: &mut Decoder,
+        cpu: &CpuLimit,
+    ) -> Result<Seen, AudioError> {
+        let limits = self.limits;
+        let mut block = Vec::new();
+        let mut decoded_bytes: u64 = 0;
+        let mut seen = Seen::default();
+        while !sink.has_enough() {
+            if self.control.should_stop() {
+                return Err(AudioError::Stopped);
+            }
+            if cpu.is_exceeded() {
+                return Err(too_costly());
+            }
+
+            let step = decoder.next(&mut block)?;
+            let shape = match step {
+                Step::Nothing => {
+                    seen.silent_packets += 1;
+                    continue;
+                }
+                Step::End { truncated } => {
+                    seen.truncated = truncated;
+                    break;
+                }
+                Step::Block(shape) | Step::Gap(shape) | Step::Lost(shape) => shape,
+            };
+            let frames = block.len() / shape.channels;
+            match step {
+                Step::Lost(_) => {
+                    seen.damaged += Duration::from_secs_f64(frames as f64 / f64::from(shape.rate));
+                }
+                Step::Block(_) => seen.blocks += 1,
+                _ => {}
+            }
+            decoded_bytes += size_of_val(block.as_slice()) as u64;
+            if decoded_bytes > limits.max_decoded_bytes {
+                return Err(AudioError::TooLong {
+                    limit_seconds: limits.max_seconds,
+                });
+            }
+            sink.push(shape, &block)?;
+            cpu.note_decoded(Duration::from_secs(sink.samples() / u64::from(SAMPLE_RATE)));
+        }
+        Ok(seen)
+    }
+}
+
+/// What one pass of the decoder met.
+#[derive(Default)]
+struct Seen {
+    /// Packets without sound.
+    silent_packets: u64,
+    /// Blocks of sound.
+    blocks: u64,
+    /// Length of the sound that could not be decoded.
+    damaged: Duration,
+    /// The file ends before its recording does.
+    truncated: bool,
 }

@@ -56,23 +56,10 @@ pub(super) fn prepare(
     if claim.options.detect_only {
         planned.spans.clear();
     }
-    let outputs = match (planned.spans.as_slice(), &planned.language) {
-        ([], _) | (_, None) => Some(Vec::new()),
-        ([span], Some(language)) => {
-            let job = SpanJob {
-                options: &claim.options,
-                language,
-                alternatives: &planned.alternatives,
-                span,
-            };
-            let mut spool = open(spool.path())?;
-            Some(vec![transcribe_span(&mut spool, &job, context, session)?])
-        }
-        _ => {
-            spool.store(&mut should_stop)?;
-            None
-        }
-    };
+    let outputs = transcribe_short(claim, &planned, spool.path(), context, session)?;
+    if outputs.is_none() {
+        spool.store(&mut should_stop)?;
+    }
 
     let diarization = match &outputs {
         Some(spans) if claim.options.diarize && !spans.is_empty() => {
@@ -99,6 +86,31 @@ pub(super) fn prepare(
     } else {
         Done::new(output)
     })
+}
+
+/// Transcribes a recording of at most one span. `None` if it has more, which become tasks of their own.
+fn transcribe_short(
+    claim: &Claim,
+    planned: &Planned,
+    spool: &Path,
+    context: &TaskContext<'_>,
+    session: &mut dyn Session,
+) -> Result<Option<Vec<SpanOutput>>, TaskError> {
+    let (span, language) = match (planned.spans.as_slice(), &planned.language) {
+        ([], _) | (_, None) => return Ok(Some(Vec::new())),
+        ([span], Some(language)) => (span, language),
+        _ => return Ok(None),
+    };
+    let job = SpanJob {
+        options: &claim.options,
+        language,
+        alternatives: &planned.alternatives,
+        span,
+    };
+    let mut spool = open(spool)?;
+    Ok(Some(vec![transcribe_span(
+        &mut spool, &job, context, session,
+    )?]))
 }
 
 fn open(spool: &Path) -> Result<Spool, AudioError> {
