@@ -13,9 +13,10 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use steno_e2e::statistics::median;
 use steno_e2e::{Settings, fixture};
 
-use crate::report::{line, median, section};
+use crate::report::{line, section};
 
 fn main() {
     let is_full = std::env::args().any(|argument| argument == "full");

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use steno_e2e::statistics::percentile;
 use steno_e2e::{Client, Settings, eventually, fixture, repeated};
 use steno_models::{JobId, TranscribeRequest};
 use steno_store::{
@@ -13,7 +14,7 @@ use steno_store::{
     Submission, SystemClock, TaskKind, TaskOutput, WorkerRun,
 };
 
-use crate::report::{line, percentile};
+use crate::report::line;
 
 const BACKLOG: usize = 100_000;
 const CLIENTS: usize = 64;

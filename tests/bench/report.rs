@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use steno_e2e::statistics::median;
+
 /// Seconds that `work` takes.
 pub(crate) fn seconds(work: impl FnOnce()) -> f64 {
     let began = Instant::now();
@@ -20,15 +22,6 @@ pub(crate) fn medians<const N: usize>(runs: usize, work: [&mut dyn FnMut(); N]) 
         }
     }
     taken.map(median)
-}
-
-pub(crate) fn median(values: Vec<f64>) -> f64 {
-    percentile(values, 50)
-}
-
-pub(crate) fn percentile(mut values: Vec<f64>, percent: usize) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[(values.len() * percent / 100).min(values.len() - 1)]
 }
 
 pub(crate) fn section(title: &str) {

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
+use steno_e2e::statistics::median;
 use steno_e2e::{Service, Settings, eventually, fixture, repeated, word_error_rate};
 
 use crate::baseline::{Baseline, decode};
-use crate::report::{line, median, medians, seconds};
+use crate::report::{line, medians, seconds};
 
 const MIB: f64 = 1024.0 * 1024.0;
 

@@ -38,11 +38,6 @@ fn line(measure: &str, value: &str, target: &str) {
     println!("  {measure:<62} {value:>10}  {target}");
 }
 
-fn percentile(mut values: Vec<f64>, percent: usize) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[(values.len() * percent / 100).min(values.len() - 1)]
-}
-
 /// The servers of this benchmark, for which the superuser's statistics are read.
 fn statistics(shared: &Shared<'_>) -> postgres::Client {
     let mut client = shared.postgres.connect(&shared.database.name);

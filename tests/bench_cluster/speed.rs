@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use steno_e2e::statistics::percentile;
 use steno_e2e::{Client, Service, Settings, Shared, fixture, repeated};
 use steno_testbed::Host;
 
-use crate::{line, percentile};
+use crate::line;
 
 const CLIENTS: usize = 64;
 const STATUS_CLIENTS: usize = 16;

@@ -185,7 +185,7 @@ impl SmallDisk {
             .arg(disk.folder.path())
             .output();
         if !mounted.is_ok_and(|output| output.status.success()) {
-            eprintln!("skipped: file systems cannot be mounted here (needs root)");
+            steno_testbed::skip("file systems cannot be mounted here (needs root)");
             return None;
         }
         std::fs::create_dir(disk.data()).unwrap();

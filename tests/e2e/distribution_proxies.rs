@@ -1,12 +1,11 @@
 //! The proxies of the distribution with their configurations from docs/PROXIES.md.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use steno_e2e::{Service, Settings, eventually, fixture};
+use steno_e2e::{Service, Settings, eventually, fixture, free_port};
 use steno_models::Status;
 
 /// A proxy from the distribution. Stopped when dropped.
@@ -36,14 +35,6 @@ fn configuration(language: &str, service: &Service, port: u16) -> String {
     block
         .replace("127.0.0.1:8080", service.address())
         .replace("127.0.0.1:8000", &format!("127.0.0.1:{port}"))
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 /// A service behind a proxy. Without API keys, calls with a proxy's headers are refused unless

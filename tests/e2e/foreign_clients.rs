@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
-use steno_e2e::{Service, Settings, binary_path, fixture, foreign_client, node_program};
+use steno_e2e::{Service, Settings, binary_path, chromium, fixture, foreign_client, node_program};
 
 fn run(command: &mut Command) -> String {
     let output = command.env("NO_PROXY", "*").output().unwrap();
@@ -98,22 +98,15 @@ fn free_ports() -> [String; 2] {
     listeners.map(|listener| listener.local_addr().unwrap().port().to_string())
 }
 
-/// OpenAI's client in the Chromium that scripts/ensure-browser.sh finds or installs.
-fn browser() -> Option<(Command, String)> {
-    let client = node("browser.mjs")?;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/ensure-browser.sh");
-    let output = Command::new(script).output().unwrap();
-    if !output.status.success() {
-        eprintln!("skipped: {}", String::from_utf8_lossy(&output.stderr));
-        return None;
-    }
-    let path = String::from_utf8(output.stdout).unwrap();
-    Some((client, path.trim().to_owned()))
+/// OpenAI's client and the Chromium that it runs in.
+fn client_in_chromium() -> Option<(Command, String)> {
+    let chromium = chromium()?.into_os_string().into_string().unwrap();
+    Some((node("browser.mjs")?, chromium))
 }
 
 #[test]
 fn openai_s_client_in_chromium_works_from_an_invited_page_and_is_refused_from_others() {
-    let Some((client, chromium)) = browser() else {
+    let Some((client, chromium)) = client_in_chromium() else {
         return;
     };
     let [invited, other] = free_ports();
@@ -125,7 +118,7 @@ fn openai_s_client_in_chromium_works_from_an_invited_page_and_is_refused_from_ot
 
 #[test]
 fn openai_s_client_in_chromium_works_from_any_page_that_has_a_key() {
-    let Some((client, chromium)) = browser() else {
+    let Some((client, chromium)) = client_in_chromium() else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();

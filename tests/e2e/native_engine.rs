@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use steno_e2e::{Service, Settings, fixture, word_error_rate};
+use steno_e2e::{Service, Settings, fixture, skip, word_error_rate};
 use steno_worker::engine::NativeEngine;
 
 /// A service with the native engine, or `None` with a message where the processor has no fast path for it.
 fn service() -> Option<Service> {
     if let Err(reason) = NativeEngine::fast_path() {
-        println!("skipped: {reason}");
+        skip(&reason);
         return None;
     }
     Some(

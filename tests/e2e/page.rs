@@ -5,22 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use steno_e2e::{Service, Settings, fixture, foreign_client};
-
-/// The Chromium of this machine, or one that the script installs.
-fn browser() -> Option<PathBuf> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/ensure-browser.sh");
-    let output = Command::new(script).output().unwrap();
-    if !output.status.success() {
-        eprintln!(
-            "skipped: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-        return None;
-    }
-    let path = String::from_utf8(output.stdout).unwrap();
-    Some(PathBuf::from(path.trim()))
-}
+use steno_e2e::{Service, Settings, chromium, fixture, foreign_client};
 
 /// Where Node finds the scenarios beside their packages.
 fn program() -> Option<PathBuf> {
@@ -40,7 +25,7 @@ fn program() -> Option<PathBuf> {
 
 /// Runs a scenario against a service. It may ask to stop and start the service.
 fn check(service: &mut Service, scenario: &str, more: &Value) {
-    let (Some(browser), Some(program)) = (browser(), program()) else {
+    let (Some(browser), Some(program)) = (chromium(), program()) else {
         return;
     };
     let shots = program.with_file_name("shots").join(scenario);

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use steno_e2e::{Service, Settings, eventually, fixture};
+use steno_e2e::{Service, Settings, eventually, fixture, skip};
 use steno_models::openai::{DiarizedTranscription, StreamEvent};
 use steno_models::{JobResult, ProblemCode, Segment, SpeakerLabels, WarningCode};
 use steno_weights::Cache;
@@ -21,7 +21,7 @@ fn service() -> Option<Service> {
         .lines()
         .any(|line| line.starts_with("speakers ") && line.contains("installed"));
     if !is_installed {
-        println!("skipped: run `steno weights pull speakers` first");
+        skip("run `steno weights pull speakers` first");
     }
     is_installed.then_some(service)
 }
@@ -154,7 +154,7 @@ fn damaged_networks_cost_no_text() {
     let installed = Cache::from_env().unwrap();
     let record = installed.folder().join("speakers.json");
     if !record.exists() {
-        println!("skipped: run `steno weights pull speakers` first");
+        skip("run `steno weights pull speakers` first");
         return;
     }
     symlink(record, weights.path().join("speakers.json")).unwrap();

@@ -7,16 +7,18 @@ mod client;
 mod process;
 mod service;
 mod shared;
+pub mod statistics;
 mod words;
 
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Duration;
 
 pub use client::{Answer, Client, Event, Events, form};
 pub use process::{Process, binary_path, children_of, descendants_of, name_of};
 pub use service::{Service, Settings};
 pub use shared::Shared;
+pub use steno_testbed::{free_port, skip, within};
 pub use words::{same_words, word_error_rate};
 
 /// Time limit for a condition on a slow and busy machine.
@@ -48,7 +50,9 @@ pub fn foreign_client(name: &str) -> Option<PathBuf> {
         "npm"
     };
     if folder.join(registry).with_extension("unreachable").exists() {
-        eprintln!("skipped: {registry} could not be reached when {name} was to be installed");
+        skip(&format!(
+            "{registry} could not be reached when {name} was to be installed"
+        ));
         return None;
     }
 
@@ -72,19 +76,19 @@ pub fn node_program(name: &str) -> Option<PathBuf> {
     Some(program)
 }
 
+/// The Chromium that scripts/ensure-browser.sh finds or installs. `None`, with a message, if it can do neither.
+pub fn chromium() -> Option<PathBuf> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/ensure-browser.sh");
+    let output = Command::new(script).output().unwrap();
+    if !output.status.success() {
+        skip(String::from_utf8_lossy(&output.stderr).trim());
+        return None;
+    }
+    let path = String::from_utf8(output.stdout).unwrap();
+    Some(PathBuf::from(path.trim()))
+}
+
 /// Waits until `condition` returns a value, and fails the test after [`PATIENCE`].
 pub fn eventually<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
     within(PATIENCE, what, condition)
-}
-
-/// Waits until `condition` returns a value, and fails the test after `limit`.
-pub fn within<T>(limit: Duration, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(value) = condition() {
-            return value;
-        }
-        assert!(began.elapsed() < limit, "not within {limit:?}: {what}");
-        thread::sleep(Duration::from_millis(10));
-    }
 }

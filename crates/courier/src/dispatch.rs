@@ -87,7 +87,7 @@ impl Dispatch {
     async fn attempt(self: &Arc<Self>, delivery: ClaimedDelivery) {
         let outcome = self.send(&delivery).await;
         let now = self.clock.now();
-        let stored = stored_outcome(outcome, &delivery, now, jitter());
+        let stored = stored_outcome(outcome, &delivery, now, fastrand::f64());
         log(&delivery, &stored);
 
         let dispatch = Arc::clone(self);
@@ -230,9 +230,4 @@ fn log(delivery: &ClaimedDelivery, outcome: &DeliveryOutcome) {
 
 fn wall_time(now: Now) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(now.wall.ms().max(0) as u64)
-}
-
-/// A random number from 0 to 1; 0 where the system has none.
-fn jitter() -> f64 {
-    getrandom::u32().map_or(0.0, |random| f64::from(random) / f64::from(u32::MAX))
 }

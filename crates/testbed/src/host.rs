@@ -39,7 +39,7 @@ impl Host {
             .args(["netns", "add", &host.name])
             .output();
         if !added.is_ok_and(|output| output.status.success()) {
-            eprintln!("skipped: network namespaces are not allowed here (needs root and iproute2)");
+            crate::skip("network namespaces are not allowed here (needs root and iproute2)");
             return None;
         }
         host.connect();

@@ -12,11 +12,12 @@ mod pgbouncer;
 mod postgres;
 mod programs;
 mod s3;
+mod skip;
 mod tls;
+mod wait;
 
 use std::net::TcpListener;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use database::Database;
 pub use host::Host;
@@ -24,24 +25,14 @@ pub use moto::Moto;
 pub use pgbouncer::Pgbouncer;
 pub use postgres::{Postgres, Setup, Shutdown};
 pub use s3::S3;
+pub use skip::skip;
+pub use wait::{wait_until, within};
 
-/// Time limit for a server to start or stop on a slow and busy machine.
+/// Time limit for a server to start or stop, and for [`wait_until`], on a slow and busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A port that no program listens on. Another process may take it first, so callers retry.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let probe = TcpListener::bind("127.0.0.1:0").unwrap();
     probe.local_addr().unwrap().port()
-}
-
-/// Waits until `condition` is true, and fails the test after [`PATIENCE`].
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !condition() {
-        assert!(
-            began.elapsed() < PATIENCE,
-            "not within {PATIENCE:?}: {what}"
-        );
-        thread::sleep(Duration::from_millis(10));
-    }
 }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use crate::cleanup::Cleanup;
-use crate::{free_port, wait_until};
+use crate::{free_port, skip, wait_until};
 
 /// A running moto. It keeps its objects in memory.
 pub struct Moto {
@@ -24,7 +24,7 @@ impl Moto {
         let program = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
             .join("../../target/servers/moto/bin/moto_server");
         if !program.exists() {
-            eprintln!("skipped: moto is not installed; scripts/ensure-servers.sh installs it");
+            skip("moto is not installed; scripts/ensure-servers.sh installs it");
             return None;
         }
 

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::cleanup::Cleanup;
 use crate::postgres::{PASSWORD, USER};
-use crate::{Postgres, free_port, programs, wait_until};
+use crate::{Postgres, free_port, programs, skip, wait_until};
 
 /// A connection pooler for all databases of a server.
 pub struct Pgbouncer {
@@ -21,7 +21,7 @@ impl Pgbouncer {
     /// Starts pgbouncer with `pool_mode`, for example `transaction`. `None`, with a message, if it is not installed.
     pub fn start(server: &Postgres, pool_mode: &str) -> Option<Self> {
         let Some(program) = programs::find("pgbouncer") else {
-            eprintln!("skipped: pgbouncer is not installed (apt-get install pgbouncer)");
+            skip("pgbouncer is not installed (apt-get install pgbouncer)");
             return None;
         };
         let folder = tempfile::Builder::new()

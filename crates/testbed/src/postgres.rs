@@ -11,7 +11,7 @@ use postgres::{Client, NoTls};
 use tempfile::TempDir;
 
 use crate::cleanup::Cleanup;
-use crate::{Database, free_port, programs, tls};
+use crate::{Database, free_port, programs, skip, tls};
 
 /// The superuser of each test server.
 pub(crate) const ADMIN: &str = "admin";
@@ -84,7 +84,7 @@ impl Setup {
             options.contains("--with-openssl") || options.contains("--with-ssl=openssl")
         });
         if !can_do {
-            eprintln!("skipped: this PostgreSQL was built without TLS");
+            skip("this PostgreSQL was built without TLS");
             return None;
         }
 

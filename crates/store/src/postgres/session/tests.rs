@@ -1,11 +1,10 @@
 //! Sessions against a real server: messages, loss of the connection, seats, the proof of life, the clock.
 
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use steno_models::JobId;
-use steno_testbed::{Database, Postgres, Setup, Shutdown};
+use steno_testbed::{Database, Postgres, Setup, Shutdown, wait_until};
 use tokio_postgres::NoTls;
 
 use super::{Direct, Inbox, ProcessKey, Session};
@@ -50,14 +49,6 @@ fn register(database: &Database, session: &Session, run_id: &str) {
             &[&run_id, &key, &i64::MAX],
         )
         .unwrap();
-}
-
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !condition() {
-        assert!(began.elapsed() < PATIENCE, "not in time: {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// The next messages, of which there are that many.

@@ -10,7 +10,6 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_postgres::Notification;
-use uuid::Uuid;
 
 use super::connection::{Connect, ConnectError, Open};
 use super::state::State;
@@ -153,7 +152,7 @@ async fn reconnect(
         }
 
         // Pauses differ, so that not all processes reconnect at the same moment.
-        let pause = backoff.mul_f64(0.5 + jitter() / 2.0);
+        let pause = backoff.mul_f64(0.5 + fastrand::f64() / 2.0);
         backoff = (backoff * 2).min(MAX_BACKOFF);
         let until = Instant::now() + pause;
         loop {
@@ -167,11 +166,6 @@ async fn reconnect(
             }
         }
     }
-}
-
-/// A number from 0 to 1.
-fn jitter() -> f64 {
-    f64::from(Uuid::new_v4().as_fields().0) / f64::from(u32::MAX)
 }
 
 /// Serves until the connection is lost or the session closed.
