@@ -1,8 +1,8 @@
 //! The one path of every submission: refuse early, receive, read the options, store, submit.
 //!
-//! Called by the handlers of `/transcribe`, `/v1` and `/asr`. What differs between them is a [`Door`]: which body it
-//! takes, how it reads options, and which earlier job may answer. To accept recordings in another way, write a `Door`; to
-//! add an option, see `steno_models::OPTIONS`: every door reads it from there.
+//! Called by the handlers of `/transcribe`, `/v1` and `/asr`. What differs between them is a [`Endpoint`]: which body it
+//! takes, how it reads options, and which earlier job may answer. To accept recordings in another way, implement `Endpoint`; to
+//! add an option, see `steno_models::OPTIONS`: every endpoint reads it from there.
 
 use actix_web::{HttpRequest, web};
 use steno_models::{ProblemCode, TranscribeRequest, WebAddress};
@@ -14,8 +14,8 @@ use crate::problem::{ApiError, RETRY_FULL_S};
 use crate::state::ApiState;
 use crate::upload::{self, Body, Expected, Form, Upload};
 
-/// How one api takes recordings.
-pub(crate) trait Door {
+/// An endpoint that accepts recordings.
+pub(crate) trait Endpoint {
     /// What the client wants of its answer, besides the options of the job.
     type Wanted;
 
@@ -46,18 +46,18 @@ pub(crate) struct Submitted<W> {
 }
 
 /// Takes a submission from the head of its request to a durable job.
-pub(crate) async fn submit<D: Door>(
-    door: &D,
+pub(crate) async fn submit<D: Endpoint>(
+    endpoint: &D,
     request: &HttpRequest,
     payload: web::Payload,
     state: &ApiState,
 ) -> Result<Submitted<D::Wanted>, ApiError> {
     // 1. Refuse what can be refused before the body is read.
     let owner = Owner::of(request);
-    let expected = door.expected();
+    let expected = endpoint.expected();
     let body = upload::body_of(request, &expected, state.config.max_upload_bytes)?;
-    door.check(&Form::default()).await?;
-    let may_repeat = check_room(state, &owner, door.earlier()).await?;
+    endpoint.check(&Form::default()).await?;
+    let may_repeat = check_room(state, &owner, endpoint.earlier()).await?;
 
     // 2. Receive the recording into a file, or its address.
     let (form, upload) = if body == Body::Json {
@@ -69,24 +69,24 @@ pub(crate) async fn submit<D: Door>(
             let announced = upload::announced_bytes(request);
             upload.count_against(owner.clone(), announced).await?;
         }
-        let form = receive(door, request, payload, body, &mut upload).await?;
+        let form = receive(endpoint, request, payload, body, &mut upload).await?;
         (form, Some(upload))
     };
 
     // 3. Read the options.
-    let (options, wanted) = door.read(&form).await?;
+    let (options, wanted) = endpoint.read(&form).await?;
 
     // 4. Make the recording durable, then the job.
-    let (audio, reservation) = match (door.address(&form), upload) {
+    let (audio, reservation) = match (endpoint.address(&form), upload) {
         (None, Some(upload)) => {
             let (stored, reservation) = upload.finish().await?;
             (JobAudio::Stored(stored), Some(reservation))
         }
         (Some(url), _) => (JobAudio::at_url(fetch_task(state, &owner, url)), None),
-        // `Door::read` has refused a submission with neither.
+        // `Endpoint::read` has refused a submission with neither.
         (None, None) => return Err(ApiError::stopping()),
     };
-    let job = new_job(door.earlier(), audio, options.clone(), request, state);
+    let job = new_job(endpoint.earlier(), audio, options.clone(), request, state);
     let accepted = admit(state, job).await?;
     // The commit that made the job has removed it.
     if let Some(reservation) = reservation.filter(|_| accepted.is_new) {
@@ -125,8 +125,8 @@ fn new_job(
 }
 
 /// Receives a body that may have a recording.
-async fn receive<D: Door>(
-    door: &D,
+async fn receive<D: Endpoint>(
+    endpoint: &D,
     request: &HttpRequest,
     payload: web::Payload,
     body: Body,
@@ -135,11 +135,11 @@ async fn receive<D: Door>(
     if body == Body::Raw {
         // No field can follow, so options that depend on each other are also checked before the
         // recording arrives.
-        door.read(&Form::of_recording(1)).await?;
+        endpoint.read(&Form::of_recording(1)).await?;
         return upload::receive_raw(request, payload, upload).await;
     }
 
-    let check = async |fields: &Form| door.check(fields).await;
+    let check = async |fields: &Form| endpoint.check(fields).await;
     upload::receive_multipart(request, payload, upload, check).await
 }
 

@@ -43,7 +43,7 @@ pub(crate) enum Body {
     Json,
 }
 
-/// What a door takes.
+/// What an endpoint takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Expected {
     /// Names of the form field that is the recording.

@@ -98,7 +98,7 @@ impl Store {
             );
         }
 
-        let (liveness, signals, clock) = ties(&data, &database, &settings)?;
+        let (liveness, signals, clock) = coordination(&data, &database, &settings)?;
         Ok(Self {
             liveness,
             signals,
@@ -252,7 +252,7 @@ impl Store {
 
 /// How the processes of a queue cooperate: how they detect that one is gone, how they wake each
 /// other, and whose clock they use.
-fn ties(
+fn coordination(
     data: &DataDir,
     database: &Database,
     settings: &StoreSettings,

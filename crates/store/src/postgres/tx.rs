@@ -51,7 +51,7 @@ impl PostgresTx {
     ) -> Result<usize, StoreError> {
         let connection = &mut *self.connection.borrow_mut();
         let prepared = connection.prepare(statement)?;
-        let bound = bound(&prepared.names, parameters)?;
+        let bound = bind(&prepared.names, parameters)?;
         let changed = connection
             .client
             .execute(&prepared.statement, &references(&bound))?;
@@ -93,7 +93,7 @@ impl PostgresTx {
     ) -> Result<Vec<postgres::Row>, StoreError> {
         let connection = &mut *self.connection.borrow_mut();
         let prepared = connection.prepare(statement)?;
-        let bound = bound(&prepared.names, parameters)?;
+        let bound = bind(&prepared.names, parameters)?;
         let rows = connection
             .client
             .query(&prepared.statement, &references(&bound))?;
@@ -110,7 +110,7 @@ impl Drop for PostgresTx {
 }
 
 /// The parameters in the order of their numbers.
-fn bound<'a>(names: &[&str], parameters: Parameters<'a>) -> Result<Vec<Bound<'a>>, PostgresError> {
+fn bind<'a>(names: &[&str], parameters: Parameters<'a>) -> Result<Vec<Bound<'a>>, PostgresError> {
     if let Some((unknown, _)) = parameters.iter().find(|(name, _)| !names.contains(name)) {
         return Err(PostgresError::UnknownParameter((*unknown).to_owned()));
     }

@@ -52,7 +52,7 @@ impl Liveness {
     }
 
     /// What a run is registered with and ends with: its boot, or the lock of its process.
-    pub(super) fn bound(&self) -> &str {
+    pub(super) fn boot_or_lock(&self) -> &str {
         match self {
             Self::Local { boot_id, .. } => boot_id,
             Self::Session { key, .. } => key,

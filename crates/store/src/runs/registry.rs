@@ -60,7 +60,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let new = NewRun {
             run_id: run.id(),
-            boot_id: self.liveness.bound(),
+            boot_id: self.liveness.boot_or_lock(),
             lease_until: self.lease_end(now),
             slots: settings.slots,
             model: &settings.model,

@@ -19,7 +19,7 @@ impl<'a> SqliteTx<'a> {
         sql: &str,
         parameters: Parameters<'_>,
     ) -> Result<usize, StoreError> {
-        Ok(self.bound(sql, parameters)?.raw_execute()?)
+        Ok(self.bind(sql, parameters)?.raw_execute()?)
     }
 
     pub(crate) fn first<T>(
@@ -28,7 +28,7 @@ impl<'a> SqliteTx<'a> {
         parameters: Parameters<'_>,
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let mut statement = self.bound(sql, parameters)?;
+        let mut statement = self.bind(sql, parameters)?;
         let mut rows = statement.raw_query();
         rows.next()?
             .map(|row| read(&Row::Sqlite(SqliteRow(row))))
@@ -41,7 +41,7 @@ impl<'a> SqliteTx<'a> {
         parameters: Parameters<'_>,
         mut read: impl FnMut(&Row<'_>) -> Result<Option<T>, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        let mut statement = self.bound(sql, parameters)?;
+        let mut statement = self.bind(sql, parameters)?;
         let mut rows = statement.raw_query();
         let mut values = Vec::new();
         while let Some(row) = rows.next()? {
@@ -71,7 +71,7 @@ impl<'a> SqliteTx<'a> {
     }
 
     /// The statement with its parameters.
-    fn bound(
+    fn bind(
         &self,
         sql: &str,
         parameters: Parameters<'_>,

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 use steno_models::{Problem, TombstoneReason, language_name};
 
-use super::request::AsrDoor;
+use super::request::AsrEndpoint;
 use crate::auth::Owner;
 use crate::extract::QueryPairs;
 use crate::openapi::{AsrForm, DetectQuery, Detection};
@@ -43,8 +43,11 @@ pub(crate) async fn detect_language(
     payload: web::Payload,
     state: web::Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
-    let door = AsrDoor::of(&query)?.for_detection();
-    let job_id = submit(&door, &request, payload, &state).await?.job.job_id;
+    let endpoint = AsrEndpoint::of(&query)?.for_detection();
+    let job_id = submit(&endpoint, &request, payload, &state)
+        .await?
+        .job
+        .job_id;
 
     let outcome = wait_for_result(&state, &request, job_id).await;
     // The client gets the language alone: it has no use for the job.

@@ -5,7 +5,7 @@ use steno_store::EarlierJob;
 
 use crate::extract::QueryPairs;
 use crate::problem::ApiError;
-use crate::submission::Door;
+use crate::submission::Endpoint;
 use crate::upload::{Expected, Form};
 
 /// Bytes of 30 seconds of bare samples: what a language is detected from.
@@ -22,14 +22,14 @@ pub(super) enum Output {
 
 /// Takes a form with the recording in `audio_file`; options in the query. Other names in the query have no effect.
 #[derive(Debug)]
-pub(super) struct AsrDoor {
+pub(super) struct AsrEndpoint {
     options: TranscribeRequest,
     output: Output,
     is_bare: bool,
     detects_only: bool,
 }
 
-impl AsrDoor {
+impl AsrEndpoint {
     /// Reads the query.
     pub(super) fn of(query: &QueryPairs) -> Result<Self, ApiError> {
         let mut options = OptionFields::default();
@@ -85,7 +85,7 @@ impl AsrDoor {
     }
 }
 
-impl Door for AsrDoor {
+impl Endpoint for AsrEndpoint {
     type Wanted = Output;
 
     fn expected(&self) -> Expected {
@@ -141,9 +141,9 @@ mod tests {
 
     use super::*;
 
-    fn check(query: &str) -> Option<AsrDoor> {
+    fn check(query: &str) -> Option<AsrEndpoint> {
         let request = TestRequest::with_uri(&format!("/asr?{query}")).to_http_request();
-        AsrDoor::of(&QueryPairs::of(&request).unwrap()).ok()
+        AsrEndpoint::of(&QueryPairs::of(&request).unwrap()).ok()
     }
 
     #[test]

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use steno_models::Problem;
 
 use super::answer::answer;
-use super::request::AsrDoor;
+use super::request::AsrEndpoint;
 use crate::extract::QueryPairs;
 use crate::openapi::{AsrForm, AsrQuery};
 use crate::problem::ApiError;
@@ -45,8 +45,8 @@ pub(crate) async fn transcribe(
     payload: web::Payload,
     state: web::Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
-    let door = AsrDoor::of(&query)?;
-    let submitted = submit(&door, &request, payload, &state).await?;
+    let endpoint = AsrEndpoint::of(&query)?;
+    let submitted = submit(&endpoint, &request, payload, &state).await?;
     let job_id = submitted.job.job_id;
 
     let result = wait_for_result(&state, &request, job_id).await?;

@@ -10,7 +10,7 @@ use crate::forwarded::Forwarded;
 use crate::openapi::{RecordingForm, SubmissionByUrl, SubmitQuery};
 use crate::problem::ApiError;
 use crate::state::ApiState;
-use crate::submission::{Door, submit};
+use crate::submission::{Endpoint, submit};
 use crate::upload::{Expected, FieldValue, Form};
 
 /// Longest idempotency key.
@@ -64,12 +64,12 @@ pub(crate) async fn submit_job(
     payload: web::Payload,
     state: web::Data<ApiState>,
 ) -> Result<HttpResponse, ApiError> {
-    let door = Native {
+    let endpoint = Native {
         idempotency_key: idempotency_key(&request)?,
         query,
         state: &state,
     };
-    let job = submit(&door, &request, payload, &state).await?.job;
+    let job = submit(&endpoint, &request, payload, &state).await?.job;
 
     let prefix = Forwarded::of(&request, &state.config.trusted_proxies).prefix();
     let location = format!("{prefix}/transcribe/{}", job.job_id);
@@ -92,7 +92,7 @@ struct Native<'a> {
     idempotency_key: Option<String>,
 }
 
-impl Door for Native<'_> {
+impl Endpoint for Native<'_> {
     type Wanted = ();
 
     fn expected(&self) -> Expected {

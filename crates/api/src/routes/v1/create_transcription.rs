@@ -16,7 +16,7 @@ use crate::openapi::{StreamMessage, TranscriptionAnswer, TranscriptionForm};
 use crate::problem::ApiError;
 use crate::retrieval::Delivery;
 use crate::state::ApiState;
-use crate::submission::{Door, Submitted, submit};
+use crate::submission::{Endpoint, Submitted, submit};
 use crate::upload::{Expected, Form};
 use crate::wait::wait_for_result;
 
@@ -79,11 +79,11 @@ async fn create(
     state: web::Data<ApiState>,
     task: Task,
 ) -> Result<HttpResponse, ApiError> {
-    let door = OpenAi {
+    let endpoint = OpenAi {
         state: &state,
         task,
     };
-    let submitted = submit(&door, request, payload, &state).await?;
+    let submitted = submit(&endpoint, request, payload, &state).await?;
     let job_id = submitted.job.job_id;
 
     let content = match submitted.wanted {
@@ -108,7 +108,7 @@ struct OpenAi<'a> {
     task: Task,
 }
 
-impl Door for OpenAi<'_> {
+impl Endpoint for OpenAi<'_> {
     type Wanted = ResponseFormat;
 
     fn expected(&self) -> Expected {
