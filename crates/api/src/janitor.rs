@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use steno_runner::Upkeep;
 use steno_store::{Clock, Store, StoreError};
@@ -14,10 +14,10 @@ use crate::pulse::Pulse;
 use crate::refusal_log::RefusalLog;
 use crate::state::report;
 
-/// Pause between two ticks of the upkeep, and between two signs of life.
-const TICK: Duration = Duration::from_secs(1);
-/// Ticks between two returns of free memory to the system.
-const MEMORY_TICKS: u32 = 10;
+/// Pause between two scans of the storage that are not due.
+const SCAN_PAUSE: Duration = Duration::from_secs(1);
+/// Pause between two returns of free memory to the system.
+const MEMORY_PAUSE: Duration = Duration::from_secs(10);
 /// An event loop that has not turned for this long hangs.
 const HANG: Duration = Duration::from_secs(15);
 
@@ -30,10 +30,11 @@ pub(crate) fn start(
     stopping: watch::Receiver<bool>,
 ) -> thread::JoinHandle<()> {
     thread::spawn(move || {
-        let mut ticks = 0_u32;
+        let mut given_back_at = Instant::now();
         while !*stopping.borrow() {
-            ticks = ticks.wrapping_add(1);
-            if ticks.is_multiple_of(MEMORY_TICKS) {
+            let ticked_at = Instant::now();
+            if given_back_at.elapsed() >= MEMORY_PAUSE {
+                given_back_at = ticked_at;
                 memory::give_back();
             }
             if let Some(failed_steps) = ended_if_fatal(upkeep.tick(None)).flatten() {
@@ -42,7 +43,7 @@ pub(crate) fn start(
                 refusals.report();
             }
             feed_watchdog(&pulse);
-            thread::sleep(TICK);
+            thread::sleep(upkeep.time_to_tick(ticked_at));
         }
     })
 }
@@ -61,7 +62,7 @@ pub(crate) fn start_storage_scan(
                 Ok(orphans) => tracing::info!(orphans, "deleted objects that no job names"),
                 Err(error) => report(&error, "cannot look for objects that no job names"),
             }
-            thread::sleep(TICK);
+            thread::sleep(SCAN_PAUSE);
         }
     });
 }

@@ -16,9 +16,6 @@ use crate::{Ended, TaskRunner, Upkeep, flow};
 
 mod drain;
 
-/// Pause between two checks of everything that no message announces.
-const TICK: Duration = Duration::from_secs(1);
-
 /// Longest time in which no slot polls for tasks that are due by time.
 const IDLE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -111,7 +108,10 @@ impl Supervisor {
     pub fn run(mut self, stop: &AtomicBool) -> Result<Ended, StoreError> {
         let mut ticked_at = Instant::now();
         while !stop.load(Ordering::SeqCst) {
-            match self.listener.receive(time_to_tick(ticked_at.elapsed())) {
+            // A message must not delay the tick: dead workers are looked for in it, and their tasks have to be claimed again within
+            // two seconds.
+            let limit = self.upkeep.time_to_tick(ticked_at);
+            match self.listener.receive(limit.max(Duration::from_millis(1))) {
                 Some(WakeMessage::Work) => self.shared.wakeup.wake_all(),
                 Some(WakeMessage::Cancel(claim)) => {
                     for slot in &self.slots {
@@ -124,7 +124,7 @@ impl Supervisor {
                 }
                 Some(WakeMessage::Changed(_)) | None => {}
             }
-            if ticked_at.elapsed() < TICK {
+            if !self.upkeep.time_to_tick(ticked_at).is_zero() {
                 continue;
             }
             ticked_at = Instant::now();
@@ -252,24 +252,4 @@ fn start_slot(shared: &Arc<Shared>) -> Slot {
         })
     });
     Slot { control, thread }
-}
-
-/// How long to wait for a message until the next tick is due. A message must not delay the tick: dead workers are looked for in
-/// it, and their tasks have to be claimed again within two seconds.
-fn time_to_tick(elapsed: Duration) -> Duration {
-    TICK.saturating_sub(elapsed).max(Duration::from_millis(1))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_do_not_delay_the_tick() {
-        for elapsed_ms in [0, 1, 500, 999] {
-            let elapsed = Duration::from_millis(elapsed_ms);
-            assert_eq!(elapsed + time_to_tick(elapsed), TICK);
-        }
-        assert_eq!(time_to_tick(3 * TICK), Duration::from_millis(1));
-    }
 }

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 use steno_store::{Clock, Store, StoreError, Sweep};
 
+/// Pause between two ticks.
+const TICK: Duration = Duration::from_secs(1);
+
 /// In a process that is not on watch: the pause between two searches for dead processes, and the
 /// factor of the pause between two sweeps.
 const RECLAIM_PAUSE_OFF_WATCH: Duration = Duration::from_secs(10);
@@ -35,7 +38,13 @@ impl Upkeep {
         }
     }
 
-    /// Does what is due. Call it about once a second. `own_run` is the caller's run, if it has one.
+    /// Time until the next tick, for a caller whose last one was at `ticked_at`: a second, or less if a process is missed and it will
+    /// be known sooner whether it is dead.
+    pub fn time_to_tick(&self, ticked_at: Instant) -> Duration {
+        next_tick(ticked_at, self.store.next_reclaim_at()).saturating_duration_since(Instant::now())
+    }
+
+    /// Does what is due. Call it after [`Upkeep::time_to_tick`]. `own_run` is the caller's run, if it has one.
     ///
     /// A step that fails is logged and does not keep the others from being done. Only an error after
     /// which the process has to end is returned. Returns how many steps of a sweep failed, if one
@@ -47,7 +56,11 @@ impl Upkeep {
             "cannot follow the clock",
         )?;
         let is_on_watch = self.store.is_on_watch();
-        if is_on_watch || self.reclaimed_at.elapsed() >= RECLAIM_PAUSE_OFF_WATCH {
+        let is_process_missed = self.store.next_reclaim_at().is_some();
+        if is_on_watch
+            || is_process_missed
+            || self.reclaimed_at.elapsed() >= RECLAIM_PAUSE_OFF_WATCH
+        {
             self.reclaimed_at = Instant::now();
             passed(self.reclaim(own_run), "cannot look for dead workers")?;
         }
@@ -98,5 +111,29 @@ pub(crate) fn passed(outcome: Result<(), StoreError>, what: &str) -> Result<(), 
             Ok(())
         }
         outcome => outcome,
+    }
+}
+
+/// When the tick after that of `ticked_at` is due. A time for a search that has passed without one is ignored: that tick could not
+/// reach the database.
+fn next_tick(ticked_at: Instant, reclaim_at: Option<Instant>) -> Instant {
+    let tick_at = ticked_at + TICK;
+    reclaim_at
+        .filter(|at| *at > ticked_at)
+        .map_or(tick_at, |at| at.min(tick_at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tick_comes_sooner_for_a_search_that_is_due_and_never_later() {
+        let ticked_at = Instant::now();
+        let after = |ms| ticked_at + Duration::from_millis(ms);
+        assert_eq!(next_tick(ticked_at, None), ticked_at + TICK);
+        assert_eq!(next_tick(ticked_at, Some(after(700))), after(700));
+        assert_eq!(next_tick(ticked_at, Some(after(3000))), ticked_at + TICK);
+        assert_eq!(next_tick(ticked_at, Some(ticked_at)), ticked_at + TICK);
     }
 }

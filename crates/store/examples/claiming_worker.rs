@@ -1,4 +1,5 @@
-//! A worker process without an engine, which tests kill, stop and cut off: claims one task and keeps it by heartbeats.
+//! A worker process without an engine, which tests kill, stop and cut off: claims one task and keeps it by heartbeats. It also has
+//! reserved an upload for the owner `uploader`, as an api does.
 //!
 //! Arguments: the data folder, the address of the database, and the lease in milliseconds. Prints
 //! `claimed` when it has a task, and `lost` when other processes have declared its run dead, and
@@ -9,7 +10,8 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use steno_store::{Place, RunSettings, Store, StoreError, StoreSettings, TaskKind};
+use steno_models::JobId;
+use steno_store::{Place, Quota, RunSettings, Store, StoreError, StoreSettings, TaskKind};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -28,6 +30,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let clock = store.clock();
     let run = store.begin_run()?;
     store.register_run(clock.now(), &run, &RunSettings::default())?;
+
+    let quota = Quota {
+        jobs: Some(1),
+        ..Quota::default()
+    };
+    store
+        .reserve_upload("uploader", quota, JobId::random(), 1)?
+        .into_result()
+        .map_err(|_| "the upload is beyond the quota")?;
 
     while store
         .claim_task(clock.now(), &run, &TaskKind::ALL)?

@@ -117,10 +117,11 @@ impl Store {
         if quota.is_unlimited() {
             return Ok(QuotaCheck::Within);
         }
+        let process = self.liveness.boot_or_lock();
         self.write_in_free_space(|tx, _| {
             let check = quota.check(tx.usage(owner, Some(upload))?, bytes);
             if check == QuotaCheck::Within {
-                tx.reserve_upload(upload, owner, bytes)?;
+                tx.reserve_upload(upload, owner, bytes, process)?;
             }
             Ok(check)
         })
@@ -134,11 +135,26 @@ impl Store {
         Ok(())
     }
 
-    /// Removes reservations whose upload no process is writing. Part of the sweep.
+    /// Removes reservations whose upload no process receives. Part of the sweep.
     pub(crate) fn release_abandoned_uploads(&self) -> Result<(), StoreError> {
-        for upload in self.read(|tx| tx.list_uploads())? {
-            if !self.files.is_being_written(upload)? {
-                self.release_upload(upload)?;
+        let uploads = self.read(|tx| tx.list_uploads())?;
+        let (here, elsewhere): (Vec<_>, Vec<_>) = uploads
+            .into_iter()
+            .partition(|upload| self.liveness.is_here(&upload.process));
+
+        for upload in here {
+            if !self.files.is_being_written(upload.id)? {
+                self.release_upload(upload.id)?;
+            }
+        }
+
+        let processes = elsewhere.iter().map(|upload| upload.process.clone());
+        let gone = self
+            .liveness
+            .gone_uploaders(processes.collect(), &self.settings);
+        for upload in elsewhere {
+            if gone.contains(&upload.process) {
+                self.release_upload(upload.id)?;
             }
         }
         Ok(())

@@ -7,15 +7,25 @@ use sha2::{Digest, Sha256};
 
 use super::address::DatabaseAddress;
 use super::connection::Connection;
-use super::{LOCKS, MIGRATION_LOCK};
+use super::{LOCKS, MIGRATION_LOCK, WRITE_LOCK};
 use crate::StoreError;
 use crate::tx::statement::text;
 
+/// Names a file of `migrations/postgres`.
+macro_rules! migration {
+    ($name:literal) => {
+        (
+            $name,
+            include_str!(concat!("../../../../migrations/postgres/", $name, ".sql")),
+        )
+    };
+}
+
 /// Every migration in order, by name; the schema version is how many were applied.
-pub(super) const MIGRATIONS: [(&str, &str); 1] = [(
-    "0001_initial",
-    include_str!("../../../../migrations/postgres/0001_initial.sql"),
-)];
+pub(super) const MIGRATIONS: [(&str, &str); 2] = [
+    migration!("0001_initial"),
+    migration!("0002_upload_process"),
+];
 
 /// Applies what is missing.
 pub(super) fn migrate(
@@ -35,6 +45,14 @@ pub(super) fn migrate(
             found: recorded.len() as i64,
             known: MIGRATIONS.len() as i64,
         });
+    }
+
+    if recorded.len() < MIGRATIONS.len() {
+        // Transactions of running programs must not wait for this one with locks that it needs.
+        tx.execute(
+            "SELECT pg_advisory_xact_lock($1, $2)",
+            &[&LOCKS, &WRITE_LOCK],
+        )?;
     }
 
     for (number, (name, sql)) in (1_i64..).zip(MIGRATIONS) {

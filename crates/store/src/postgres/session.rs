@@ -26,8 +26,8 @@ pub(crate) use self::connection::{Connect, ConnectError, Direct};
 use self::state::State;
 pub(crate) use self::state::{Inbox, ProcessKey};
 use self::thread::Command;
-pub(crate) use self::thread::Suspects;
 use crate::Clock;
+use crate::runs::absence::{Absent, Suspects};
 use crate::signal::message::{Audience, WakeMessage};
 
 /// A process's direct connection to the database.
@@ -149,6 +149,15 @@ impl Session {
     pub(crate) fn suspects(&self, now_ms: i64) -> Option<Suspects> {
         let (reply, answer) = mpsc::sync_channel(1);
         self.ask(Command::Suspects { now_ms, reply }, &answer)
+    }
+
+    /// Those of the processes that have no connection. `None` without a connection of this one.
+    pub(crate) fn absent_processes(&self, processes: Vec<String>) -> Option<Absent> {
+        if processes.is_empty() {
+            return Some(Absent::default());
+        }
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.ask(Command::AbsentProcesses { processes, reply }, &answer)
     }
 
     /// How long the present connection has been open, if it replaced one that was lost.

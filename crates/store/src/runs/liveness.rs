@@ -1,18 +1,17 @@
 //! [`Liveness`]: how processes detect that another one is gone without waiting for its lease.
 
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use super::lock::{self, RunLock};
+use super::absence::{Absences, Absent, Look};
+use super::lock::{RunLock, is_free};
 use super::run::Proof;
 use crate::postgres::session::Session;
 use crate::tx::Registered;
 use crate::{DataDir, Now, Store, StoreError, StoreSettings, clock};
 
-/// Time in which a live process that lost every connection reconnects.
-const RECONNECT_GRACE: Duration = Duration::from_millis(700);
-/// The same after a restart of the server, when all processes come at a time.
+/// Time in which live processes reconnect after a restart of the server, when all come at a time.
 const RESTART_GRACE: Duration = Duration::from_secs(3);
 
 /// Covers the patience with an expired lease (3 s) and two pauses of a second between checks.
@@ -33,7 +32,19 @@ pub(crate) enum Liveness {
         session: Arc<Session>,
         /// The number of this process's lock.
         key: String,
+        /// Runs without a connection.
+        absent_runs: Mutex<Absences>,
+        /// Processes without a connection whose uploads are counted.
+        absent_uploaders: Mutex<Absences>,
     },
+}
+
+/// What is known about the registered runs before their rows are read.
+pub(super) enum Suspicion {
+    /// The lock of each has to be tried.
+    Unknown,
+    /// The processes of these are gone. Others may have a lease that is over.
+    Gone(HashSet<String>),
 }
 
 impl Liveness {
@@ -48,11 +59,13 @@ impl Liveness {
         Self::Session {
             key: session.key().number().to_string(),
             session,
+            absent_runs: Mutex::default(),
+            absent_uploaders: Mutex::default(),
         }
     }
 
     /// What a run is registered with and ends with: its boot, or the lock of its process.
-    pub(super) fn boot_or_lock(&self) -> &str {
+    pub(crate) fn boot_or_lock(&self) -> &str {
         match self {
             Self::Local { boot_id, .. } => boot_id,
             Self::Session { key, .. } => key,
@@ -108,32 +121,68 @@ impl Liveness {
         }
     }
 
-    /// Whether any run may be dead. This cheap check runs each second.
-    pub(super) fn is_any_suspect(&self, now: Now) -> bool {
+    /// Looks for runs that may be dead. `None` if there is none. This cheap check runs each second.
+    pub(super) fn suspect(&self, now: Now, settings: &StoreSettings) -> Option<Suspicion> {
         match self {
-            Self::Local { .. } => true,
-            Self::Session { session, .. } => session
-                .suspects(now.boot_ms)
-                .is_some_and(|suspects| !suspects.is_empty()),
+            Self::Local { .. } => Some(Suspicion::Unknown),
+            Self::Session {
+                session,
+                absent_runs,
+                ..
+            } => {
+                let generation = session.generation();
+                let suspects = session.suspects(now.boot_ms)?;
+                let has_overdue = suspects.has_overdue;
+                let gone = note(session, absent_runs, generation, suspects.absent, settings);
+                let is_any = has_overdue || !gone.is_empty();
+                is_any.then_some(Suspicion::Gone(gone))
+            }
         }
     }
 
-    /// The runs whose processes are known to be gone. May wait a moment to be sure.
+    /// The runs whose processes are known to be gone.
     pub(super) fn gone_runs(
         &self,
-        now: Now,
+        suspicion: Suspicion,
         registered: &[Registered],
-        settings: &StoreSettings,
     ) -> HashSet<String> {
-        match self {
-            Self::Local { data, boot_id } => registered
+        match (self, suspicion) {
+            (_, Suspicion::Gone(gone)) => gone,
+            (Self::Local { data, boot_id }, Suspicion::Unknown) => registered
                 .iter()
                 .filter(|run| run.boot_id != *boot_id || is_unlocked(data, &run.run_id))
                 .map(|run| run.run_id.clone())
                 .collect(),
-            Self::Session { session, .. } => {
-                let restart_grace = RESTART_GRACE.min(settings.heartbeat_interval());
-                disconnected_for_long(session, now, restart_grace).unwrap_or_default()
+            (Self::Session { .. }, Suspicion::Unknown) => HashSet::new(),
+        }
+    }
+
+    /// Whether the locks of a process's files can be tried here: it is this process, or all are on this machine.
+    pub(crate) fn is_here(&self, process: &str) -> bool {
+        match self {
+            Self::Local { .. } => true,
+            Self::Session { key, .. } => key == process,
+        }
+    }
+
+    /// Which of these processes on other machines are gone. A process is only known to be gone at the second call.
+    pub(crate) fn gone_uploaders(
+        &self,
+        processes: Vec<String>,
+        settings: &StoreSettings,
+    ) -> HashSet<String> {
+        match self {
+            Self::Local { .. } => HashSet::new(),
+            Self::Session {
+                session,
+                absent_uploaders,
+                ..
+            } => {
+                let generation = session.generation();
+                session
+                    .absent_processes(processes)
+                    .map(|absent| note(session, absent_uploaders, generation, absent, settings))
+                    .unwrap_or_default()
             }
         }
     }
@@ -148,11 +197,19 @@ impl Store {
             Liveness::Session { session, .. } => session.is_on_watch(),
         }
     }
+
+    /// When [`Store::reclaim_tasks`] has to look again to know whether a process that it missed is gone. `None` if it misses none.
+    pub fn next_reclaim_at(&self) -> Option<Instant> {
+        match &self.liveness {
+            Liveness::Local { .. } => None,
+            Liveness::Session { absent_runs, .. } => lock(absent_runs).next_look_at(),
+        }
+    }
 }
 
 /// Where a lock cannot be checked, the lease decides.
 fn is_unlocked(data: &DataDir, run_id: &str) -> bool {
-    lock::is_free(data, run_id).unwrap_or_else(|error| {
+    is_free(data, run_id).unwrap_or_else(|error| {
         tracing::warn!(
             error = &error as &dyn std::error::Error,
             "cannot check whether a worker is alive; its lease decides"
@@ -161,26 +218,26 @@ fn is_unlocked(data: &DataDir, run_id: &str) -> bool {
     })
 }
 
-/// The runs that have no connection in two checks, with time in between to reconnect. `None` if
-/// this process lost its own connection meanwhile, because others may then have lost theirs too.
-fn disconnected_for_long(
+/// Notes who is absent over a connection of that generation. Returns those that are gone.
+fn note(
     session: &Session,
-    now: Now,
-    restart_grace: Duration,
-) -> Option<HashSet<String>> {
-    let generation = session.generation();
-    let first = session.suspects(now.boot_ms)?;
-    if first.disconnected.is_empty() {
-        return None;
-    }
-
+    absences: &Mutex<Absences>,
+    generation: u64,
+    absent: Absent,
+    settings: &StoreSettings,
+) -> HashSet<String> {
     let since_restart = session
         .since_reconnection()
-        .map_or(first.server_up, |since| since.min(first.server_up));
-    let grace = RECONNECT_GRACE.max(restart_grace.saturating_sub(since_restart));
-    std::thread::sleep(grace);
+        .map_or(absent.server_up, |since| since.min(absent.server_up));
+    let look = Look {
+        at: Instant::now(),
+        generation,
+        since_restart,
+        absent: absent.names,
+    };
+    lock(absences).note(look, RESTART_GRACE.min(settings.heartbeat_interval()))
+}
 
-    let second = session.suspects(now.boot_ms)?;
-    let is_same_connection = session.generation() == generation;
-    is_same_connection.then(|| &first.disconnected & &second.disconnected)
+fn lock(absences: &Mutex<Absences>) -> MutexGuard<'_, Absences> {
+    absences.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -48,13 +48,13 @@ impl Store {
     /// returns their tasks. `own_run` is the caller's, which is alive by definition.
     pub fn reclaim_tasks(&self, now: Now, own_run: Option<&str>) -> Result<Reclaimed, StoreError> {
         let mut reclaimed = Reclaimed::default();
-        if !self.liveness.is_any_suspect(now) {
+        let Some(suspicion) = self.liveness.suspect(now, &self.settings) else {
             return Ok(reclaimed);
-        }
+        };
 
         let mut registered = self.read(|tx| tx.registered_runs())?;
         registered.retain(|run| own_run != Some(&run.run_id));
-        let gone = self.liveness.gone_runs(now, &registered, &self.settings);
+        let gone = self.liveness.gone_runs(suspicion, &registered);
 
         let mut expired = HashMap::new();
         for run in &registered {

@@ -1,1 +1,1 @@
-SELECT id FROM uploads
+SELECT id, process FROM uploads

@@ -30,7 +30,7 @@ macro_rules! migration {
 }
 
 /// Every migration in order; the schema version (`user_version`) is how many were applied.
-const MIGRATIONS: [Migration; 11] = [
+const MIGRATIONS: [Migration; 12] = [
     migration!("0001_initial"),
     migration!("0002_stretches"),
     migration!("0003_clients"),
@@ -42,6 +42,7 @@ const MIGRATIONS: [Migration; 11] = [
     migration!("0009_model"),
     migration!("0010_deliveries"),
     migration!("0011_fetch"),
+    migration!("0012_upload_process"),
 ];
 
 /// The migration that was changed after its release.

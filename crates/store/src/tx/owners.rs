@@ -4,7 +4,7 @@ use steno_models::JobId;
 
 use crate::StoreError;
 use crate::jobs::quota::Usage;
-use crate::tx::{Tx, parameters, sql};
+use crate::tx::{ReservedUpload, Tx, parameters, sql};
 
 impl Tx<'_> {
     pub(crate) fn charge_owner(&self, owner: &str, cost_ms: i64) -> Result<(), StoreError> {
@@ -40,11 +40,13 @@ impl Tx<'_> {
         upload: JobId,
         owner: &str,
         bytes: u64,
+        process: &str,
     ) -> Result<(), StoreError> {
         let parameters = parameters! {
             ":id": upload.as_bytes(),
             ":owner": owner,
             ":bytes": i64::try_from(bytes).unwrap_or(i64::MAX),
+            ":process": process,
         };
         self.execute(sql!("reserve_upload", by_backend), parameters)
             .map(drop)
@@ -54,9 +56,12 @@ impl Tx<'_> {
         self.exists(sql!("any_upload"), parameters! {":id": upload.as_bytes()})
     }
 
-    pub(crate) fn list_uploads(&self) -> Result<Vec<JobId>, StoreError> {
+    pub(crate) fn list_uploads(&self) -> Result<Vec<ReservedUpload>, StoreError> {
         self.all(sql!("list_uploads"), &[], |row| {
-            Ok(JobId::from_bytes(row.get(0)?))
+            Ok(ReservedUpload {
+                id: JobId::from_bytes(row.get(0)?),
+                process: row.get(1)?,
+            })
         })
     }
 

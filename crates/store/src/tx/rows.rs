@@ -212,6 +212,13 @@ pub(crate) struct Registered {
     pub(crate) lease_until: i64,
 }
 
+/// An upload in progress that counts against a quota.
+pub(crate) struct ReservedUpload {
+    pub(crate) id: JobId,
+    /// The process that receives it.
+    pub(crate) process: String,
+}
+
 /// A column that holds one of a type's words.
 pub(super) fn word<T: DeserializeOwned>(
     row: &Row<'_>,

@@ -175,10 +175,7 @@ fn the_webhook_of_a_dead_courier_is_claimed_by_another_and_its_late_answer_is_dr
     let lost = fixture.due(&dead).remove(0);
     drop(dead);
     let courier = fixture.courier();
-    fixture
-        .store
-        .reclaim_tasks(fixture.now(), Some(courier.id()))
-        .unwrap();
+    fixture.reclaim();
 
     let again = fixture.due(&courier).remove(0);
     assert_eq!(again.webhook_id, lost.webhook_id);

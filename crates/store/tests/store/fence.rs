@@ -26,9 +26,9 @@ fn lost_claim(f: &Fixture, is_span: bool) -> (Claim, WorkerRun, Claim) {
     let lost = f.claim(&frozen);
 
     f.clock.advance_ms(40_000);
-    f.store.reclaim_tasks(f.now(), None).unwrap();
+    f.reclaim();
     f.clock.advance_ms(40_000);
-    f.store.reclaim_tasks(f.now(), None).unwrap();
+    f.reclaim();
     let other = f.worker();
     let held = f.claim(&other);
     assert_ne!(lost.id, held.id);

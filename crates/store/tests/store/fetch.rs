@@ -94,7 +94,7 @@ fn the_downloads_of_a_dead_courier_do_not_wait_for_each_other() {
     let claims = [f.claim(&dead), f.claim(&dead)];
     assert_ne!(claims[0].job_id, claims[1].job_id);
     drop(dead);
-    f.store.reclaim_tasks(f.now(), None).unwrap();
+    f.reclaim();
 
     let run = f.worker();
     let again = [f.claim(&run), f.claim(&run)];

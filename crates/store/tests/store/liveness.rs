@@ -12,7 +12,7 @@ fn tasks_of_a_dead_worker_go_back_without_waiting_for_its_lease() {
     f.claim(&dead);
     // The kernel drops the lock when a process dies; so does the drop.
     drop(dead);
-    let reclaimed = f.store.reclaim_tasks(f.now(), None).unwrap();
+    let reclaimed = f.reclaim();
     assert_eq!(
         reclaimed,
         Reclaimed {
@@ -36,10 +36,7 @@ fn tasks_of_a_live_worker_stay() {
     f.clock.advance_ms(29_000);
     f.store.heartbeat(f.now(), &live).unwrap();
     f.clock.advance_ms(29_000);
-    assert_eq!(
-        f.store.reclaim_tasks(f.now(), None).unwrap(),
-        Reclaimed::default()
-    );
+    assert_eq!(f.reclaim(), Reclaimed::default());
     assert_eq!(f.store.standing_claims(&live).unwrap().len(), 1);
 }
 
@@ -50,15 +47,9 @@ fn a_wall_clock_jump_ends_no_lease() {
     let live = f.worker();
     f.claim(&live);
     f.clock.jump_wall_ms(3_600_000);
-    assert_eq!(
-        f.store.reclaim_tasks(f.now(), None).unwrap(),
-        Reclaimed::default()
-    );
+    assert_eq!(f.reclaim(), Reclaimed::default());
     f.clock.jump_wall_ms(-7_200_000);
-    assert_eq!(
-        f.store.reclaim_tasks(f.now(), None).unwrap(),
-        Reclaimed::default()
-    );
+    assert_eq!(f.reclaim(), Reclaimed::default());
 }
 
 #[test]
@@ -69,12 +60,12 @@ fn a_result_after_the_lease_is_dropped() {
     let late = f.claim(&stopped);
     f.clock.advance_ms(31_000);
     assert_eq!(
-        f.store.reclaim_tasks(f.now(), None).unwrap().tasks,
+        f.reclaim().tasks,
         0,
         "it may have been kept from its heartbeat"
     );
     f.clock.advance_ms(10_000);
-    assert_eq!(f.store.reclaim_tasks(f.now(), None).unwrap().tasks, 1);
+    assert_eq!(f.reclaim().tasks, 1);
     let other = f.worker();
     assert!(f.complete(&f.claim(&other), "in time"));
     assert!(!f.complete(&late, "too late"));
@@ -93,22 +84,13 @@ fn a_worker_that_was_kept_from_its_heartbeat_keeps_its_tasks() {
     f.claim(&live);
     // Like a machine that slept, or a database locked by another process.
     f.clock.advance_ms(3_600_000);
-    assert_eq!(
-        f.store.reclaim_tasks(f.now(), None).unwrap(),
-        Reclaimed::default()
-    );
+    assert_eq!(f.reclaim(), Reclaimed::default());
     f.store.heartbeat(f.now(), &live).unwrap();
     f.clock.advance_ms(20_000);
-    assert_eq!(
-        f.store.reclaim_tasks(f.now(), None).unwrap(),
-        Reclaimed::default()
-    );
+    assert_eq!(f.reclaim(), Reclaimed::default());
     // A second time it has the same patience.
     f.clock.advance_ms(20_000);
-    assert_eq!(
-        f.store.reclaim_tasks(f.now(), None).unwrap(),
-        Reclaimed::default()
-    );
+    assert_eq!(f.reclaim(), Reclaimed::default());
     assert_eq!(f.store.standing_claims(&live).unwrap().len(), 1);
 }
 
@@ -120,7 +102,7 @@ fn a_recording_on_which_three_workers_died_fails() {
         let run = f.worker();
         f.claim(&run);
         drop(run);
-        let reclaimed = f.store.reclaim_tasks(f.now(), None).unwrap();
+        let reclaimed = f.reclaim();
         assert_eq!(
             (reclaimed.tasks, reclaimed.failed_jobs),
             if crash < 3 { (1, 0) } else { (0, 1) }
@@ -164,13 +146,13 @@ fn a_task_on_which_a_worker_died_is_done_alone_and_its_neighbours_never_fail_for
     f.claim(&first);
     f.claim(&first);
     drop(first);
-    f.store.reclaim_tasks(f.now(), None).unwrap();
+    f.reclaim();
     for death in 2..=3 {
         let run = f.worker();
         assert_eq!(f.claim(&run).job_id, poison);
         assert!(f.try_claim(&run).is_none(), "nothing is begun beside it");
         drop(run);
-        let reclaimed = f.store.reclaim_tasks(f.now(), None).unwrap();
+        let reclaimed = f.reclaim();
         assert_eq!(reclaimed.failed_jobs, u32::from(death == 3));
     }
     assert_eq!(

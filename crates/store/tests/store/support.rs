@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use steno_models::{JobId, JobStatus, Segment, TranscribeRequest};
 use steno_store::{
     Claim, Clock, DataDir, Failure, Finished, JobFilter, JobLookup, ManualClock, NewJob, Now,
-    PlannedSpan, Prepared, Quota, RunSettings, Settled, SpanOutput, Store, StoreSettings,
-    Submission, TaskInput, TaskKind, TaskOutput, WorkerRun,
+    PlannedSpan, Prepared, Quota, Reclaimed, RunSettings, Settled, SpanOutput, Store,
+    StoreSettings, Submission, TaskInput, TaskKind, TaskOutput, WorkerRun,
 };
 
 use crate::database::{Connection, TestDatabase};
@@ -52,6 +53,16 @@ impl Fixture {
 
     pub(crate) fn now(&self) -> Now {
         self.clock.now()
+    }
+
+    /// Looks for dead processes until it is known of each whether it is dead. On PostgreSQL that takes two looks.
+    pub(crate) fn reclaim(&self) -> Reclaimed {
+        let mut reclaimed = self.store.reclaim_tasks(self.now(), None).unwrap();
+        while let Some(at) = self.store.next_reclaim_at() {
+            thread::sleep(at.saturating_duration_since(Instant::now()));
+            reclaimed += self.store.reclaim_tasks(self.now(), None).unwrap();
+        }
+        reclaimed
     }
 
     pub(crate) fn submit(&self) -> JobId {

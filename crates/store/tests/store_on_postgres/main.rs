@@ -26,6 +26,7 @@ mod processes;
 mod queue;
 #[path = "../store/releases.rs"]
 mod releases;
+mod schemas;
 mod server;
 #[path = "../store/support.rs"]
 mod support;

@@ -122,17 +122,6 @@ fn a_certificate_that_is_not_trusted_is_refused() {
 }
 
 #[test]
-fn the_schema_of_a_newer_release_is_refused() {
-    let f = Fixture::new();
-    f.connect()
-        .run("INSERT INTO migrations (number, name, sha256, applied_by) SELECT 99, 'later', sha256, '9' FROM migrations");
-    let place = f.database.place(f.root.path());
-    let error = Store::open(place, settings()).err().unwrap();
-    assert!(matches!(error, StoreError::SchemaTooNew { .. }), "{error}");
-    assert!(error.needs_operator());
-}
-
-#[test]
 fn a_deadlock_is_resolved_by_doing_the_transaction_again() {
     let f = Fixture::new();
     let job = f.submit();

@@ -13,7 +13,7 @@ use tokio_postgres::{AsyncMessage, Client, Config, Connection, Notification, Soc
 
 use super::outbox::channel;
 use super::state::State;
-use super::thread::Suspects;
+use crate::runs::absence::{Absent, Suspects};
 
 /// Seats on the watch: as many processes look for dead ones each second, so that one of them may die.
 const SEATS: [i64; 2] = [0x0073_7465_6e6f_0001, 0x0073_7465_6e6f_0002];
@@ -255,15 +255,33 @@ impl Open {
 
         let mut suspects = Suspects::default();
         for row in rows {
-            let (run_id, is_disconnected): (String, bool) = (row.try_get(0)?, row.try_get(1)?);
-            let up_ms: i64 = row.try_get(2)?;
-            suspects.server_up = Duration::from_millis(up_ms.max(0) as u64);
+            let is_disconnected: bool = row.try_get(1)?;
             if is_disconnected {
-                suspects.disconnected.insert(run_id);
+                suspects.absent.add(row.try_get(0)?, row.try_get(2)?);
             } else {
                 suspects.has_overdue = true;
             }
         }
         Ok(suspects)
+    }
+
+    /// Those of the processes that have no connection.
+    pub(super) async fn absent_processes(
+        &self,
+        processes: &[String],
+    ) -> Result<Absent, tokio_postgres::Error> {
+        let rows = self
+            .client
+            .query_typed(
+                session_sql!("absent_processes"),
+                &[(&processes, Type::TEXT_ARRAY)],
+            )
+            .await?;
+
+        let mut absent = Absent::default();
+        for row in rows {
+            absent.add(row.try_get(0)?, row.try_get(1)?);
+        }
+        Ok(absent)
     }
 }

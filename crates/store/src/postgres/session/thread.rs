@@ -1,7 +1,6 @@
 //! The thread of a session: connects, handles commands and notifications until the connection is
 //! lost, then reconnects.
 
-use std::collections::HashSet;
 use std::error::Error;
 use std::future::Future;
 use std::sync::mpsc::SyncSender;
@@ -13,6 +12,7 @@ use tokio_postgres::Notification;
 
 use super::connection::{Connect, ConnectError, Open};
 use super::state::State;
+use crate::runs::absence::{Absent, Suspects};
 use crate::signal::message::WakeMessage;
 
 /// Pause between two polls: reads the clock, checks the connection, and lets callers check for
@@ -49,25 +49,12 @@ pub(super) enum Command {
         now_ms: i64,
         reply: SyncSender<Suspects>,
     },
+    AbsentProcesses {
+        processes: Vec<String>,
+        reply: SyncSender<Absent>,
+    },
     /// Send what waits, and end.
     Close,
-}
-
-/// The runs that may be dead.
-#[derive(Debug, Default)]
-pub(crate) struct Suspects {
-    /// Those whose processes have no connection.
-    pub(crate) disconnected: HashSet<String>,
-    /// Whether there are others whose lease is over.
-    pub(crate) has_overdue: bool,
-    /// How long the server has been up, if there are any.
-    pub(crate) server_up: Duration,
-}
-
-impl Suspects {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.disconnected.is_empty() && !self.has_overdue
-    }
 }
 
 /// How serving a connection ended.
@@ -237,6 +224,10 @@ async fn execute(open: &Open, state: &State, command: Command) -> Option<()> {
         Command::Suspects { now_ms, reply } => {
             let suspects = within_limit(open.suspects(now_ms)).await?;
             let _ = reply.send(suspects);
+        }
+        Command::AbsentProcesses { processes, reply } => {
+            let absent = within_limit(open.absent_processes(&processes)).await?;
+            let _ = reply.send(absent);
         }
         Command::Listen { reply } => {
             within_limit(open.listen(state)).await?;
