@@ -1,6 +1,6 @@
 """faster-whisper and whisper's own text normaliser, for the benchmark. One JSON line in, one out.
 
-{"files": [...], "batch": 8, "vad": true}    transcribes, answers {"words": n}
+{"files": [...], "batch": 8, "beam": 1, "vad": true}    transcribes, answers {"words": n}
 {"manifest": path}                           answers the English files of a manifest that have a reference
 {"manifest": path, "texts": [...]}           answers {"errors": n, "words": n} over them
 """
@@ -47,9 +47,13 @@ def main():
         words = 0
         for file in question["files"]:
             if question["batch"]:
-                segments, _ = batched.transcribe(file, batch_size=question["batch"], beam_size=1, language="en")
+                segments, _ = batched.transcribe(
+                    file, batch_size=question["batch"], beam_size=question["beam"], language="en"
+                )
             else:
-                segments, _ = model.transcribe(file, beam_size=1, language="en", vad_filter=question["vad"])
+                segments, _ = model.transcribe(
+                    file, beam_size=question["beam"], language="en", vad_filter=question["vad"]
+                )
             words += sum(len(segment.text.split()) for segment in segments)
         return {"words": words}
 

@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::thread;
+use std::thread::{self, available_parallelism};
 
 use serde_json::{Value, json};
 use steno_e2e::{Service, Settings};
@@ -53,9 +53,20 @@ impl Peer {
         serde_json::from_str(&line).ok()
     }
 
-    fn transcribe(&mut self, files: &[PathBuf], batch: usize, speech_detection: bool) {
-        self.ask(&json!({"files": files, "batch": batch, "vad": speech_detection}));
+    fn transcribe(&mut self, files: &[PathBuf], how: How) {
+        let How { batch, beam, vad } = how;
+        self.ask(&json!({"files": files, "batch": batch, "beam": beam, "vad": vad}));
     }
+}
+
+/// How faster-whisper transcribes.
+#[derive(Clone, Copy)]
+struct How {
+    /// Windows at a time; 0 is one after the other.
+    batch: usize,
+    beam: usize,
+    /// Whether it leaves out what is no speech; its batches always do.
+    vad: bool,
 }
 
 impl Drop for Peer {
@@ -65,20 +76,25 @@ impl Drop for Peer {
     }
 }
 
-fn service() -> Service {
-    Settings::with_workers(1).set("STENO_SLOTS", "2").start()
+/// A service with the default slots of an engine: four a core, or one.
+fn service(engine: &str) -> Service {
+    let cores = available_parallelism().map_or(1, usize::from);
+    let slots = if engine == "native" { 4 * cores } else { cores };
+    Settings::with_workers(1)
+        .set("STENO_ENGINE", engine)
+        .set("STENO_SLOTS", &slots.to_string())
+        .start()
 }
 
 /// Sends all files at once, like many clients. Texts are in the order of the files.
-fn transcribe(service: &Service, files: &[PathBuf]) -> Vec<String> {
+fn transcribe(service: &Service, files: &[PathBuf], options: &str) -> Vec<String> {
     thread::scope(|scope| {
         let started: Vec<_> = files
             .iter()
             .map(|file| {
                 scope.spawn(|| {
-                    service
-                        .client
-                        .wait_for_text(service.client.submit(file, "language=en"))
+                    let job = service.client.submit(file, options);
+                    service.client.wait_for_text(job)
                 })
             })
             .collect();
@@ -89,48 +105,91 @@ fn transcribe(service: &Service, files: &[PathBuf]) -> Vec<String> {
     })
 }
 
-/// Wall times against faster-whisper with int8 weights and two threads.
+/// A comparison: what it is called, the recordings, the beams of both, and what the peer does.
+struct Comparison<'a> {
+    what: &'a str,
+    files: &'a [PathBuf],
+    beam: usize,
+    against: &'a str,
+    how: How,
+    target: &'a str,
+}
+
+/// Wall times of both engines against faster-whisper with int8 weights and two threads. `RECORDING` names a recording in
+/// English to use as the long one.
 pub(crate) fn faster_whisper(runs: usize) {
     let Some(peer) = Peer::start() else { return };
     let peer = std::cell::RefCell::new(peer);
     let folder = tempfile::tempdir().unwrap();
     let (long, clips, sparse) = material(folder.path());
-    let (long, sparse) = ([long], [sparse]);
-    let service = service();
-    let compare = |measure: &str, files: &[PathBuf], batch: usize, vad: bool, target: &str| {
-        let [own, other] = medians(
+    let given = std::env::var_os("RECORDING").filter(|given| !given.is_empty());
+    let (long, sparse) = ([given.map_or(long, PathBuf::from)], [sparse]);
+    let (native, whisper_cpp) = (service("native"), service("whisper-cpp"));
+    let how = |batch, beam, vad| How { batch, beam, vad };
+
+    let comparisons = [
+        Comparison {
+            what: "long recording",
+            files: &long,
+            beam: 1,
+            against: "batched (8)",
+            how: how(8, 1, true),
+            target: "<= 0.5",
+        },
+        Comparison {
+            what: "long recording, beam 5",
+            files: &long,
+            beam: 5,
+            against: "batched (8), beam 5",
+            how: how(8, 5, true),
+            target: "<= 0.5",
+        },
+        Comparison {
+            what: "long recording",
+            files: &long,
+            beam: 1,
+            against: "plain",
+            how: how(0, 1, false),
+            target: "",
+        },
+        Comparison {
+            what: "ten clips of 4-15 s",
+            files: &clips,
+            beam: 1,
+            against: "plain",
+            how: how(0, 1, false),
+            target: "<= 0.2",
+        },
+        Comparison {
+            what: "234 s, 89 % silent",
+            files: &sparse,
+            beam: 1,
+            against: "with VAD",
+            how: how(0, 1, true),
+            target: "<= 1.0",
+        },
+    ];
+    for comparison in &comparisons {
+        let Comparison { files, beam, .. } = *comparison;
+        let options = format!("language=en&beam_size={beam}");
+        let [own, other, theirs] = medians(
             runs,
-            [&mut || drop(transcribe(&service, files)), &mut || {
-                peer.borrow_mut().transcribe(files, batch, vad);
-            }],
+            [
+                &mut || drop(transcribe(&native, files, &options)),
+                &mut || drop(transcribe(&whisper_cpp, files, &options)),
+                &mut || peer.borrow_mut().transcribe(files, comparison.how),
+            ],
         );
-        line(measure, &format!("{:.2}", own / other), target);
-    };
+        comparison.report("native", own / theirs, comparison.target);
+        comparison.report("whisper.cpp", other / theirs, "");
+    }
+}
 
-    compare(
-        "460 s, 2 slots / faster-whisper int8 batched (8)",
-        &long,
-        8,
-        true,
-        "<= 0.8",
-    );
-
-    compare("460 s, 2 slots / faster-whisper int8", &long, 0, false, "");
-    compare(
-        "ten clips of 4-15 s, 2 slots / faster-whisper int8",
-        &clips,
-        0,
-        false,
-        "<= 0.5",
-    );
-
-    compare(
-        "234 s, 89 % silent, 2 slots / faster-whisper int8 with VAD",
-        &sparse,
-        0,
-        true,
-        "<= 1.0",
-    );
+impl Comparison<'_> {
+    fn report(&self, engine: &str, ratio: f64, target: &str) {
+        let measure = format!("{}: {engine} / faster-whisper {}", self.what, self.against);
+        line(&measure, &format!("{ratio:.2}"), target);
+    }
 }
 
 /// Word error rates over a folder with `manifest.tsv` (columns file, language or lang, reference), by whisper's normaliser.
@@ -146,8 +205,8 @@ pub(crate) fn accuracy(folder: &Path) {
         .map(|file| folder.join(file.as_str().unwrap()))
         .collect();
 
-    let service = service();
-    let own = transcribe(&service, &files);
+    let service = service("native");
+    let own = transcribe(&service, &files, "language=en");
     let alone: Vec<String> = files
         .iter()
         .map(|file| Baseline::load(file).transcribe(2))

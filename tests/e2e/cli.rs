@@ -267,6 +267,7 @@ fn doctor_finds_nothing_wrong_where_nothing_is() {
     for subject in [
         "programs",
         "processor",
+        "engine",
         "weights",
         "data",
         "server",

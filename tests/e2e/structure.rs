@@ -96,6 +96,7 @@ fn dependencies_point_one_way() {
     assert_eq!(
         own("steno-cli"),
         [
+            "steno-engine",
             "steno-models",
             "steno-settings",
             "steno-store",

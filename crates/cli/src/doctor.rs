@@ -16,7 +16,6 @@ use steno_weights::{Cache, Verdict};
 
 use crate::server::ServerArguments;
 use crate::{print, weights};
-use processor::processor;
 use storage::storage;
 
 /// Free space below which the api refuses uploads with its usual settings.
@@ -99,7 +98,7 @@ impl Finding {
 
 /// Checks everything and reports the results. An error if something does not work.
 pub(crate) fn doctor(arguments: &DoctorArguments) -> anyhow::Result<()> {
-    let mut findings = vec![programs(), processor()];
+    let mut findings = vec![programs(), processor::extensions(), processor::engine()];
     findings.extend(installed_weights(
         &weights::cache(arguments.weights_dir.as_ref())?,
         &arguments.model,

@@ -56,7 +56,8 @@ pub(crate) struct UpArguments {
     /// Whether to download weights that are missing.
     #[arg(long, env = "STENO_WEIGHTS_PULL", default_value_t = true, action = clap::ArgAction::Set)]
     pub(crate) weights_pull: bool,
-    /// Tasks each worker works on at a time [default: the number of cores, divided among the workers].
+    /// Tasks each worker works on at a time [default: what suits the engine; with several workers, the number of
+    /// cores divided among them].
     #[arg(long, env = "STENO_SLOTS", value_parser = clap::value_parser!(u32).range(1..=256))]
     slots: Option<u32>,
     /// Time for running tasks to end when stopping.
@@ -85,14 +86,12 @@ impl UpArguments {
     /// The settings in the form that the children read.
     fn environment(&self) -> BTreeMap<&'static str, String> {
         let cores = thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
-        let slots = self.slots.unwrap_or_else(|| (cores / self.workers).max(1));
         let mut environment = BTreeMap::from([
             (PARENT_VARIABLE, std::process::id().to_string()),
             ("STENO_DATA", self.data.display().to_string()),
             ("STENO_BIND", self.bind.clone()),
             ("STENO_MODEL", self.model.clone()),
             ("STENO_WEIGHTS_PULL", self.weights_pull.to_string()),
-            ("STENO_SLOTS", slots.to_string()),
             (
                 "STENO_DRAIN_TIMEOUT",
                 format!("{}ms", self.drain_timeout.as_millis()),
@@ -117,6 +116,12 @@ impl UpArguments {
         }
         if let Some(file) = self.database.ca_file() {
             environment.insert("STENO_DATABASE_CA_FILE", file.display().to_string());
+        }
+
+        // One worker knows best how many slots suit its engine. Several share the cores.
+        let shared = (self.workers > 1).then(|| (cores / self.workers).max(1));
+        if let Some(slots) = self.slots.or(shared) {
+            environment.insert("STENO_SLOTS", slots.to_string());
         }
         if let Some(file) = steno_settings::config_file() {
             environment.insert("STENO_CONFIG", file.display().to_string());

@@ -186,9 +186,38 @@ impl Drop for Engine {
     }
 }
 
-/// The name of the instructions that 8-bit products use on this processor, and whether they are fast.
-pub fn fast_path() -> (String, bool) {
-    let kernel = Gemm::new().integer_kernel().to_owned();
-    let is_fast = !kernel.contains("generic");
-    (kernel, is_fast)
+/// What 8-bit products use on this processor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kernel {
+    /// The name of the instructions.
+    pub name: String,
+    /// How fast they are.
+    pub speed: Speed,
+}
+
+/// How fast a kernel is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speed {
+    /// Measured: several times as fast as whisper.cpp.
+    Fast,
+    /// Vector instructions that have not been measured against whisper.cpp.
+    Unmeasured,
+    /// Scalar code.
+    Slow,
+}
+
+impl Kernel {
+    /// That of this processor.
+    pub fn detect() -> Self {
+        let gemm = Gemm::new();
+        let name = gemm.integer_kernel().to_owned();
+        let speed = if gemm.avx512.is_some() {
+            Speed::Fast
+        } else if name.contains("generic") {
+            Speed::Slow
+        } else {
+            Speed::Unmeasured
+        };
+        Self { name, speed }
+    }
 }

@@ -29,7 +29,7 @@ mod vocabulary;
 mod weights_file;
 
 pub use align::Head;
-pub use engine::{Engine, FirstToken, Request, fast_path};
+pub use engine::{Engine, FirstToken, Kernel, Request, Speed};
 pub use error::{LoadError, RunError};
 pub use heads::alignment_heads;
 pub use matrix::Precision;

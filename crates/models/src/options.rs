@@ -138,7 +138,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     },
     OptionSpec {
         name: "beam_size",
-        description: "Beams of the search; 1, the default, is greedy decoding.",
+        description: "Beams of the search; 1 is greedy decoding. Default: 5 with the native engine, 1 with whisper.cpp.",
         kind: OptionKind::Integer { min: 1, max: 8 },
         example: "1",
         since: Since::FirstRelease,

@@ -43,7 +43,7 @@ pub struct TranscribeRequest {
     /// Sampling temperature to begin with, 0 to 1. Default 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f32>,
-    /// Beams of the search, 1 to 8; 1, the default, is greedy decoding.
+    /// Beams of the search, 1 to 8; 1 is greedy decoding. Default: 5 with the native engine, 1 with whisper.cpp.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beam_size: Option<u8>,
     /// Whether each segment comes with its words and their times.

@@ -14,6 +14,10 @@ use crate::engine::{ComputeType, Device, DeviceChoice, EngineChoice, VERSION};
 
 /// The program itself and an ordinary recording need a third of it.
 const MIN_DECODE_MEMORY: u64 = 128 << 20;
+/// Spans that the native engine decodes together for each core. More fill its batch no better.
+const NATIVE_SLOTS_A_CORE: u32 = 4;
+/// Most slots that are taken by default.
+const MOST_SLOTS: u32 = 64;
 
 /// Claims tasks from the queue and transcribes them.
 ///
@@ -57,7 +61,8 @@ pub struct Config {
     #[arg(long, env = "STENO_ENGINE", value_enum, default_value_t = EngineChoice::Auto)]
     pub engine: EngineChoice,
 
-    /// Tasks to work on at a time, one engine thread each [default: the number of cores; 1 on a GPU].
+    /// Tasks to work on at a time [default: four for each core with the native engine, which decodes them in one batch; one
+    /// for each core with whisper.cpp; 1 on a GPU].
     #[arg(long, env = "STENO_SLOTS", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub slots: Option<u32>,
 
@@ -129,18 +134,26 @@ impl Config {
         }
     }
 
-    /// Slots as asked for, or one for each core, or one for a GPU: a GPU runs one inference faster than
-    /// several side by side.
+    /// Slots as asked for, or as many as suit the engine. A GPU runs one inference faster than several side by side. Slots of
+    /// the native engine only wait: more of them than cores fill its batch.
     pub fn slots(&self) -> u32 {
         if let Some(slots) = self.slots {
             return slots;
         }
+        let cores = available_parallelism().map_or(1, |cores| cores.get() as u32);
         match self.device.resolve() {
             Ok(Device::Gpu(_)) => 1,
-            Ok(Device::Cpu) | Err(_) => {
-                available_parallelism().map_or(1, |cores| cores.get() as u32)
-            }
+            _ if self.engine_name() == "native" => (NATIVE_SLOTS_A_CORE * cores).min(MOST_SLOTS),
+            Ok(Device::Cpu) | Err(_) => cores,
         }
+    }
+
+    /// The engine that computes, as `STENO_ENGINE` names it.
+    pub(crate) fn engine_name(&self) -> &'static str {
+        let device = self.device.resolve().unwrap_or(Device::Cpu);
+        let chosen = self.engine.resolve(device);
+        // Start-up reports the error.
+        chosen.map_or("none", |chosen| chosen.name())
     }
 
     /// Every problem with the values, each naming its setting.

@@ -23,6 +23,7 @@ pub use error::{EngineError, LoadError};
 pub use model::{Backend, Model};
 pub use native::NativeEngine;
 pub use pool::{PoolSettings, WeightsPool};
+pub use steno_engine::{Kernel, Speed};
 pub(crate) use text::avg_logprob;
 pub(crate) use whisper_cpp::VERSION;
 pub use whisper_cpp::{ComputeType, Whisper, WhisperCpp, log_engine};
@@ -92,8 +93,8 @@ pub struct EngineRequest {
     pub prompt: Option<String>,
     /// Sampling temperature to begin with, 0 to 1.
     pub temperature: f32,
-    /// Beams; 1 is greedy decoding.
-    pub beam_size: u8,
+    /// Beams, if the client asked for a number; 1 is greedy decoding.
+    pub beam_size: Option<u8>,
     /// Whether segments come with their words.
     pub word_timestamps: bool,
 }
@@ -107,7 +108,7 @@ impl EngineRequest {
             task: options.task,
             prompt: options.prompt.clone(),
             temperature: options.temperature.unwrap_or(0.0),
-            beam_size: options.beam_size.unwrap_or(1),
+            beam_size: options.beam_size,
             word_timestamps: options.needs_words(),
         }
     }

@@ -32,14 +32,10 @@ pub fn load_engine(config: &Config) -> Result<WeightsPool> {
 /// The engine that the settings name.
 fn backend(config: &Config, device: Device) -> Result<Box<dyn Backend>> {
     let chosen = config.engine.resolve(device)?;
-    let name = if chosen.is_native {
-        "native"
-    } else {
-        "whisper-cpp"
-    };
+    let name = chosen.name();
     tracing::info!(engine = name, "the engine is {name}: {}", chosen.reason);
     if chosen.is_native {
-        return Ok(Box::new(NativeEngine::new()));
+        return Ok(Box::new(NativeEngine::new(config.slots())));
     }
 
     tracing::info!(

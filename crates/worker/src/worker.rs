@@ -37,7 +37,7 @@ impl Worker {
                 role: steno_store::RunRole::Worker,
                 slots: config.slots(),
                 model: engine.model().to_owned(),
-                version: VERSION.clone(),
+                version: format!("{}, {} engine", *VERSION, config.engine_name()),
             },
             stall_timeout: config.stall_timeout,
             drain_timeout: config.drain_timeout,

@@ -1,12 +1,15 @@
-//! What the processor has that the engines use.
+//! What the processor can do, and which engine suits it. Called by `steno doctor`.
 
 use std::thread::available_parallelism;
 
+use steno_engine::{Kernel, Speed};
+
 use super::Finding;
 
-pub(super) fn processor() -> Finding {
+/// Which instructions are missing.
+pub(super) fn extensions() -> Finding {
     let cores = available_parallelism().map_or(1, usize::from);
-    let lacking: Vec<_> = extensions()
+    let lacking: Vec<_> = known()
         .into_iter()
         .filter(|(_, present, _)| !present)
         .collect();
@@ -20,7 +23,7 @@ pub(super) fn processor() -> Finding {
             .join(", ")
     };
 
-    let found = format!("{cores} cores, so {cores} slots");
+    let found = format!("{cores} cores");
     if !needed.is_empty() {
         let found = format!("{found}; the processor lacks {}", names(&needed));
         return Finding::warn(
@@ -41,10 +44,26 @@ pub(super) fn processor() -> Finding {
     Finding::ok("processor", found)
 }
 
+/// Which engine workers choose here with `STENO_ENGINE=auto`, and what the other one has.
+pub(super) fn engine() -> Finding {
+    let Kernel { name, speed } = Kernel::detect();
+    let native = match speed {
+        Speed::Fast => format!("STENO_ENGINE=native is faster on this processor, with {name}"),
+        Speed::Unmeasured => {
+            format!("STENO_ENGINE=native was not measured on processors like this one ({name})")
+        }
+        Speed::Slow => "this processor has no fast 8-bit products for the native one".to_owned(),
+    };
+    Finding::ok(
+        "engine",
+        format!("whisper-cpp with STENO_ENGINE=auto; {native}"),
+    )
+}
+
 /// Extensions of the instruction set that ggml uses: its name, whether the processor has it, and
 /// whether transcription is slow without it.
 #[cfg(target_arch = "x86_64")]
-fn extensions() -> Vec<(&'static str, bool, bool)> {
+fn known() -> Vec<(&'static str, bool, bool)> {
     vec![
         ("avx2", is_x86_feature_detected!("avx2"), true),
         ("fma", is_x86_feature_detected!("fma"), true),
@@ -55,6 +74,6 @@ fn extensions() -> Vec<(&'static str, bool, bool)> {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn extensions() -> Vec<(&'static str, bool, bool)> {
+fn known() -> Vec<(&'static str, bool, bool)> {
     Vec::new()
 }

@@ -1,11 +1,13 @@
 //! Which engine computes: `STENO_ENGINE`.
 
-use super::{Device, EngineError, NativeEngine};
+use steno_engine::{Kernel, Speed};
+
+use super::{Device, EngineError};
 
 /// What the setting asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum EngineChoice {
-    /// whisper.cpp: its words have been measured over all test sets, and those of the native engine have not.
+    /// whisper.cpp: the native engine makes fewer errors, but has not passed every test of speech.
     Auto,
     /// Our own engine for CPUs.
     Native,
@@ -25,56 +27,90 @@ pub struct ChosenEngine {
 impl EngineChoice {
     /// The engine to compute with on `device`. Fails where the native engine is asked for and cannot be used.
     pub fn resolve(self, device: Device) -> Result<ChosenEngine, EngineError> {
-        let whisper_cpp = |reason: &str| ChosenEngine {
-            is_native: false,
-            reason: reason.to_owned(),
-        };
+        self.resolve_for(device, &Kernel::detect())
+    }
+
+    fn resolve_for(self, device: Device, kernel: &Kernel) -> Result<ChosenEngine, EngineError> {
         match self {
             Self::Auto => Ok(whisper_cpp(
-                "auto chooses it until the native engine is measured",
+                "auto chooses it until the native engine passes every test of speech".to_owned(),
             )),
-            Self::WhisperCpp => Ok(whisper_cpp("STENO_ENGINE asks for it")),
-            Self::Native => native(device, NativeEngine::fast_path()),
+            Self::WhisperCpp => Ok(whisper_cpp("STENO_ENGINE asks for it".to_owned())),
+            Self::Native => native(device, kernel),
         }
     }
 }
 
-fn native(device: Device, fast_path: Result<String, String>) -> Result<ChosenEngine, EngineError> {
+impl ChosenEngine {
+    /// Its name, as the setting has it.
+    pub fn name(&self) -> &'static str {
+        if self.is_native {
+            "native"
+        } else {
+            "whisper-cpp"
+        }
+    }
+}
+
+fn whisper_cpp(reason: String) -> ChosenEngine {
+    ChosenEngine {
+        is_native: false,
+        reason,
+    }
+}
+
+fn native(device: Device, kernel: &Kernel) -> Result<ChosenEngine, EngineError> {
     if device != Device::Cpu {
         let reason = "STENO_ENGINE=native computes on the processor: set STENO_DEVICE=cpu";
         return Err(EngineError::Device(reason.to_owned()));
     }
-    match fast_path {
-        Ok(kernel) => Ok(ChosenEngine {
-            is_native: true,
-            reason: format!("STENO_ENGINE asks for it; its products use {kernel}"),
-        }),
-        Err(reason) => Err(EngineError::Device(format!(
-            "STENO_ENGINE=native cannot be used: {reason}; set STENO_ENGINE=whisper-cpp"
-        ))),
+    if kernel.speed == Speed::Slow {
+        let reason = "STENO_ENGINE=native cannot be used: this processor has no fast 8-bit products; \
+                      set STENO_ENGINE=whisper-cpp";
+        return Err(EngineError::Device(reason.to_owned()));
     }
+    Ok(ChosenEngine {
+        is_native: true,
+        reason: format!("STENO_ENGINE asks for it; its products use {}", kernel.name),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn kernel(speed: Speed) -> Kernel {
+        Kernel {
+            name: "avx".to_owned(),
+            speed,
+        }
+    }
+
     #[test]
     fn native_needs_a_processor_with_a_fast_path_and_no_gpu() {
-        let fast = || Ok("avx".to_owned());
-        assert!(native(Device::Cpu, fast()).unwrap().is_native);
+        let resolve = |device, speed| EngineChoice::Native.resolve_for(device, &kernel(speed));
+        assert!(resolve(Device::Cpu, Speed::Fast).unwrap().is_native);
+        assert!(resolve(Device::Cpu, Speed::Unmeasured).unwrap().is_native);
 
-        let error = native(Device::Gpu(0), fast()).unwrap_err().to_string();
+        let error = resolve(Device::Gpu(0), Speed::Fast)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("STENO_DEVICE=cpu"), "{error}");
 
-        let error = native(Device::Cpu, Err("it is old".to_owned())).unwrap_err();
+        let error = resolve(Device::Cpu, Speed::Slow).unwrap_err();
         assert!(error.needs_operator());
         assert!(error.to_string().contains("whisper-cpp"), "{error}");
     }
 
     #[test]
     fn auto_is_whisper_cpp() {
-        let chosen = EngineChoice::Auto.resolve(Device::Cpu).unwrap();
-        assert!(!chosen.is_native);
+        let chosen = EngineChoice::Auto.resolve_for(Device::Cpu, &kernel(Speed::Fast));
+        assert_eq!(chosen.unwrap().name(), "whisper-cpp");
+    }
+
+    #[test]
+    fn whisper_cpp_is_always_there() {
+        let chosen = EngineChoice::WhisperCpp.resolve_for(Device::Gpu(1), &kernel(Speed::Slow));
+        assert_eq!(chosen.unwrap().name(), "whisper-cpp");
     }
 }

@@ -25,21 +25,12 @@ struct Loaded {
 }
 
 impl NativeEngine {
-    /// Computes on all cores: slots only wait.
-    pub fn new() -> Self {
+    /// Computes for so many slots, which only wait, on at most all cores.
+    pub fn new(slots: u32) -> Self {
+        let cores = available_parallelism().map_or(1, NonZero::get);
         Self {
-            threads: available_parallelism().map_or(1, NonZero::get),
+            threads: cores.min(slots as usize),
             loaded: Mutex::default(),
-        }
-    }
-
-    /// Why the engine cannot be used on this processor, or the name of the instructions that it uses.
-    pub fn fast_path() -> Result<String, String> {
-        let (kernel, is_fast) = steno_engine::fast_path();
-        if is_fast {
-            Ok(kernel)
-        } else {
-            Err("this processor has no fast 8-bit products".to_owned())
         }
     }
 
@@ -61,12 +52,6 @@ impl NativeEngine {
             engine: Arc::downgrade(&engine),
         });
         Ok(engine)
-    }
-}
-
-impl Default for NativeEngine {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -58,7 +58,7 @@ fn request(language: &str, word_timestamps: bool) -> EngineRequest {
         task: Task::Transcribe,
         prompt: None,
         temperature: 0.0,
-        beam_size: 1,
+        beam_size: Some(1),
         word_timestamps,
     }
 }

@@ -16,10 +16,11 @@ const LEADING_SILENCE: usize = SAMPLE_RATE as usize / 4;
 /// One run of an engine over samples (16 kHz mono, -1 to 1), as the [`Try`] says.
 pub(crate) type RunOnce<'a> = &'a mut dyn FnMut(&[f32], Try) -> Result<Vec<Segment>, EngineError>;
 
-/// The text of `samples` (at most 30 s), and what was left out of it.
+/// The text of `samples` (at most 30 s), and what was left out of it. `beams` are those of a request that names none.
 pub(crate) fn transcribe(
     samples: &[f32],
     request: &EngineRequest,
+    beams: u8,
     run: RunOnce<'_>,
 ) -> Result<SpanText, EngineError> {
     if samples.is_empty() {
@@ -28,7 +29,7 @@ pub(crate) fn transcribe(
 
     if samples.len() < SHORT_SAMPLES {
         let later = [&[0.0; LEADING_SILENCE], samples].concat();
-        let mut text = with_retries(&later, request, run)?;
+        let mut text = with_retries(&later, request, beams, run)?;
         // Without the silence a word may be likely enough.
         if !text.segments.is_empty() {
             let silence = LEADING_SILENCE as f64 / f64::from(SAMPLE_RATE);
@@ -36,12 +37,13 @@ pub(crate) fn transcribe(
             return Ok(text);
         }
     }
-    with_retries(samples, request, run)
+    with_retries(samples, request, beams, run)
 }
 
 fn with_retries(
     samples: &[f32],
     request: &EngineRequest,
+    beams: u8,
     run: RunOnce<'_>,
 ) -> Result<SpanText, EngineError> {
     let mut to_the_end = |samples: &[f32], attempt: Try| {
@@ -53,7 +55,7 @@ fn with_retries(
     retry::transcribe(
         samples,
         request.temperature,
-        request.beam_size,
+        request.beam_size.unwrap_or(beams),
         &mut to_the_end,
     )
 }
