@@ -10,7 +10,9 @@ use steno_store::{Place, StoreError, StoreSettings};
 
 use crate::audio::Limits;
 use crate::decode_process::DecodeSettings;
-use crate::engine::{ComputeType, Device, DeviceChoice, EngineChoice, VERSION};
+use crate::engine::{
+    ChosenEngine, ComputeType, Device, DeviceChoice, EngineChoice, EngineError, VERSION,
+};
 
 /// The program itself and an ordinary recording need a third of it.
 const MIN_DECODE_MEMORY: u64 = 128 << 20;
@@ -57,7 +59,7 @@ pub struct Config {
     #[arg(long, env = "STENO_DEVICE", default_value = "auto", value_parser = DeviceChoice::parse)]
     pub device: DeviceChoice,
 
-    /// Which engine computes: `whisper-cpp`, or `native`, our own for CPUs; `auto` takes whisper-cpp.
+    /// Which engine computes: `whisper-cpp`, or `native`, our own for CPUs; `auto` takes the faster one for this processor.
     #[arg(long, env = "STENO_ENGINE", value_enum, default_value_t = EngineChoice::Auto)]
     pub engine: EngineChoice,
 
@@ -143,17 +145,21 @@ impl Config {
         let cores = available_parallelism().map_or(1, |cores| cores.get() as u32);
         match self.device.resolve() {
             Ok(Device::Gpu(_)) => 1,
-            _ if self.engine_name() == "native" => (NATIVE_SLOTS_A_CORE * cores).min(MOST_SLOTS),
+            Ok(Device::Cpu) | Err(_) if self.is_native() => {
+                (NATIVE_SLOTS_A_CORE * cores).min(MOST_SLOTS)
+            }
             Ok(Device::Cpu) | Err(_) => cores,
         }
     }
 
-    /// The engine that computes, as `STENO_ENGINE` names it.
-    pub(crate) fn engine_name(&self) -> &'static str {
-        let device = self.device.resolve().unwrap_or(Device::Cpu);
-        let chosen = self.engine.resolve(device);
+    /// The engine that computes.
+    pub(crate) fn chosen_engine(&self) -> Result<ChosenEngine, EngineError> {
+        self.engine.resolve(self.device.resolve()?)
+    }
+
+    fn is_native(&self) -> bool {
         // Start-up reports the error.
-        chosen.map_or("none", |chosen| chosen.name())
+        self.chosen_engine().is_ok_and(|chosen| chosen.is_native)
     }
 
     /// Every problem with the values, each naming its setting.

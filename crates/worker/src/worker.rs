@@ -37,7 +37,7 @@ impl Worker {
                 role: steno_store::RunRole::Worker,
                 slots: config.slots(),
                 model: engine.model().to_owned(),
-                version: format!("{}, {} engine", *VERSION, config.engine_name()),
+                version: version(config),
             },
             stall_timeout: config.stall_timeout,
             drain_timeout: config.drain_timeout,
@@ -127,5 +127,14 @@ fn lower_priority() {
     if getpriority_process(None).is_ok_and(|niceness| niceness < SLOT_NICENESS) {
         // Where it is forbidden, as in our unit, the process already has its niceness.
         let _ = setpriority_process(None, SLOT_NICENESS);
+    }
+}
+
+/// The version and the engine with the reason for it, as `/readyz` shows them.
+fn version(config: &Config) -> String {
+    match config.chosen_engine() {
+        Ok(chosen) => format!("{}, {chosen}", *VERSION),
+        // The engine was loaded before, so it can only be one that tests pass in.
+        Err(_) => VERSION.clone(),
     }
 }

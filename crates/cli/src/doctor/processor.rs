@@ -44,20 +44,19 @@ pub(super) fn extensions() -> Finding {
     Finding::ok("processor", found)
 }
 
-/// Which engine workers choose here with `STENO_ENGINE=auto`, and what the other one has.
+/// Which engine workers choose here with `STENO_ENGINE=auto` and no GPU.
 pub(super) fn engine() -> Finding {
     let Kernel { name, speed } = Kernel::detect();
-    let native = match speed {
-        Speed::Fast => format!("STENO_ENGINE=native is faster on this processor, with {name}"),
+    let found = match speed {
+        Speed::Fast => format!("native, which is faster on this processor, with {name}"),
         Speed::Unmeasured => {
-            format!("STENO_ENGINE=native was not measured on processors like this one ({name})")
+            let found =
+                "whisper-cpp: the native engine was not measured on processors like this one";
+            format!("{found} ({name}); STENO_ENGINE=native tries it")
         }
-        Speed::Slow => "this processor has no fast 8-bit products for the native one".to_owned(),
+        Speed::Slow => "whisper-cpp: this processor has no fast 8-bit products".to_owned(),
     };
-    Finding::ok(
-        "engine",
-        format!("whisper-cpp with STENO_ENGINE=auto; {native}"),
-    )
+    Finding::ok("engine", found)
 }
 
 /// Extensions of the instruction set that ggml uses: its name, whether the processor has it, and

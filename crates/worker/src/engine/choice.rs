@@ -1,5 +1,7 @@
 //! Which engine computes: `STENO_ENGINE`.
 
+use std::fmt;
+
 use steno_engine::{Kernel, Speed};
 
 use super::{Device, EngineError};
@@ -7,7 +9,7 @@ use super::{Device, EngineError};
 /// What the setting asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum EngineChoice {
-    /// whisper.cpp: the native engine makes fewer errors, but has not passed every test of speech.
+    /// The native engine on processors on which it was measured to be faster, else whisper.cpp.
     Auto,
     /// Our own engine for CPUs.
     Native,
@@ -15,7 +17,7 @@ pub enum EngineChoice {
     WhisperCpp,
 }
 
-/// The engine of this process.
+/// The engine of this process. Displayed with its reason, for `/readyz`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChosenEngine {
     /// Whether it is our own.
@@ -32,9 +34,7 @@ impl EngineChoice {
 
     fn resolve_for(self, device: Device, kernel: &Kernel) -> Result<ChosenEngine, EngineError> {
         match self {
-            Self::Auto => Ok(whisper_cpp(
-                "auto chooses it until the native engine passes every test of speech".to_owned(),
-            )),
+            Self::Auto => Ok(auto(device, kernel)),
             Self::WhisperCpp => Ok(whisper_cpp("STENO_ENGINE asks for it".to_owned())),
             Self::Native => native(device, kernel),
         }
@@ -52,10 +52,34 @@ impl ChosenEngine {
     }
 }
 
+impl fmt::Display for ChosenEngine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} engine: {}", self.name(), self.reason)
+    }
+}
+
 fn whisper_cpp(reason: String) -> ChosenEngine {
     ChosenEngine {
         is_native: false,
         reason,
+    }
+}
+
+fn auto(device: Device, kernel: &Kernel) -> ChosenEngine {
+    if device != Device::Cpu {
+        return whisper_cpp("it computes on GPUs".to_owned());
+    }
+    let name = &kernel.name;
+    match kernel.speed {
+        Speed::Fast => ChosenEngine {
+            is_native: true,
+            reason: format!("it is faster on this processor, with {name}"),
+        },
+        Speed::Unmeasured => whisper_cpp(format!(
+            "the native engine was not measured on processors like this one ({name}); \
+             STENO_ENGINE=native tries it"
+        )),
+        Speed::Slow => whisper_cpp("this processor has no fast 8-bit products".to_owned()),
     }
 }
 
@@ -103,9 +127,15 @@ mod tests {
     }
 
     #[test]
-    fn auto_is_whisper_cpp() {
-        let chosen = EngineChoice::Auto.resolve_for(Device::Cpu, &kernel(Speed::Fast));
-        assert_eq!(chosen.unwrap().name(), "whisper-cpp");
+    fn auto_is_native_where_it_was_measured_to_be_faster() {
+        let resolve = |device, speed| {
+            let chosen = EngineChoice::Auto.resolve_for(device, &kernel(speed));
+            chosen.unwrap().name()
+        };
+        assert_eq!(resolve(Device::Cpu, Speed::Fast), "native");
+        assert_eq!(resolve(Device::Cpu, Speed::Unmeasured), "whisper-cpp");
+        assert_eq!(resolve(Device::Cpu, Speed::Slow), "whisper-cpp");
+        assert_eq!(resolve(Device::Gpu(0), Speed::Fast), "whisper-cpp");
     }
 
     #[test]
