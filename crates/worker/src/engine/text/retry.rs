@@ -2,8 +2,8 @@
 //! an engine: the run is a function argument.
 //!
 //! A doubtful text is decoded a second time with beam search. A wrong one is decoded again with the
-//! full context first (a shortened context may be the cause), then in two halves, then at higher temperatures. Every run starts
-//! from a fresh state.
+//! full context first (a shortened context may be the cause), then in two halves, then at higher temperatures. Beams without
+//! words are followed by greedy decoding. Every run starts from a fresh state.
 
 use steno_models::{GapReason, Segment};
 
@@ -50,7 +50,30 @@ pub(super) type Run<'a> = &'a mut dyn FnMut(&[f32], Try) -> Result<SpanText, Eng
 
 /// The text of `samples`, from as many runs as needed. The first uses the client's settings. Hallucinated words
 /// are dropped and reported as gaps.
+///
+/// Where beams find no words, greedy decoding begins anew: over sounds that the weights barely know, the likeliest text can be
+/// punctuation alone, or none.
 pub(super) fn transcribe(
+    samples: &[f32],
+    temperature: f32,
+    beam_size: u8,
+    run: Run<'_>,
+) -> Result<SpanText, EngineError> {
+    let found = with_retries(samples, temperature, beam_size, run)?;
+    let is_beam_search = temperature == 0.0 && beam_size > 1;
+    if !is_beam_search || has_words(&found.segments) || has_words(&found.unlikely) {
+        return Ok(found);
+    }
+
+    let greedy = with_retries(samples, temperature, 1, run)?;
+    Ok(if has_words(&greedy.segments) {
+        greedy
+    } else {
+        found
+    })
+}
+
+fn with_retries(
     samples: &[f32],
     temperature: f32,
     beam_size: u8,
@@ -149,7 +172,7 @@ fn is_doubtful(segments: &[Segment]) -> bool {
 
 /// The better one of two texts. A phrase that only the first repeats was not said twice.
 fn after_second_look(first: SpanText, second: SpanText) -> SpanText {
-    if !second.segments.iter().any(has_letters) || is_distressed(&second.segments) {
+    if !has_words(&second.segments) || is_distressed(&second.segments) {
         return first;
     }
     if is_repeating(&first.segments) {
@@ -174,14 +197,17 @@ fn is_unlikely(segments: &[Segment]) -> bool {
 /// Of two results the one with words, else the one that reached its end, else the likelier one.
 fn better(a: SpanText, b: SpanText) -> SpanText {
     let merit = |found: &SpanText| {
-        let has_words = found.segments.iter().any(has_letters);
         (
-            has_words,
+            has_words(&found.segments),
             !is_runaway(&found.segments),
             avg_logprob(novel(&found.segments)),
         )
     };
     if merit(&b) > merit(&a) { b } else { a }
+}
+
+fn has_words(segments: &[Segment]) -> bool {
+    segments.iter().any(has_letters)
 }
 
 fn words(segments: &[Segment]) -> Vec<&str> {

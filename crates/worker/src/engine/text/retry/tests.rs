@@ -42,6 +42,51 @@ fn sound_words_take_one_run() {
     check(&[&[]], &[(20, 0.0, Window::Fitted)], &[]);
 }
 
+/// What five beams and then greedy decoding find, the beams of the runs, and the text that is kept.
+fn check_beams(script: &[&str], beams: &[u8], expected: &[&str]) {
+    let mut texts = script.iter();
+    let mut made = Vec::new();
+    let found = transcribe(&vec![0.0; 32_000], 0.0, 5, &mut |_, attempt| {
+        made.push(attempt.beam_size);
+        let text = texts.next().expect("one more run than the script has");
+        let segments = Some(*text).filter(|text| !text.is_empty());
+        Ok(SpanText {
+            segments: segments
+                .map(|text| segment(text, -0.2, 0.0))
+                .into_iter()
+                .collect(),
+            ..SpanText::default()
+        })
+    })
+    .unwrap();
+    let texts = found.segments.iter().map(|segment| segment.text.as_str());
+    assert_eq!(texts.collect::<Vec<_>>(), expected);
+    assert_eq!(made, beams);
+}
+
+#[test]
+fn beams_without_words_are_followed_by_greedy_decoding() {
+    check_beams(&["Ask not."], &[5], &["Ask not."]);
+    check_beams(&["। । ।", "अब बेचारी"], &[5, 1], &["अब बेचारी"]);
+    check_beams(&["", "Ask not."], &[5, 1], &["Ask not."]);
+    check_beams(&["", ""], &[5, 1], &[]);
+    check_beams(&["। । ।", "। ।"], &[5, 1], &[]);
+}
+
+#[test]
+fn words_that_beams_find_unlikely_are_not_searched_again() {
+    let mut runs = 0;
+    let found = transcribe(&vec![0.0; 32_000], 0.0, 5, &mut |_, _| {
+        runs += 1;
+        Ok(SpanText {
+            segments: vec![segment("Thank you for watching this.", -2.0, 0.9)],
+            ..SpanText::default()
+        })
+    });
+    assert!(found.unwrap().segments.is_empty());
+    assert_eq!(runs, 1);
+}
+
 /// The tries that were made with beams, of a script of texts, and the text that is kept.
 fn check_second_look(script: [(&str, f32); 2], expected: &str) {
     let mut texts = script.iter();
