@@ -28,7 +28,7 @@ export const exchange = {
 
       await page.fill("#address", "clip.opus");
       await page.click("button:text-is('Add')");
-      await page.waitForSelector("text=This is no address of a recording.");
+      await page.waitForSelector("text=This is not a web address.");
       assert.equal(await page.locator(".job").count(), 0);
 
       await page.fill("#address", ` ${root}/talks/Gespr%C3%A4ch.opus`);

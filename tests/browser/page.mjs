@@ -27,7 +27,7 @@ const scenarios = {
       await inspect(page, "4-text");
       const text = await page.textContent(".rows");
       assert.match(text, /train to the city/);
-      assert.match(await page.textContent(".job-state"), /The server deletes it on/);
+      assert.match(await page.textContent(".job-state"), /The server deletes the text on/);
 
       // A click on a word plays from there.
       await page.click(".row:nth-child(3) [data-word='4']");
@@ -42,9 +42,14 @@ const scenarios = {
       await page.fill("#search", "");
 
       // Edit, undo, redo.
+      await page.click(".row:nth-child(1) .edit");
+      await page.fill("textarea", "Not this.");
+      await page.click(".row button:text('Cancel')");
+      assert.match(await page.textContent(".row .text"), /train/);
       await page.dblclick(".row:nth-child(1) .text", { position: { x: 5, y: 5 } });
+      await inspect(page, "5-editing");
       await page.fill("textarea", "The tram to the city leaves at eight.");
-      await page.keyboard.press("Enter");
+      await page.click(".row button:text('Save')");
       await page.waitForFunction(() => document.querySelector(".row .text")?.textContent === "The tram to the city leaves at eight.");
       await page.click("button:text('Undo')");
       assert.match(await page.textContent(".row .text"), /train/);
@@ -68,8 +73,17 @@ const scenarios = {
       await page.waitForSelector(".row .text");
       assert.match(await page.textContent(".row .text"), /tram/);
 
+      // Removing a text is asked about first.
+      await page.click("text=All recordings");
+      await inspect(page, "8-list");
+      await page.click("button:text('Remove')");
+      await inspect(page, "9-removal");
+      await page.click("dialog button:text('Cancel')");
+      await page.click(".job a:text('Open')");
+      await page.waitForSelector(".row .text");
+
       await page.click("button:text('Delete on the server now')");
-      await page.waitForSelector("text=Deleted on the server.");
+      await page.waitForSelector("text=deleted on the server and still in this browser");
       const answer = await page.evaluate((id) => fetch(`transcribe/${id}?keep=true`).then((response) => response.status), jobId);
       assert.equal(answer, 410);
       assert.match(await page.textContent(".row .text"), /tram/, "the text stays in this browser");
@@ -236,7 +250,11 @@ const scenarios = {
         await waitForStage(page, "gone");
         await page.waitForSelector(".problem:not([hidden])");
         await inspect(page, "gone");
+        // The browser still has the recording: it becomes another job.
+        await page.click("button:text('Try again')");
+        await waitForStage(page, "completed");
         await page.click("button:text('Remove')");
+        await page.click("button:text('Delete both')");
         await page.waitForSelector("text=Nothing here yet");
       },
       { expected: ["410"] },

@@ -34,7 +34,7 @@ function askForKey(problem: string): Promise<boolean> {
     { method: "dialog" },
     h("h2", { id: "key-title" }, "API key"),
     problem ? h("p", { id: "key-problem", class: "problem" }, problem) : null,
-    h("p", {}, "The operator of this server gives you the key. It is sent to this server only, in a header."),
+    h("p", {}, "You need one only if this server asks for it. Its operator gives it to you. It is sent to this server only."),
     h("label", { for: "key" }, "Key"),
     input,
     h("p", { class: "check" }, remember, h("label", { for: "remember-key" }, "Remember it in this browser")),
@@ -76,11 +76,11 @@ function showPrivacy(): void {
       "form",
       { method: "dialog" },
       h("h2", { id: "privacy-title" }, "Privacy"),
-      h("p", {}, "Recordings go to this server and nowhere else. It deletes the audio as soon as the text is there, and the text when its time is over, or at once when you say so."),
+      h("p", {}, "Recordings go to this server and nowhere else. It deletes the audio as soon as the text is complete. It deletes the text at the time that is shown with it, or at once when you press Delete on the server now."),
       h("p", { class: "check" }, keep, h("label", { for: "keep" }, "Keep recordings and texts in this browser")),
-      h("p", { class: "hint" }, "They are then here after a reload. Without it, closing the page loses them."),
+      h("p", { class: "hint" }, "Then they are still here after you close the page. Otherwise they are lost."),
       h("h3", {}, "Forget everything"),
-      h("p", {}, "Deletes every recording, every text and the API key from this browser."),
+      h("p", {}, "Deletes all recordings, all texts and the API key from this browser."),
       h(
         "p",
         { class: "check" },
@@ -92,6 +92,22 @@ function showPrivacy(): void {
     "privacy-title",
     () => {},
   );
+}
+
+/** Asks before a text is deleted. Resolves to whether to go on. */
+export function confirmRemoval(name: string): Promise<boolean> {
+  const cancel = h("button", { value: "cancel" }, "Cancel");
+  const form = h(
+    "form",
+    { method: "dialog" },
+    h("h2", { id: "removal-title", dir: "auto" }, `Remove ${name}?`),
+    h("p", {}, "Deletes the recording and its text, with your corrections, in this browser and on the server."),
+    h("p", { class: "buttons" }, h("button", { value: "remove", class: "danger" }, "Delete both"), cancel),
+  );
+  return new Promise((resolve) => {
+    open(form, "removal-title", (answer) => resolve(answer === "remove")).classList.add("narrow");
+    cancel.focus();
+  });
 }
 
 async function switchKeeping(isOn: boolean): Promise<void> {

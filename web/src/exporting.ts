@@ -9,12 +9,12 @@ import type { Job, Result, Segment } from "./types";
 
 const FORMATS: [format: string, extension: string, name: string][] = [
   ["text", "txt", "Text"],
-  ["srt", "srt", "Subtitles, SRT"],
-  ["vtt", "vtt", "Subtitles, WebVTT"],
-  ["tsv", "tsv", "Table, TSV"],
-  ["lrc", "lrc", "Lyrics, LRC"],
+  ["srt", "srt", "Subtitles (SRT)"],
+  ["vtt", "vtt", "Subtitles (WebVTT)"],
+  ["tsv", "tsv", "Table (TSV)"],
+  ["lrc", "lrc", "Lyrics (LRC)"],
   ["json", "json", "JSON"],
-  ["verbose_json", "verbose.json", "JSON as OpenAI's"],
+  ["verbose_json", "verbose.json", "JSON in the format of OpenAI"],
 ];
 
 /** A menu that downloads the text in a format. */

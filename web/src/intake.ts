@@ -24,21 +24,22 @@ export function intake(): HTMLElement {
   const zone = h(
     "div",
     { class: "drop" },
-    h("p", { class: "drop-title" }, "Drop recordings here"),
-    h("p", { class: "hint" }, "Audio or video, any number of files or folders. You can also paste files or an address."),
+    h("p", { class: "drop-title" }, "Add recordings"),
+    h("p", { class: "hint" }, "Audio or video, any number of files.", h("span", { class: "with-mouse" }, " Drop files or folders here, or paste files or a web address.")),
     h(
       "p",
       { class: "buttons" },
       h("button", { type: "button", class: "primary", onclick: () => files.click() }, "Choose files"),
-      h("button", { type: "button", onclick: () => folder.click() }, "Choose a folder"),
-      h("button", { type: "button", onclick: () => recorder(record, (file) => take([file], false)) }, "Record"),
+      h("button", { type: "button", class: "with-mouse", onclick: () => folder.click() }, "Choose a folder"),
+      h("button", { type: "button", onclick: () => recorder(record, (file) => take([file], false)) }, "Record from the microphone"),
     ),
     record,
     files,
     folder,
     addressForm(),
   );
-  return h("section", { class: "intake", "aria-label": "Add recordings" }, zone, optionsForm());
+  const privacy = h("p", { class: "hint" }, "Recordings go to this server and nowhere else. It deletes the audio when the text is complete. Privacy, at the top, says more.");
+  return h("section", { class: "intake", "aria-label": "Add recordings" }, zone, optionsForm(), privacy);
 }
 
 /** Takes files that are dropped or pasted anywhere on the page. */
@@ -84,13 +85,13 @@ function addressForm(): HTMLElement {
   const form = h(
     "form",
     { class: "address" },
-    h("label", { for: "address" }, "Or the address of a recording"),
+    h("label", { for: "address" }, "Or the web address of a recording"),
     h("p", {}, address, h("button", {}, "Add")),
   );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (takeAddress(address.value)) address.value = "";
-    else notify("This is no address of a recording. It begins with https:// or http://.");
+    else notify("This is not a web address. It has to begin with https:// or http://.");
   });
   return form;
 }
@@ -129,7 +130,7 @@ async function collect(entry: FileSystemEntry, files: File[]): Promise<void> {
 
 function optionsForm(): HTMLElement {
   const saved = savedOptions();
-  const language = h("select", { id: "language" }, h("option", { value: "auto" }, "Detect"));
+  const language = h("select", { id: "language" }, h("option", { value: "auto" }, "Detect it"));
   language.append(...languages.map(([code, name]) => h("option", { value: code }, name)));
   language.value = saved.language;
   const task = h(
@@ -149,7 +150,7 @@ function optionsForm(): HTMLElement {
   const details = h(
     "details",
     { class: "options" },
-    h("summary", {}, "Options"),
+    h("summary", {}, "Options", h("span", { class: "hint" }, " language, translation, speakers, names and terms")),
     h(
       "div",
       { class: "fields" },
@@ -157,9 +158,9 @@ function optionsForm(): HTMLElement {
       h("p", {}, h("label", { for: "task" }, "Task"), task),
       h("p", {}, h("label", { for: "model" }, "Model"), model),
       h("p", {}, h("label", { for: "prompt" }, "Names and terms"), prompt),
-      h("p", { class: "hint", id: "prompt-hint" }, "Spellings that the recording needs, as “Zoé Lefèvre, Steno”."),
-      h("p", { class: "check" }, words, h("label", { for: "words" }, "Time every word")),
-      h("p", { class: "hint" }, "Marks unsure words, lets you hear a single word, and makes better subtitles. Takes a little longer."),
+      h("p", { class: "hint", id: "prompt-hint" }, "Words whose spelling matters, for example: Zoé Lefèvre, Steno."),
+      h("p", { class: "check" }, words, h("label", { for: "words" }, "Find the time of every word")),
+      h("p", { class: "hint" }, "Needed to mark unsure words, to play single words, and for the best subtitles. Takes a little longer."),
       h("p", { class: "check" }, speakers, h("label", { for: "speakers" }, "Label the speakers")),
       h("p", { class: "hint" }, "Each speaker gets a letter and a colour; you can give them names in the text."),
     ),

@@ -69,7 +69,7 @@ export function addAddress(address: URL, options: Options): void {
 
 function newJob(name: string, options: Options, more: Partial<Job>): Job {
   return {
-    id: crypto.randomUUID ? crypto.randomUUID() : randomId(),
+    id: newId(),
     name,
     address: null,
     type: "",
@@ -110,14 +110,22 @@ function decoded(part: string): string {
   }
 }
 
-/** `crypto.randomUUID` is there on secure origins alone. */
-function randomId(): string {
+function newId(): string {
+  // Browsers have it over https and on localhost only.
+  if (crypto.randomUUID) return crypto.randomUUID();
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Uploads again what was refused or cut off. */
+/** Whether a job ended without a text. */
+export function canRetry(job: Job): boolean {
+  return ["refused", "failed", "gone"].includes(job.stage) && job.result === null;
+}
+
+/** Submits a recording again. */
 export function retry(job: Job): void {
-  change(job, { stage: "waiting", problem: null, sent: 0 });
+  // The server answers a submission that it accepted once with the job that has ended.
+  if (job.jobId) job.submission = newId();
+  change(job, { stage: "waiting", problem: null, sent: 0, jobId: null, lastEventId: null, progress: 0, live: [] });
   uploadNext();
 }
 
@@ -206,10 +214,11 @@ async function send(job: Job): Promise<void> {
   }
 
   const signal = start(job);
+  const submission = job.submission ?? job.id;
   const submit = () =>
     recording
-      ? upload(job.id, recording, job.name, job.options, (sent) => change(job, { sent }, false), signal)
-      : submitAddress(job.id, job.address ?? "", job.options, signal);
+      ? upload(submission, recording, job.name, job.options, (sent) => change(job, { sent }, false), signal)
+      : submitAddress(submission, job.address ?? "", job.options, signal);
   for (let attempt = 1; ; attempt += 1) {
     try {
       const accepted = await submit();

@@ -1,5 +1,6 @@
 // The list of recordings with what happens to each.
 
+import { confirmRemoval } from "./dialogs";
 import { h, notify, setText } from "./dom";
 import * as jobs from "./jobs";
 import { bytes, clock, moment, span } from "./time";
@@ -8,12 +9,15 @@ import type { Fetch, Job } from "./types";
 /** The part of the page with all jobs. It keeps itself up to date while it is on the page. */
 export function list(): HTMLElement {
   const items = h("ul", { class: "jobs" });
-  const empty = h("p", { class: "hint" }, "Nothing here yet. A recording that you add appears here, with its text as it comes.");
+  const empty = h("p", { class: "hint" }, "Nothing here yet. A recording that you add appears here with its text.");
   const section = h("section", { "aria-label": "Recordings" }, h("h2", {}, "Recordings"), empty, items);
   const rows = new Map<string, { element: HTMLElement; update: () => void }>();
 
   const update = (job: Job | null) => {
-    if (!section.isConnected && section.dataset["shown"]) return;
+    if (!section.isConnected && section.dataset["shown"]) {
+      jobs.offChange(update);
+      return;
+    }
     section.dataset["shown"] = "yes";
     if (job) {
       rows.get(job.id)?.update();
@@ -46,9 +50,11 @@ function rowOf(job: Job): { element: HTMLElement; update: () => void } {
   const bar = h("progress", { max: "1", "aria-label": `Progress of ${job.name}` });
   const problem = h("p", { class: "problem" });
   const text = h("p", { class: "job-text", dir: "auto" });
+  const openText = h("a", { class: "button primary", href: `#${job.id}`, "aria-label": `Open the text of ${job.name}` }, "Open");
   const again = h("button", { type: "button", onclick: () => jobs.retry(job) }, "Try again");
   const remove = h("button", { type: "button", "aria-label": `Remove ${job.name}` }, "Remove");
-  remove.onclick = () => {
+  remove.onclick = async () => {
+    if (job.result && !(await confirmRemoval(job.name))) return;
     const focusNext = element.nextElementSibling ?? element.previousElementSibling;
     jobs.remove(job).then(
       () => (focusNext?.querySelector<HTMLElement>("a") ?? document.querySelector<HTMLElement>("main"))?.focus(),
@@ -58,7 +64,7 @@ function rowOf(job: Job): { element: HTMLElement; update: () => void } {
   const element = h(
     "li",
     { class: "card job" },
-    h("div", { class: "job-head" }, link, h("div", { class: "buttons" }, again, remove)),
+    h("div", { class: "job-head" }, link, h("div", { class: "buttons" }, openText, again, remove)),
     state,
     bar,
     problem,
@@ -73,7 +79,8 @@ function rowOf(job: Job): { element: HTMLElement; update: () => void } {
     bar.value = isUploading ? job.sent : job.progress;
     problem.hidden = !job.problem;
     setText(problem, job.problem ?? "");
-    again.hidden = job.stage !== "refused";
+    openText.hidden = job.result === null;
+    again.hidden = !jobs.canRetry(job);
     const shown = job.result ? job.result.text : job.live.slice(-3).map((segment) => segment.text).join(" ");
     text.hidden = shown === "";
     setText(text, shown.slice(0, 240));
@@ -101,7 +108,7 @@ export function stateOf(job: Job): string {
       return `Transcribing, ${Math.round(job.progress * 100)} %${eta}`;
     }
     case "completed":
-      return `Done, ${clock(job.result?.duration_seconds ?? 0)}. ${whereText(job)}`;
+      return `Done. Length ${clock(job.result?.duration_seconds ?? 0)}. ${whereText(job)}`;
     case "failed":
       return "Failed";
     case "gone":
@@ -111,8 +118,8 @@ export function stateOf(job: Job): string {
 
 /** Where the text of a completed job is, and for how long. */
 export function whereText(job: Job): string {
-  if (!job.isOnServer) return "Deleted on the server.";
-  return job.deadline ? `The server deletes it on ${moment(job.deadline)}.` : "The server deletes it within a day.";
+  if (!job.isOnServer) return "The text is deleted on the server and still in this browser.";
+  return job.deadline ? `The server deletes the text on ${moment(job.deadline)}.` : "The server deletes the text when its time is over.";
 }
 
 /** How far the server's download of a recording is. */

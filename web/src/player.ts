@@ -41,7 +41,7 @@ export function playerOf(
   const forth = h("button", { type: "button", title: `Forward ${STEP_S} seconds` }, `+${STEP_S} s`);
   const seek = h("input", { type: "range", min: "0", max: String(Math.max(0.1, duration)), step: "0.1", value: "0", "aria-label": "Place in the recording" });
   const time = h("span", { class: "time" });
-  const speed = h("select", { "aria-label": "Speed" }, ...SPEEDS.map((value) => h("option", { value }, `${value}×`)));
+  const speed = h("select", { "aria-label": "Speed", title: "Speed" }, ...SPEEDS.map((value) => h("option", { value }, `${value}×`)));
   speed.value = "1";
   const wave = waveform(recording, duration, segments);
 

@@ -166,7 +166,12 @@ export class Transcript {
     const text = row.querySelector(".text") as HTMLElement;
     const field = h("textarea", { dir: "auto", "aria-label": `Text at ${clock(segment.start)}` });
     field.value = segment.text;
+    const save = h("button", { type: "button", class: "primary" }, "Save");
+    const cancel = h("button", { type: "button" }, "Cancel");
+    const buttons = h("div", { class: "buttons" }, save, cancel);
     text.replaceChildren(field);
+    text.after(buttons);
+    row.querySelector(".edit")?.remove();
     const fit = () => {
       field.style.height = "auto";
       field.style.height = `${field.scrollHeight}px`;
@@ -193,7 +198,20 @@ export class Transcript {
         finish(false, true);
       }
     });
-    field.addEventListener("blur", () => finish(true, false));
+    // A change is kept when a person goes on elsewhere, and not yet when the focus goes to one of the buttons.
+    const leave = (event: FocusEvent) => {
+      if (!(event.relatedTarget instanceof Node) || !buttons.contains(event.relatedTarget)) finish(true, false);
+    };
+    field.addEventListener("blur", leave);
+    for (const button of [save, cancel]) {
+      button.onclick = () => finish(button === save, true);
+      // Safari gives a button that is clicked no focus: the field must not lose it first.
+      button.addEventListener("mousedown", (event) => event.preventDefault());
+      button.addEventListener("keydown", (event) => event.stopPropagation());
+    }
+    buttons.addEventListener("focusout", (event) => {
+      if (event.relatedTarget !== field) leave(event);
+    });
   }
 
   private commit(index: number, text: string): void {

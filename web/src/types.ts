@@ -83,8 +83,10 @@ export type Stage =
   | "gone"; // the server has deleted it
 
 export interface Job {
-  /** Made here. The server gets it as Idempotency-Key, so that an upload that is tried again makes no second job. */
+  /** Made here. */
   id: string;
+  /** The Idempotency-Key: an upload that is tried again makes no second job. Absent for the first job of a recording, whose key is `id`. */
+  submission?: string;
   name: string;
   /** Where the server downloads the recording; null for a file of this browser. */
   address: string | null;

@@ -56,7 +56,7 @@ export function jobView(job: Job): View {
       if (!live) {
         shown = "live";
         live = new Transcript(job.live, false, { onPlay: () => {}, onPause: () => {}, onEdit: () => {}, onHistory: () => {} });
-        body.replaceChildren(h("p", { class: "hint" }, "The text as it comes. It can be edited when it is complete."), live.element);
+        body.replaceChildren(h("p", { class: "hint" }, "The text so far. You can correct it when it is complete."), live.element);
         closeBody = () => live?.close();
       }
       live.grow(job.live);
@@ -71,7 +71,7 @@ export function jobView(job: Job): View {
       (error: Error) => notify(`Not deleted: ${error.message}`),
     );
   const drawActions = () => {
-    again.hidden = job.stage !== "refused";
+    again.hidden = !jobs.canRetry(job);
     deleteNow.hidden = !job.isOnServer;
     setText(deleteNow, job.stage === "completed" || job.stage === "failed" ? "Delete on the server now" : "Cancel");
     if (actions.childElementCount === 0) actions.append(again, deleteNow);
@@ -104,6 +104,7 @@ function resultBody(job: Job, result: Result, body: HTMLElement): () => void {
   const redo = h("button", { type: "button", "aria-keyshortcuts": "Control+Y" }, "Redo");
   const follow = h("input", { type: "checkbox", id: "follow" });
   follow.checked = true;
+  const following = h("span", { class: "check", hidden: true }, follow, h("label", { for: "follow" }, "Follow the sound"));
 
   let isStale = false;
   const drawHistory = () => {
@@ -153,7 +154,8 @@ function resultBody(job: Job, result: Result, body: HTMLElement): () => void {
   };
 
   const playerPlace = h("div", { class: "player-place" });
-  const place = h("section", { class: "reader", "aria-label": "Text and player" }, playerPlace, tools(), speakers.length > 0 && speakerFields(result, onRename), transcript.element);
+  const guide = h("p", { class: "hint guide" }, "To correct the text, press Edit.");
+  const place = h("section", { class: "reader", "aria-label": "Text and player" }, playerPlace, tools(), speakers.length > 0 && speakerFields(result, onRename), guide, transcript.element);
   body.replaceChildren(facts(result), place, help());
   transcript.draw();
   const onKey = (event: KeyboardEvent) => keys(event);
@@ -169,6 +171,8 @@ function resultBody(job: Job, result: Result, body: HTMLElement): () => void {
     const marks = (seconds: number) => transcript.mark(seconds, follow.checked);
     player = playerOf(recording, isVideo, result.duration_seconds, () => result.segments, marks);
     playerPlace.replaceChildren(player.element);
+    following.hidden = false;
+    setText(guide, "Click a word to hear it. To correct the text, press Edit.");
     void drawCaptions();
   });
 
@@ -207,7 +211,7 @@ function resultBody(job: Job, result: Result, body: HTMLElement): () => void {
         "div",
         { class: "group" },
         hasWords && h("span", { class: "check" }, unsure, h("label", { for: "unsure" }, "Mark unsure words")),
-        h("span", { class: "check" }, follow, h("label", { for: "follow" }, "Follow the sound")),
+        following,
       ),
     );
   }
@@ -261,19 +265,19 @@ function help(): HTMLElement {
   const row = (key: string, what: string) => h("li", {}, h("kbd", {}, key), ` ${what}`);
   return h(
     "details",
-    { class: "help" },
-    h("summary", {}, "Keys"),
+    { class: "help with-mouse" },
+    h("summary", {}, "Keyboard shortcuts"),
     h(
       "ul",
       {},
       row("Space", "plays and pauses"),
-      row("← →", "go 5 seconds back and forth"),
-      row("↑ ↓", "go to the segment before and after"),
-      row("Enter", "edits the segment; again, it is done; Escape leaves it as it was"),
-      row("Ctrl Z", "undoes, Ctrl Y does it again"),
-      row("< >", "slower and faster"),
+      row("← →", "go back and forward by 5 seconds"),
+      row("↑ ↓", "go to the segment before or after"),
+      row("Enter", "edits the segment, and saves it; Escape cancels"),
+      row("Ctrl Z", "undoes a change; Ctrl Y redoes it"),
+      row("< >", "play slower and faster"),
     ),
-    h("p", { class: "hint" }, "They work while the focus is on the player or the text. With a mouse: click a word to hear it, double-click to edit."),
+    h("p", { class: "hint" }, "They work while the focus is on the player or the text. A double click on a segment edits it too."),
   );
 }
 
