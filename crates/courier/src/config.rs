@@ -32,7 +32,7 @@ pub struct Config {
     #[arg(long, env = "STENO_WEBHOOK_SECRETS_FILE")]
     pub webhook_secrets_file: Option<PathBuf>,
 
-    /// Recordings that are fetched at a time.
+    /// Recordings that are fetched at a time. Three quarters of them may be those of one API key.
     #[arg(long, env = "STENO_FETCH_SLOTS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub fetch_slots: u32,
 

@@ -23,7 +23,7 @@ const MAX_PREPARED_JOBS: u32 = 32;
 
 impl Store {
     /// Takes the next task for a worker's run, or `None`. Owners take turns by the work they were given; of an owner's tasks,
-    /// by priority, then due time, then order in the recording.
+    /// by priority, then due time, then order in the recording. No owner gets all the slots of a courier.
     ///
     /// A task whose worker died for an unknown reason runs alone: if its worker dies again, the cause is known, and no other task is
     /// charged.
@@ -35,7 +35,7 @@ impl Store {
         run: &WorkerRun,
         kinds: &[TaskKind],
     ) -> Result<Option<Claim>, StoreError> {
-        let claimable = claimable(kinds);
+        let claimable = claimable(kinds, &[]);
         // A read first: an idle worker must not take the write lock.
         let is_there_work = |tx: &Tx<'_>| tx.any_claimable(now.wall, &claimable);
         if !self.database.read_statement(is_there_work)? {
@@ -51,12 +51,13 @@ impl Store {
 }
 
 /// What a claim of these kinds may take.
-fn claimable(kinds: &[TaskKind]) -> Claimable {
+fn claimable(kinds: &[TaskKind], full_queues: &[String]) -> Claimable {
     let later_kinds = kinds.iter().copied().filter(|kind| kind.has_own_queue());
     Claimable {
         kinds: words(kinds.iter().copied()),
         later_kinds: words(later_kinds),
         known: serde_json::Value::from(TranscribeRequest::known_requirements()).to_string(),
+        full_queues: serde_json::Value::from(full_queues).to_string(),
         max_prepared: MAX_PREPARED_JOBS,
     }
 }
@@ -84,7 +85,12 @@ pub(crate) fn claim_next(
     }
     tx.promote_waiting_tasks(now.wall)?;
 
-    let claimable = claimable(kinds);
+    let full_queues = if kinds.contains(&TaskKind::Fetch) {
+        tx.full_fetch_queues(run_id)?
+    } else {
+        Vec::new()
+    };
+    let claimable = claimable(kinds, &full_queues);
     loop {
         let Some(next) = tx.next_task(&claimable)? else {
             return Ok(None);

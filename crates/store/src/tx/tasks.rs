@@ -20,6 +20,8 @@ pub(crate) struct Claimable {
     pub(crate) later_kinds: String,
     /// Names of what a job may require.
     pub(crate) known: String,
+    /// Queues from which nothing is taken now, as a JSON array.
+    pub(crate) full_queues: String,
     /// Prepared jobs of an owner from which on its spans come first.
     pub(crate) max_prepared: u32,
 }
@@ -89,6 +91,7 @@ impl Tx<'_> {
             ":known": claimable.known,
             ":kinds": claimable.kinds,
             ":later_kinds": claimable.later_kinds,
+            ":full_queues": claimable.full_queues,
             ":max_prepared": claimable.max_prepared,
         };
         self.first(sql!("next_task", by_backend), parameters, |row| {
@@ -102,6 +105,12 @@ impl Tx<'_> {
                 span_ms: row.get("span_ms")?,
             })
         })
+    }
+
+    /// Queues of owners that have their share of a courier's downloads.
+    pub(crate) fn full_fetch_queues(&self, run_id: &str) -> Result<Vec<String>, StoreError> {
+        let parameters = parameters! {":run_id": run_id};
+        self.all(sql!("full_fetch_queues"), parameters, |row| row.get(0))
     }
 
     /// Whether one of a run's claims is suspect; `None` where it has no claims.

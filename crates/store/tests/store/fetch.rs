@@ -2,13 +2,17 @@
 
 use steno_models::{FetchState, JobId, Status, TombstoneReason};
 use steno_store::{
-    FetchNoted, FetchProgress, FetchTask, JobAudio, NewJob, StoredAudio, Submission, TaskInput,
-    TaskOutput,
+    FetchNoted, FetchProgress, FetchTask, JobAudio, NewJob, RunRole, RunSettings, StoredAudio,
+    Submission, TaskInput, TaskOutput, WorkerRun,
 };
 
 use crate::support::Fixture;
 
 fn submit(f: &Fixture) -> JobId {
+    submit_as(f, "")
+}
+
+fn submit_as(f: &Fixture, owner: &str) -> JobId {
     let audio = JobAudio::at_url(FetchTask {
         url: "https://example.org/talk".parse().unwrap(),
         max_bytes: 1000,
@@ -16,12 +20,25 @@ fn submit(f: &Fixture) -> JobId {
     });
     let job = NewJob {
         audio,
+        owner: owner.to_owned(),
         ..f.new_job(b"")
     };
     match f.submit_job(job) {
         Submission::Accepted(accepted) => accepted.job_id,
         other => panic!("not accepted: {other:?}"),
     }
+}
+
+/// A courier that downloads so many recordings at a time.
+fn courier(f: &Fixture, slots: u32) -> WorkerRun {
+    let run = f.store.begin_run().unwrap();
+    let settings = RunSettings {
+        role: RunRole::Courier,
+        slots,
+        ..RunSettings::default()
+    };
+    f.store.register_run(f.now(), &run, &settings).unwrap();
+    run
 }
 
 fn download(f: &Fixture) -> StoredAudio {
@@ -90,13 +107,34 @@ fn a_download_of_a_deleted_job_is_dropped() {
 fn the_downloads_of_a_dead_courier_do_not_wait_for_each_other() {
     let f = Fixture::new();
     let jobs = [submit(&f), submit(&f)];
-    let dead = f.worker();
+    let dead = courier(&f, 4);
     let claims = [f.claim(&dead), f.claim(&dead)];
     assert_ne!(claims[0].job_id, claims[1].job_id);
     drop(dead);
     f.reclaim();
 
-    let run = f.worker();
+    let run = courier(&f, 4);
     let again = [f.claim(&run), f.claim(&run)];
     assert!(again.iter().all(|claim| jobs.contains(&claim.job_id)));
+}
+
+#[test]
+fn the_downloads_of_one_key_leave_slots_of_a_courier_for_others() {
+    for (slots, share) in [(8, 6), (3, 2), (2, 1), (1, 1)] {
+        let f = Fixture::new();
+        let run = courier(&f, slots);
+        let flood: Vec<_> = (0..=slots).map(|_| submit_as(&f, "flood")).collect();
+        let claims: Vec<_> = std::iter::from_fn(|| f.try_claim(&run)).collect();
+        assert_eq!(claims.len(), share, "of {slots} slots");
+
+        let other = submit_as(&f, "other");
+        assert_eq!(f.claim(&run).job_id, other);
+
+        // The end of a download makes room for the next one of the same key.
+        let ended = claims[0].job_id;
+        let reason = TombstoneReason::Deleted;
+        assert!(f.store.delete_job(f.now(), None, ended, reason).unwrap());
+        assert!(flood.contains(&f.claim(&run).job_id));
+        assert!(f.try_claim(&run).is_none());
+    }
 }

@@ -13,6 +13,8 @@ mod deletion;
 mod deliveries;
 #[path = "../store/fence.rs"]
 mod fence;
+#[path = "../store/fetch.rs"]
+mod fetch;
 #[path = "../store/guards.rs"]
 mod guards;
 #[path = "../store/liveness.rs"]

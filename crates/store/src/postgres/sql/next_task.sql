@@ -29,6 +29,7 @@ CROSS JOIN LATERAL (
     CROSS JOIN LATERAL (
       SELECT id, priority, due_at FROM tasks
       WHERE status = 'ready' AND owner = owners.owner || chr(31) || kinds.kind
+        AND owner <> ALL (ARRAY(SELECT json_array_elements_text(CAST(:full_queues AS json))))
         AND (SELECT count(*) FROM inputs CROSS JOIN LATERAL json_array_elements_text(inputs.requires) AS required (name)
           WHERE inputs.job = tasks.job
             AND required.name <> ALL (ARRAY(SELECT json_array_elements_text(CAST(:known AS json))))) = 0

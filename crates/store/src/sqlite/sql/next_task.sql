@@ -30,6 +30,7 @@ FROM owners JOIN tasks ON tasks.id = (
       SELECT (
         SELECT id FROM tasks
         WHERE status = 'ready' AND owner = owners.owner || char(31) || kinds.value
+          AND owner NOT IN (SELECT value FROM json_each(:full_queues))
           AND NOT EXISTS (SELECT 1 FROM inputs, json_each(inputs.requires) AS required
             WHERE inputs.job = tasks.job AND required.value NOT IN (SELECT value FROM json_each(:known)))
         ORDER BY priority DESC, due_at, id LIMIT 1)
