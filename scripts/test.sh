@@ -13,6 +13,8 @@ step lints
 cargo clippy --workspace --all-targets --locked -- -D warnings
 step build
 cargo build --workspace --locked
+step "programs without PostgreSQL"
+cargo check --locked --no-default-features --bins -p steno-api -p steno-worker -p steno-courier -p steno-cli
 step weights
 target/debug/steno weights pull base
 target/debug/steno weights pull tiny.en

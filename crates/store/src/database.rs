@@ -1,9 +1,11 @@
 //! The database of the store: one of the backends, chosen when the store is opened.
 
 mod error;
+mod server_report;
 
 pub use error::DatabaseError;
 pub(crate) use error::Kind;
+pub use server_report::ServerReport;
 
 use std::path::Path;
 

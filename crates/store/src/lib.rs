@@ -13,6 +13,15 @@
     clippy::redundant_closure_for_method_calls,
     reason = "a path to a method of `Tx` has one lifetime, and a transaction needs any"
 )]
+#![cfg_attr(
+    not(feature = "postgres"),
+    allow(
+        dead_code,
+        unreachable_code,
+        unfulfilled_lint_expectations,
+        reason = "what is for PostgreSQL alone has no value to run on"
+    )
+)]
 
 mod clock;
 mod database;
@@ -22,6 +31,10 @@ mod error;
 mod files;
 mod jobs;
 mod place;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(not(feature = "postgres"))]
+#[path = "without_postgres/backend.rs"]
 mod postgres;
 mod runs;
 mod signal;
@@ -31,10 +44,9 @@ mod tasks;
 mod tx;
 mod upkeep;
 
-pub use crate::postgres::ServerReport;
 pub use crate::postgres::address::{AddressError, DatabaseAddress};
 pub use clock::{Clock, ManualClock, Now, SystemClock};
-pub use database::DatabaseError;
+pub use database::{DatabaseError, ServerReport};
 pub use deliveries::claim::ClaimedDelivery;
 pub use deliveries::finish::DeliveryOutcome;
 pub use deliveries::redeliver::Redelivery;

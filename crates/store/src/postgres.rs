@@ -15,7 +15,6 @@ mod tls;
 mod tx;
 
 pub(crate) use error::PostgresError;
-pub use inspect::ServerReport;
 pub(crate) use pool::Postgres;
 pub(crate) use row::PostgresRow;
 pub(crate) use tx::PostgresTx;

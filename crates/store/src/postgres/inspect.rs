@@ -5,22 +5,7 @@ use super::address::DatabaseAddress;
 use super::connection::Connection;
 use super::migrate::MIGRATIONS;
 use super::session::ProcessKey;
-use crate::StoreError;
-
-/// A database server, as it was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerReport {
-    /// Its version, as `15.10`.
-    pub version: String,
-    /// Database and host.
-    pub place: String,
-    /// Migrations that were applied; `None` if there is no queue yet.
-    pub applied_migrations: Option<u64>,
-    /// Migrations that this program has.
-    pub known_migrations: u64,
-    /// Settings with which a crash of the server's machine loses accepted jobs or damages the database.
-    pub unsafe_settings: Vec<String>,
-}
+use crate::{ServerReport, StoreError};
 
 impl DatabaseAddress {
     /// Connects as the services do and reads what the server is.

@@ -1,0 +1,31 @@
+//! The address that every program refuses that was built without PostgreSQL.
+
+use std::path::Path;
+
+use super::Never;
+
+/// Has no value.
+#[derive(Clone, Debug)]
+pub struct DatabaseAddress(pub(super) Never);
+
+/// Why an address cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// The program has no code for PostgreSQL.
+    #[error(
+        "needs PostgreSQL, which this program was built without: use a program with the cargo feature `postgres`, \
+         or unset it to keep the rows in STENO_DATA"
+    )]
+    NotBuilt,
+}
+
+impl DatabaseAddress {
+    /// Refuses every address.
+    pub fn parse(
+        _url: &str,
+        _password: Option<&str>,
+        _ca_file: Option<&Path>,
+    ) -> Result<Self, AddressError> {
+        Err(AddressError::NotBuilt)
+    }
+}
