@@ -13,7 +13,7 @@ use steno_models::JobId;
 use crate::local::LocalServer;
 use crate::print;
 
-/// Exit code of a program that a signal ended is this and the signal, as a shell reports it.
+/// A program that a signal ended has this number plus the signal as its exit code, as in a shell.
 const EXIT_SIGNALLED: i32 = 128;
 
 /// Jobs whose results have not been written yet, with the names of their recordings and the

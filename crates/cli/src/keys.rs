@@ -34,14 +34,14 @@ pub(crate) struct KeysArguments {
 enum KeysCommand {
     /// Make a key and print it, this once.
     Add {
-        /// Whose it is; jobs belong to this name.
+        /// Name of the key. Its jobs belong to this name.
         name: String,
     },
     /// Show the names of the keys.
     List,
     /// Remove a key.
     Remove {
-        /// Whose it is.
+        /// Name of the key.
         name: String,
     },
     /// Show the secret that signs webhooks, or make one.

@@ -42,7 +42,7 @@ impl Output {
         }
     }
 
-    /// The same place; whatever file is there is replaced.
+    /// The same place, where any file is replaced.
     pub(crate) fn forced(self) -> Self {
         match self {
             Self::Beside(path) => Self::File(path),
@@ -65,7 +65,7 @@ impl Output {
             let problem = "another file has come there; --force replaces it";
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, problem));
         }
-        // A new file is as if it were created directly: what the umask leaves.
+        // A new file has the permissions that the umask leaves.
         replace(path, transcript, 0o666, true)
     }
 

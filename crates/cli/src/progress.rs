@@ -17,7 +17,7 @@ const STEPS: u64 = 1000;
 pub(crate) struct Board {
     bars: MultiProgress,
     shows_bars: bool,
-    /// What is said once.
+    /// Messages that were written, each of which comes once.
     said: Mutex<BTreeSet<String>>,
 }
 
@@ -135,7 +135,7 @@ fn describe(job: &JobStatus) -> String {
     }
 }
 
-/// A length of time as people say it.
+/// A duration for people.
 pub(crate) fn duration(seconds: f64) -> String {
     let seconds = Duration::try_from_secs_f64(seconds.max(0.0))
         .unwrap_or_default()

@@ -10,7 +10,7 @@ use steno_models::WebAddress;
 
 use crate::print;
 
-/// Ends of the names of recordings that are looked for in folders: those of every container that the server reads.
+/// Extensions of recordings to look for in folders: those of every container that the server reads.
 #[rustfmt::skip]
 const EXTENSIONS: &[&str] = &[
     "3g2", "3gp", "aac", "adts", "aif", "aifc", "aiff", "alac", "amr", "au", "caf", "flac", "m4a", "m4b", "m4v", "mka",
@@ -18,7 +18,7 @@ const EXTENSIONS: &[&str] = &[
     "wav", "wave", "weba", "webm",
 ];
 
-/// Folders in which systems keep what is deleted or their own copies.
+/// Folders in which systems keep deleted files or copies of their own.
 const SYSTEM_FOLDERS: [&str; 4] = [
     "@eaDir",
     "$RECYCLE.BIN",

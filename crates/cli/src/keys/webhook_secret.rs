@@ -23,13 +23,13 @@ const EVERY_OTHER: &str = "*";
 /// Arguments of `steno keys webhook-secret`.
 #[derive(Args, Debug)]
 pub(crate) struct SecretArguments {
-    /// Whose it is: the name of an API key. Without it, of all keys that have none of their own.
+    /// Name of the API key that the secret belongs to. Without a name: the secret of all keys that have none of their own.
     #[arg(default_value = EVERY_OTHER)]
     name: String,
-    /// Make a new secret. The one before signs as well until `--finish`.
+    /// Make a new secret. The old one signs too, until `--finish`.
     #[arg(long, conflicts_with = "finish")]
     rotate: bool,
-    /// Remove the secret before the current one.
+    /// Remove the old secret after `--rotate`.
     #[arg(long)]
     finish: bool,
     /// Folder of the queue.

@@ -63,7 +63,7 @@ impl Scratch {
 
     /// Deletes the folder with everything in it.
     pub(crate) fn remove(self) {
-        // What cannot be deleted, the next local server tries again.
+        // The next local server deletes what is left.
         let _ = fs::remove_dir_all(&self.path);
     }
 }

@@ -10,10 +10,10 @@ use crate::values;
 /// What to ask of the server.
 #[derive(Args, Debug)]
 pub(super) struct OptionArguments {
-    /// Language spoken, as en; found out by itself if not given.
+    /// Language spoken, for example en; detected if not given.
     #[arg(long, value_parser = values::language(), hide_possible_values = true)]
     language: Option<String>,
-    /// Languages that may be spoken, as en,es; any if not given.
+    /// Languages that may be spoken, for example en,es; any if not given.
     #[arg(long, value_name = "LANGUAGES", value_parser = values::language(), hide_possible_values = true, conflicts_with = "language")]
     languages: Option<String>,
     /// Write down what is said, or translate it into English.
@@ -49,10 +49,10 @@ pub(super) struct OptionArguments {
     /// Audio track of the recording, counted from 1; the default one, or the first with sound, if not given.
     #[arg(long)]
     track: Option<u16>,
-    /// mix, or split: transcribe each channel by itself; each is a speaker then.
+    /// mix: transcribe all channels as one; split: transcribe each channel by itself, as one speaker.
     #[arg(long, value_parser = ["mix", "split"])]
     channels: Option<String>,
-    /// Names of the channels, or of the speakers in the order of their first words, as Anna,Ben.
+    /// Names of the channels, or of the speakers in the order of their first words, for example Anna,Ben.
     #[arg(long, value_name = "NAMES")]
     speaker_names: Option<String>,
     /// Label who speaks.
@@ -73,7 +73,7 @@ pub(super) struct OptionArguments {
     /// Address that the server sends a webhook to when the job ends.
     #[arg(long, value_name = "URL")]
     callback_url: Option<String>,
-    /// What webhooks report, as completed,failed; both by default.
+    /// What webhooks report: completed, failed or both; both by default.
     #[arg(long, value_name = "EVENTS", requires = "callback_url")]
     callback_events: Option<String>,
 }

@@ -14,7 +14,7 @@ use steno_settings::SCRATCH_VARIABLE;
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 /// Longest pause before a restart.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
-/// A child that ran this long has its pauses begin again with the first.
+/// A child that ran this long is restarted after the first pause again.
 const PROVEN: Duration = Duration::from_secs(30);
 /// Exit codes that mean wrong settings: of clap, and `EX_CONFIG` of sysexits.h.
 const SETTINGS_CODES: [i32; 2] = [2, 78];
