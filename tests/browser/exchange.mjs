@@ -103,6 +103,10 @@ export const exchange = {
       await page.click(".menu > summary");
       const [download] = await Promise.all([page.waitForEvent("download"), page.click("[data-format='text']")]);
       assert.equal(readFileSync(await download.path(), "utf8"), "Zoé b: Did it rain?\nB: All night. I slept.\nZoé b: Lucky you.\n");
+      await page.click(".menu > summary");
+      const [whole] = await Promise.all([page.waitForEvent("download"), page.click("[data-format='json']")]);
+      const joined = JSON.parse(readFileSync(await whole.path(), "utf8")).speakers;
+      assert.deepEqual(joined.map(({ speaker, seconds }) => [speaker, seconds]), [["Zoé b", 2], ["B", 4]]);
 
       await page.reload();
       await page.waitForSelector(".row .speaker");
