@@ -24,7 +24,7 @@ fn torture(bed: &mut Bed, random: &mut Random, victim: Victim, kills: usize) -> 
     let store = bed.store();
     let mut ended_before = ended(&store);
     for _ in 0..kills {
-        while store.count_pending_jobs().unwrap() < BACKLOG {
+        while !store.is_queue_full(BACKLOG).unwrap() {
             bed.submit(&mut ledger, RECORDINGS[random.below(2) as usize])
                 .expect("the api runs");
         }

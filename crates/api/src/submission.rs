@@ -160,15 +160,16 @@ async fn check_room(
     earlier: EarlierJob,
 ) -> Result<bool, ApiError> {
     let (name, quota) = (owner.name().to_owned(), owner.quota());
-    let (may_be_there, within_quota, pending, free) = state
+    let max_pending_jobs = state.config.max_pending_jobs;
+    let (may_be_there, within_quota, is_full, free) = state
         .call_store(move |store| {
             let may_be_there = store.may_have_earlier(&name, &earlier)?;
             let within_quota = store.check_quota(&name, quota, 1)?;
-            let pending = store.count_pending_jobs()?;
+            let is_full = store.is_queue_full(max_pending_jobs)?;
             Ok((
                 may_be_there,
                 within_quota,
-                pending,
+                is_full,
                 store.data().free_bytes()?,
             ))
         })
@@ -178,8 +179,8 @@ async fn check_room(
         within_quota
             .into_result()
             .map_err(ApiError::quota_exceeded)?;
-        if pending >= state.config.max_pending_jobs {
-            return Err(queue_full(pending));
+        if is_full {
+            return Err(queue_full(max_pending_jobs));
         }
     }
     if free < state.config.disk_reserve_bytes {

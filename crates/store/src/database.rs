@@ -86,6 +86,16 @@ impl Database {
         }
     }
 
+    /// Waits until everything that any process has committed so far survives a crash of the database's machine. On PostgreSQL, a
+    /// transaction can read what is not durable yet.
+    pub(crate) fn make_durable(&self) -> Result<(), StoreError> {
+        match self {
+            // Its commits wait for the disk before others can read them.
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(database) => database.make_durable(),
+        }
+    }
+
     /// A number that changes whenever any process has committed.
     pub(crate) fn version(&self) -> Result<i64, StoreError> {
         match self {

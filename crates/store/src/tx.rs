@@ -16,7 +16,7 @@ pub(crate) mod value;
 
 pub(crate) use rows::{
     ClaimRow, EarlierJob, EndedClaim, JobRow, NewInput, NewJobRow, NewRun, NextTask, PlanRow,
-    Registered, ReservedUpload, TaskInHand, TaskOfRun, to_json,
+    Registered, ReservedUpload, StateOfRun, TaskInHand, TaskOfRun, to_json,
 };
 pub(crate) use statement::{Statement, parameters, sql};
 pub(crate) use tasks::Claimable;

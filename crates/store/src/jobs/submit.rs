@@ -212,7 +212,7 @@ impl Store {
             {
                 return Ok((0, Submission::Refused(exceeded)));
             }
-            if tx.count_pending_jobs()? >= new.job.max_pending_jobs {
+            if tx.is_queue_full(new.job.max_pending_jobs)? {
                 return Ok((0, Submission::QueueFull));
             }
 
@@ -252,9 +252,10 @@ impl Store {
         })
     }
 
-    /// How many jobs are pending.
-    pub fn count_pending_jobs(&self) -> Result<u64, StoreError> {
-        self.read(|tx| tx.count_pending_jobs())
+    /// Whether that many jobs are pending.
+    pub fn is_queue_full(&self, max_pending_jobs: u64) -> Result<bool, StoreError> {
+        self.database
+            .read_statement(|tx| tx.is_queue_full(max_pending_jobs))
     }
 }
 

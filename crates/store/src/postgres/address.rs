@@ -19,7 +19,7 @@ const KEEPALIVE_AFTER: Duration = Duration::from_secs(10);
 
 /// Session settings. They differ from the server's defaults, which shows that a connection is
 /// direct: a pooler in transaction mode drops them.
-const OPTIONS: &str = "-c idle_in_transaction_session_timeout=10s -c lock_timeout=20s";
+const OPTIONS: &str = "-c idle_in_transaction_session_timeout=10s -c lock_timeout=20s -c jit=off";
 
 /// The address of a PostgreSQL database with user and password, from `STENO_DATABASE_URL`. Shows neither in `Debug`.
 #[derive(Clone)]

@@ -59,6 +59,14 @@ impl Connection {
         })
     }
 
+    /// Waits until everything that is committed so far is on disk, and on the standbys that commits wait for.
+    pub(super) fn make_durable(&mut self) -> Result<(), PostgresError> {
+        // The commit of this message waits for the WAL up to it, and so for all commits before.
+        self.client
+            .batch_execute("SELECT pg_logical_emit_message(true, 'steno', '')")
+            .map_err(PostgresError::UnknownOutcome)
+    }
+
     /// If the connection was lost, the server has already rolled back.
     pub(super) fn roll_back(&mut self) {
         let _ = self.client.batch_execute("ROLLBACK");

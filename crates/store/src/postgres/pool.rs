@@ -101,7 +101,7 @@ impl Postgres {
         durability: Durability,
         operation: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.in_transaction(&begin_write(durability), operation)
+        self.in_transaction(&begin_write(), durability, operation)
     }
 
     /// Runs `operation` on one consistent snapshot.
@@ -109,7 +109,7 @@ impl Postgres {
         &self,
         operation: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.in_transaction(BEGIN_READ, operation)
+        self.in_transaction(BEGIN_READ, Durability::Soon, operation)
     }
 
     /// Runs one statement. It has a snapshot by itself, so BEGIN and COMMIT are saved.
@@ -132,11 +132,12 @@ impl Postgres {
     fn in_transaction<T>(
         &self,
         begin: &str,
+        durability: Durability,
         operation: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let tx = PostgresTx::on(self.begun(begin)?);
         let value = operation(&Tx::Postgres(&tx))?;
-        tx.commit()?;
+        tx.commit(durability)?;
         Ok(value)
     }
 
@@ -160,6 +161,11 @@ impl Postgres {
     pub(crate) fn version(&self) -> Result<i64, StoreError> {
         let mut connection = self.connection()?;
         Ok(connection.last_transaction()?)
+    }
+
+    /// Waits until everything that is committed so far survives a crash of the server's machine.
+    pub(crate) fn make_durable(&self) -> Result<(), StoreError> {
+        Ok(self.connection()?.make_durable()?)
     }
 
     /// Whether the server takes writes now.
@@ -188,14 +194,12 @@ impl Drop for Postgres {
     }
 }
 
-/// Begins a transaction that decides something: alone, and after all others.
-fn begin_write(durability: Durability) -> String {
-    // Released after the commit: without the wait for the disk, the next transaction begins sooner.
-    let commit = match durability {
-        Durability::Durable => "",
-        Durability::Soon => "SET LOCAL synchronous_commit = off; ",
-    };
-    format!("BEGIN; {commit}SELECT pg_advisory_xact_lock({LOCKS}, {WRITE_LOCK})")
+/// Begins a transaction that decides something: alone, and after all others. Its commit does not wait for the disk, so that the next
+/// one begins sooner; who needs a durable commit waits afterwards.
+fn begin_write() -> String {
+    format!(
+        "BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock({LOCKS}, {WRITE_LOCK})"
+    )
 }
 
 fn is_conflict(error: &StoreError) -> bool {

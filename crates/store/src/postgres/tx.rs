@@ -1,19 +1,25 @@
 //! Runs statements in a transaction that is open on a connection.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use postgres::types::ToSql;
 use r2d2::PooledConnection;
+use serde_json::json;
 
 use super::PostgresError;
 use super::connection::Manager;
 use super::row::{Bound, PostgresRow};
 use crate::StoreError;
-use crate::tx::{Parameters, Row, Statement};
+use crate::database::Durability;
+use crate::tx::{Parameters, Row, Statement, parameters, sql};
 
 /// An open transaction. Rolls back when it is dropped.
 pub(crate) struct PostgresTx {
     connection: RefCell<PooledConnection<Manager>>,
+    /// What is added to counters just before the commit, by name and label. Every transaction updates the same few rows: this way it
+    /// locks them briefly, and in one order.
+    counts: RefCell<BTreeMap<(String, String), f64>>,
     is_open: bool,
 }
 
@@ -22,6 +28,7 @@ impl PostgresTx {
     pub(super) fn on(connection: PooledConnection<Manager>) -> Self {
         Self {
             connection: RefCell::new(connection),
+            counts: RefCell::default(),
             is_open: true,
         }
     }
@@ -30,6 +37,7 @@ impl PostgresTx {
     pub(super) fn without_transaction(connection: PooledConnection<Manager>) -> Self {
         Self {
             connection: RefCell::new(connection),
+            counts: RefCell::default(),
             is_open: false,
         }
     }
@@ -39,9 +47,36 @@ impl PostgresTx {
         self.connection.borrow().is_lost()
     }
 
-    pub(super) fn commit(mut self) -> Result<(), PostgresError> {
+    /// Commits, which releases the locks, and then waits for the disk if the commit has to be durable.
+    pub(super) fn commit(mut self, durability: Durability) -> Result<(), StoreError> {
+        self.add_counts()?;
         self.is_open = false;
-        self.connection.borrow_mut().commit()
+        let connection = &mut *self.connection.borrow_mut();
+        connection.commit()?;
+        match durability {
+            Durability::Durable => Ok(connection.make_durable()?),
+            Durability::Soon => Ok(()),
+        }
+    }
+
+    /// Adds to a counter with the commit.
+    pub(crate) fn count_later(&self, name: &str, label: &str, value: f64) {
+        let key = (name.to_owned(), label.to_owned());
+        *self.counts.borrow_mut().entry(key).or_default() += value;
+    }
+
+    fn add_counts(&self) -> Result<(), StoreError> {
+        let counts = self.counts.take();
+        if counts.is_empty() {
+            return Ok(());
+        }
+        let counts: serde_json::Value = counts
+            .into_iter()
+            .map(|((name, label), value)| json!({"name": name, "label": label, "value": value}))
+            .collect();
+        let parameters = parameters! {":counts": counts.to_string()};
+        self.execute(sql!("count", by_backend), parameters)
+            .map(drop)
     }
 
     pub(crate) fn execute(

@@ -10,7 +10,7 @@ use crate::tasks::fence::require_row;
 use crate::tasks::types::{
     Certainty, Claim, ClaimId, Failure, PlannedSpan, SpanTask, TaskInput, TaskKind,
 };
-use crate::tx::{ClaimRow, Claimable, NextTask, Tx};
+use crate::tx::{ClaimRow, Claimable, NextTask, StateOfRun, Tx};
 use crate::upkeep::counters::{Counter, count};
 use crate::{Now, Store, StoreError, WorkerRun};
 
@@ -80,10 +80,12 @@ pub(crate) fn claim_next(
     if kinds.is_empty() {
         return Ok(None);
     }
-    if !tx.is_registered(run_id)? {
+    let Some(run) = tx.state_of_run(run_id, now.wall)? else {
         return Err(StoreError::RunLost);
+    };
+    if run.has_due_tasks {
+        tx.promote_waiting_tasks(now.wall)?;
     }
-    tx.promote_waiting_tasks(now.wall)?;
 
     let full_queues = if kinds.contains(&TaskKind::Fetch) {
         tx.full_fetch_queues(run_id)?
@@ -95,7 +97,7 @@ pub(crate) fn claim_next(
         let Some(next) = tx.next_task(&claimable)? else {
             return Ok(None);
         };
-        if must_wait(tx, run_id, next.is_suspect)? {
+        if must_wait(&run, &next) {
             return Ok(None);
         }
         match claim(tx, effects, now, run_id, &next) {
@@ -160,9 +162,9 @@ fn fail_unreadable(
 }
 
 /// Whether a task may not begin beside what its worker has claimed: one of them is suspect.
-fn must_wait(tx: &Tx<'_>, run_id: &str, is_suspect: bool) -> Result<bool, StoreError> {
-    let has_suspect = tx.has_suspect_claim(run_id)?;
-    Ok(has_suspect.is_some_and(|has_suspect| has_suspect || is_suspect))
+fn must_wait(run: &StateOfRun, next: &NextTask) -> bool {
+    run.has_suspect
+        .is_some_and(|has_suspect| has_suspect || next.is_suspect)
 }
 
 /// Puts the work that is expected of a task on its owner's account.
@@ -172,8 +174,7 @@ fn charge(tx: &Tx<'_>, next: &NextTask) -> Result<(), StoreError> {
         Some(TaskKind::Transcribe) => (next.span_ms as f64 * EXPECTED_REAL_TIME_FACTOR) as i64,
         Some(TaskKind::Fetch) | None => 0,
     };
-    tx.charge_owner(&next.owner, cost_ms.max(1))?;
-    tx.advance_fairness(next.served_ms)
+    tx.charge_owner(&next.owner, cost_ms.max(1), next.served_ms)
 }
 
 fn load_claim(

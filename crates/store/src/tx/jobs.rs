@@ -75,10 +75,13 @@ impl Tx<'_> {
         self.exists(sql!("any_shared_job"), parameters! {":owner": owner})
     }
 
-    pub(crate) fn count_pending_jobs(&self) -> Result<u64, StoreError> {
-        self.one(sql!("count_pending_jobs"), &[], |row| {
-            Ok(row.get::<i64>(0)? as u64)
-        })
+    /// Whether that many jobs are pending.
+    pub(crate) fn is_queue_full(&self, max_pending_jobs: u64) -> Result<bool, StoreError> {
+        let max_pending = i64::try_from(max_pending_jobs).unwrap_or(i64::MAX);
+        self.exists(
+            sql!("is_queue_full"),
+            parameters! {":max_pending": max_pending},
+        )
     }
 
     /// `None` for a job that is not there.

@@ -4,20 +4,30 @@ use steno_models::JobId;
 
 use crate::StoreError;
 use crate::jobs::quota::Usage;
+use crate::tx::statement::text;
 use crate::tx::{ReservedUpload, Tx, parameters, sql};
 
 impl Tx<'_> {
-    pub(crate) fn charge_owner(&self, owner: &str, cost_ms: i64) -> Result<(), StoreError> {
-        let parameters = parameters! {":owner": owner, ":cost_ms": cost_ms};
-        self.execute(sql!("charge_owner"), parameters).map(drop)
-    }
-
-    pub(crate) fn advance_fairness(&self, served_ms: i64) -> Result<(), StoreError> {
-        self.execute(
-            sql!("advance_fairness", by_backend),
-            parameters! {":served_ms": served_ms},
-        )
-        .map(drop)
+    /// Puts the cost of a task on its owner's account, which was at `served_ms` when the task was chosen.
+    pub(crate) fn charge_owner(
+        &self,
+        owner: &str,
+        cost_ms: i64,
+        served_ms: i64,
+    ) -> Result<(), StoreError> {
+        let advance = parameters! {":served_ms": served_ms};
+        let charge = parameters! {":owner": owner, ":cost_ms": cost_ms};
+        match self {
+            Self::Sqlite(tx) => {
+                tx.execute(text!("sqlite/sql", "advance_fairness"), advance)?;
+                tx.execute(text!("sqlite/sql", "charge_owner"), charge)?;
+            }
+            Self::Postgres(tx) => {
+                let both = [advance, charge].concat();
+                tx.execute(sql!("charge_owner", by_backend), &both)?;
+            }
+        }
+        Ok(())
     }
 
     /// What an owner has, without the upload `own`.

@@ -205,6 +205,14 @@ pub(crate) struct NewRun<'a> {
     pub(crate) now: Timestamp,
 }
 
+/// What decides whether a run may claim.
+pub(crate) struct StateOfRun {
+    /// Whether one of its claims is suspect; `None` where it has no claims.
+    pub(crate) has_suspect: Option<bool>,
+    /// Whether there are waiting tasks that are due.
+    pub(crate) has_due_tasks: bool,
+}
+
 /// A run that is registered.
 pub(crate) struct Registered {
     pub(crate) run_id: String,

@@ -113,12 +113,6 @@ impl Tx<'_> {
         self.all(sql!("full_fetch_queues"), parameters, |row| row.get(0))
     }
 
-    /// Whether one of a run's claims is suspect; `None` where it has no claims.
-    pub(crate) fn has_suspect_claim(&self, run_id: &str) -> Result<Option<bool>, StoreError> {
-        let parameters = parameters! {":run_id": run_id};
-        self.one(sql!("suspect_claims"), parameters, |row| row.get(0))
-    }
-
     pub(crate) fn claim_task(
         &self,
         task: i64,

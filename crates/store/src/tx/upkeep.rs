@@ -31,8 +31,17 @@ impl JobFiles {
 
 impl Tx<'_> {
     pub(crate) fn count(&self, name: &str, label: &str, value: f64) -> Result<(), StoreError> {
-        let parameters = parameters! {":name": name, ":label": label, ":value": value};
-        self.execute(sql!("count"), parameters).map(drop)
+        match self {
+            Self::Sqlite(_) => {
+                let parameters = parameters! {":name": name, ":label": label, ":value": value};
+                self.execute(sql!("count", by_backend), parameters)
+                    .map(drop)
+            }
+            Self::Postgres(tx) => {
+                tx.count_later(name, label, value);
+                Ok(())
+            }
+        }
     }
 
     /// Name, label and value of each counter.

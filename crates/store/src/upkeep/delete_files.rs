@@ -11,13 +11,16 @@ impl Store {
     /// Deletes the files on the list, makes that durable, then takes them off the list. Done again
     /// after a crash. A file that cannot be deleted stays on the list and does not stop the others.
     pub(crate) fn delete_files(&self) -> Result<(), StoreError> {
-        let paths = self.read(|tx| tx.list_gc())?;
+        let paths = self.database.read_statement(|tx| tx.list_gc())?;
         if paths.is_empty() {
             return Ok(());
         }
 
+        // A crash must not bring a job back whose files are gone.
+        self.database.make_durable()?;
         let deleted = self.files.delete(paths)?;
-        self.write(|tx, _| {
+        // If a crash undoes this, they are deleted once more.
+        self.write_soon_durable(|tx, _| {
             for path in &deleted.paths {
                 tx.delete_gc(path)?;
             }
@@ -29,7 +32,13 @@ impl Store {
     /// Deletes files of ours that no row names: an upload whose api died, a spool whose worker died.
     /// Adds them to `orphans`. One that cannot be looked at is reported and left.
     pub(crate) fn delete_orphans(&self, orphans: &mut u32) -> Result<(), StoreError> {
-        let is_needed = |files: JobFiles, name: &str| self.read(|tx| tx.is_needed(files, name));
+        let is_needed = |files: JobFiles, name: &str| {
+            let is_needed = self.read(|tx| tx.is_needed(files, name))?;
+            if !is_needed {
+                self.database.make_durable()?;
+            }
+            Ok(is_needed)
+        };
         if let Some(bucket) = self.files.bucket() {
             bucket.sweep_cache(orphans, is_needed)?;
         }
@@ -68,7 +77,11 @@ impl Store {
         }
         // Without this, an object of another queue might be taken for an orphan.
         bucket.claim_for(&self.queue_name()?)?;
-        bucket.delete_orphans(now, |files| self.read(|tx| tx.needed_names(files)))
+        bucket.delete_orphans(now, |files| {
+            let needed = self.read(|tx| tx.needed_names(files))?;
+            self.database.make_durable()?;
+            Ok(needed)
+        })
     }
 
     fn unnamed_files(&self, files: JobFiles) -> Result<Vec<String>, StoreError> {

@@ -74,6 +74,10 @@ impl Postgres {
         match *self {}
     }
 
+    pub(crate) fn make_durable(&self) -> Result<(), StoreError> {
+        match *self {}
+    }
+
     pub(crate) fn version(&self) -> Result<i64, StoreError> {
         match *self {}
     }
@@ -91,6 +95,10 @@ impl Postgres {
 pub(crate) enum PostgresTx {}
 
 impl PostgresTx {
+    pub(crate) fn count_later(&self, _name: &str, _label: &str, _value: f64) {
+        match *self {}
+    }
+
     pub(crate) fn execute(
         &self,
         _statement: Statement,

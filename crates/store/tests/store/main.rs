@@ -5,6 +5,7 @@
 
 mod back_up;
 mod clients;
+mod concurrent;
 mod coverage;
 mod database;
 mod deletion;

@@ -38,8 +38,12 @@ impl Fixture {
     }
 
     pub(crate) fn with(settings: StoreSettings) -> Self {
+        Self::on(TestDatabase::new(), settings)
+    }
+
+    /// With a database that is new.
+    pub(crate) fn on(database: TestDatabase, settings: StoreSettings) -> Self {
         let root = tempfile::tempdir().unwrap();
-        let database = TestDatabase::new();
         let place = database.place(root.path());
         assert!(Store::init(place.clone()).unwrap());
         let store = Store::open(place, settings).unwrap();

@@ -3,6 +3,8 @@
 
 #[path = "../store/clients.rs"]
 mod clients;
+#[path = "../store/concurrent.rs"]
+mod concurrent;
 #[path = "../store/coverage.rs"]
 mod coverage;
 #[path = "../store/database.rs"]

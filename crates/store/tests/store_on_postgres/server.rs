@@ -3,10 +3,11 @@
 use std::error::Error as _;
 use std::fs;
 use std::path::Path;
+use std::thread;
 
 use steno_models::Status;
 use steno_store::{DatabaseAddress, Place, Store, StoreError};
-use steno_testbed::{Pgbouncer, Postgres, Setup, Shutdown};
+use steno_testbed::{Pgbouncer, Postgres, Setup, Shutdown, wait_until};
 
 use crate::database::TestDatabase;
 use crate::support::{Fixture, settings};
@@ -38,16 +39,27 @@ fn a_queue_goes_on_after_its_server_was_restarted() {
     let place = place(root.path(), &database.url, None);
     assert!(Store::init(place.clone()).unwrap());
     let store = Store::open(place, settings()).unwrap();
-    assert_eq!(store.count_pending_jobs().unwrap(), 0);
+    assert!(!store.is_queue_full(1).unwrap());
 
     for shutdown in [Shutdown::Fast, Shutdown::Immediate] {
         server.stop(shutdown);
-        let error = store.count_pending_jobs().unwrap_err();
+        let error = store.is_queue_full(1).unwrap_err();
         assert!(error.is_unavailable() && !error.is_fatal(), "{error:?}");
         server.start_again();
-        assert_eq!(store.count_pending_jobs().unwrap(), 0);
+        assert!(!store.is_queue_full(1).unwrap());
         store.check_writable().unwrap();
     }
+}
+
+#[test]
+fn an_accepted_job_survives_a_crash_of_the_server() {
+    // The server writes its log by itself only after 10 s, so that a commit that has not waited for it is lost.
+    let server = Setup::default().set("wal_writer_delay", "10s").start();
+    let database = TestDatabase::Server(server.create_database());
+    let f = Fixture::on(database, settings());
+    let job = f.submit();
+    server.restart(Shutdown::Immediate);
+    assert_eq!(f.status(job).status, Status::Pending);
 }
 
 #[test]
@@ -125,31 +137,35 @@ fn a_certificate_that_is_not_trusted_is_refused() {
 fn a_deadlock_is_resolved_by_doing_the_transaction_again() {
     let f = Fixture::new();
     let job = f.submit();
+    let run = f.worker();
     let TestDatabase::Server(database) = &f.database else {
         panic!("these tests are on PostgreSQL")
     };
-    // The first two changes of a job fail as if another transaction had been in their way. A sequence is not rolled back.
-    database
-        .connect()
+    // A claim locks its task, then the row of fairness. An administrator locks them the other way round, and waits longer before
+    // it looks for a deadlock, so that the claim is the one that ends.
+    let mut administrator = database.connect();
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    administrator
         .batch_execute(
-            "CREATE SEQUENCE conflicts;
-             GRANT ALL ON SEQUENCE conflicts TO PUBLIC;
-             CREATE FUNCTION conflict() RETURNS trigger LANGUAGE plpgsql AS $$
-             DECLARE number bigint := nextval('conflicts');
-             BEGIN
-               IF number = 1 THEN RAISE EXCEPTION USING ERRCODE = 'deadlock_detected', MESSAGE = 'in the way'; END IF;
-               IF number = 2 THEN RAISE EXCEPTION USING ERRCODE = 'serialization_failure', MESSAGE = 'in the way'; END IF;
-               RETURN NEW;
-             END $$;
-             CREATE TRIGGER conflict BEFORE UPDATE ON jobs FOR EACH ROW EXECUTE FUNCTION conflict()",
+            "SET deadlock_timeout = '1min'; BEGIN; UPDATE fairness SET served_ms = served_ms",
         )
         .unwrap();
 
-    let run = f.worker();
-    let claim = f.claim(&run);
-    assert_eq!(claim.job_id, job);
-    let tries = f.connect().number("SELECT last_value FROM conflicts");
-    assert!(tries >= Some(3), "{tries:?}");
+    thread::scope(|scope| {
+        let claim = scope.spawn(|| f.claim(&run));
+        let watch = f.connect();
+        wait_until("the claim waits", || watch.number(waits) == Some(1));
+        administrator
+            .batch_execute("UPDATE tasks SET due_at = due_at; COMMIT")
+            .unwrap();
+        assert_eq!(claim.join().unwrap().job_id, job);
+    });
+
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    let statistics = f.connect();
+    wait_until("the server has counted the deadlock", || {
+        statistics.number(deadlocks) == Some(1)
+    });
 }
 
 #[test]

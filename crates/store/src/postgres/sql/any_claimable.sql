@@ -1,9 +1,11 @@
--- The subquery is a scalar one, so that the planner keeps to the index of tasks.
-SELECT 1 AS found FROM tasks
+-- In the order of the index of ready tasks, so that the planner walks it, whatever else is in the table. The subquery is a scalar
+-- one for the same reason.
+(SELECT 1 AS found FROM tasks
 WHERE status = 'ready' AND kind = ANY (ARRAY(SELECT json_array_elements_text(CAST(:kinds AS json))))
   AND (SELECT count(*) FROM inputs CROSS JOIN LATERAL json_array_elements_text(inputs.requires) AS required (name)
     WHERE inputs.job = tasks.job
       AND required.name <> ALL (ARRAY(SELECT json_array_elements_text(CAST(:known AS json))))) = 0
+ORDER BY owner, priority DESC, due_at, id LIMIT 1)
 UNION ALL
-SELECT 1 FROM tasks WHERE status = 'waiting' AND run_at <= :now
+(SELECT 1 FROM tasks WHERE status = 'waiting' AND run_at <= :now LIMIT 1)
 LIMIT 1

@@ -1,9 +1,10 @@
 -- The best task of the owner that was served least: see the statement of the same name for SQLite. Owners are walked in the order
--- of owners_active, and the first with a task ends the walk. Lists are arrays and `requires` is read by a scalar subquery, so that
--- the planner cannot turn them into joins, which would read every ready task.
-SELECT tasks.id AS id, tasks.job AS job, tasks.kind AS kind, tasks.is_suspect AS is_suspect, owners.owner AS owner,
-  owners.served_ms AS served_ms, coalesce(tasks.end_sample - tasks.start_sample, 0) / 16 AS span_ms
-FROM owners
+-- of their turns, and the first with a task ends the walk. Lists are arrays and `requires` is read by a scalar subquery, so that
+-- the planner cannot turn them into joins, which would read every ready task. OFFSET 0 keeps it from joining the owners in another
+-- order, and the chosen task by reading all of them.
+SELECT chosen.id AS id, chosen.job AS job, chosen.kind AS kind, chosen.is_suspect AS is_suspect, owners.owner AS owner,
+  owners.served_ms AS served_ms, coalesce(chosen.end_sample - chosen.start_sample, 0) / 16 AS span_ms
+FROM (SELECT owner, served_ms, prepared_jobs FROM owners WHERE unfinished_jobs > 0 ORDER BY served_ms OFFSET 0) AS owners
 CROSS JOIN LATERAL (
   SELECT candidate.id FROM (
     (SELECT id, priority, 0 AS rank, due_at FROM tasks
@@ -37,6 +38,6 @@ CROSS JOIN LATERAL (
   ) AS candidate
   ORDER BY candidate.priority DESC, candidate.rank, candidate.due_at, candidate.id LIMIT 1
 ) AS best
-JOIN tasks ON tasks.id = best.id
-WHERE owners.unfinished_jobs > 0
+CROSS JOIN LATERAL (
+  SELECT id, job, kind, is_suspect, start_sample, end_sample FROM tasks WHERE tasks.id = best.id OFFSET 0) AS chosen
 ORDER BY owners.served_ms LIMIT 1

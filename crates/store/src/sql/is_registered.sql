@@ -1,1 +1,0 @@
-SELECT 1 FROM workers WHERE run_id = :run_id
