@@ -186,7 +186,7 @@ const scenarios = {
   /** What the server refuses, in its words. */
   refused: () =>
     withPage(
-      async (page) => {
+      async (page, { requests }) => {
         await choose(page, settings.recording);
         await waitForStage(page, "refused");
         assert.match(await page.textContent(".problem"), /STENO_MAX_UPLOAD_BYTES|larger|limit/);
@@ -195,6 +195,13 @@ const scenarios = {
         await waitForStage(page, "failed");
         await inspect(page, "failed");
         assert.notEqual(await page.textContent(".job[data-stage='failed'] .problem"), "");
+        // Another try is another job.
+        const idOf = (url) => /transcribe\/([0-9a-f-]{36})/.exec(url)?.[1];
+        const first = requests.map(idOf).find(Boolean);
+        await Promise.all([
+          page.waitForRequest((request) => ![undefined, first].includes(idOf(request.url()))),
+          page.click(".job[data-stage='failed'] button:text('Try again')"),
+        ]);
       },
       { expected: ["413"] },
     ),
