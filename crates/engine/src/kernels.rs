@@ -1,23 +1,30 @@
 //! Arithmetic over slices that `rten-gemm` and `rten-vecmath` do not have: 8-bit rows, layer norm, attention of one query.
 //! Written in the portable vectors of `rten-simd`, which chooses the instructions at run time. `avx512` has products for
-//! processors with those instructions, and is the only module with unsafe code.
+//! processors with those instructions, and `avx2` for those with AVX2 alone; all unsafe code is in these two.
 //!
 //! Every function works on one row, in an order that depends on nothing else: a row's result is the same in any batch.
 
 mod attend;
 #[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
-#[cfg(not(target_arch = "x86_64"))]
-#[path = "kernels/no_avx512.rs"]
-pub(crate) mod avx512;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod integer_matrix;
 mod logits;
+#[cfg(not(target_arch = "x86_64"))]
+mod no_x86;
 mod quantise;
 
 pub(crate) use attend::{
     HEAD, PANEL, Rows, pack_keys, score_panels, score_rows, weigh_halves, weigh_rows,
 };
 pub(crate) use logits::exponential_sum;
-pub(crate) use quantise::{Then, ZERO, dequantise, quantise};
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) use no_x86::{avx2, avx512, integer_matrix};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use quantise::ZERO;
+pub(crate) use quantise::{Then, dequantise, quantise};
 
 use rten_simd::{SimdOp as _, SimdUnaryOp as _};
 use rten_vecmath::{Gelu, Normalize, NormalizeOptions, Softmax, Sum, SumSquareSub};

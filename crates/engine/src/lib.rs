@@ -2,7 +2,7 @@
 //!
 //! [`Engine`] loads weights in ggml form and starts threads. Callers wait in [`Engine::transcribe`] on threads of their own,
 //! and get tokens with probabilities; making sentences of them is left to the caller. This crate knows nothing of jobs,
-//! queues or servers, and reads one file. Its unsafe code is in `kernels/avx512`.
+//! queues or servers, and reads one file. Its unsafe code is in `kernels/avx512` and `kernels/avx2`.
 //!
 //! Layers, from the bottom: `weights_file` and `element` read a file, `matrix` and `kernels` multiply, `encoder` and
 //! `decoder` are the network, `rules` and `search` choose tokens, `align` times them, `batch` schedules, `engine` is the

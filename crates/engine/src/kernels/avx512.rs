@@ -1,5 +1,5 @@
 //! Products for x86-64 processors with AVX-512, VNNI and bfloat16: 8-bit matrices with what follows them, convolutions, and
-//! attention of the encoder. The only unsafe code of this crate. Called by `matrix`, `encoder` and `kernels`.
+//! attention of the encoder. Called by `matrix`, `encoder` and `kernels`.
 //!
 //! Contract: a value of [`Avx512`] proves that the processor has the instructions, and only [`Avx512::detect`] makes one.
 //! Each public function checks the lengths of its slices with `assert`. The functions below them read and write only the
@@ -24,7 +24,8 @@ mod tests;
 pub(crate) use audio_attention::ByteHead;
 pub(crate) use bf16::HalfMatrix;
 pub(crate) use encoder_attention::AttentionMemory;
-pub(crate) use integers::{Epilogue, IntegerMatrix};
+
+use super::integer_matrix::{Line, lines};
 
 /// Columns of a panel of a matrix: two vectors of 32-bit sums.
 const PANEL_COLUMNS: usize = 32;
@@ -45,20 +46,6 @@ impl Avx512 {
             && is_x86_feature_detected!("avx512bf16");
         has_all.then_some(Self(()))
     }
-}
-
-/// A cache line. Panels begin at one, so that no load crosses two.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([u8; 64]);
-
-/// The bytes as lines; the last line is filled with zeros.
-fn lines(bytes: impl ExactSizeIterator<Item = u8>) -> Vec<Line> {
-    let mut lines = vec![Line([0; 64]); bytes.len().div_ceil(64)];
-    for (at, byte) in bytes.enumerate() {
-        lines[at / 64].0[at % 64] = byte;
-    }
-    lines
 }
 
 /// Calls `tile` with a constant number of rows, for all of `rows`: the first row, and how many.

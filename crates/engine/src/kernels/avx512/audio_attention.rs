@@ -103,6 +103,9 @@ impl Avx512 {
 }
 
 /// Writes the 64 values at `row` as signed bytes, and returns their scale.
+///
+/// # Safety
+/// The processor has the instructions of [`Avx512`], and `row` can be read for 64 values.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn quantise(row: *const f32, bytes: &mut Line) -> f32 {
     // SAFETY: there are 64 values.
@@ -123,6 +126,9 @@ unsafe fn quantise(row: *const f32, bytes: &mut Line) -> f32 {
 }
 
 /// Sixteen rows as a panel.
+///
+/// # Safety
+/// The processor has the instructions of [`Avx512`], and `panel` has at most 16 lines.
 #[target_feature(enable = "avx512f")]
 unsafe fn pack_panel(rows: &[Line; LANES], panel: &mut [Line]) {
     let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -138,6 +144,9 @@ unsafe fn pack_panel(rows: &[Line; LANES], panel: &mut [Line]) {
 }
 
 /// The query as bytes with `ZERO` for zero, the remainder as finer bytes, and the scale.
+///
+/// # Safety
+/// The processor has the instructions of [`Avx512`], and `query` has 64 values.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn split_query(query: &[f32]) -> (Line, Line, f32) {
     let largest = query
@@ -164,7 +173,11 @@ unsafe fn split_query(query: &[f32]) -> (Line, Line, f32) {
     (coarse, fine, largest / RANGE)
 }
 
-/// `query` has 64 values, and `scores` a place for each frame of whole panels.
+/// The products of a query with all keys.
+///
+/// # Safety
+/// The processor has the instructions of [`Avx512`]. `query` has 64 values, and `scores` as many as `head` has key scales,
+/// which are whole panels.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn score(query: &[f32], head: &ByteHead, scores: &mut [f32]) {
     // SAFETY: the query has 64 values.
@@ -196,7 +209,11 @@ unsafe fn score(query: &[f32], head: &ByteHead, scores: &mut [f32]) {
     }
 }
 
-/// There is a weight for each frame, and `output` has 64 places.
+/// The sum of values, each times its weight.
+///
+/// # Safety
+/// The processor has the instructions of [`Avx512`]. `head` has a value and its scale for each weight, and `output` has 64
+/// places.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn weigh(weights: &[f32], head: &ByteHead, output: &mut [f32]) {
     const PARTS: usize = HEAD / LANES;
@@ -223,6 +240,9 @@ unsafe fn weigh(weights: &[f32], head: &ByteHead, output: &mut [f32]) {
 }
 
 /// Adds the bytes at `value` times a weight.
+///
+/// # Safety
+/// The processor has the instructions of [`Avx512`], and `value` can be read.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn add_value(sums: &mut [__m512; 4], weight: __m512, value: *const Line) {

@@ -103,7 +103,11 @@ pub(super) struct Panels {
     pub(super) pairs: usize,
 }
 
-/// `input` has `rows` rows as wide as the matrix has inputs, `bias` and the rows of `output` have its outputs.
+/// GELU of the products of rows with a matrix and a bias.
+///
+/// # Safety
+/// The processor has the instructions of [`Avx512`]. `input` has `rows` rows as wide as the matrix has inputs; `bias` and
+/// `rows` rows of `output` have its outputs.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 unsafe fn convolve(
     input: Strided,
@@ -145,8 +149,10 @@ unsafe fn convolve(
     }
 }
 
-/// `ROWS` rows from `first` times two panels. Both `input` and `output` have these rows; those of
-/// `output` are `width` wide.
+/// `ROWS` rows from `first` times two panels, into rows of `output` that are `width` apart.
+///
+/// # Safety
+/// As for `convolve`; `input` and `output` have these rows, and `bias` and each row of `output` 32 places.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 unsafe fn convolution_tile<const ROWS: usize>(
@@ -170,7 +176,11 @@ unsafe fn convolution_tile<const ROWS: usize>(
     }
 }
 
-/// The products of rows from `first` with panels. Rows are as wide as panels are long.
+/// The products of `ROWS` rows from `first` with `PANELS` panels.
+///
+/// # Safety
+/// The processor has the instructions of [`Avx512`]. The rows and the panels are there, and each has `panels.pairs` pairs of
+/// values.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 pub(super) unsafe fn products<const ROWS: usize, const PANELS: usize>(
@@ -213,7 +223,11 @@ fn add_products(sum: __m512, a: __m512i, b: __m512i) -> __m512 {
     }
 }
 
-/// `count` values times `factor` as bfloat16. `count` is a multiple of 16.
+/// `count` values times `factor` as bfloat16.
+///
+/// # Safety
+/// The processor has the instructions of [`Avx512`]. `count` is a multiple of 16, `values` can be read and `halves` written
+/// for as many.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 pub(super) unsafe fn halve(values: *const f32, count: usize, factor: f32, halves: *mut u16) {
@@ -227,7 +241,10 @@ pub(super) unsafe fn halve(values: *const f32, count: usize, factor: f32, halves
     }
 }
 
-/// Writes 16 values.
+/// Writes 16 values as bfloat16.
+///
+/// # Safety
+/// The processor has the instructions of [`Avx512`], and `place` can be written for 16 values.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 pub(super) unsafe fn store_halves(value: __m512, place: *mut u16) {

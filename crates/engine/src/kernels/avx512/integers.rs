@@ -14,76 +14,19 @@ use std::arch::x86_64::{
 };
 
 use super::math::gelu;
-use super::{Avx512, CACHED_ROWS, Line, PANEL_COLUMNS, in_tiles, lines};
-use crate::kernels::{Then, ZERO};
+use super::{Avx512, CACHED_ROWS, PANEL_COLUMNS, in_tiles};
+use crate::kernels::Then;
+use crate::kernels::integer_matrix::{Epilogue, GROUP, IntegerMatrix};
 
-/// Inputs that one instruction multiplies and adds.
-const GROUP: usize = 4;
 /// 32-bit values of a vector.
 const LANES: usize = 16;
 
-/// A matrix in panels of 32 columns: four inputs of each column beside each other.
-pub(crate) struct IntegerMatrix {
-    panels: Vec<Line>,
-    /// The sum in each column for a row of zeros, each encoded as `ZERO`; a whole number of panels.
-    zeros: Vec<i32>,
-    inputs: usize,
-    outputs: usize,
-}
-
-/// How sums become output: `sum * row's scale * column's scale + bias`, then the function `then`.
-#[derive(Clone, Copy)]
-pub(crate) struct Epilogue<'a> {
-    /// One for each row.
-    pub(crate) row_scales: &'a [f32],
-    /// One for each column; a whole number of panels.
-    pub(crate) column_scales: &'a [f32],
-    /// One for each column, like `column_scales`.
-    pub(crate) bias: &'a [f32],
-    pub(crate) then: Then,
-}
-
-impl IntegerMatrix {
-    /// Packs `weights`, which have one row for each output. `inputs` is a multiple of 4.
-    pub(crate) fn new(weights: &[i8], inputs: usize) -> Self {
-        assert!(inputs.is_multiple_of(GROUP) && weights.len().is_multiple_of(inputs));
-        let outputs = weights.len() / inputs;
-        let columns = outputs.next_multiple_of(PANEL_COLUMNS);
-        let value = |column: usize, input: usize| {
-            let row = weights.get(column * inputs..).unwrap_or_default();
-            row.get(input).copied().unwrap_or_default()
-        };
-
-        let panel = PANEL_COLUMNS * inputs;
-        let bytes = (0..columns * inputs).map(|at| {
-            let (panel, place) = (at / panel, at % panel);
-            let column = panel * PANEL_COLUMNS + place / GROUP % PANEL_COLUMNS;
-            let input = place / (GROUP * PANEL_COLUMNS) * GROUP + place % GROUP;
-            value(column, input).cast_unsigned()
-        });
-        let panels = lines(bytes);
-        let sum = |column| -> i32 {
-            let values = (0..inputs).map(|input| i32::from(value(column, input)));
-            values.sum()
-        };
-        let zeros = (0..columns).map(|column| sum(column) * i32::from(ZERO));
-        let zeros = zeros.collect();
-        Self {
-            panels,
-            zeros,
-            inputs,
-            outputs,
-        }
-    }
-
-    /// The number of columns, padding of the last panel included. As many scales and biases are
-    /// needed.
-    pub(crate) fn columns(&self) -> usize {
-        self.zeros.len()
-    }
-}
-
 impl Avx512 {
+    /// Packs `weights`, which have one row for each output. `inputs` is a multiple of 4.
+    pub(crate) fn pack(self, weights: &[i8], inputs: usize) -> IntegerMatrix {
+        IntegerMatrix::new(weights, inputs, PANEL_COLUMNS)
+    }
+
     /// The products of `rows` with the matrix, one row after the other.
     pub(crate) fn multiply(
         self,
@@ -92,12 +35,7 @@ impl Avx512 {
         epilogue: Epilogue<'_>,
         output: &mut [f32],
     ) {
-        let count = epilogue.row_scales.len();
-        assert_eq!(rows.len(), count * matrix.inputs);
-        assert_eq!(output.len(), count * matrix.outputs);
-        assert_eq!(epilogue.column_scales.len(), matrix.columns());
-        assert_eq!(epilogue.bias.len(), matrix.columns());
-        assert_eq!(matrix.panels.len() * 64, matrix.columns() * matrix.inputs);
+        matrix.assert_fits(PANEL_COLUMNS, rows, epilogue, output);
         // SAFETY: `self` proves that the instructions are there. The lengths above are what `multiply` asks for.
         unsafe { multiply(rows, matrix, epilogue, output) }
     }
@@ -119,6 +57,8 @@ impl Avx512 {
 /// Independent sums.
 const CHAINS: usize = 16;
 
+/// # Safety
+/// The processor has the instructions of [`Avx512`]. It reads and writes no memory of others.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn multiply_in_registers(rounds: usize) {
     let values = _mm512_set1_epi32(std::hint::black_box(3));
@@ -140,7 +80,8 @@ struct Panel {
     masks: [__mmask16; 2],
 }
 
-/// The lengths of all slices fit each other.
+/// # Safety
+/// The processor has the instructions of [`Avx512`], and the lengths are those that `IntegerMatrix::assert_fits` checks.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn multiply(
     rows: &[u8],
@@ -189,8 +130,10 @@ fn mask(columns: usize) -> __mmask16 {
     }
 }
 
-/// Rows `first..first + ROWS` of `rows` times a panel, into the same rows of `output`. Both have
-/// these rows.
+/// Rows `first..first + ROWS` of `rows` times a panel, into the same rows of `output`.
+///
+/// # Safety
+/// As for `multiply`; `rows`, `output` and the row scales have these rows, and `panel` is one of the matrix.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn tile<const ROWS: usize>(
@@ -235,6 +178,9 @@ unsafe fn tile<const ROWS: usize>(
 
 /// Applies the epilogue to the sums of 16 columns from `column`, and writes them into rows from
 /// `first`, in the columns of `mask`.
+///
+/// # Safety
+/// As for `tile`; scales, biases and sums of zeros have 16 columns from `column`, and the rows of `output` those of `mask`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn store<const ROWS: usize>(

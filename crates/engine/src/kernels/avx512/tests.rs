@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::kernels::integer_matrix::Epilogue;
 use crate::kernels::{HEAD, Then, ZERO};
 
 fn values(count: usize, seed: u64) -> Vec<f32> {
@@ -51,7 +52,7 @@ proptest! {
         let mut random = fastrand::Rng::with_seed(seed);
         let input: Vec<u8> = (0..rows * inputs).map(|_| random.u8(1..)).collect();
         let weights: Vec<i8> = (0..inputs * outputs).map(|_| random.i8(-127..)).collect();
-        let matrix = IntegerMatrix::new(&weights, inputs);
+        let matrix = kernels.pack(&weights, inputs);
         let row_scales = values(rows, seed);
         let column_scales = values(matrix.columns(), seed ^ 1);
         let bias = values(matrix.columns(), seed ^ 2);
