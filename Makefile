@@ -8,7 +8,7 @@ BIND ?= 127.0.0.1:8080
 WORKERS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help tools build run check test bench bench-full bench-cluster speakers-bench words faults build-tests emulated fuzz deb deb-test fixtures fmt
+.PHONY: help tools build run check test bench bench-full bench-cluster speakers-bench words faults build-tests emulated sanitized test-vulkan fuzz deb deb-test fixtures fmt
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,12 @@ build-tests: tools
 
 emulated: tools ## test the kernels of the native engine as on other processors, with qemu
 	@scripts/test-emulated.sh
+
+sanitized: tools ## test the unsafe kernels of the native engine under AddressSanitizer
+	@scripts/test-sanitized.sh
+
+test-vulkan: tools ## build the worker for Vulkan and test it on Mesa's software device (Debian packages, ten minutes)
+	@scripts/test-vulkan.sh
 
 fuzz: tools ## fuzz each reader of untrusted input for SECONDS (900)
 	@scripts/fuzz.sh $(or $(SECONDS),900) $(TARGETS)

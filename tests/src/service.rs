@@ -15,7 +15,7 @@ pub struct Settings {
     environment: BTreeMap<String, String>,
     prefix: Vec<String>,
     workers: usize,
-    has_script: bool,
+    worker_program: Option<&'static str>,
     has_courier: bool,
 }
 
@@ -59,10 +59,19 @@ impl Settings {
     pub fn with_scripted_workers(workers: usize) -> Self {
         Self {
             workers,
-            has_script: true,
+            worker_program: Some("examples/scripted-worker"),
             ..Self::default()
         }
         .set("STENO_SLOTS", "1")
+    }
+
+    /// Starts this program instead of steno-worker: a path below a folder that contains the test's own program.
+    #[must_use]
+    pub fn worker_program(self, program: &'static str) -> Self {
+        Self {
+            worker_program: Some(program),
+            ..self
+        }
     }
 
     /// Starts a courier as well.
@@ -78,6 +87,13 @@ impl Settings {
     #[must_use]
     pub fn set(mut self, name: &str, value: &str) -> Self {
         self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Leaves an environment variable at its default.
+    #[must_use]
+    pub fn unset(mut self, name: &str) -> Self {
+        self.environment.remove(name);
         self
     }
 
@@ -126,11 +142,6 @@ impl Settings {
         environment
             .entry("STENO_BIND".to_owned())
             .or_insert_with(|| "127.0.0.1:0".to_owned());
-        let worker_binary = if self.has_script {
-            "examples/scripted-worker"
-        } else {
-            "steno-worker"
-        };
         let client = Client::new("");
         Service {
             client,
@@ -139,7 +150,7 @@ impl Settings {
             couriers: Vec::new(),
             environment,
             prefix: self.prefix,
-            worker_binary,
+            worker_binary: self.worker_program.unwrap_or("steno-worker"),
             started: 0,
             folder,
         }

@@ -313,7 +313,8 @@ impl Client {
         Some(self.readiness()?.get("couriers")?.as_u64()? > 0)
     }
 
-    fn readiness(&self) -> Option<Value> {
+    /// What `/readyz` answers; `None` without an answer.
+    pub(crate) fn readiness(&self) -> Option<Value> {
         let answer = read(
             self.agent
                 .get(format!("{}/readyz", self.base))

@@ -107,6 +107,7 @@ pub(crate) fn doctor(arguments: &DoctorArguments) -> anyhow::Result<()> {
     findings.extend(arguments.storage_url.as_deref().map(storage));
     findings.extend(database::database(arguments));
     findings.push(server::server(arguments));
+    findings.extend(server::workers(arguments));
     findings.extend(server::courier(arguments));
     for finding in &findings {
         if arguments.json {

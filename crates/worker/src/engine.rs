@@ -18,6 +18,7 @@ use steno_models::{Gap, Segment, Task, TranscribeRequest};
 
 use crate::Control;
 pub use choice::{ChosenEngine, EngineChoice};
+pub(crate) use device::advice_without_gpu;
 pub use device::{Device, DeviceChoice};
 pub use error::{EngineError, LoadError};
 pub use model::{Backend, Model};

@@ -5,7 +5,8 @@ use steno_weights::{Cache, Stage, Verified, WeightsError};
 
 use crate::Config;
 use crate::engine::{
-    Backend, Device, NativeEngine, PoolSettings, WeightsPool, Whisper, WhisperCpp,
+    Backend, Device, DeviceChoice, NativeEngine, PoolSettings, WeightsPool, Whisper, WhisperCpp,
+    advice_without_gpu,
 };
 
 /// Share of a download after which another line is logged.
@@ -14,7 +15,17 @@ const LOG_EVERY_PERCENT: u64 = 10;
 /// Loads the engine with the weights the settings name. Pulls them if they are missing or damaged and the settings allow.
 pub fn load_engine(config: &Config) -> Result<WeightsPool> {
     let device = config.device.resolve()?;
-    tracing::info!(?device, "the engine computes on {device:?} (STENO_DEVICE)");
+    let described = device.describe();
+    tracing::info!(
+        device = described,
+        "the engine computes on {described} (STENO_DEVICE)"
+    );
+    if cfg!(feature = "gpu") && config.device == DeviceChoice::Auto && device == Device::Cpu {
+        tracing::warn!(
+            "this steno-worker is built for a GPU and finds none: {}",
+            advice_without_gpu()
+        );
+    }
     let cache = match &config.weights_dir {
         Some(folder) => Cache::new(folder),
         None => Cache::from_env()?,

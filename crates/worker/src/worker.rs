@@ -11,7 +11,7 @@ use steno_store::{Clock, DIARIZATION, RunSettings, Store, StoreError, TaskKind};
 
 use crate::Config;
 use crate::decode_process::{DecodeSettings, MemoryKills};
-use crate::engine::{Engine, Session, VERSION};
+use crate::engine::{Device, Engine, Session, VERSION};
 use crate::task::{self, TaskContext};
 use crate::voices::Voices;
 
@@ -130,10 +130,12 @@ fn lower_priority() {
     }
 }
 
-/// The version and the engine with the reason for it, as `/readyz` shows them.
+/// The version, the device, and the engine with the reason for it, as `/readyz` shows them.
 fn version(config: &Config) -> String {
+    // A device that cannot be used has ended the start before.
+    let device = config.device.resolve().unwrap_or(Device::Cpu).describe();
     match config.chosen_engine() {
-        Ok(chosen) => format!("{}, {chosen}", *VERSION),
+        Ok(chosen) => format!("{}, on {device}, {chosen}", *VERSION),
         // The engine was loaded before, so it can only be one that tests pass in.
         Err(_) => VERSION.clone(),
     }

@@ -32,6 +32,27 @@ pub(super) fn server(arguments: &DoctorArguments) -> Finding {
     }
 }
 
+/// Which workers run, with their engine and device. `None` if no server reports them.
+pub(super) fn workers(arguments: &DoctorArguments) -> Option<Finding> {
+    let readiness = arguments.server.client().readiness()?;
+    let workers = readiness.get("workers")?.as_array()?.iter();
+    let described = workers.map(|worker| {
+        let slots = worker.get("slots")?.as_u64()?;
+        let model = worker.get("model")?.as_str()?;
+        let version = worker.get("version")?.as_str()?;
+        Some(format!("{slots} slots, {model}, {version}"))
+    });
+    let workers = described.collect::<Option<Vec<_>>>()?;
+    if workers.is_empty() {
+        return Some(Finding::warn(
+            "workers",
+            "none runs: jobs wait",
+            "start steno-worker with the data folder of the server; steno up does it",
+        ));
+    }
+    Some(Finding::ok("workers", workers.join("; ")))
+}
+
 /// Whether a courier runs, which fetches recordings by address and sends webhooks. `None` if no
 /// server reports it.
 pub(super) fn courier(arguments: &DoctorArguments) -> Option<Finding> {

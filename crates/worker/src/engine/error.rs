@@ -16,6 +16,12 @@ pub enum EngineError {
     /// The device that `STENO_DEVICE` asks for cannot be used.
     #[error("{0}")]
     Device(String),
+    /// The device has less memory than the weights need.
+    #[error("{0}")]
+    TooLargeForDevice(String),
+    /// Other programs use the memory of the device that the weights need.
+    #[error("{0}")]
+    DeviceMemory(String),
     /// There is no memory to run in.
     #[error("cannot make a state to run in: not enough memory")]
     NoState,
@@ -64,14 +70,19 @@ impl EngineError {
             | Self::NotLoaded { .. }
             | Self::Header(_)
             | Self::Processor(_)
-            | Self::Device(_) => true,
+            | Self::Device(_)
+            | Self::TooLargeForDevice(_)
+            | Self::DeviceMemory(_) => true,
             Self::Stopped | Self::ModelUnavailable { .. } | Self::Failed { .. } => false,
         }
     }
 
     /// Whether only a person can put it right: another build, another setting.
     pub(crate) fn needs_operator(&self) -> bool {
-        matches!(self, Self::Processor(_) | Self::Device(_))
+        matches!(
+            self,
+            Self::Processor(_) | Self::Device(_) | Self::TooLargeForDevice(_)
+        )
     }
 }
 

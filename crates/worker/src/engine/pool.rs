@@ -211,6 +211,17 @@ impl WeightsPool {
             .map_err(LoadError::from);
         match loaded.and_then(|weights| self.load_verified(key, &weights)) {
             Ok(model) => Ok(model),
+            // Other jobs do not need them.
+            Err(LoadError::Engine(error @ EngineError::TooLargeForDevice(_)))
+                if key.model != self.settings.model =>
+            {
+                tracing::error!("cannot load the weights {}: {error}", key.model);
+                let reason = "they do not fit into the memory of the server's GPU".to_owned();
+                Err(EngineError::ModelUnavailable {
+                    model: key.model.clone(),
+                    reason,
+                })
+            }
             // Passed on as it is: the build or a setting has to be changed.
             Err(LoadError::Engine(error)) if error.needs_operator() => Err(error),
             Err(error) => Err(self.cannot_load(key, &error)),

@@ -13,7 +13,7 @@ use steno_weights::Verified;
 
 use super::{Backend, Device, LoadError, Model};
 
-pub(crate) use ggml::{VERSION, gpus};
+pub(crate) use ggml::{Gpu, VERSION, gpus};
 pub use log::log_engine;
 pub use model::{ComputeType, Whisper};
 

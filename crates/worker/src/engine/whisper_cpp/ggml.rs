@@ -33,11 +33,32 @@ pub(crate) static VERSION: LazyLock<String> = LazyLock::new(|| {
         .collect();
     let kernels = if has_tiny_blas() { " tinyblas" } else { "" };
     format!(
-        "{}, ggml with {}{kernels}",
+        "{}, ggml with {}{kernels}{}",
         *steno_settings::VERSION,
-        built_in.join(" ")
+        built_in.join(" "),
+        GPU_FEATURES.concat()
     )
 });
+
+/// The GPU support of this build, as words of [`VERSION`].
+const GPU_FEATURES: [&str; 4] = [
+    if cfg!(feature = "cuda") { " cuda" } else { "" },
+    if cfg!(feature = "hipblas") {
+        " hipblas"
+    } else {
+        ""
+    },
+    if cfg!(feature = "metal") {
+        " metal"
+    } else {
+        ""
+    },
+    if cfg!(feature = "vulkan") {
+        " vulkan"
+    } else {
+        ""
+    },
+];
 
 /// Whether both the build and the processor multiply bfloat16.
 pub(super) fn multiplies_bf16() -> bool {
@@ -89,16 +110,24 @@ fn extensions() -> Vec<Extension> {
     Vec::new()
 }
 
-/// Names of the GPUs that this build can use, in the order in which whisper.cpp counts them. Empty in a
-/// build without GPU support, and where no driver answers.
-pub(crate) fn gpus() -> Vec<String> {
-    // SAFETY: the registry of devices is made at the first call, behind a lock of ggml's own.
-    let count = unsafe { sys::ggml_backend_dev_count() };
-    (0..count).filter_map(gpu_name).collect()
+/// A GPU that this build can use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Gpu {
+    pub(crate) name: String,
+    /// Memory in bytes that other programs have left, as its driver says.
+    pub(crate) free_bytes: u64,
+    pub(crate) total_bytes: u64,
 }
 
-/// The name of a device, if it is a GPU.
-fn gpu_name(index: usize) -> Option<String> {
+/// The GPUs in the order in which whisper.cpp counts them. Empty in a build without GPU support, and where no driver answers.
+pub(crate) fn gpus() -> Vec<Gpu> {
+    // SAFETY: the registry of devices is made at the first call, behind a lock of ggml's own.
+    let count = unsafe { sys::ggml_backend_dev_count() };
+    (0..count).filter_map(gpu).collect()
+}
+
+/// A device, if it is a GPU.
+fn gpu(index: usize) -> Option<Gpu> {
     // SAFETY: the index is below the count, and devices live as long as the process.
     let device = unsafe { sys::ggml_backend_dev_get(index) };
     // SAFETY: as above.
@@ -113,7 +142,14 @@ fn gpu_name(index: usize) -> Option<String> {
     }
     // SAFETY: as above; the description ends with a zero byte and lives as long as its device.
     let name = unsafe { std::ffi::CStr::from_ptr(sys::ggml_backend_dev_description(device)) };
-    Some(name.to_string_lossy().into_owned())
+    let (mut free, mut total) = (0, 0);
+    // SAFETY: as above; it writes the two numbers.
+    unsafe { sys::ggml_backend_dev_memory(device, &raw mut free, &raw mut total) };
+    Some(Gpu {
+        name: name.to_string_lossy().into_owned(),
+        free_bytes: free as u64,
+        total_bytes: total as u64,
+    })
 }
 
 /// Rows of `row` numbers each, in ggml's form of `precision`.

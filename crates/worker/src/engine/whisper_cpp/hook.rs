@@ -86,6 +86,8 @@ impl<'p> HookedParams<'_, 'p> {
     }
 }
 
+/// # Safety
+/// `control` is the pointer that `attach` set, during its run.
 unsafe extern "C" fn should_abort(control: *mut c_void) -> bool {
     // SAFETY: `attach` set this pointer, and the hook it points into outlives the run.
     let control = unsafe { &*control.cast::<&dyn Control>() };
@@ -97,6 +99,8 @@ unsafe extern "C" fn should_abort(control: *mut c_void) -> bool {
     is_stopped
 }
 
+/// # Safety
+/// `first_timestamp` is the pointer that `attach` set, during its run, and `logits` are those of the whole vocabulary.
 unsafe extern "C" fn refuse_early_timestamps(
     _: *mut whisper_context,
     _: *mut whisper_state,

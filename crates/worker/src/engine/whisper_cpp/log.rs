@@ -32,6 +32,8 @@ pub(super) fn note_stopped(is_stopped: bool) {
     IS_STOPPED.set(is_stopped);
 }
 
+/// # Safety
+/// `text` is null or a string that ends with a zero byte.
 unsafe extern "C" fn log_line(level: ggml_log_level, text: *const c_char, _: *mut c_void) {
     if text.is_null() {
         return;

@@ -83,18 +83,32 @@ impl Whisper {
             None => None,
         };
         let precision = wanted.filter(|_| rewritten.is_some());
+        let bytes = if let Some(bytes) = &rewritten {
+            bytes.len() as u64
+        } else {
+            let metadata = weights.path().metadata();
+            metadata.map_err(EngineError::Header)?.len()
+        };
+        device.check_memory(bytes)?;
+
         let context = match &rewritten {
             Some(bytes) => WhisperContext::new_from_buffer_with_params(bytes, parameters),
             None => WhisperContext::new_with_params(weights.path(), parameters),
         };
         let context = context.map_err(EngineError::failed("load the weights"))?;
 
-        Ok(Self {
+        let whisper = Self {
             context,
             precision,
             aligns: align_as.is_some(),
             idle: Mutex::default(),
-        })
+        };
+        if device != Device::Cpu {
+            // If a GPU has no memory for a run, its worker ends at start and not in the first task.
+            let state = whisper.new_state()?;
+            whisper.idle_states().push(state);
+        }
+        Ok(whisper)
     }
 
     /// What the matrices are kept in, in words of the setting.
