@@ -8,7 +8,7 @@ BIND ?= 127.0.0.1:8080
 WORKERS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help tools build run check test bench bench-full bench-cluster speakers-bench words faults build-tests emulated sanitized test-vulkan fuzz deb deb-test fixtures fmt
+.PHONY: help tools build run check test bench bench-full bench-cluster speakers-bench dialogues words faults build-tests emulated sanitized test-vulkan fuzz deb deb-test fixtures fmt
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ bench-cluster: build ## measure PostgreSQL and S3 on this machine, and what one 
 
 speakers-bench: ## measure diarization over folders of recordings with .rttm: SPEAKERS="FOLDER FILE.wav"
 	cargo run --quiet --release --locked -p steno-speakers --example bench -- $(SPEAKERS)
+
+dialogues: ## compose conversations of Debian's voices with known speakers, for speakers-bench: OUT=FOLDER
+	tests/dialogues/voices.sh $(OUT)/voices
+	tests/dialogues/compose.py $(OUT)/voices $(OUT)
 
 words: tools ## measure word errors and missed speech, against whisper-rs alone and faster-whisper (OPTIONS=--help)
 	tests/words/run.sh $(OPTIONS)

@@ -100,7 +100,8 @@ fn measure(networks: &Networks, recording: &Path) -> Result<Sum> {
         Ok(())
     };
     let diarizer = Diarizer::new(networks, Bounds::default());
-    let turns = diarizer.turns(samples.len(), &mut read, &mut |_| true)?;
+    let speakers = diarizer.speakers(samples.len(), &mut read, &mut |_| true)?;
+    let turns = speakers.turns;
     let cost = cpu_seconds() - started;
 
     let length = samples.len() as u64;

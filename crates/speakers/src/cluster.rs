@@ -14,12 +14,15 @@ const FOUNDING_SECONDS: f32 = 1.0;
 const LEAST_SECONDS: f32 = 3.5;
 /// … and at least this share of all speech.
 const LEAST_SHARE: f32 = 0.005;
+/// Cosine from which on a known voice and a speaker are the same person.
+const SAME_VOICE: f32 = 0.5;
 /// Times that pieces are given to the nearest speaker.
 const ROUNDS: usize = 2;
 /// Steps by which the distance is lowered until there are enough speakers.
 const FINER: f32 = 0.04;
 
 /// One embedded piece.
+#[derive(Clone)]
 pub(crate) struct Voice {
     /// Of length 1.
     pub(crate) vector: Vec<f32>,
@@ -29,8 +32,8 @@ pub(crate) struct Voice {
     pub(crate) seconds: f32,
 }
 
-/// The speaker of each piece, within the bounds, which are not forced where voices do not allow it.
-pub(crate) fn speakers(voices: &[Voice], bounds: Bounds) -> Vec<usize> {
+/// The mean vector of each speaker, of length 1. Within the bounds, which are not forced where voices do not allow it.
+pub(crate) fn speakers(voices: &[Voice], bounds: Bounds) -> Vec<Vec<f32>> {
     let long: Vec<usize> = (0..voices.len())
         .filter(|index| voices[*index].embedded_seconds >= FOUNDING_SECONDS)
         .collect();
@@ -62,7 +65,31 @@ pub(crate) fn speakers(voices: &[Voice], bounds: Bounds) -> Vec<usize> {
         centroids = means(voices, &labels, &centroids);
         labels = assign(voices, &centroids);
     }
-    labels
+    means(voices, &labels, &centroids)
+}
+
+/// The speaker that each known voice belongs to, if any: the nearest pairs first, each speaker once.
+pub(crate) fn recognise(known: &[Option<Vec<f32>>], centroids: &[Vec<f32>]) -> Vec<Option<usize>> {
+    let mut pairs: Vec<(f32, usize, usize)> = Vec::new();
+    for (index, voice) in known.iter().enumerate() {
+        let Some(voice) = voice else { continue };
+        for (speaker, centroid) in centroids.iter().enumerate() {
+            let likeness = dot(voice, centroid);
+            if likeness >= SAME_VOICE {
+                pairs.push((likeness, index, speaker));
+            }
+        }
+    }
+    // A stable sort: of equal ones the first.
+    pairs.sort_by(|left, right| right.0.total_cmp(&left.0));
+
+    let mut found = vec![None; known.len()];
+    for (_, index, speaker) in pairs {
+        if found[index].is_none() && !found.contains(&Some(speaker)) {
+            found[index] = Some(speaker);
+        }
+    }
+    found
 }
 
 /// The groups that speak long enough; the largest if none does.
@@ -104,7 +131,7 @@ fn merge_down(mut groups: Vec<Group>, most: usize) -> Vec<Group> {
 }
 
 /// The nearest speaker of each piece; of equally near ones the first.
-fn assign(voices: &[Voice], centroids: &[Vec<f32>]) -> Vec<usize> {
+pub(crate) fn assign(voices: &[Voice], centroids: &[Vec<f32>]) -> Vec<usize> {
     let nearest = |voice: &Voice| {
         let mut best = (0, f32::NEG_INFINITY);
         for (label, centroid) in centroids.iter().enumerate() {
@@ -166,6 +193,10 @@ mod tests {
             .collect()
     }
 
+    fn labels(voices: &[Voice], bounds: Bounds) -> Vec<usize> {
+        assign(voices, &speakers(voices, bounds))
+    }
+
     fn count(labels: &[usize]) -> usize {
         let mut labels = labels.to_vec();
         labels.sort_unstable();
@@ -176,7 +207,7 @@ mod tests {
     #[test]
     fn as_many_speakers_are_found_as_there_are_voices() {
         for speakers_there in 1..8 {
-            let labels = speakers(&dialogue(speakers_there, 100), Bounds::default());
+            let labels = labels(&dialogue(speakers_there, 100), Bounds::default());
             assert_eq!(count(&labels), speakers_there);
             for turn in speakers_there..100 {
                 assert_eq!(labels[turn], labels[turn - speakers_there]);
@@ -187,12 +218,12 @@ mod tests {
     #[test]
     fn a_bound_that_holds_changes_nothing() {
         let voices = dialogue(3, 60);
-        let free = speakers(&voices, Bounds::default());
+        let free = labels(&voices, Bounds::default());
         let bounds = Bounds {
             min: Some(2),
             max: Some(5),
         };
-        assert_eq!(speakers(&voices, bounds), free);
+        assert_eq!(labels(&voices, bounds), free);
     }
 
     #[test]
@@ -201,7 +232,7 @@ mod tests {
             min: None,
             max: Some(2),
         };
-        assert_eq!(count(&speakers(&dialogue(5, 60), bounds)), 2);
+        assert_eq!(count(&labels(&dialogue(5, 60), bounds)), 2);
     }
 
     #[test]
@@ -211,17 +242,29 @@ mod tests {
             max: None,
         };
         let same: Vec<Voice> = (0..30).map(|_| voice(0, 1)).collect();
-        assert_eq!(count(&speakers(&same, bounds)), 1);
+        assert_eq!(count(&labels(&same, bounds)), 1);
     }
 
     #[test]
     fn a_long_recording_is_clustered_in_blocks_with_the_same_speakers() {
-        let labels = speakers(&dialogue(5, 7001), Bounds::default());
+        let labels = labels(&dialogue(5, 7001), Bounds::default());
         assert_eq!(count(&labels), 5);
     }
 
     #[test]
     fn no_voice_is_no_speaker() {
-        assert!(speakers(&[], Bounds::default()).is_empty());
+        assert!(labels(&[], Bounds::default()).is_empty());
+    }
+
+    #[test]
+    fn known_voices_are_recognised_once_each() {
+        let centroids = speakers(&dialogue(3, 60), Bounds::default());
+        let known = [2, 0, 0, 9].map(|speaker| Some(voice(speaker, 5).vector));
+        assert_eq!(
+            recognise(&known, &centroids),
+            [Some(2), Some(0), None, None]
+        );
+        assert_eq!(recognise(&[None], &centroids), [None]);
+        assert_eq!(recognise(&known, &[]), [None; 4]);
     }
 }

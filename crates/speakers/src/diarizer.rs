@@ -7,7 +7,7 @@ use safetensors::SafeTensors;
 
 use crate::{
     Embedder, Segmentation, SpeakersError, Turn,
-    cluster::{Voice, speakers},
+    cluster::{Voice, assign, recognise, speakers},
     linkage::dot,
     runs::{Piece, Run, runs},
     segmentation::WINDOW_SAMPLES,
@@ -15,8 +15,10 @@ use crate::{
     turns::turns,
 };
 
-/// Cosine of neighbouring pieces above which one speaker is taken to go on.
+/// Cosine of neighbouring pieces above which they found a speaker. Below, smaller pieces do.
 const ALIKE: f32 = 0.6;
+/// Cosine above which one speaker is taken to go on. Below, smaller pieces find out where the speaker changes.
+const SURELY_ALIKE: f32 = 0.7;
 
 /// Both networks. Shared by all diarizers.
 pub struct Networks {
@@ -51,27 +53,57 @@ pub struct Bounds {
 pub struct Diarizer<'a> {
     networks: &'a Networks,
     bounds: Bounds,
+    /// Sound of people who may speak, each alone.
+    known: &'a [Vec<f32>],
+}
+
+/// The voices of a run.
+struct Embedded {
+    /// Those that say which speakers there are.
+    founding: Vec<Voice>,
+    /// Those that get a speaker, with their places.
+    labelled: Vec<(Piece, Voice)>,
+}
+
+/// Who speaks when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Speakers {
+    /// When each speaker speaks.
+    pub turns: Vec<Turn>,
+    /// For each known voice, the speaker that it is; `None` if it does not speak.
+    pub known: Vec<Option<usize>>,
 }
 
 impl<'a> Diarizer<'a> {
     /// For one recording.
     pub fn new(networks: &'a Networks, bounds: Bounds) -> Self {
-        Self { networks, bounds }
+        Self {
+            networks,
+            bounds,
+            known: &[],
+        }
     }
 
-    /// The turns of a recording of `samples` samples at 16 kHz.
+    /// Recognises these voices: for each some seconds of samples at 16 kHz, -1 to 1.
+    #[must_use]
+    pub fn with_known(self, known: &'a [Vec<f32>]) -> Self {
+        Self { known, ..self }
+    }
+
+    /// The speakers of a recording of `samples` samples at 16 kHz.
     ///
     /// `read` fills a buffer with the samples (-1 to 1) from an index on. `progress` is called at least
     /// once a second with the share that is done, 0 to 1; it returns false to stop.
-    pub fn turns(
+    pub fn speakers(
         &self,
         samples: usize,
         read: &mut dyn FnMut(usize, &mut [f32]) -> io::Result<()>,
         progress: &mut dyn FnMut(f32) -> bool,
-    ) -> Result<Vec<Turn>, SpeakersError> {
+    ) -> Result<Speakers, SpeakersError> {
         let mut all_runs: Vec<Run> = Vec::new();
         let mut pieces: Vec<Piece> = Vec::new();
-        let mut voices: Vec<Voice> = Vec::new();
+        let mut founding: Vec<Voice> = Vec::new();
+        let mut heard: Vec<Voice> = Vec::new();
 
         let windows = windows(samples);
         let mut buffer = vec![0.0; WINDOW_SAMPLES];
@@ -87,37 +119,66 @@ impl<'a> Diarizer<'a> {
             let speaking = classify(&self.networks.segmentation, &buffer);
             let found = runs(index, *window, &speaking);
             for run in &found {
-                let looked = self.embed(run, first, &buffer[..filled]);
-                let (own, heard): (Vec<Piece>, Vec<Voice>) = looked.into_iter().unzip();
-                pieces.extend(own);
-                voices.extend(heard);
+                let embedded = self.embed(run, first, &buffer[..filled]);
+                founding.extend(embedded.founding);
+                for (piece, voice) in embedded.labelled {
+                    pieces.push(piece);
+                    heard.push(voice);
+                }
             }
             all_runs.extend(found);
         }
 
-        let labels = speakers(&voices, self.bounds);
-        Ok(turns(&all_runs, &pieces, &labels, samples))
+        let has_pieces = all_runs.iter().any(|run| !run.pieces().is_empty());
+        if has_pieces && heard.is_empty() {
+            return Err(SpeakersError::NoNumbers);
+        }
+
+        let centroids = speakers(&founding, self.bounds);
+        let labels = assign(&heard, &centroids);
+        let (turns, labels) = turns(&all_runs, &pieces, &labels, samples);
+        let number_of = |label: usize| labels.iter().position(|own| *own == label);
+        let known = recognise(&self.known_voices(), &centroids);
+        Ok(Speakers {
+            turns,
+            known: known
+                .into_iter()
+                .map(|label| label.and_then(number_of))
+                .collect(),
+        })
+    }
+
+    /// What the known voices are like.
+    fn known_voices(&self) -> Vec<Option<Vec<f32>>> {
+        let embedder = &self.networks.embedder;
+        self.known
+            .iter()
+            .map(|samples| embedder.embed(samples))
+            .collect()
     }
 
     /// The pieces of a run with their voices. Uses smaller pieces where voices may change: the
     /// segmentation does not find every change of speakers without a pause.
-    fn embed(&self, run: &Run, first: usize, buffer: &[f32]) -> Vec<(Piece, Voice)> {
+    fn embed(&self, run: &Run, first: usize, buffer: &[f32]) -> Embedded {
         let coarse = self.look(run.pieces(), first, buffer);
-        let alike = |pair: &[(Piece, Voice)]| {
-            let [(_, left), (_, right)] = pair else {
-                return true;
+        let is_long_piece = coarse.len() == 1 && !run.is_short();
+        let likeness = coarse
+            .windows(2)
+            .map(|pair| dot(&pair[0].1.vector, &pair[1].1.vector))
+            .fold(1.0, f32::min);
+
+        if coarse.is_empty() || (likeness > SURELY_ALIKE && !is_long_piece) {
+            return Embedded {
+                founding: voices(&coarse),
+                labelled: coarse,
             };
-            dot(&left.vector, &right.vector) > ALIKE
-        };
-        let is_steady = match coarse.len() {
-            0 => true,
-            1 => run.is_short(),
-            _ => coarse.windows(2).all(alike),
-        };
-        if is_steady {
-            return coarse;
         }
-        self.look(run.fine_pieces(), first, buffer)
+        let fine = self.look(run.fine_pieces(), first, buffer);
+        let may_change = likeness <= ALIKE || is_long_piece;
+        Embedded {
+            founding: voices(if may_change { &fine } else { &coarse }),
+            labelled: fine,
+        }
     }
 
     /// Embeds pieces; leaves out those that give no finite numbers.
@@ -135,4 +196,8 @@ impl<'a> Diarizer<'a> {
         };
         pieces.into_iter().filter_map(voice).collect()
     }
+}
+
+fn voices(looked: &[(Piece, Voice)]) -> Vec<Voice> {
+    looked.iter().map(|(_, voice)| voice.clone()).collect()
 }

@@ -14,6 +14,10 @@ pub enum SpeakersError {
         name: String,
     },
 
+    /// The networks give no finite numbers for any voice.
+    #[error("the speaker networks give no usable numbers")]
+    NoNumbers,
+
     /// The caller asked to stop.
     #[error("stopped before the speakers were known")]
     Cancelled,

@@ -19,7 +19,7 @@ mod tensors;
 mod timeline;
 mod turns;
 
-pub use diarizer::{Bounds, Diarizer, Networks};
+pub use diarizer::{Bounds, Diarizer, Networks, Speakers};
 pub use embedding::Embedder;
 pub use error::SpeakersError;
 pub use fbank::{BANDS, Fbank};

@@ -23,8 +23,13 @@ pub struct Turn {
     pub speaker: usize,
 }
 
-/// The turns of all runs, in order. `labels` are the speakers of `pieces`.
-pub(crate) fn turns(runs: &[Run], pieces: &[Piece], labels: &[usize], samples: usize) -> Vec<Turn> {
+/// The turns of all runs, in order, with the label of each speaker. `labels` are those of `pieces`.
+pub(crate) fn turns(
+    runs: &[Run],
+    pieces: &[Piece],
+    labels: &[usize],
+    samples: usize,
+) -> (Vec<Turn>, Vec<usize>) {
     let local = majorities(pieces, labels);
     let mut frames: Vec<(usize, usize, usize)> = Vec::new();
     let mut next = 0;
@@ -91,7 +96,7 @@ fn nearest(pieces: &[Piece], labels: &[usize], run: &Run) -> Option<usize> {
 }
 
 /// Joins neighbours of one speaker, and numbers speakers by their first turn.
-fn joined(frames: &[(usize, usize, usize)], samples: usize) -> Vec<Turn> {
+fn joined(frames: &[(usize, usize, usize)], samples: usize) -> (Vec<Turn>, Vec<usize>) {
     let mut last: HashMap<usize, usize> = HashMap::new();
     let mut turns: Vec<Turn> = Vec::new();
     for (from, to, speaker) in frames {
@@ -115,10 +120,14 @@ fn joined(frames: &[(usize, usize, usize)], samples: usize) -> Vec<Turn> {
     }
     turns.sort_by_key(|turn| (turn.start, turn.end, turn.speaker));
 
-    let mut numbers: HashMap<usize, usize> = HashMap::new();
+    let mut labels: Vec<usize> = Vec::new();
     for turn in &mut turns {
-        let next = numbers.len();
-        turn.speaker = *numbers.entry(turn.speaker).or_insert(next);
+        let known = labels.iter().position(|label| *label == turn.speaker);
+        let number = known.unwrap_or_else(|| {
+            labels.push(turn.speaker);
+            labels.len() - 1
+        });
+        turn.speaker = number;
     }
-    turns
+    (turns, labels)
 }

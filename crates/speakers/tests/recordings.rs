@@ -21,8 +21,9 @@ fn turns(samples: &[f32]) -> Vec<Turn> {
     };
     let diarizer = Diarizer::new(&NETWORKS, Bounds::default());
     diarizer
-        .turns(samples.len(), &mut read, &mut |_| true)
+        .speakers(samples.len(), &mut read, &mut |_| true)
         .unwrap()
+        .turns
 }
 
 /// Evenly spread numbers from -1 to 1, the same at every run.
@@ -66,7 +67,7 @@ fn a_caller_can_stop_between_windows() {
         buffer.fill(0.0);
         Ok(())
     };
-    let stopped = diarizer.turns(1_600_000, &mut read, &mut |_| {
+    let stopped = diarizer.speakers(1_600_000, &mut read, &mut |_| {
         calls += 1;
         calls < 3
     });

@@ -41,15 +41,15 @@ pub(super) fn diarize(
         min: min.map(usize::from),
         max: max.map(usize::from),
     };
-    let turns = Diarizer::new(&networks, bounds).turns(
+    let found = Diarizer::new(&networks, bounds).speakers(
         samples,
         &mut |from, buffer| spool.read(from as u64, buffer),
         &mut |_| !context.control.should_stop(),
     );
 
-    match turns {
-        Ok(turns) => Ok(Diarization {
-            turns: turns.iter().map(in_seconds).collect(),
+    match found {
+        Ok(found) => Ok(Diarization {
+            turns: found.turns.iter().map(in_seconds).collect(),
             failed: None,
         }),
         Err(SpeakersError::Cancelled) => Err(TaskError::Stopped),
