@@ -295,11 +295,8 @@ impl Client {
 
     /// Whether the server is ready, and if not, why.
     pub(crate) fn check_ready(&self) -> Result<(), CallError> {
-        read(
-            self.authorized(self.agent.get(format!("{}/readyz", self.base)))
-                .call()?,
-        )
-        .map(drop)
+        let ready = self.agent.get(format!("{}/readyz", self.base));
+        read(self.authorized(ready).call()?).map(drop)
     }
 
     /// Whether a worker is registered; `None` where the server does not say.
@@ -315,13 +312,8 @@ impl Client {
 
     /// What `/readyz` answers; `None` without an answer.
     pub(crate) fn readiness(&self) -> Option<Value> {
-        let answer = read(
-            self.agent
-                .get(format!("{}/readyz", self.base))
-                .call()
-                .ok()?,
-        )
-        .ok()?;
+        let call = self.agent.get(format!("{}/readyz", self.base)).call();
+        let answer = read(call.ok()?).ok()?;
         serde_json::from_slice(&answer).ok()
     }
 
