@@ -2,8 +2,8 @@
 //! an engine: the run is a function argument.
 //!
 //! A doubtful text is decoded a second time with beam search. A wrong one is decoded again with the
-//! full context first (a shortened context may be the cause), then in two halves, then at higher temperatures. Beams without
-//! words are followed by greedy decoding. Every run starts from a fresh state.
+//! full context first (a shortened context may be the cause), then in two halves, then at higher temperatures. Beams that write
+//! punctuation alone are followed by greedy decoding. Every run starts from a fresh state.
 
 use steno_models::{GapReason, Segment};
 
@@ -19,6 +19,8 @@ const DOUBTFUL_AVG_LOGPROB: f32 = -0.6;
 const SECOND_LOOK_BEAMS: u8 = 5;
 /// Tokens of one segment that was cut off by the decoder's limit of 220.
 const UNFINISHED_TOKENS: usize = 200;
+/// Tokens of punctuation that are a loop.
+const WORDLESS_TOKENS: usize = 16;
 /// Temperatures of the tries for a half that still has low confidence.
 const HALF_TEMPERATURES: [f32; 2] = [0.4, 0.8];
 /// Halves shorter than this (4 s) are not made.
@@ -51,17 +53,23 @@ pub(super) type Run<'a> = &'a mut dyn FnMut(&[f32], Try) -> Result<SpanText, Eng
 /// The text of `samples`, from as many runs as needed. The first uses the client's settings. Hallucinated words
 /// are dropped and reported as gaps.
 ///
-/// Where beams find no words, greedy decoding begins anew: over sounds that the weights barely know, the likeliest text can be
-/// punctuation alone, or none.
+/// Where beams write punctuation alone over speech, as they can in a language that the weights barely know, greedy decoding
+/// begins anew.
 pub(super) fn transcribe(
     samples: &[f32],
     temperature: f32,
     beam_size: u8,
     run: Run<'_>,
 ) -> Result<SpanText, EngineError> {
-    let found = with_retries(samples, temperature, beam_size, run)?;
+    let mut is_wordless = false;
+    let found = with_retries(samples, temperature, beam_size, &mut |samples, attempt| {
+        let text = run(samples, attempt)?;
+        is_wordless |= is_wordless_loop(&text.segments);
+        Ok(text)
+    })?;
     let is_beam_search = temperature == 0.0 && beam_size > 1;
-    if !is_beam_search || has_words(&found.segments) || has_words(&found.unlikely) {
+    let has_found_words = has_words(&found.segments) || has_words(&found.unlikely);
+    if !is_beam_search || !is_wordless || has_found_words {
         return Ok(found);
     }
 
@@ -204,6 +212,15 @@ fn better(a: SpanText, b: SpanText) -> SpanText {
         )
     };
     if merit(&b) > merit(&a) { b } else { a }
+}
+
+/// Whether there is speech, and the decoder only wrote punctuation over it, again and again.
+fn is_wordless_loop(segments: &[Segment]) -> bool {
+    let tokens: usize = segments.iter().map(|segment| segment.tokens.len()).sum();
+    let is_speech = segments
+        .iter()
+        .all(|segment| segment.no_speech_prob <= MAX_NO_SPEECH_PROB);
+    is_speech && tokens >= WORDLESS_TOKENS && !has_words(segments)
 }
 
 fn has_words(segments: &[Segment]) -> bool {
