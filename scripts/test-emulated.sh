@@ -52,7 +52,7 @@ test_as_on qemu-x86_64 Haswell --lib --test company
 
 if [ -z "$has_arm" ]; then
   echo "skipped: ARM, because this Rust toolchain has no target $arm"
-  [ "${STENO_SKIP:-}" != never ] || exit 1
+  [ "${SKIP_TESTS:-}" != never ] || exit 1
   exit 0
 fi
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc

@@ -24,8 +24,8 @@ scripts/ensure-clients.sh
 step "servers to test with"
 scripts/ensure-servers.sh
 step tests
-STENO_SKIPPED=$(mktemp)
-export STENO_SKIPPED
+SKIPPED_TESTS_LOG=$(mktemp)
+export SKIPPED_TESTS_LOG
 cargo test --workspace --locked --no-fail-fast
 step words
 if [ -d ../shared/audio ]; then
@@ -59,9 +59,9 @@ if command -v systemd-analyze >/dev/null; then
 else
   echo "skipped: there is no systemd-analyze"
 fi
-if [ -s "$STENO_SKIPPED" ]; then
+if [ -s "$SKIPPED_TESTS_LOG" ]; then
   step "left out here"
-  sort -u "$STENO_SKIPPED"
+  sort -u "$SKIPPED_TESTS_LOG"
 fi
-rm -f "$STENO_SKIPPED"
+rm -f "$SKIPPED_TESTS_LOG"
 echo; echo "all passed"
