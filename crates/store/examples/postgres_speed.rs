@@ -1,8 +1,8 @@
-//! Measures submissions and claims on a PostgreSQL of its own that writes through to the disk, behind a backlog: 64 sessions of 8
-//! stores, as of 8 processes.
+//! Measures submissions and claims of 64 sessions behind a backlog: 8 stores with 8 connections each, like 8 processes. Starts its own
+//! PostgreSQL, whose commits wait for the disk.
 //!
 //! `cargo run --release -p steno-store --example postgres_speed -- [PENDING] [SECONDS] [MINUTES OF CHURN]` prints rates and
-//! percentiles. It needs no server that is installed as a service.
+//! percentiles. PostgreSQL has to be installed, but not running.
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on fails")]
 
 use std::sync::{Arc, Mutex};
@@ -28,7 +28,7 @@ const SUBMISSIONS: usize = 20;
 /// Copies of the first job in one transaction.
 const BATCH: usize = 1000;
 
-/// How long a task takes, where tasks are done as well.
+/// How long each task takes in `measure_tasks`.
 const TASK: Duration = Duration::from_millis(250);
 
 fn main() {
@@ -117,7 +117,7 @@ fn fill(store: &Store, database: &Database, pending: usize) {
 }
 
 fn measure_submissions(stores: &[Arc<Store>]) {
-    // Their recordings are on disk before the time is taken.
+    // Their recordings are on disk before the measurement begins.
     let jobs = each_thread(stores, |store, thread| {
         let jobs = (0..SUBMISSIONS).map(|_| new_job(store, thread % 10));
         Mutex::new(jobs.collect::<Vec<_>>())
@@ -139,7 +139,7 @@ fn measure_tasks(stores: &[Arc<Store>], runs: &Arc<Vec<WorkerRun>>, duration: Du
     let runs = Arc::clone(runs);
     let times = each_thread(stores, move |store, thread| {
         let run = &runs[thread % STORES];
-        // Not all at once.
+        // Threads do not begin at the same moment.
         thread::sleep(TASK * thread as u32 / (STORES * THREADS) as u32);
         let mut times = Vec::new();
         while begun.elapsed() < duration {
@@ -260,7 +260,7 @@ fn register(store: &Store) -> WorkerRun {
     run
 }
 
-/// Runs `work` on every thread of every store. Gets the number of the thread.
+/// Runs `work` on every thread of every store. `work` gets the number of its thread.
 fn each_thread<T: Send + 'static>(
     stores: &[Arc<Store>],
     work: impl Fn(&Store, usize) -> T + Send + Sync + 'static,

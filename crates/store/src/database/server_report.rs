@@ -1,6 +1,6 @@
 //! [`ServerReport`]: what `steno doctor` says of a database server.
 
-/// A database server, as it was found.
+/// What an inspection of a database server found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerReport {
     /// Its version, as `15.10`.

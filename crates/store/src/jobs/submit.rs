@@ -252,7 +252,7 @@ impl Store {
         })
     }
 
-    /// Whether that many jobs are pending.
+    /// Whether at least `max_pending_jobs` jobs are pending.
     pub fn is_queue_full(&self, max_pending_jobs: u64) -> Result<bool, StoreError> {
         self.database
             .read_statement(|tx| tx.is_queue_full(max_pending_jobs))

@@ -61,7 +61,7 @@ impl Connection {
 
     /// Waits until everything that is committed so far is on disk, and on the standbys that commits wait for.
     pub(super) fn make_durable(&mut self) -> Result<(), PostgresError> {
-        // The commit of this message waits for the WAL up to it, and so for all commits before.
+        // The commit of this message waits until the WAL up to it is on disk, and all earlier commits are in that WAL.
         self.client
             .batch_execute("SELECT pg_logical_emit_message(true, 'steno', '')")
             .map_err(PostgresError::UnknownOutcome)

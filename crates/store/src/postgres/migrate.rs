@@ -48,7 +48,7 @@ pub(super) fn migrate(
     }
 
     if recorded.len() < MIGRATIONS.len() {
-        // Transactions of running programs must not wait for this one with locks that it needs.
+        // Without this lock, a transaction of a running program could wait for this one and hold locks that this one needs.
         tx.execute(
             "SELECT pg_advisory_xact_lock($1, $2)",
             &[&LOCKS, &WRITE_LOCK],

@@ -194,8 +194,8 @@ impl Drop for Postgres {
     }
 }
 
-/// Begins a transaction that decides something: alone, and after all others. Its commit does not wait for the disk, so that the next
-/// one begins sooner; who needs a durable commit waits afterwards.
+/// Begins a write transaction. It runs alone and sees all earlier ones. Its commit does not wait for the disk, so that the next one
+/// begins sooner; `PostgresTx::commit` waits afterwards if the write has to be durable.
 fn begin_write() -> String {
     format!(
         "BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock({LOCKS}, {WRITE_LOCK})"

@@ -151,7 +151,7 @@ impl Session {
         self.ask(Command::Suspects { now_ms, reply }, &answer)
     }
 
-    /// Those of the processes that have no connection. `None` without a connection of this one.
+    /// Which of the processes have no connection. `None` if this process has none itself.
     pub(crate) fn absent_processes(&self, processes: Vec<String>) -> Option<Absent> {
         if processes.is_empty() {
             return Some(Absent::default());

@@ -1,4 +1,4 @@
-//! [`Absences`]: who had no connection to the database at the last look, and since when.
+//! [`Absences`]: which runs or processes had no connection to the database at the last look, and since when.
 //!
 //! Called by [`Liveness`](super::liveness::Liveness) on PostgreSQL. Reads no database.
 
@@ -20,9 +20,9 @@ pub(crate) struct Suspects {
 /// Runs or processes without a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Absent {
-    /// Which.
+    /// Ids of the runs, or keys of the processes.
     pub(crate) names: HashSet<String>,
-    /// How long the server has been up, if there are any.
+    /// How long the server has been up; zero if there are no names.
     pub(crate) server_up: Duration,
 }
 
@@ -48,16 +48,16 @@ pub(super) struct Look {
 /// Those without a connection at the last look.
 #[derive(Default)]
 pub(crate) struct Absences {
-    /// Of the last look. Another one means that this process lost its own connection meanwhile, because others may then have lost
-    /// theirs too.
+    /// That of the last look. If it has changed, this process has lost its own connection since then. Others may have lost theirs
+    /// too, so their times begin anew.
     generation: u64,
     since: HashMap<String, Instant>,
     next_look_at: Option<Instant>,
 }
 
 impl Absences {
-    /// Takes a look. Returns those that are gone: absent in this look and in one long before it.
-    /// In the first `restart_grace` after a restart of the server nobody is gone, because all processes reconnect then.
+    /// Notes a look. Returns those that are gone: absent in all looks of the last [`RECONNECT_GRACE`] or longer. In the first
+    /// `restart_grace` after a restart of the server none is gone, because all processes reconnect then.
     pub(super) fn note(&mut self, look: Look, restart_grace: Duration) -> HashSet<String> {
         if look.generation != self.generation {
             self.since.clear();
@@ -83,7 +83,7 @@ impl Absences {
         gone.map(|(name, _)| name.clone()).collect()
     }
 
-    /// When the next look may find that someone is gone. `None` while all are connected.
+    /// When the next look can find that one of them is gone. `None` if none of them is waiting for that.
     pub(super) fn next_look_at(&self) -> Option<Instant> {
         self.next_look_at
     }
@@ -109,7 +109,7 @@ mod tests {
             }
         }
 
-        /// Who is gone after a look at a time since the beginning.
+        /// Those that are gone after a look `at_ms` after the beginning.
         fn look(&mut self, at_ms: u64, since_restart: Duration, absent: &[&str]) -> Vec<String> {
             self.look_as(1, at_ms, since_restart, absent)
         }

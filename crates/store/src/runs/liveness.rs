@@ -11,7 +11,7 @@ use crate::postgres::session::Session;
 use crate::tx::Registered;
 use crate::{DataDir, Now, Store, StoreError, StoreSettings, clock};
 
-/// Time in which live processes reconnect after a restart of the server, when all come at a time.
+/// Time in which live processes reconnect after a restart of the server, when all do so at once.
 const RESTART_GRACE: Duration = Duration::from_secs(3);
 
 /// Covers the patience with an expired lease (3 s) and two pauses of a second between checks.
@@ -34,7 +34,7 @@ pub(crate) enum Liveness {
         key: String,
         /// Runs without a connection.
         absent_runs: Mutex<Absences>,
-        /// Processes without a connection whose uploads are counted.
+        /// Processes without a connection that receive uploads.
         absent_uploaders: Mutex<Absences>,
     },
 }
@@ -157,7 +157,7 @@ impl Liveness {
         }
     }
 
-    /// Whether the locks of a process's files can be tried here: it is this process, or all are on this machine.
+    /// Whether the locks of the files that `process` writes can be tried here: it is this process, or all are on this machine.
     pub(crate) fn is_here(&self, process: &str) -> bool {
         match self {
             Self::Local { .. } => true,
@@ -165,7 +165,7 @@ impl Liveness {
         }
     }
 
-    /// Which of these processes on other machines are gone. A process is only known to be gone at the second call.
+    /// Which of these other processes are gone. It takes two calls to know that of a process.
     pub(crate) fn gone_uploaders(
         &self,
         processes: Vec<String>,
@@ -198,7 +198,8 @@ impl Store {
         }
     }
 
-    /// When [`Store::reclaim_tasks`] has to look again to know whether a process that it missed is gone. `None` if it misses none.
+    /// When [`Store::reclaim_tasks`] has to look again to know whether a process without a connection is gone. `None` if there is no
+    /// such process.
     pub fn next_reclaim_at(&self) -> Option<Instant> {
         match &self.liveness {
             Liveness::Local { .. } => None,
@@ -218,7 +219,7 @@ fn is_unlocked(data: &DataDir, run_id: &str) -> bool {
     })
 }
 
-/// Notes who is absent over a connection of that generation. Returns those that are gone.
+/// Notes which are absent, as seen over a connection of that generation. Returns those that are gone.
 fn note(
     session: &Session,
     absences: &Mutex<Absences>,

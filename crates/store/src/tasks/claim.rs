@@ -23,7 +23,7 @@ const MAX_PREPARED_JOBS: u32 = 32;
 
 impl Store {
     /// Takes the next task for a worker's run, or `None`. Owners take turns by the work they were given; of an owner's tasks,
-    /// by priority, then due time, then order in the recording. No owner gets all the slots of a courier.
+    /// by priority, then due time, then order in the recording. No owner gets all the slots of a courier that has several.
     ///
     /// A task whose worker died for an unknown reason runs alone: if its worker dies again, the cause is known, and no other task is
     /// charged.

@@ -75,7 +75,7 @@ impl Tx<'_> {
         self.exists(sql!("any_shared_job"), parameters! {":owner": owner})
     }
 
-    /// Whether that many jobs are pending.
+    /// Whether at least `max_pending_jobs` jobs are pending.
     pub(crate) fn is_queue_full(&self, max_pending_jobs: u64) -> Result<bool, StoreError> {
         let max_pending = i64::try_from(max_pending_jobs).unwrap_or(i64::MAX);
         self.exists(

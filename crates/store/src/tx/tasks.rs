@@ -107,7 +107,7 @@ impl Tx<'_> {
         })
     }
 
-    /// Queues of owners that have their share of a courier's downloads.
+    /// Queues of owners that already use their share of a courier's slots.
     pub(crate) fn full_fetch_queues(&self, run_id: &str) -> Result<Vec<String>, StoreError> {
         let parameters = parameters! {":run_id": run_id};
         self.all(sql!("full_fetch_queues"), parameters, |row| row.get(0))

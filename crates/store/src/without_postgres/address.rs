@@ -1,4 +1,4 @@
-//! The address that every program refuses that was built without PostgreSQL.
+//! Stands in for the address of a database in programs that are built without PostgreSQL: they refuse every address.
 
 use std::path::Path;
 

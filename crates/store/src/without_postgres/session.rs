@@ -1,4 +1,4 @@
-//! The session that no program has that was built without PostgreSQL.
+//! Stands in for the session with a database in programs that are built without PostgreSQL. None of its types has a value.
 
 use std::time::Duration;
 

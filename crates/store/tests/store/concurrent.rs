@@ -1,4 +1,4 @@
-//! Invariants: what many processes decide at the same time is decided as if one had come after the other.
+//! Invariants: decisions of many processes at the same time have the result of one after the other.
 
 use std::collections::HashSet;
 use std::sync::Barrier;
@@ -9,7 +9,7 @@ use steno_store::{NewJob, Quota, Submission, TaskOutput};
 
 use crate::support::{Fixture, output};
 
-/// Runs `work` on `threads` threads that begin together. Gets the number of the thread.
+/// Runs `work` on `threads` threads that begin together. `work` gets the number of its thread.
 fn together<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let start = Barrier::new(threads);
     thread::scope(|scope| {

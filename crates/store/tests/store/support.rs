@@ -41,7 +41,7 @@ impl Fixture {
         Self::on(TestDatabase::new(), settings)
     }
 
-    /// With a database that is new.
+    /// With a new database.
     pub(crate) fn on(database: TestDatabase, settings: StoreSettings) -> Self {
         let root = tempfile::tempdir().unwrap();
         let place = database.place(root.path());
@@ -59,7 +59,7 @@ impl Fixture {
         self.clock.now()
     }
 
-    /// Looks for dead processes until it is known of each whether it is dead. On PostgreSQL that takes two looks.
+    /// Looks for dead processes until all of them are found. On PostgreSQL that takes two looks.
     pub(crate) fn reclaim(&self) -> Reclaimed {
         let mut reclaimed = self.store.reclaim_tasks(self.now(), None).unwrap();
         while let Some(at) = self.store.next_reclaim_at() {

@@ -265,7 +265,7 @@ impl Open {
         Ok(suspects)
     }
 
-    /// Those of the processes that have no connection.
+    /// Which of the processes have no connection.
     pub(super) async fn absent_processes(
         &self,
         processes: &[String],

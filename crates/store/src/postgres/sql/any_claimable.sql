@@ -1,5 +1,5 @@
--- In the order of the index of ready tasks, so that the planner walks it, whatever else is in the table. The subquery is a scalar
--- one for the same reason.
+-- Sorted like the index of ready tasks, so that the planner walks that index whatever else is in the table. The subquery is scalar
+-- for the same reason.
 (SELECT 1 AS found FROM tasks
 WHERE status = 'ready' AND kind = ANY (ARRAY(SELECT json_array_elements_text(CAST(:kinds AS json))))
   AND (SELECT count(*) FROM inputs CROSS JOIN LATERAL json_array_elements_text(inputs.requires) AS required (name)

@@ -1,7 +1,7 @@
 -- The best task of the owner that was served least: see the statement of the same name for SQLite. Owners are walked in the order
 -- of their turns, and the first with a task ends the walk. Lists are arrays and `requires` is read by a scalar subquery, so that
 -- the planner cannot turn them into joins, which would read every ready task. OFFSET 0 keeps it from joining the owners in another
--- order, and the chosen task by reading all of them.
+-- order, and from reading all tasks to find the chosen one.
 SELECT chosen.id AS id, chosen.job AS job, chosen.kind AS kind, chosen.is_suspect AS is_suspect, owners.owner AS owner,
   owners.served_ms AS served_ms, coalesce(chosen.end_sample - chosen.start_sample, 0) / 16 AS span_ms
 FROM (SELECT owner, served_ms, prepared_jobs FROM owners WHERE unfinished_jobs > 0 ORDER BY served_ms OFFSET 0) AS owners

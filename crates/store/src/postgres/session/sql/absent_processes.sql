@@ -1,4 +1,4 @@
--- Those of the processes, named by their locks, that have no connection; and for how long the server has been up.
+-- Which of the processes, given by the keys of their locks, have no connection; and for how long the server has been up.
 WITH connected AS MATERIALIZED (
     SELECT ((classid::bigint << 32) | objid::bigint)::text AS key
     FROM pg_locks
