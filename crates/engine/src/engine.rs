@@ -207,7 +207,7 @@ pub enum Speed {
 }
 
 impl Kernel {
-    /// That of this processor.
+    /// The one for this processor.
     pub fn detect() -> Self {
         let gemm = Gemm::new();
         let name = gemm.integer_kernel().to_owned();

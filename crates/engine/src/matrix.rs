@@ -74,7 +74,7 @@ pub(crate) struct Gemm {
 impl Gemm {
     pub(crate) fn new() -> Self {
         let integers = GemmExecutor::new();
-        // With AVX-512 but without what our own kernels need, those of rten-gemm have wider vectors.
+        // If the processor has AVX-512 but not all that `avx512` needs, rten-gemm's kernels have wider vectors than `avx2`.
         let is_avx2 = integers.kernel_name().ends_with("avx2");
         let avx2 = Avx2::detect().filter(|_| is_avx2);
         Self {
@@ -123,7 +123,8 @@ impl Gemm {
         self.avx512.map(Own::Avx512).or_else(avx2)
     }
 
-    /// Whether x86 adds pairs of products in 16 bits, which half the range of a byte keeps from overflowing.
+    /// Whether pairs of products are added in 16 bits, as rten-gemm does on x86 without VNNI. Weights then have half the range of
+    /// a byte, so that these sums do not overflow.
     fn may_saturate(&self) -> bool {
         match self.own() {
             Some(_) => false,

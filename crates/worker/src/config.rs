@@ -16,9 +16,9 @@ use crate::engine::{
 
 /// The program itself and an ordinary recording need a third of it.
 const MIN_DECODE_MEMORY: u64 = 128 << 20;
-/// Spans that the native engine decodes together for each core. More fill its batch no better.
+/// Slots of the native engine for each core: they fill its batch.
 const NATIVE_SLOTS_A_CORE: u32 = 4;
-/// Most slots that are taken by default.
+/// Upper limit of the default number of slots.
 const MOST_SLOTS: u32 = 64;
 
 /// Claims tasks from the queue and transcribes them.
@@ -136,8 +136,8 @@ impl Config {
         }
     }
 
-    /// Slots as asked for, or as many as suit the engine. A GPU runs one inference faster than several side by side. Slots of
-    /// the native engine only wait: more of them than cores fill its batch.
+    /// Slots as asked for, or as many as suit the engine. A GPU runs one inference faster than several side by side. The native
+    /// engine decodes the spans of all slots in one batch, so more slots than cores make the batch larger.
     pub fn slots(&self) -> u32 {
         if let Some(slots) = self.slots {
             return slots;

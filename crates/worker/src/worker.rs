@@ -132,11 +132,11 @@ fn lower_priority() {
 
 /// The version, the device, and the engine with the reason for it, as `/readyz` shows them.
 fn version(config: &Config) -> String {
-    // A device that cannot be used has ended the start before.
+    // A device that cannot be used has already ended the start.
     let device = config.device.resolve().unwrap_or(Device::Cpu).describe();
     match config.chosen_engine() {
         Ok(chosen) => format!("{}, on {device}, {chosen}", *VERSION),
-        // The engine was loaded before, so it can only be one that tests pass in.
+        // The start fails on an engine that cannot be used, so this is one that a test passes in.
         Err(_) => VERSION.clone(),
     }
 }

@@ -1,5 +1,5 @@
-//! Products of 8-bit rows with 8-bit matrices for x86-64 processors with AVX2, which lack AVX-512: with the dot products of AVX-VNNI
-//! where the processor has them. Called by `matrix`.
+//! Products of 8-bit rows with 8-bit matrices for x86-64 processors with AVX2 and without AVX-512. Uses the dot products of AVX-VNNI
+//! if the processor has them. Called by `matrix`.
 //!
 //! Contract: a value of [`Avx2`] proves that the processor has the instructions, and only [`Avx2::detect`] makes one. `multiply` checks
 //! the lengths of its slices with `assert`. The functions below it read and write only the rows, panels and columns that
@@ -104,7 +104,7 @@ impl Avx2 {
 
 /// How four products are added to each of eight sums.
 trait Dot {
-    /// The sums to begin with. `zeros` are those that a row of zeros has, and are subtracted at the end.
+    /// The sums to begin with. `zeros` are the sums of a row of zeros, which are subtracted at the end.
     ///
     /// # Safety
     /// As for `add`.
@@ -132,8 +132,8 @@ impl Dot for Vnni {
     }
 }
 
-/// By way of the sums of two products in 16 bits. They do not overflow, because values become signed first: their absolute value
-/// is at most 127, and the weight takes their sign.
+/// By adding two products in 16 bits. These sums do not overflow, because values become signed first: their absolute value is at
+/// most 127, and the weight takes their sign.
 struct Pairs;
 
 impl Dot for Pairs {
@@ -286,7 +286,7 @@ unsafe fn store(
         let sums = _mm256_cvtepi32_ps(_mm256_sub_epi32(sums, zeros));
         let value = _mm256_fmadd_ps(sums, scale, bias);
 
-        // Past the end of the last row if the mask is empty.
+        // This may be past the end of the last row. Then the mask is empty, and nothing is read or written.
         let place = output.wrapping_add(row * matrix.outputs + column);
         let value = match epilogue.then {
             // GELU follows when all columns are there.
@@ -352,7 +352,7 @@ mod tests {
                     if then == Then::Gelu {
                         gelu(&mut expected);
                     }
-                    // Exactly, because the portable path of this crate has the same numbers.
+                    // Exactly equal: the portable path of this crate has these numbers too.
                     prop_assert_eq!(found, expected);
                 }
             }

@@ -82,7 +82,7 @@ impl IntegerMatrix {
         self.zeros.len()
     }
 
-    /// The lengths that products of `count` rows rely on.
+    /// Asserts that all lengths fit each other. The unsafe code of the kernels relies on it.
     pub(super) fn assert_fits(
         &self,
         panel_columns: usize,

@@ -264,7 +264,7 @@ impl Files<'_> {
     }
 }
 
-/// What one pass of the decoder met.
+/// What one pass of the decoder found.
 #[derive(Default)]
 struct Seen {
     /// Packets without sound.

@@ -56,7 +56,7 @@ impl DeviceChoice {
 }
 
 impl Device {
-    /// In words, for the log and `/readyz`.
+    /// Its name for the log and `/readyz`.
     pub fn describe(self) -> String {
         match self {
             Self::Cpu => "the processor".to_owned(),
@@ -67,8 +67,8 @@ impl Device {
         }
     }
 
-    /// Fails where weights of so many bytes do not fit into the memory of the GPU with what a run needs. whisper.cpp 1.8.3
-    /// does not check it, and aborts the process.
+    /// Fails if weights of so many bytes and a run do not fit into the memory of the GPU together. whisper.cpp 1.8.3 does not
+    /// check this, and aborts the process.
     pub(super) fn check_memory(self, bytes: u64) -> Result<(), EngineError> {
         match self {
             Self::Cpu => Ok(()),

@@ -25,7 +25,7 @@ struct Loaded {
 }
 
 impl NativeEngine {
-    /// Computes for so many slots, which only wait, on at most all cores.
+    /// Computes for so many slots, which only wait, with a thread per core but not more threads than slots.
     pub fn new(slots: u32) -> Self {
         let cores = available_parallelism().map_or(1, NonZero::get);
         Self {

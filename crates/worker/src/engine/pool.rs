@@ -211,7 +211,7 @@ impl WeightsPool {
             .map_err(LoadError::from);
         match loaded.and_then(|weights| self.load_verified(key, &weights)) {
             Ok(model) => Ok(model),
-            // Other jobs do not need them.
+            // Only jobs that name these weights fail: the worker goes on for others.
             Err(LoadError::Engine(error @ EngineError::TooLargeForDevice(_)))
                 if key.model != self.settings.model =>
             {

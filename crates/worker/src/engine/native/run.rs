@@ -24,8 +24,7 @@ const FRAME_STEP: usize = 16;
 const MIN_SAMPLES: usize = SAMPLE_RATE as usize / 5;
 /// Seconds between two timestamp tokens.
 const TIMESTAMP_STEP: f64 = 0.02;
-/// Rows of the batch for each span. They take half as long again as greedy decoding, and save an error in twelve:
-/// docs/PERFORMANCE.md has the table.
+/// Five beams take half as long again as greedy decoding and make a tenth fewer errors: docs/PERFORMANCE.md has the table.
 const DEFAULT_BEAMS: u8 = 5;
 /// Draws the same tokens in every run of equal audio.
 const SEED: u64 = 0;

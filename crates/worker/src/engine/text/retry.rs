@@ -2,8 +2,8 @@
 //! an engine: the run is a function argument.
 //!
 //! A doubtful text is decoded a second time with beam search. A wrong one is decoded again with the
-//! full context first (a shortened context may be the cause), then in two halves, then at higher temperatures. Beams that write
-//! punctuation alone are followed by greedy decoding. Every run starts from a fresh state.
+//! full context first (a shortened context may be the cause), then in two halves, then at higher temperatures. If beams write
+//! only punctuation, greedy decoding follows. Every run starts from a fresh state.
 
 use steno_models::{GapReason, Segment};
 
@@ -19,7 +19,7 @@ const DOUBTFUL_AVG_LOGPROB: f32 = -0.6;
 const SECOND_LOOK_BEAMS: u8 = 5;
 /// Tokens of one segment that was cut off by the decoder's limit of 220.
 const UNFINISHED_TOKENS: usize = 200;
-/// Tokens of punctuation that are a loop.
+/// From this many tokens on, text without words is taken for a loop.
 const WORDLESS_TOKENS: usize = 16;
 /// Temperatures of the tries for a half that still has low confidence.
 const HALF_TEMPERATURES: [f32; 2] = [0.4, 0.8];
@@ -53,8 +53,8 @@ pub(super) type Run<'a> = &'a mut dyn FnMut(&[f32], Try) -> Result<SpanText, Eng
 /// The text of `samples`, from as many runs as needed. The first uses the client's settings. Hallucinated words
 /// are dropped and reported as gaps.
 ///
-/// Where beams write punctuation alone over speech, as they can in a language that the weights barely know, greedy decoding
-/// begins anew.
+/// If beams write only punctuation over speech, as they can in a language that the weights barely know, `samples` are decoded
+/// again greedily.
 pub(super) fn transcribe(
     samples: &[f32],
     temperature: f32,
@@ -214,7 +214,7 @@ fn better(a: SpanText, b: SpanText) -> SpanText {
     if merit(&b) > merit(&a) { b } else { a }
 }
 
-/// Whether there is speech, and the decoder only wrote punctuation over it, again and again.
+/// Whether the decoder took the audio for speech and wrote many tokens of punctuation and no word.
 fn is_wordless_loop(segments: &[Segment]) -> bool {
     let tokens: usize = segments.iter().map(|segment| segment.tokens.len()).sum();
     let is_speech = segments

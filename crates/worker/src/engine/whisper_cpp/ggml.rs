@@ -114,7 +114,7 @@ fn extensions() -> Vec<Extension> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Gpu {
     pub(crate) name: String,
-    /// Memory in bytes that other programs have left, as its driver says.
+    /// Memory in bytes that is free, as its driver reports.
     pub(crate) free_bytes: u64,
     pub(crate) total_bytes: u64,
 }
