@@ -15,7 +15,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-# Of version 1.3.272 or later. Debian 12 has 1.3.239.
+# Whether the headers in a folder are of version 1.3.272 or later. Debian 12 has 1.3.239.
 has_layer_settings() { grep -q VK_EXT_layer_settings "$1/vulkan/vulkan_core.h" 2>/dev/null; }
 sdk=target/vulkan/sdk
 has_layer_settings /usr/include || has_layer_settings "$sdk/include" && exit 0

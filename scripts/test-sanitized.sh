@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Sanitizers need a nightly compiler; RUSTC_BOOTSTRAP enables them in this one. With a target, build scripts are built without.
+# Sanitizers need a nightly compiler; RUSTC_BOOTSTRAP enables them in this one. With --target, build scripts are built without them.
 target=$(rustc -vV | sed -n 's/^host: //p')
 RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CARGO_TARGET_DIR=target/sanitized \
   cargo test --quiet --locked -p steno-engine --lib --target "$target"

@@ -73,7 +73,7 @@ const scenarios = {
       await page.waitForSelector(".row .text");
       assert.match(await page.textContent(".row .text"), /tram/);
 
-      // Removing a text is asked about first.
+      // The page asks before it removes a text.
       await page.click("text=All recordings");
       await inspect(page, "8-list");
       await page.click("button:text('Remove')");

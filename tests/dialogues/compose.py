@@ -22,9 +22,9 @@ FRAME = RATE // 50
 PAUSE_DB = 35
 # Pauses from this length on separate the parts of a recording; shorter ones belong to speech.
 SHORTEST_PAUSE = 0.3
-# Speech that is shorter is no answer.
+# Shorter speech is left out.
 SHORTEST_PART = 0.4
-# A conversation does not repeat a part of a voice before this share of the others was used.
+# A part of a voice is used again only after this share of its other parts was used.
 FRESH_SHARE = 0.8
 
 # Each manner of conversation: the length of turns, the pause before a turn (negative: both speak), in seconds, and
@@ -121,7 +121,7 @@ def compose(voices, manner, turns, chance):
         pause = int(chance.uniform(*manner["pause"]) * RATE)
         start = max(len(samples) + pause, RATE // 4)
         if spoken:
-            # Three voices at once, or an end before that of the turn before, are rare in conversations.
+            # Three voices at once are rare in conversations, and so are turns that end before the one before them.
             before = spoken[-1]
             start = max(start, before[0] + RATE // 2, len(samples) - len(part) + RATE // 4)
         while len(samples) < start:

@@ -14,7 +14,7 @@ use crate::pulse::Pulse;
 use crate::refusal_log::RefusalLog;
 use crate::state::report;
 
-/// Pause between two scans of the storage that are not due.
+/// Pause between two checks whether a scan of the storage is due.
 const SCAN_PAUSE: Duration = Duration::from_secs(1);
 /// Pause between two returns of free memory to the system.
 const MEMORY_PAUSE: Duration = Duration::from_secs(10);

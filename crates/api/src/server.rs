@@ -140,7 +140,7 @@ fn start_threads(state: &ApiState, pulse: &Arc<Pulse>) -> anyhow::Result<Vec<Joi
     ])
 }
 
-/// The HTTP server at `listener`, with a worker for each processor.
+/// The HTTP server at `listener`, with a thread for each core.
 fn serve(
     state: ApiState,
     pulse: Arc<Pulse>,
@@ -150,7 +150,7 @@ fn serve(
     let config = &state.config;
     let connections = state.connections.clone();
     let workers = available_parallelism().map_or(2, NonZeroUsize::get);
-    // Beyond what is served, so that there is room to say so.
+    // More than are served, so that clients beyond the limit are told so.
     let most_connections = config.max_connections + config.max_connections / 8 + 64;
 
     let for_workers = state.clone();

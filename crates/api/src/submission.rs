@@ -1,8 +1,8 @@
 //! The one path of every submission: refuse early, receive, read the options, store, submit.
 //!
-//! Called by the handlers of `/transcribe`, `/v1` and `/asr`. What differs between them is a [`Endpoint`]: which body it
-//! takes, how it reads options, and which earlier job may answer. To accept recordings in another way, implement `Endpoint`; to
-//! add an option, see `steno_models::OPTIONS`: every endpoint reads it from there.
+//! Called by the handlers of `/transcribe`, `/v1` and `/asr`. They differ in their [`Endpoint`]: which body it takes, how it
+//! reads options, and which earlier job may answer. To accept recordings in another way, implement `Endpoint`. To add an
+//! option, see `steno_models::OPTIONS`: every endpoint reads it from there.
 
 use actix_web::{HttpRequest, web};
 use steno_models::{ProblemCode, TranscribeRequest, WebAddress};
@@ -88,7 +88,7 @@ pub(crate) async fn submit<D: Endpoint>(
     };
     let job = new_job(endpoint.earlier(), audio, options.clone(), request, state);
     let accepted = admit(state, job).await?;
-    // The commit that made the job has removed it.
+    // The commit that made the job has removed the reservation.
     if let Some(reservation) = reservation.filter(|_| accepted.is_new) {
         reservation.forget();
     }

@@ -42,7 +42,7 @@ impl Output {
         }
     }
 
-    /// The same place, where any file is replaced.
+    /// The same place. A file that is there is replaced.
     pub(crate) fn forced(self) -> Self {
         match self {
             Self::Beside(path) => Self::File(path),

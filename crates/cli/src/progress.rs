@@ -17,7 +17,7 @@ const STEPS: u64 = 1000;
 pub(crate) struct Board {
     bars: MultiProgress,
     shows_bars: bool,
-    /// Messages that were written, each of which comes once.
+    /// Messages that were written. Each is written only once.
     said: Mutex<BTreeSet<String>>,
 }
 

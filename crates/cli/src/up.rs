@@ -118,7 +118,7 @@ impl UpArguments {
             environment.insert("STENO_DATABASE_CA_FILE", file.display().to_string());
         }
 
-        // One worker knows best how many slots suit its engine. Several share the cores.
+        // A single worker chooses the slots that suit its engine. Several share the cores.
         let shared = (self.workers > 1).then(|| (cores / self.workers).max(1));
         if let Some(slots) = self.slots.or(shared) {
             environment.insert("STENO_SLOTS", slots.to_string());

@@ -108,8 +108,7 @@ impl Supervisor {
     pub fn run(mut self, stop: &AtomicBool) -> Result<Ended, StoreError> {
         let mut ticked_at = Instant::now();
         while !stop.load(Ordering::SeqCst) {
-            // A message must not delay the tick: dead workers are looked for in it, and their tasks have to be claimed again within
-            // two seconds.
+            // Messages must not delay the tick. It looks for dead workers, whose tasks have to be claimed again within two seconds.
             let limit = self.upkeep.time_to_tick(ticked_at);
             match self.listener.receive(limit.max(Duration::from_millis(1))) {
                 Some(WakeMessage::Work) => self.shared.wakeup.wake_all(),

@@ -38,8 +38,8 @@ impl Upkeep {
         }
     }
 
-    /// Time until the next tick, for a caller whose last one was at `ticked_at`: a second, or less if a process is missed and it will
-    /// be known sooner whether it is dead.
+    /// Time until the next tick is due, for a caller whose last one began at `ticked_at`: a second, or less if a process has lost
+    /// its connections and an earlier tick can tell whether it is dead.
     pub fn time_to_tick(&self, ticked_at: Instant) -> Duration {
         next_tick(ticked_at, self.store.next_reclaim_at()).saturating_duration_since(Instant::now())
     }
@@ -114,8 +114,8 @@ pub(crate) fn passed(outcome: Result<(), StoreError>, what: &str) -> Result<(), 
     }
 }
 
-/// When the tick after that of `ticked_at` is due. A time for a search that has passed without one is ignored: that tick could not
-/// reach the database.
+/// When the tick after the one at `ticked_at` is due. A search for dead processes that was due before `ticked_at` and is still due is
+/// ignored: that tick could not reach the database.
 fn next_tick(ticked_at: Instant, reclaim_at: Option<Instant>) -> Instant {
     let tick_at = ticked_at + TICK;
     reclaim_at

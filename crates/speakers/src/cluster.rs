@@ -32,7 +32,7 @@ pub(crate) struct Voice {
     pub(crate) seconds: f32,
 }
 
-/// The mean vector of each speaker, of length 1. Within the bounds, which are not forced where voices do not allow it.
+/// The mean vector of each speaker, of length 1. Their number is within `bounds` if the voices allow it.
 pub(crate) fn speakers(voices: &[Voice], bounds: Bounds) -> Vec<Vec<f32>> {
     let long: Vec<usize> = (0..voices.len())
         .filter(|index| voices[*index].embedded_seconds >= FOUNDING_SECONDS)
@@ -80,7 +80,7 @@ pub(crate) fn recognise(known: &[Option<Vec<f32>>], centroids: &[Vec<f32>]) -> V
             }
         }
     }
-    // A stable sort: of equal ones the first.
+    // The sort is stable, so of equal pairs the first one counts.
     pairs.sort_by(|left, right| right.0.total_cmp(&left.0));
 
     let mut found = vec![None; known.len()];

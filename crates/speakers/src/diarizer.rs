@@ -15,9 +15,9 @@ use crate::{
     turns::turns,
 };
 
-/// Cosine of neighbouring pieces above which they found a speaker. Below, smaller pieces do.
+/// If the cosine of neighbouring pieces is above this, these pieces decide which speakers there are; otherwise smaller pieces do.
 const ALIKE: f32 = 0.6;
-/// Cosine above which one speaker is taken to go on. Below, smaller pieces find out where the speaker changes.
+/// If it is above this, they count as one speaker; otherwise smaller pieces show where the speaker changes.
 const SURELY_ALIKE: f32 = 0.7;
 
 /// Both networks. Shared by all diarizers.
@@ -53,11 +53,11 @@ pub struct Bounds {
 pub struct Diarizer<'a> {
     networks: &'a Networks,
     bounds: Bounds,
-    /// Sound of people who may speak, each alone.
+    /// Samples of people who may speak, one person in each.
     known: &'a [Vec<f32>],
 }
 
-/// The voices of a run.
+/// The embedded pieces of a run.
 struct Embedded {
     /// Those that say which speakers there are.
     founding: Vec<Voice>,
@@ -148,7 +148,7 @@ impl<'a> Diarizer<'a> {
         })
     }
 
-    /// What the known voices are like.
+    /// The embeddings of the known voices.
     fn known_voices(&self) -> Vec<Option<Vec<f32>>> {
         let embedder = &self.networks.embedder;
         self.known

@@ -1,5 +1,5 @@
-//! The networks on inputs that are made of a formula: the embedding against torch, whose numbers are in
-//! `vectors/vectors.txt`, and damaged weights.
+//! The networks on inputs that a formula makes: the embedding is compared with torch's, which is in `vectors/vectors.txt`, and
+//! damaged weights are an error.
 #![cfg(test)]
 
 use std::fs;

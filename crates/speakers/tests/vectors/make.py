@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Computes vectors.txt with torch: what the published embedding network gives for an input that is made of a formula.
+"""Computes vectors.txt with torch: what the published embedding network gives for an input that a formula makes.
 
     python3 -m venv --system-site-packages v   # with Debian's python3-torch, or any torch
     v/bin/pip install numpy
