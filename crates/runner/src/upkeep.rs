@@ -114,8 +114,8 @@ pub(crate) fn passed(outcome: Result<(), StoreError>, what: &str) -> Result<(), 
     }
 }
 
-/// When the tick after the one at `ticked_at` is due. A search for dead processes that was due before `ticked_at` and is still due is
-/// ignored: that tick could not reach the database.
+/// When the tick after the one at `ticked_at` is due. A search for dead processes that was due before `ticked_at` and is still due
+/// is ignored: that tick could not reach the database.
 fn next_tick(ticked_at: Instant, reclaim_at: Option<Instant>) -> Instant {
     let tick_at = ticked_at + TICK;
     reclaim_at

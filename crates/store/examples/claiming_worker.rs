@@ -1,5 +1,5 @@
-//! A worker process without an engine, which tests kill, stop and cut off: claims one task and keeps it by heartbeats. Before that, it
-//! reserves an upload for the owner `uploader`, as an api does.
+//! A worker process without an engine, which tests kill, stop and cut off: claims one task and keeps it by heartbeats. Before that,
+//! it reserves an upload for the owner `uploader`, as an api does.
 //!
 //! Arguments: the data folder, the address of the database, and the lease in milliseconds. Prints
 //! `claimed` when it has a task, and `lost` when other processes have declared its run dead, and

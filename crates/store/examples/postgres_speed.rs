@@ -1,5 +1,5 @@
-//! Measures submissions and claims of 64 sessions behind a backlog: 8 stores with 8 connections each, like 8 processes. Starts its own
-//! PostgreSQL, whose commits wait for the disk.
+//! Measures submissions and claims of 64 sessions behind a backlog: 8 stores with 8 connections each, like 8 processes. Starts its
+//! own PostgreSQL, whose commits wait for the disk.
 //!
 //! `cargo run --release -p steno-store --example postgres_speed -- [PENDING] [SECONDS] [MINUTES OF CHURN]` prints rates and
 //! percentiles. PostgreSQL has to be installed, but not running.

@@ -1,5 +1,5 @@
-//! Products of 8-bit rows with 8-bit matrices for x86-64 processors with AVX2 and without AVX-512. Uses the dot products of AVX-VNNI
-//! if the processor has them. Called by `matrix`.
+//! Products of 8-bit rows with 8-bit matrices for x86-64 processors with AVX2 and without AVX-512. Uses the dot products of
+//! AVX-VNNI if the processor has them. Called by `matrix`.
 //!
 //! Contract: a value of [`Avx2`] proves that the processor has the instructions, and only [`Avx2::detect`] makes one. `multiply` checks
 //! the lengths of its slices with `assert`. The functions below it read and write only the rows, panels and columns that

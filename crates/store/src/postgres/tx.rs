@@ -17,8 +17,8 @@ use crate::tx::{Parameters, Row, Statement, parameters, sql};
 /// An open transaction. Rolls back when it is dropped.
 pub(crate) struct PostgresTx {
     connection: RefCell<PooledConnection<Manager>>,
-    /// What is added to counters just before the commit, by name and label. All transactions update the same few rows: this way they
-    /// lock them briefly, and in the same order.
+    /// What is added to counters just before the commit, by name and label. All transactions update the same few rows: this way
+    /// they lock them briefly, and in the same order.
     counts: RefCell<BTreeMap<(String, String), f64>>,
     is_open: bool,
 }

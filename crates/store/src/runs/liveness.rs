@@ -198,8 +198,8 @@ impl Store {
         }
     }
 
-    /// When [`Store::reclaim_tasks`] has to look again to know whether a process without a connection is gone. `None` if there is no
-    /// such process.
+    /// When [`Store::reclaim_tasks`] has to look again to know whether a process without a connection is gone. `None` if there is
+    /// no such process.
     pub fn next_reclaim_at(&self) -> Option<Instant> {
         match &self.liveness {
             Liveness::Local { .. } => None,
