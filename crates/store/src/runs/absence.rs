@@ -35,8 +35,10 @@ impl Absent {
 
 /// What one look found.
 pub(super) struct Look {
-    /// When it was done.
-    pub(super) at: Instant,
+    /// When it was begun.
+    pub(super) asked_at: Instant,
+    /// When its answer was there.
+    pub(super) answered_at: Instant,
     /// Counts the connections of the looking process.
     pub(super) generation: u64,
     /// Time since the server started or the looking process had to reconnect, whichever was later.
@@ -65,21 +67,22 @@ impl Absences {
         }
         self.since.retain(|name, _| look.absent.contains(name));
         for name in look.absent {
-            self.since.entry(name).or_insert(look.at);
+            self.since.entry(name).or_insert(look.answered_at);
         }
 
-        let restart_over_at = look.at + restart_grace.saturating_sub(look.since_restart);
+        // From the answer of one look to the question of another: a slow answer must not make the time longer than it is.
+        let restart_over_at = look.asked_at + restart_grace.saturating_sub(look.since_restart);
         let gone_at = |since: &Instant| (*since + RECONNECT_GRACE).max(restart_over_at);
         self.next_look_at = self
             .since
             .values()
             .map(gone_at)
-            .filter(|at| *at > look.at)
+            .filter(|at| *at > look.asked_at)
             .min();
         let gone = self
             .since
             .iter()
-            .filter(|(_, since)| gone_at(since) <= look.at);
+            .filter(|(_, since)| gone_at(since) <= look.asked_at);
         gone.map(|(name, _)| name.clone()).collect()
     }
 
@@ -121,17 +124,31 @@ mod tests {
             since_restart: Duration,
             absent: &[&str],
         ) -> Vec<String> {
-            let look = Look {
-                at: self.began + Duration::from_millis(at_ms),
+            let at = self.began + Duration::from_millis(at_ms);
+            self.note(Look {
+                asked_at: at,
+                answered_at: at,
                 generation,
                 since_restart,
                 absent: absent.iter().map(ToString::to_string).collect(),
-            };
-            let mut gone: Vec<_> = self
-                .absences
-                .note(look, RESTART_GRACE)
-                .into_iter()
-                .collect();
+            })
+        }
+
+        /// The same with an answer that takes `answer_ms`.
+        fn slow_look(&mut self, at_ms: u64, answer_ms: u64, absent: &[&str]) -> Vec<String> {
+            let asked_at = self.began + Duration::from_millis(at_ms);
+            self.note(Look {
+                asked_at,
+                answered_at: asked_at + Duration::from_millis(answer_ms),
+                generation: 1,
+                since_restart: LONG_AGO,
+                absent: absent.iter().map(ToString::to_string).collect(),
+            })
+        }
+
+        fn note(&mut self, look: Look) -> Vec<String> {
+            let gone = self.absences.note(look, RESTART_GRACE);
+            let mut gone: Vec<_> = gone.into_iter().collect();
             gone.sort();
             gone
         }
@@ -143,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_absent_in_two_looks_far_apart_is_gone() {
+    fn a_process_absent_in_two_looks_far_apart_is_gone() {
         let mut looks = Looks::begin();
         assert_eq!(looks.look(0, LONG_AGO, &["a"]), [""; 0]);
         assert_eq!(looks.next_look_ms(), Some(700));
@@ -157,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn who_reconnects_in_between_is_not_gone() {
+    fn a_process_that_reconnects_in_between_is_not_gone() {
         let mut looks = Looks::begin();
         looks.look(0, LONG_AGO, &["a"]);
         looks.look(300, LONG_AGO, &[]);
@@ -165,13 +182,22 @@ mod tests {
     }
 
     #[test]
-    fn after_a_restart_of_the_server_everyone_gets_longer() {
+    fn after_a_restart_of_the_server_all_processes_get_longer() {
         let mut looks = Looks::begin();
         let since_restart = Duration::from_millis;
         assert_eq!(looks.look(0, since_restart(500), &["a"]), [""; 0]);
         assert_eq!(looks.next_look_ms(), Some(2500));
         assert_eq!(looks.look(1000, since_restart(1500), &["a"]), [""; 0]);
         assert_eq!(looks.look(2500, since_restart(3000), &["a"]), ["a"]);
+    }
+
+    #[test]
+    fn slow_answers_do_not_count_as_time_between_two_looks() {
+        let mut looks = Looks::begin();
+        assert_eq!(looks.slow_look(0, 900, &["a"]), [""; 0]);
+        assert_eq!(looks.slow_look(1000, 800, &["a"]), [""; 0]);
+        assert_eq!(looks.next_look_ms(), Some(1600));
+        assert_eq!(looks.slow_look(1600, 0, &["a"]), ["a"]);
     }
 
     #[test]

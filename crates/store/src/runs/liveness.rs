@@ -131,9 +131,11 @@ impl Liveness {
                 ..
             } => {
                 let generation = session.generation();
+                let asked_at = Instant::now();
                 let suspects = session.suspects(now.boot_ms)?;
                 let has_overdue = suspects.has_overdue;
-                let gone = note(session, absent_runs, generation, suspects.absent, settings);
+                let look = look(session, asked_at, generation, suspects.absent);
+                let gone = lock(absent_runs).note(look, restart_grace(settings));
                 let is_any = has_overdue || !gone.is_empty();
                 is_any.then_some(Suspicion::Gone(gone))
             }
@@ -179,10 +181,12 @@ impl Liveness {
                 ..
             } => {
                 let generation = session.generation();
-                session
-                    .absent_processes(processes)
-                    .map(|absent| note(session, absent_uploaders, generation, absent, settings))
-                    .unwrap_or_default()
+                let asked_at = Instant::now();
+                let Some(absent) = session.absent_processes(processes) else {
+                    return HashSet::new();
+                };
+                let look = look(session, asked_at, generation, absent);
+                lock(absent_uploaders).note(look, restart_grace(settings))
             }
         }
     }
@@ -219,24 +223,23 @@ fn is_unlocked(data: &DataDir, run_id: &str) -> bool {
     })
 }
 
-/// Notes which are absent, as seen over a connection of that generation. Returns those that are gone.
-fn note(
-    session: &Session,
-    absences: &Mutex<Absences>,
-    generation: u64,
-    absent: Absent,
-    settings: &StoreSettings,
-) -> HashSet<String> {
+/// What a look found that was begun at `asked_at` over the connection of that generation and has its answer now.
+fn look(session: &Session, asked_at: Instant, generation: u64, absent: Absent) -> Look {
     let since_restart = session
         .since_reconnection()
         .map_or(absent.server_up, |since| since.min(absent.server_up));
-    let look = Look {
-        at: Instant::now(),
+    Look {
+        asked_at,
+        answered_at: Instant::now(),
         generation,
         since_restart,
         absent: absent.names,
-    };
-    lock(absences).note(look, RESTART_GRACE.min(settings.heartbeat_interval()))
+    }
+}
+
+/// Time after a restart of the server in which no process is taken for gone.
+fn restart_grace(settings: &StoreSettings) -> Duration {
+    RESTART_GRACE.min(settings.heartbeat_interval())
 }
 
 fn lock(absences: &Mutex<Absences>) -> MutexGuard<'_, Absences> {
