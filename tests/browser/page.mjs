@@ -60,7 +60,7 @@ const scenarios = {
       await page.click(".menu > summary");
       // The open menu covers what is behind it; the size of what is seen of that does not count.
       await inspect(page, "6-formats", ["target-size"]);
-      for (const [format, expected] of [["srt", /^1\n00:00:0.*\nThe tram to the city leaves at eight\./], ["text", /^The tram .* eight\. We need/]]) {
+      for (const [format, expected] of [["srt", /^1\n00:00:0.*\nThe tram to the city\sleaves at eight\./], ["text", /^The tram to the city leaves at eight\. .*We need/]]) {
         if (!(await page.isVisible(`[data-format='${format}']`))) await page.click(".menu > summary");
         const [download] = await Promise.all([page.waitForEvent("download"), page.click(`[data-format='${format}']`)]);
         const content = readFileSync(await download.path(), "utf8");
