@@ -21,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) wakeup: Wakeup,
     /// Set when the process is asked to stop: no more claims.
     pub(crate) draining: AtomicBool,
+    /// Set when a store operation has failed: its commit may be complete all the same, with a claim that no slot knows.
+    pub(crate) may_have_unheld_claims: AtomicBool,
 }
 
 impl Shared {
@@ -41,6 +43,7 @@ impl Shared {
                         error = &error as &dyn Error,
                         "store operation failed; trying again"
                     );
+                    self.may_have_unheld_claims.store(true, Ordering::SeqCst);
                     self.pause();
                 }
                 outcome => return outcome,

@@ -6,7 +6,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
-use steno_store::{Audience, Clock, RunSettings, Store, StoreError, WakeListener, WakeMessage};
+use steno_store::{
+    Audience, ClaimId, Clock, RunSettings, Store, StoreError, WakeListener, WakeMessage,
+};
 
 use crate::shared::Shared;
 use crate::slot::TaskControl;
@@ -15,6 +17,8 @@ use crate::wakeup::Wakeup;
 use crate::{Ended, TaskRunner, Upkeep, flow};
 
 mod drain;
+#[cfg(test)]
+mod tests;
 
 /// Longest time in which no slot polls for tasks that are due by time.
 const IDLE_LIMIT: Duration = Duration::from_secs(10);
@@ -40,6 +44,8 @@ pub struct Supervisor {
     listener: WakeListener,
     upkeep: Upkeep,
     heartbeat_due: Instant,
+    /// Claims of this run that no slot held at the last heartbeat.
+    unheld: Vec<ClaimId>,
     /// The version of the store at the last tick.
     version: Option<i64>,
     /// When a slot was woken last without a message.
@@ -83,6 +89,7 @@ impl Supervisor {
             runner,
             wakeup: Wakeup::default(),
             draining: AtomicBool::new(false),
+            may_have_unheld_claims: AtomicBool::new(false),
         });
         let slots = (0..settings.run.slots)
             .map(|_| start_slot(&shared))
@@ -94,6 +101,7 @@ impl Supervisor {
             listener,
             upkeep,
             heartbeat_due,
+            unheld: Vec::new(),
             version: None,
             polled_at: Instant::now(),
         })
@@ -182,6 +190,7 @@ impl Supervisor {
     fn tick(&mut self) -> Result<(), StoreError> {
         if Instant::now() >= self.heartbeat_due {
             passed(self.heartbeat(), "cannot send a heartbeat")?;
+            passed(self.release_unheld_claims(), "cannot check the claims")?;
         }
         self.upkeep.tick(Some(self.shared.run.id()))?;
         passed(self.follow_version(), "cannot poll the queue")
@@ -213,6 +222,46 @@ impl Supervisor {
             return Ok(());
         }
         self.stop_lost_claims()
+    }
+
+    /// Gives back claims without a slot, which a commit has made whose answer was lost. A slot may be about to begin with a claim, so
+    /// only those are given back that had no slot at the last heartbeat either. Asks the store only after an operation failed.
+    fn release_unheld_claims(&mut self) -> Result<(), StoreError> {
+        let Shared {
+            store,
+            run,
+            may_have_unheld_claims,
+            ..
+        } = &*self.shared;
+        let has_failed = may_have_unheld_claims.swap(false, Ordering::SeqCst);
+        if !has_failed && self.unheld.is_empty() {
+            return Ok(());
+        }
+
+        let standing = store.standing_claims(run).inspect_err(|_| {
+            may_have_unheld_claims.store(true, Ordering::SeqCst);
+        })?;
+        let held: Vec<_> = self
+            .slots
+            .iter()
+            .filter_map(|slot| slot.control.claim())
+            .collect();
+        let mut unheld = standing;
+        unheld.retain(|claim| !held.contains(claim));
+        let before = std::mem::replace(&mut self.unheld, unheld);
+        let lost: Vec<_> = before
+            .into_iter()
+            .filter(|claim| self.unheld.contains(claim))
+            .collect();
+        if lost.is_empty() {
+            return Ok(());
+        }
+
+        let released = store.release_claims(run, &lost)?;
+        tracing::warn!(
+            "gave back {released} tasks that were claimed without an answer of the database"
+        );
+        Ok(())
     }
 
     /// Stops slots whose job was deleted.

@@ -22,14 +22,8 @@ pub(crate) struct Effects {
 
 impl Effects {
     /// Sends and deletes. An error is one after which the process has to end; what was committed stays.
-    pub(crate) fn apply(self, store: &Store) -> Result<(), StoreError> {
-        let work = self.work.then_some(WakeMessage::Work);
-        let changed = self.changed.into_iter().map(WakeMessage::Changed);
-        let cancelled = self.cancelled.into_iter().map(WakeMessage::Cancel);
-        store
-            .signals
-            .send(work.into_iter().chain(changed).chain(cancelled));
-
+    pub(crate) fn apply(mut self, store: &Store) -> Result<(), StoreError> {
+        self.send_messages(store);
         if self.files_to_delete
             && !store.files.is_away()
             && let Err(error) = store.delete_files()
@@ -44,5 +38,17 @@ impl Effects {
             );
         }
         Ok(())
+    }
+
+    /// Sends the messages alone. Their receivers look at the store themselves, so a message too many does no harm.
+    pub(crate) fn send_messages(&mut self, store: &Store) {
+        let work = self.work.then_some(WakeMessage::Work);
+        let changed = std::mem::take(&mut self.changed)
+            .into_iter()
+            .map(WakeMessage::Changed);
+        let cancelled = self.cancelled.drain(..).map(WakeMessage::Cancel);
+        store
+            .signals
+            .send(work.into_iter().chain(changed).chain(cancelled));
     }
 }

@@ -233,12 +233,22 @@ impl Store {
         mut operation: impl FnMut(&Tx<'_>, &mut Effects) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut effects = Effects::default();
-        let value = self.database.write(durability, |tx| {
+        let outcome = self.database.write(durability, |tx| {
             effects = Effects::default();
             operation(tx, &mut effects)
-        })?;
-        effects.apply(self)?;
-        Ok(value)
+        });
+        match outcome {
+            Ok(value) => {
+                effects.apply(self)?;
+                Ok(value)
+            }
+            Err(error) => {
+                if error.is_outcome_unknown() {
+                    effects.send_messages(self);
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Runs `operation` on one consistent snapshot.

@@ -1,9 +1,9 @@
 //! Releasing: a worker gives its task back without charge, because it is asked to stop or its machine has a problem.
 
 use crate::tasks::fence::wake_waiting_slots;
-use crate::tasks::types::{Claim, Settled};
+use crate::tasks::types::{Claim, ClaimId, Settled};
 use crate::upkeep::counters::{Counter, count};
-use crate::{Now, Store, StoreError};
+use crate::{Now, Store, StoreError, WorkerRun};
 
 /// Pause before a postponed task is tried again.
 const POSTPONED_MS: i64 = 5_000;
@@ -69,9 +69,25 @@ impl Store {
     pub fn release_task(&self, claim: &Claim) -> Result<Settled, StoreError> {
         self.write(|tx, effects| {
             wake_waiting_slots(effects, claim);
-            let released = tx.release_task(claim)?;
+            let released = tx.release_task(claim.task_id, claim.id)?;
             effects.work |= released > 0;
             Ok(Settled::of_rows(released))
+        })
+    }
+
+    /// Makes the tasks of these claims of a run ready again, as [`Store::release_task`] does. For claims that no slot works on.
+    /// Returns how many there were.
+    pub fn release_claims(&self, run: &WorkerRun, claims: &[ClaimId]) -> Result<usize, StoreError> {
+        self.write(|tx, effects| {
+            let mut released = 0;
+            for task in tx.tasks_of_run(run.id())? {
+                let claim = ClaimId::from_bytes(task.claim_id);
+                if claims.contains(&claim) {
+                    released += tx.release_task(task.id, claim)?;
+                }
+            }
+            effects.work |= released > 0;
+            Ok(released)
         })
     }
 }

@@ -217,8 +217,8 @@ impl Tx<'_> {
     }
 
     /// Ends a claim; its task is ready again.
-    pub(crate) fn release_task(&self, claim: &Claim) -> Result<usize, StoreError> {
-        let parameters = parameters! {":task": claim.task_id, ":claim_id": claim.id.as_bytes()};
+    pub(crate) fn release_task(&self, task: i64, claim: ClaimId) -> Result<usize, StoreError> {
+        let parameters = parameters! {":task": task, ":claim_id": claim.as_bytes()};
         self.execute(sql!("release_task"), parameters)
     }
 

@@ -186,6 +186,24 @@ fn bad_audio_fails_at_once() {
 }
 
 #[test]
+fn claims_that_no_slot_works_on_are_given_back_without_charge() {
+    let f = Fixture::new();
+    let [lost_job, kept_job] = [f.submit(), f.submit()];
+    let (run, other) = (f.worker(), f.worker());
+    let [lost, kept] = [f.claim(&run), f.claim(&run)];
+    assert_eq!([lost.job_id, kept.job_id], [lost_job, kept_job]);
+
+    assert_eq!(f.store.release_claims(&other, &[lost.id]).unwrap(), 0);
+    assert_eq!(f.store.release_claims(&run, &[lost.id]).unwrap(), 1);
+    assert_eq!(f.store.release_claims(&run, &[lost.id]).unwrap(), 0);
+
+    assert_eq!(f.store.standing_claims(&run).unwrap(), [kept.id]);
+    assert_eq!(f.store.release_task(&lost).unwrap(), Settled::ClaimLost);
+    let again = f.claim(&other);
+    assert_eq!((again.job_id, again.attempt), (lost_job, 1));
+}
+
+#[test]
 fn a_released_task_is_claimed_again_without_charge() {
     let f = Fixture::new();
     let job = f.submit();
