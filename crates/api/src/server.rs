@@ -150,7 +150,7 @@ fn serve(
     let config = &state.config;
     let connections = state.connections.clone();
     let workers = available_parallelism().map_or(2, NonZeroUsize::get);
-    // More than are served, so that clients beyond the limit are told so.
+    // Some connections beyond the limit are accepted too, to answer them with the reason for the refusal.
     let most_connections = config.max_connections + config.max_connections / 8 + 64;
 
     let for_workers = state.clone();

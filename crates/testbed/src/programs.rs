@@ -111,6 +111,6 @@ fn server_user() -> Option<User> {
             group: entry[3].parse().unwrap(),
         })
     };
-    let user = find("postgres").or_else(|| find("nobody"));
-    Some(user.expect("there is a user postgres or nobody"))
+    let account = find("postgres").or_else(|| find("nobody"));
+    Some(account.expect("/etc/passwd has neither postgres nor nobody"))
 }

@@ -50,8 +50,8 @@ pub(super) struct Look {
 /// Those without a connection at the last look.
 #[derive(Default)]
 pub(crate) struct Absences {
-    /// That of the last look. If it has changed, this process has lost its own connection since then. Others may have lost theirs
-    /// too, so their times begin anew.
+    /// Number of the connection that the last look used. A new number means that this process has reconnected. Other processes may
+    /// have lost their connections at the same time, so all absences begin anew.
     generation: u64,
     since: HashMap<String, Instant>,
     next_look_at: Option<Instant>,

@@ -83,7 +83,7 @@ impl Device {
 /// What to check where a build with GPU support finds no GPU.
 pub(crate) fn advice_without_gpu() -> &'static str {
     if cfg!(feature = "cuda") {
-        "check that nvidia-smi lists it for the user of steno-worker, and that its CUDA release is that of the build or later"
+        "run nvidia-smi as the user of steno-worker: it must list the GPU, and its CUDA version must be at least the version of the build"
     } else if cfg!(feature = "hipblas") {
         "check that rocminfo lists it for the user of steno-worker, who must be in the groups render and video"
     } else if cfg!(feature = "vulkan") {
