@@ -227,7 +227,7 @@ impl Postgres {
     /// Ends all connections to `database`, as an administrator or a failover does. Returns their number.
     pub fn terminate_connections(&self, database: &str) -> i64 {
         let row = self.connect("postgres").query_one(
-            "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity \
+            "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid, 10000)) FROM pg_stat_activity \
              WHERE datname = $1 AND pid <> pg_backend_pid()",
             &[&database],
         );

@@ -229,7 +229,7 @@ fn a_process_that_reconnects_in_time_keeps_its_task() {
     allow(false);
     let mut admin_too = Postgres::shared().connect("postgres");
     let ended = admin_too.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' \
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory' \
          AND (classid::bigint << 32) | objid::bigint = $1",
         &[&key],
     );

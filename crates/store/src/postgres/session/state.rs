@@ -171,6 +171,7 @@ impl State {
     /// A connection is open, and it is the first one or replaces one that was lost: messages were missed in between.
     pub(super) fn note_connection(&self) {
         let earlier = self.generation.fetch_add(1, Ordering::SeqCst);
+        self.note_poll();
         if earlier > 0 {
             *self
                 .reconnected_at
@@ -178,7 +179,6 @@ impl State {
                 .unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             self.deliver(WakeMessage::Missed);
         }
-        self.note_poll();
     }
 
     /// The seat went with the connection.
