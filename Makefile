@@ -44,7 +44,7 @@ bench-cluster: build ## measure PostgreSQL and S3 on this machine, and what one 
 	@cargo run --quiet --release --locked -p steno-e2e --example bench-cluster
 
 speakers-bench: ## measure diarization over folders of recordings with .rttm: SPEAKERS="FOLDER FILE.wav"
-	cargo run --quiet --release --locked -p steno-speakers --example bench -- $(SPEAKERS)
+	cargo run --quiet --release --locked -p steno-speakers --example speakers-bench -- $(SPEAKERS)
 
 dialogues: ## compose conversations of Debian's voices with known speakers, for speakers-bench: OUT=FOLDER
 	tests/dialogues/voices.sh $(OUT)/voices

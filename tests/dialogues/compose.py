@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Composes conversations with a known answer from recordings of single voices.
 
-    compose.py VOICES OUT --count 12 --seed 1 [--turns 40] [--speakers 4]
+    compose.py VOICES OUT --count 12 --seed 1 [--turns 40] [--speakers 4] [--references FOLDER]
 
 VOICES has a folder for each speaker, with audio of that voice alone (ffmpeg decodes it). OUT gets a WAV file and an
-RTTM file for each conversation. The same arguments give the same files. voices.sh gets voices from Debian.
+RTTM file for each conversation. With --references, some seconds of each voice that are in no conversation are written
+to FOLDER. The same arguments give the same files. voices.sh gets voices from Debian.
 """
 
 import argparse
@@ -24,6 +25,8 @@ PAUSE_DB = 35
 SHORTEST_PAUSE = 0.3
 # Shorter speech is left out.
 SHORTEST_PART = 0.4
+# Length of a reference, in seconds.
+REFERENCE = 4
 # A part of a voice is used again only after this share of its other parts was used.
 FRESH_SHARE = 0.8
 
@@ -76,6 +79,13 @@ class Voice:
             for start, end in parts(samples):
                 self.parts.append(level(samples[start:end]))
         self.used = []
+
+    def take_reference(self):
+        """Some of the last parts, which are not said any more."""
+        samples = array.array("h")
+        while len(samples) < REFERENCE * RATE and len(self.parts) > 2:
+            samples.extend(self.parts.pop())
+        return samples
 
     def say(self, chance, least, most):
         """A part of about this length that was not used lately."""
@@ -136,12 +146,16 @@ def compose(voices, manner, turns, chance):
     return samples, spoken
 
 
-def write(path, samples, spoken):
+def write_wav(path, samples):
     with wave.open(str(path.with_suffix(".wav")), "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
         out.setframerate(RATE)
         out.writeframes(samples.tobytes())
+
+
+def write(path, samples, spoken):
+    write_wav(path, samples)
     with path.with_suffix(".rttm").open("w") as out:
         for start, end, name in spoken:
             length = (end - start) / RATE
@@ -158,12 +172,18 @@ def main():
     parser.add_argument("--speakers", type=int, help="speakers of each (2 to 6 otherwise)")
     parser.add_argument("--manner", choices=MANNERS, help="how they talk (each in turn otherwise)")
     parser.add_argument("--name", default="d", help="what the names of the files start with")
+    parser.add_argument("--references", type=Path, help="gets a reference of each voice")
     options = parser.parse_args()
 
     voices = [Voice(folder) for folder in sorted(options.voices.iterdir()) if folder.is_dir()]
     voices = [voice for voice in voices if len(voice.parts) > 1]
     if len(voices) < (options.speakers or 2):
         sys.exit(f"compose.py: {len(voices)} voices in {options.voices}: more are needed")
+
+    if options.references:
+        options.references.mkdir(parents=True, exist_ok=True)
+        for voice in voices:
+            write_wav(options.references / voice.name, voice.take_reference()[: 10 * RATE])
 
     options.out.mkdir(parents=True, exist_ok=True)
     chance = random.Random(options.seed)

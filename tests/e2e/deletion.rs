@@ -19,7 +19,7 @@ fn gone(service: &Service, job: JobId) -> Option<TombstoneReason> {
 }
 
 /// Whether any file below `folder` contains `text`.
-fn grep(folder: &Path, text: &str) -> bool {
+pub(crate) fn grep(folder: &Path, text: &str) -> bool {
     fs::read_dir(folder).unwrap().any(|entry| {
         let path = entry.unwrap().path();
         if path.is_dir() {

@@ -7,6 +7,8 @@ use std::process::Command;
 
 use steno_e2e::{Service, Settings, binary_path, chromium, fixture, foreign_client, node_program};
 
+use crate::speakers::service_with_speakers;
+
 fn run(command: &mut Command) -> String {
     let output = command.env("NO_PROXY", "*").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
@@ -62,6 +64,37 @@ fn openai_s_javascript_client_understands_every_answer() {
     let service = Settings::with_workers(1).start();
     let not_audio = fixture("manifest.tsv");
     check(client, &service, &[not_audio.to_str().unwrap()], 11);
+}
+
+/// Has a client name the speakers of a conversation after recordings of their voices.
+fn check_known_speakers(mut client: Command) {
+    let Some(service) = service_with_speakers() else {
+        return;
+    };
+    client
+        .arg(format!("http://{}", service.address()))
+        .arg(fixture("dialogue.opus"));
+    for (name, voice) in [("Zoé", "dialogue_anna.opus"), ("Ben", "dialogue_ben.opus")] {
+        client.arg(format!("{name}={}", fixture(voice).display()));
+    }
+    let answers = run(&mut client);
+    assert_eq!(answers.matches("ok: ").count(), 3, "{answers}");
+}
+
+#[test]
+fn openai_s_python_client_names_known_speakers() {
+    let Some(client) = python("openai_known_speakers.py") else {
+        return;
+    };
+    check_known_speakers(client);
+}
+
+#[test]
+fn openai_s_javascript_client_names_known_speakers() {
+    let Some(client) = node("openai_known_speakers.mjs") else {
+        return;
+    };
+    check_known_speakers(client);
 }
 
 #[test]

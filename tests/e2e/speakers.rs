@@ -10,10 +10,10 @@ use steno_models::{JobResult, ProblemCode, Segment, SpeakerLabels, WarningCode};
 use steno_weights::Cache;
 
 /// The speakers of the lines of the conversation, in order.
-const TURNS: [&str; 8] = ["A", "B", "A", "B", "A", "B", "A", "B"];
+pub(crate) const TURNS: [&str; 8] = ["A", "B", "A", "B", "A", "B", "A", "B"];
 
 /// A service with the speaker networks, or `None` with a message where they are not installed.
-fn service() -> Option<Service> {
+pub(crate) fn service_with_speakers() -> Option<Service> {
     let service = Settings::with_workers(1).start();
     let (code, list, _) = service.cli(&["weights", "list"]);
     assert_eq!(code, Some(0));
@@ -34,7 +34,7 @@ fn transcribe(service: &Service, options: &str) -> JobResult {
 }
 
 /// The speaker of each segment, without repetitions.
-fn turns(result: &JobResult) -> Vec<&str> {
+pub(crate) fn turns(result: &JobResult) -> Vec<&str> {
     let mut turns: Vec<&str> = result
         .segments
         .iter()
@@ -46,7 +46,9 @@ fn turns(result: &JobResult) -> Vec<&str> {
 
 #[test]
 fn a_conversation_has_two_speakers_in_turn() {
-    let Some(service) = service() else { return };
+    let Some(service) = service_with_speakers() else {
+        return;
+    };
     let result = transcribe(&service, "diarize=true");
 
     assert_eq!(turns(&result), TURNS);
@@ -65,7 +67,9 @@ fn without_diarize_no_segment_has_a_speaker() {
 
 #[test]
 fn text_subtitles_and_rttm_name_the_speakers() {
-    let Some(service) = service() else { return };
+    let Some(service) = service_with_speakers() else {
+        return;
+    };
     let job = service
         .client
         .submit(&fixture("dialogue.opus"), "language=en&diarize=true");
@@ -89,7 +93,9 @@ fn text_subtitles_and_rttm_name_the_speakers() {
 
 #[test]
 fn bounds_are_kept_and_checked() {
-    let Some(service) = service() else { return };
+    let Some(service) = service_with_speakers() else {
+        return;
+    };
 
     let one = transcribe(&service, "diarize=true&max_speakers=1");
     assert_eq!(turns(&one), ["A"]);
@@ -170,7 +176,9 @@ fn damaged_networks_cost_no_text() {
 
 #[test]
 fn openai_s_diarized_json_and_stream_name_the_speakers() {
-    let Some(service) = service() else { return };
+    let Some(service) = service_with_speakers() else {
+        return;
+    };
     let post = |fields: &[(&str, &str)]| {
         let all = [
             &[("response_format", "diarized_json"), ("language", "en")],
@@ -216,7 +224,9 @@ fn openai_s_diarized_json_and_stream_name_the_speakers() {
 
 #[test]
 fn a_follower_gets_every_segment_once_and_then_the_speakers() {
-    let Some(service) = service() else { return };
+    let Some(service) = service_with_speakers() else {
+        return;
+    };
     let options = "language=en&diarize=true&speaker_names=Shop";
     let job = service.client.submit(&fixture("dialogue.opus"), options);
     let path = format!("/transcribe/{job}/events");

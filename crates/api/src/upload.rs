@@ -25,8 +25,8 @@ use crate::state::ApiState;
 
 /// Bytes gathered before they are written: fewer trips to a blocking thread, still little memory for each upload.
 const BUFFER_BYTES: usize = 256 * 1024;
-/// What a multipart body may have on top of its recording: other fields, boundaries, headers.
-const MULTIPART_OVERHEAD_BYTES: u64 = 1024 * 1024;
+/// What a multipart body may have on top of its recording: other fields, recordings of known speakers, boundaries, headers.
+const MULTIPART_OVERHEAD_BYTES: u64 = 5 * 1024 * 1024;
 
 /// The head of a WAV file of 16-bit mono samples at 16 kHz that goes on to the end of the file.
 const WAV_OF_UNKNOWN_LENGTH: [u8; 44] =

@@ -1,6 +1,7 @@
 //! Calls to the server. Every command that needs one goes through [`Client`].
 
 mod error;
+mod form;
 
 use std::io::{BufReader, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,12 +13,12 @@ use steno_models::openai::ModelList;
 use steno_models::{Format, JobAccepted, JobId, JobList, JobStatus, Status, WebAddress};
 use ureq::http::Response;
 use ureq::tls::{RootCerts, TlsConfig};
-use ureq::typestate::WithBody;
 use ureq::{Agent, Body, Proxy, RequestBuilder, SendBody};
 use uuid::Uuid;
 
 use self::error::is_gateway_error;
 pub(crate) use self::error::{CallError, flag_of};
+use self::form::{Form, with_options};
 
 use crate::sse::{self, Message};
 
@@ -90,20 +91,28 @@ impl Client {
         mut open: impl FnMut() -> std::io::Result<R>,
     ) -> anyhow::Result<JobAccepted> {
         let key = Uuid::new_v4().to_string();
+        let form = Form::if_needed(options, &key);
         let mut tries = 0;
         // Why the connection broke off at the last try, if the recording is large.
         let mut broke = None;
 
         loop {
-            let mut request = self.upload_request(options, length, &key);
+            let mut request = self
+                .authorized(self.agent.post(format!("{}/transcribe", self.base)))
+                .header("idempotency-key", &key);
+            request = with_options(request, options, length, form.as_ref());
             if broke.is_some() {
                 // The server or a proxy may have refused the recording and closed the connection before it was sent. Asked
                 // like this, it answers first. Not at the first try: not all proxies answer it well (Caddy adds headers).
                 request = request.header("expect", "100-continue");
             }
-            let mut recording = open()?;
+            let recording = open()?;
+            let mut body: Box<dyn Read + '_> = match &form {
+                Some(form) => form.around(recording),
+                None => Box::new(recording),
+            };
             let sent = request
-                .send(SendBody::from_reader(&mut recording))
+                .send(SendBody::from_reader(&mut body))
                 .map_err(CallError::from);
             tries += 1;
 
@@ -128,23 +137,6 @@ impl Client {
                 }
             }
         }
-    }
-
-    fn upload_request(
-        &self,
-        options: &[(&str, String)],
-        length: u64,
-        idempotency_key: &str,
-    ) -> RequestBuilder<WithBody> {
-        let mut request = self
-            .authorized(self.agent.post(format!("{}/transcribe", self.base)))
-            .header("idempotency-key", idempotency_key)
-            .header("content-type", "application/octet-stream")
-            .header("content-length", length);
-        for (name, value) in options {
-            request = request.query(*name, value);
-        }
-        request
     }
 
     /// How long to wait before an upload is sent again. `None` if the answer is final.

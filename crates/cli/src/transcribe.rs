@@ -1,5 +1,6 @@
 //! `steno transcribe`: from recordings to transcripts, through a running server or a local one.
 
+mod known_speaker;
 mod options;
 mod watch;
 mod whole_file;

@@ -136,6 +136,8 @@ pub enum WarningCode {
     LanguageMismatch,
     /// Speakers were requested and could not be distinguished.
     DiarizationFailed,
+    /// The recording of a known speaker cannot be used, so nobody is recognised by it.
+    KnownSpeakerUnusable,
     /// Channels were to be split, and there is only one, or all hold the same sound.
     SingleChannel,
     /// The weights do not know the language that the request named.
@@ -155,6 +157,7 @@ impl WarningCode {
             Self::SeveralLanguages => "several_languages",
             Self::LanguageMismatch => "language_mismatch",
             Self::DiarizationFailed => "diarization_failed",
+            Self::KnownSpeakerUnusable => "known_speaker_unusable",
             Self::SingleChannel => "single_channel",
             Self::LanguageUnknown => "language_unknown",
             Self::Other(word) => word,
@@ -172,6 +175,7 @@ impl From<String> for WarningCode {
             "several_languages" => Self::SeveralLanguages,
             "language_mismatch" => Self::LanguageMismatch,
             "diarization_failed" => Self::DiarizationFailed,
+            "known_speaker_unusable" => Self::KnownSpeakerUnusable,
             "single_channel" => Self::SingleChannel,
             "language_unknown" => Self::LanguageUnknown,
             _ => Self::Other(word),

@@ -8,6 +8,7 @@ mod coverage;
 mod event;
 mod fetch;
 mod job;
+mod known_speakers;
 mod language;
 mod layout;
 pub mod openai;
@@ -30,13 +31,14 @@ pub use job::{
     FailureCode, JobAccepted, JobError, JobId, JobList, JobStatus, ParseJobIdError, Status,
     Tombstone, TombstoneReason,
 };
+pub use known_speakers::{SpeakerReference, is_long_enough};
 pub use language::{LANGUAGES, LanguageChoice, language_name};
 pub use layout::Layout;
 pub use options::{OPTIONS, OptionFields, OptionKind, OptionSpec, Since, parse_bool};
 pub use problem::{FieldProblem, Problem, ProblemCode};
 pub use render::{Format, render};
 pub use request::{Task, TranscribeRequest};
-pub use speakers::{Speaker, SpeakerTurn, Turn};
+pub use speakers::{Speaker, SpeakerNames, SpeakerTurn, Turn};
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use transcript::{JobResult, Segment, Word, separator};
 pub use web_address::{InvalidWebAddress, WebAddress};

@@ -12,7 +12,7 @@ mod parse;
 
 use serde_json::Value;
 
-use crate::TranscribeRequest;
+use crate::{TranscribeRequest, known_speakers};
 
 pub use fields::OptionFields;
 pub use parse::parse_bool;
@@ -237,6 +237,27 @@ pub const OPTIONS: &[OptionSpec] = &[
         example: "",
         since: Since::LaterForWorkers,
         set: |request, value| parse::checked(value).map(|read| request.max_speakers = Some(read)),
+    },
+    OptionSpec {
+        name: "known_speaker_names",
+        description: "Names of people, with commas between them, whose voices are recognised by `known_speaker_references`. At most 4.",
+        kind: TEXT,
+        example: r#""Anna,Ben""#,
+        since: Since::LaterForWorkers,
+        set: |request, value| {
+            parse::speaker_names(value).map(|read| request.known_speaker_names = read)
+        },
+    },
+    OptionSpec {
+        name: "known_speaker_references",
+        description: "For each of `known_speaker_names` a recording of 2 to 10 s of that voice alone, as a data URL of at most 1 MiB; \
+                      with commas or spaces between them.",
+        kind: TEXT,
+        example: "",
+        since: Since::LaterForWorkers,
+        set: |request, value| {
+            known_speakers::references(value).map(|read| request.known_speaker_references = read)
+        },
     },
     OptionSpec {
         name: "metadata",

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{CallbackEvent, Channels, Layout, WebAddress};
+use crate::{CallbackEvent, Channels, Layout, SpeakerReference, WebAddress};
 
 /// What to do with the speech.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +80,12 @@ pub struct TranscribeRequest {
     /// There are at most so many speakers. Only with `diarize`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_speakers: Option<u8>,
+    /// Names of the people whose voices are recognised. Only with `diarize`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub known_speaker_names: Vec<String>,
+    /// A recording of each of them, in the same order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub known_speaker_references: Vec<SpeakerReference>,
     /// Whether only the language is wanted: a little of the speech is decoded, and nothing is transcribed. Set by the api for
     /// `/detect-language`; clients cannot.
     #[serde(skip_serializing_if = "is_default")]

@@ -47,10 +47,52 @@ pub struct Turn {
     pub end: f64,
 }
 
+/// What speakers are called.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SpeakerNames<'a> {
+    /// Numbers of the speakers that were recognised, with their names.
+    pub known: &'a [(u32, String)],
+    /// Names of the others, in the order of their first words; further ones are `A`, `B` and so on.
+    pub in_order: &'a [String],
+}
+
+impl SpeakerNames<'_> {
+    /// The name of a speaker. `numbers` are the speakers up to this one, in the order of their first words.
+    fn name_of(&self, number: u32, numbers: &[u32]) -> String {
+        let known = |number: u32| self.known.iter().find(|(known, _)| *known == number);
+        if let Some((_, name)) = known(number) {
+            return name.clone();
+        }
+        let mut others = numbers.iter().filter(|number| known(**number).is_none());
+        let index = others.position(|other| *other == number).unwrap_or(0);
+        self.name_of_other(index)
+    }
+
+    /// The name of a speaker that was not recognised: the one that was given, else the next free letter.
+    fn name_of_other(&self, index: usize) -> String {
+        match index.checked_sub(self.in_order.len()) {
+            None => self.in_order[index].clone(),
+            Some(further) => {
+                let is_free = |letter: &String| {
+                    !self.in_order.contains(letter)
+                        && !self.known.iter().any(|(_, name)| name == letter)
+                };
+                let free = (0..).map(name).filter(is_free);
+                free.skip(further).take(1).collect()
+            }
+        }
+    }
+}
+
 impl JobResult {
     /// Names the speaker of each word and segment. Speakers without words are left out. `keeps_words` says whether the
-    /// client asked for words as well; `names` are those of the first speakers.
-    pub fn name_speakers(&mut self, turns: &[SpeakerTurn], names: &[String], keeps_words: bool) {
+    /// client asked for words as well.
+    pub fn name_speakers(
+        &mut self,
+        turns: &[SpeakerTurn],
+        names: SpeakerNames<'_>,
+        keeps_words: bool,
+    ) {
         let segments = std::mem::take(&mut self.segments);
         let mut numbers: Vec<u32> = Vec::new();
         for segment in segments {
@@ -68,21 +110,18 @@ impl JobResult {
         }
         self.speakers = numbers
             .iter()
-            .enumerate()
-            .map(|(index, number)| speaker(speaker_name(index, names), *number, turns))
+            .map(|number| speaker(names.name_of(*number, &numbers), *number, turns))
             .collect();
     }
 }
 
-/// The name of a speaker: the one that was given, else the next free letter.
+/// The name of a speaker where none is recognised.
 pub(crate) fn speaker_name(index: usize, names: &[String]) -> String {
-    match index.checked_sub(names.len()) {
-        None => names[index].clone(),
-        Some(further) => {
-            let free = (0..).map(name).filter(|letter| !names.contains(letter));
-            free.skip(further).take(1).collect()
-        }
-    }
+    let names = SpeakerNames {
+        known: &[],
+        in_order: names,
+    };
+    names.name_of_other(index)
 }
 
 /// `A` to `Z`, then `AA` and so on.
@@ -118,18 +157,16 @@ impl Speaker {
 fn named(
     mut segment: Segment,
     speaker: Option<u32>,
-    names: &[String],
+    names: SpeakerNames<'_>,
     numbers: &mut Vec<u32>,
 ) -> Segment {
     let Some(number) = speaker else {
         return segment;
     };
-    let known = numbers.iter().position(|known| *known == number);
-    let index = known.unwrap_or_else(|| {
+    if !numbers.contains(&number) {
         numbers.push(number);
-        numbers.len() - 1
-    });
-    segment.name_speaker(&speaker_name(index, names));
+    }
+    segment.name_speaker(&names.name_of(number, numbers));
     segment
 }
 
@@ -225,7 +262,7 @@ mod tests {
             segments: segments.to_vec(),
             ..JobResult::default()
         };
-        result.name_speakers(turns, &[], true);
+        result.name_speakers(turns, SpeakerNames::default(), true);
         let found: Vec<(&str, &str)> = result
             .segments
             .iter()
@@ -266,7 +303,7 @@ mod tests {
             segments: vec![segment(4.0, "first"), segment(8.0, "second")],
             ..JobResult::default()
         };
-        result.name_speakers(&turns, &[], false);
+        result.name_speakers(&turns, SpeakerNames::default(), false);
         let names: Vec<&str> = result.speakers.iter().map(|s| s.speaker.as_str()).collect();
         assert_eq!(names, ["A", "B"]);
         assert_eq!(
@@ -302,6 +339,27 @@ mod tests {
         let names = ["Anna", "A"].map(str::to_owned);
         let found: Vec<String> = (0..4).map(|index| speaker_name(index, &names)).collect();
         assert_eq!(found, ["Anna", "A", "B", "C"]);
+    }
+
+    #[test]
+    fn recognised_speakers_have_their_names_and_the_others_the_rest() {
+        let turns: Vec<SpeakerTurn> = (0..4)
+            .map(|number| turn(f64::from(number), f64::from(number) + 0.9, number))
+            .collect();
+        let mut result = JobResult {
+            segments: vec![segment(0.0, "one two three four five six seven eight")],
+            ..JobResult::default()
+        };
+        let names = SpeakerNames {
+            known: &[(1, "A".to_owned()), (9, "Absent".to_owned())],
+            in_order: &["Anna".to_owned()],
+        };
+        result.name_speakers(&turns, names, false);
+
+        let found: Vec<&str> = result.speakers.iter().map(|s| s.speaker.as_str()).collect();
+        assert_eq!(found, ["Anna", "A", "B", "C"]);
+        let of_segments = result.segments.iter().filter_map(|s| s.speaker.as_deref());
+        assert_eq!(of_segments.collect::<Vec<_>>(), found);
     }
 
     #[test]

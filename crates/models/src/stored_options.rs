@@ -195,6 +195,11 @@ mod tests {
             speakers: Some(2),
             min_speakers: Some(2),
             max_speakers: Some(2),
+            known_speaker_names: vec!["Ben".into()],
+            known_speaker_references: crate::known_speakers::references(
+                "data:audio/ogg;base64,T2dnUwA=",
+            )
+            .unwrap(),
             detect_only: true,
             metadata: Some(Map::new()),
             callback_url: Some("https://example.org".parse().unwrap()),

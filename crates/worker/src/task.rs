@@ -2,6 +2,7 @@
 
 mod diarize;
 mod doubtful;
+mod known_speakers;
 mod language;
 mod prepare;
 mod transcribe;

@@ -53,6 +53,12 @@ pub(crate) struct TranscriptionForm {
     /// Words that may occur; they are added to the prompt.
     #[schema(rename = "keywords[]")]
     keywords: Option<Vec<String>>,
+    /// Names of at most four people whose voices are recognised; only with `diarized_json`.
+    #[schema(rename = "known_speaker_names[]", max_items = 4)]
+    known_speaker_names: Option<Vec<String>>,
+    /// For each name a recording of 2 to 10 s of that voice alone, as a data URL of at most 1 MiB.
+    #[schema(rename = "known_speaker_references[]", max_items = 4)]
+    known_speaker_references: Option<Vec<String>>,
 }
 
 /// What to make of a recording, as clients of whisper-asr-webservice ask for it.

@@ -13,6 +13,10 @@ use crate::problem::ApiError;
 const MAX_PARTS: usize = 10_000;
 /// Largest form field in bytes.
 const MAX_FIELD_BYTES: usize = 64 * 1024;
+/// Recordings of known speakers: larger than other fields, and with a limit of their own for one form.
+const REFERENCES: &str = "known_speaker_references";
+/// Most bytes of these fields: four of 1 MiB, with what is between them.
+const MAX_REFERENCES_BYTES: usize = 4 * 1024 * 1024 + 1024;
 /// How much is kept of the end of a field that is larger.
 const KEPT_END_BYTES: usize = 4 * 1024;
 /// Most bytes of fields and their names that are kept of one form.
@@ -56,7 +60,7 @@ impl FieldValue {
     pub(crate) fn text(&self) -> Result<&str, String> {
         match self {
             Self::Text(text) => Ok(text),
-            Self::TooLong(_) => Err(format!("longer than {MAX_FIELD_BYTES} bytes")),
+            Self::TooLong(_) => Err("longer than a field may be".to_owned()),
             Self::NotText => Err("not valid UTF-8".to_owned()),
         }
     }
@@ -73,6 +77,7 @@ pub(crate) async fn receive_multipart(
     let mut parts = Multipart::new(request.headers(), payload);
     let mut form = Form::default();
     let mut kept_bytes = 0;
+    let mut reference_bytes = 0;
     let connection = Connection::of(request);
 
     while let Some(part) = upload.pace.next(&mut parts).await? {
@@ -90,16 +95,21 @@ pub(crate) async fn receive_multipart(
             form.files += 1;
             receive_file(&mut part, upload, &connection, form.files == 1).await?;
         } else {
-            let max_bytes =
-                MAX_FIELD_BYTES.min(MAX_KEPT_BYTES.saturating_sub(kept_bytes + name.len()));
+            let (kept, max_field, max_kept) = if name.starts_with(REFERENCES) {
+                let max = MAX_REFERENCES_BYTES;
+                (&mut reference_bytes, max, max)
+            } else {
+                (&mut kept_bytes, MAX_FIELD_BYTES, MAX_KEPT_BYTES)
+            };
+            let max_bytes = max_field.min(max_kept.saturating_sub(*kept + name.len()));
             let value = receive_field(&mut part, upload, &connection, max_bytes).await?;
-            kept_bytes += name.len();
+            *kept += name.len();
             if let FieldValue::Text(text) | FieldValue::TooLong(text) = &value {
-                kept_bytes += text.len();
+                *kept += text.len();
             }
-            if kept_bytes > MAX_KEPT_BYTES + KEPT_END_BYTES {
+            if *kept > max_kept + KEPT_END_BYTES {
                 let detail = format!(
-                    "the fields of a form may have at most {MAX_KEPT_BYTES} bytes together, and these have more"
+                    "these fields of a form may have at most {max_kept} bytes together, and they have more"
                 );
                 return Err(ApiError::invalid_option("form", detail));
             }

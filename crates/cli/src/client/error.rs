@@ -115,6 +115,7 @@ pub(crate) fn is_gateway_error(status: u16) -> bool {
 pub(crate) fn flag_of(pointer: &str) -> String {
     match pointer.trim_start_matches('/') {
         "word_timestamps" => "--words".to_owned(),
+        "known_speaker_names" | "known_speaker_references" => "--known-speaker".to_owned(),
         "file" | "audio" => "the recording".to_owned(),
         field => format!("--{}", field.replace('_', "-")),
     }

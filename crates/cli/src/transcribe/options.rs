@@ -4,6 +4,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, ValueEnum};
 use steno_models::OptionFields;
 
+use super::known_speaker::KnownSpeaker;
 use crate::client::flag_of;
 use crate::values;
 
@@ -67,6 +68,9 @@ pub(super) struct OptionArguments {
     /// Label who speaks, with at most this number of speakers.
     #[arg(long, value_name = "COUNT")]
     max_speakers: Option<u8>,
+    /// Label who speaks, and recognise a voice by a recording of 2 to 10 s; up to four times.
+    #[arg(long = "known-speaker", value_name = "NAME=FILE")]
+    known_speakers: Vec<KnownSpeaker>,
     /// A JSON object to keep with the job.
     #[arg(long, value_name = "JSON")]
     metadata: Option<String>,
@@ -128,7 +132,10 @@ impl OptionArguments {
     /// A number of speakers asks for speakers too.
     fn diarizes(&self) -> bool {
         let bounds = [self.min_speakers, self.max_speakers];
-        self.diarize || self.speakers.is_some() || bounds.iter().any(Option::is_some)
+        self.diarize
+            || self.speakers.is_some()
+            || bounds.iter().any(Option::is_some)
+            || !self.known_speakers.is_empty()
     }
 
     fn speaker_names(&self) -> Option<String> {
@@ -177,6 +184,14 @@ impl OptionArguments {
             (
                 "max_speakers",
                 self.max_speakers.map(|number| number.to_string()),
+            ),
+            (
+                "known_speaker_names",
+                KnownSpeaker::names(&self.known_speakers),
+            ),
+            (
+                "known_speaker_references",
+                KnownSpeaker::references(&self.known_speakers),
             ),
             ("metadata", self.metadata.clone()),
             ("callback_url", self.callback_url.clone()),

@@ -98,6 +98,7 @@ impl OptionFields {
                 "split goes without diarize: with it, each channel is a speaker",
             );
         }
+        self.check_known_speakers();
         let has_range = self.seen.contains("min_speakers") || self.seen.contains("max_speakers");
         if self.seen.contains("speakers") && has_range {
             self.refuse("speakers", "goes without min_speakers and max_speakers");
@@ -105,6 +106,25 @@ impl OptionFields {
         let (min, max) = (self.request.min_speakers, self.request.max_speakers);
         if min.zip(max).is_some_and(|(min, max)| min > max) {
             self.refuse("min_speakers", "is more than max_speakers");
+        }
+    }
+
+    /// Each known speaker has a reference.
+    fn check_known_speakers(&mut self) {
+        let names = self.request.known_speaker_names.len();
+        let references = self.request.known_speaker_references.len();
+        if names > 0 && !self.request.diarize {
+            self.refuse("known_speaker_names", "needs diarize=true");
+        }
+        let was_refused = self
+            .problems
+            .iter()
+            .any(|problem| problem.pointer.starts_with("/known_speaker"));
+        if names != references && !was_refused {
+            self.refuse(
+                "known_speaker_references",
+                format!("each known speaker needs one reference; there are {names} names and {references} references"),
+            );
         }
     }
 }

@@ -6,8 +6,8 @@ mod channels;
 mod coverage;
 
 use steno_models::{
-    Coverage, JobResult, Segment, Speaker, TranscribeRequest, Warning, WarningCode, merge_channels,
-    separator,
+    Coverage, JobResult, Segment, Speaker, SpeakerNames, TranscribeRequest, Warning, WarningCode,
+    merge_channels, separator,
 };
 
 use crate::tasks::types::{Diarization, PlannedSpan, SpanOutput};
@@ -96,8 +96,12 @@ pub(crate) fn assemble(facts: RecordingFacts, spans: Vec<DoneSpan>) -> JobResult
 
 /// Speakers that could not be distinguished are a warning, and never cost the text.
 fn name_speakers(result: &mut JobResult, diarization: Diarization, options: &TranscribeRequest) {
-    let names = &options.speaker_names;
+    let names = SpeakerNames {
+        known: &diarization.known,
+        in_order: &options.speaker_names,
+    };
     result.name_speakers(&diarization.turns, names, options.word_timestamps);
+    result.warnings.extend(diarization.warnings);
     if let Some(reason) = diarization.failed {
         let code = WarningCode::DiarizationFailed;
         result.warnings.push(Warning::new(code, reason));

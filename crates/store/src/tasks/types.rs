@@ -216,6 +216,12 @@ impl TaskOutput {
 pub struct Diarization {
     /// The turns of all speakers.
     pub turns: Vec<SpeakerTurn>,
+    /// Numbers of the speakers that were recognised, with their names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<(u32, String)>,
+    /// What the client should know about the recordings of known speakers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
     /// Why there are none, for the client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,

@@ -6,6 +6,7 @@ use steno_models::SpeakerTurn;
 use steno_speakers::{Bounds, Diarizer, SpeakersError};
 use steno_store::{Claim, Diarization};
 
+use super::known_speakers::KnownSpeakers;
 use super::{TaskContext, TaskError};
 use crate::audio::{AudioError, SAMPLE_RATE, Spool};
 
@@ -35,21 +36,25 @@ pub(super) fn diarize(
         }
     };
 
+    let known = KnownSpeakers::of(&claim.options, context)?;
     let samples = spool.samples() as usize;
     let (min, max) = claim.options.speaker_bounds();
     let bounds = Bounds {
         min: min.map(usize::from),
         max: max.map(usize::from),
     };
-    let found = Diarizer::new(&networks, bounds).speakers(
+    let diarizer = Diarizer::new(&networks, bounds).with_known(&known.voices);
+    let found = diarizer.speakers(
         samples,
         &mut |from, buffer| spool.read(from as u64, buffer),
         &mut |_| !context.control.should_stop(),
     );
 
     match found {
-        Ok(found) => Ok(Diarization {
-            turns: found.turns.iter().map(in_seconds).collect(),
+        Ok(speakers) => Ok(Diarization {
+            turns: speakers.turns.iter().map(in_seconds).collect(),
+            known: named(&speakers.known, known.names),
+            warnings: known.warnings,
             failed: None,
         }),
         Err(SpeakersError::Cancelled) => Err(TaskError::Stopped),
@@ -66,9 +71,17 @@ pub(super) fn diarize(
 
 fn failed(reason: &str) -> Diarization {
     Diarization {
-        turns: Vec::new(),
         failed: Some(reason.to_owned()),
+        ..Diarization::default()
     }
+}
+
+/// The speakers that were recognised, with their names.
+fn named(recognised: &[Option<usize>], names: Vec<String>) -> Vec<(u32, String)> {
+    let pairs = recognised.iter().zip(names);
+    pairs
+        .filter_map(|(speaker, name)| Some(((*speaker)? as u32, name)))
+        .collect()
 }
 
 fn in_seconds(turn: &steno_speakers::Turn) -> SpeakerTurn {

@@ -50,6 +50,8 @@ struct Reading {
     language: Option<String>,
     prompt: Option<String>,
     keywords: Vec<String>,
+    known_speaker_names: Vec<String>,
+    known_speaker_references: Vec<String>,
     /// Native options with a valid value.
     native: Vec<(String, String)>,
 }
@@ -125,6 +127,11 @@ impl Reading {
                 self.languages.push(value.to_owned());
             }
             "keywords" => self.keywords.push(value.to_owned()),
+            "known_speaker_names" if value.contains(',') => {
+                return Err("a name of a speaker has no comma".to_owned());
+            }
+            "known_speaker_names" => self.known_speaker_names.push(value.to_owned()),
+            "known_speaker_references" => self.known_speaker_references.push(value.to_owned()),
             // Without effect: log probabilities are in verbose_json.
             "include" => drop(known(value, &["logprobs"])?),
             _ => {}
@@ -211,6 +218,7 @@ impl Reading {
         let diarizes = !splits && (is_diarized || has("diarize", &|v| parse_bool(v) == Some(true)));
         if diarizes {
             self.options.set("diarize", "true");
+            self.set_known_speakers();
         }
         for (name, value) in native {
             let has_no_effect = match name.as_str() {
@@ -224,6 +232,18 @@ impl Reading {
             };
             if !has_no_effect {
                 self.options.set(&name, &value);
+            }
+        }
+    }
+
+    /// Without diarization, voices of known speakers have no effect.
+    fn set_known_speakers(&mut self) {
+        for (name, values) in [
+            ("known_speaker_names", &self.known_speaker_names),
+            ("known_speaker_references", &self.known_speaker_references),
+        ] {
+            if !values.is_empty() {
+                self.options.set(name, &values.join(","));
             }
         }
     }
@@ -294,6 +314,8 @@ fn is_of_openai(name: &str) -> bool {
             | "timestamp_granularities"
             | "languages"
             | "keywords"
+            | "known_speaker_names"
+            | "known_speaker_references"
             | "include"
     )
 }

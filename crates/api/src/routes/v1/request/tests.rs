@@ -284,3 +284,38 @@ fn subtitles_are_timed_by_their_words() {
             .word_timestamps
     );
 }
+
+#[test]
+fn known_speakers_are_pairs_of_names_and_references() {
+    let reference = "data:audio/ogg;base64,T2dnUwA=";
+    let pair = [
+        ("known_speaker_names[]", "Zoé"),
+        ("known_speaker_references[]", reference),
+        ("known_speaker_names[]", "Ben"),
+        ("known_speaker_references[]", reference),
+    ];
+    let plain = check(&[]).unwrap().options;
+    assert_eq!(check(&pair).unwrap().options, plain, "without diarization");
+
+    let diarized = ("response_format", "diarized_json");
+    let options = check(&[&[diarized], pair.as_slice()].concat())
+        .unwrap()
+        .options;
+    assert_eq!(options.known_speaker_names, ["Zoé", "Ben"]);
+    assert_eq!(options.known_speaker_references.len(), 2);
+
+    for wrong in [
+        &pair[..3],
+        &[
+            ("known_speaker_names", "Zoé"),
+            ("known_speaker_references", "voice.wav"),
+        ],
+        &[
+            ("known_speaker_names", "Zoé,Ben"),
+            ("known_speaker_references", reference),
+        ],
+    ] {
+        let refused = check(&[&[diarized], wrong].concat());
+        assert!(refused.is_err(), "{wrong:?}");
+    }
+}

@@ -1,20 +1,19 @@
 //! Error rate, counts, cost and memory over folders of recordings with `.rttm` beside them.
 //!
-//! `cargo run --release -p steno-speakers --example bench -- FOLDER|FILE…`. Run by `make speakers-bench`.
+//! `cargo run --release -p steno-speakers --example speakers-bench -- [--known REFERENCES] FOLDER|FILE…`. Run by `make speakers-bench`.
+//! With `--known`, counts how often the voices of a folder are recognised instead.
 
-use std::collections::HashMap;
+mod known;
+mod recording;
+
 use std::error::Error;
-use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use steno_speakers::{Bounds, DiarizationErrors, Diarizer, Networks, Turn, score};
 use steno_weights::Cache;
-use symphonia::core::codecs::audio::AudioDecoderOptions;
-use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, TrackType};
-use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
-use symphonia::core::meta::MetadataOptions;
+
+use recording::{Recording, found, name};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -22,10 +21,20 @@ fn main() -> Result<()> {
     let weights = Cache::from_env()?.open_verified_speakers()?;
     let networks = Networks::from_bytes(&fs::read(weights.path())?)?;
 
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    let references = arguments.next_if(|argument| argument == "--known");
+    let references = references.and_then(|_| arguments.next());
     let mut recordings = Vec::new();
-    for argument in std::env::args_os().skip(1) {
+    for argument in arguments {
         recordings.extend(found(Path::new(&argument))?);
     }
+    match references {
+        Some(folder) => known::measure(&networks, Path::new(&folder), &recordings),
+        None => measure_all(&networks, &recordings),
+    }
+}
+
+fn measure_all(networks: &Networks, recordings: &[PathBuf]) -> Result<()> {
     println!(
         "{:<24}{:>8}{:>8}{:>8}{:>8}{:>9}",
         "recording", "seconds", "DER 0", "DER .25", "count", "s/s"
@@ -33,9 +42,9 @@ fn main() -> Result<()> {
 
     let mut sums: Vec<(String, Sum)> = Vec::new();
     for recording in recordings {
-        let one = measure(&networks, &recording)?;
-        one.print(&name(&recording));
-        let set = set(&name(&recording)).to_owned();
+        let one = measure(networks, recording)?;
+        one.print(&name(recording));
+        let set = set(&name(recording)).to_owned();
         match sums.iter_mut().find(|(name, _)| *name == set) {
             Some((_, sum)) => sum.add(&one),
             None => sums.push((set, one)),
@@ -91,8 +100,11 @@ impl Sum {
 }
 
 fn measure(networks: &Networks, recording: &Path) -> Result<Sum> {
-    let samples = decode(recording)?;
-    let reference = read_rttm(&recording.with_extension("rttm"))?;
+    let Recording {
+        samples,
+        turns: reference,
+        ..
+    } = Recording::read(recording)?;
 
     let started = cpu_seconds();
     let mut read = |from: usize, buffer: &mut [f32]| {
@@ -122,91 +134,10 @@ fn count(turns: &[Turn]) -> usize {
     speakers.len()
 }
 
-/// The recording, or those in the folder that have a reference.
-fn found(path: &Path) -> Result<Vec<PathBuf>> {
-    if path.is_file() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut recordings = Vec::new();
-    for entry in fs::read_dir(path)? {
-        let path = entry?.path();
-        let is_audio = matches!(
-            path.extension().and_then(OsStr::to_str),
-            Some("flac" | "wav")
-        );
-        if is_audio && path.with_extension("rttm").exists() {
-            recordings.push(path);
-        }
-    }
-    recordings.sort();
-    Ok(recordings)
-}
-
-fn name(recording: &Path) -> String {
-    let stem = recording.file_stem().unwrap_or_default();
-    stem.to_string_lossy().into_owned()
-}
-
 /// `c` for `c1_open3`, `ami` for `ami_dev2`, else the name.
 fn set(name: &str) -> &str {
     let head = name.split('_').next().unwrap_or(name);
     head.trim_end_matches(|c: char| c.is_ascii_digit())
-}
-
-/// `SPEAKER recording 1 start length <NA> <NA> name …`
-fn read_rttm(path: &Path) -> Result<Vec<Turn>> {
-    let mut names = HashMap::new();
-    let mut turns = Vec::new();
-    for line in fs::read_to_string(path)?.lines() {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        if fields.first() != Some(&"SPEAKER") {
-            continue;
-        }
-        let start: f64 = fields[3].parse()?;
-        let length: f64 = fields[4].parse()?;
-        let next = names.len();
-        turns.push(Turn {
-            start: (start * 16_000.0) as u64,
-            end: ((start + length) * 16_000.0) as u64,
-            speaker: *names.entry(fields[7].to_owned()).or_insert(next),
-        });
-    }
-    Ok(turns)
-}
-
-/// Samples of a mono recording at 16 kHz.
-fn decode(path: &Path) -> Result<Vec<f32>> {
-    let stream = MediaSourceStream::new(
-        Box::new(File::open(path)?),
-        MediaSourceStreamOptions::default(),
-    );
-    let mut format = symphonia::default::get_probe().probe(
-        &Hint::new(),
-        stream,
-        FormatOptions::default(),
-        MetadataOptions::default(),
-    )?;
-    let track = format.default_track(TrackType::Audio).ok_or("no audio")?;
-    let parameters = track
-        .codec_params
-        .as_ref()
-        .and_then(|parameters| parameters.audio())
-        .ok_or("no audio")?;
-    if parameters.sample_rate != Some(16_000) {
-        return Err(format!("{}: not at 16 kHz", path.display()).into());
-    }
-    let mut decoder = symphonia::default::get_codecs()
-        .make_audio_decoder(parameters, &AudioDecoderOptions::default())?;
-
-    let mut samples = Vec::new();
-    let mut block = Vec::new();
-    while let Some(packet) = format.next_packet()? {
-        decoder
-            .decode(&packet)?
-            .copy_to_vec_interleaved::<f32>(&mut block);
-        samples.extend_from_slice(&block);
-    }
-    Ok(samples)
 }
 
 /// Processor time of this process, which has one thread.
