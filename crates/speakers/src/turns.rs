@@ -51,7 +51,8 @@ pub(crate) fn turns(
         voices.sort_unstable();
         voices.dedup();
         if voices.is_empty() {
-            voices.extend(nearest(pieces, labels, run));
+            // A recording without pieces is one short answer.
+            voices.push(nearest(pieces, labels, run).unwrap_or(0));
         }
         frames.extend(voices.into_iter().map(|voice| (run.from, run.to, voice)));
     }
@@ -130,4 +131,25 @@ fn joined(frames: &[(usize, usize, usize)], samples: usize) -> (Vec<Turn>, Vec<u
         turn.speaker = number;
     }
     (turns, labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_of_one_answer_too_short_to_embed_has_a_speaker() {
+        let answer = Run {
+            window: 0,
+            speakers: 0b010,
+            from: 2,
+            to: 14,
+        };
+        assert!(answer.pieces().is_empty());
+
+        let (turns, labels) = turns(&[answer], &[], &[], 16_000);
+        assert_eq!(labels, [0]);
+        assert_eq!(turns.len(), 1);
+        assert_eq!((turns[0].speaker, turns[0].end), (0, 14 * 270 + 360));
+    }
 }

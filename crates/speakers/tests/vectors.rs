@@ -1,16 +1,18 @@
-//! The networks on inputs that a formula makes: the embedding is compared with torch's, which is in `vectors/vectors.txt`, and
+//! The networks on inputs that formulas make: their outputs are compared with torch's, which are in `vectors/vectors.txt`, and
 //! damaged weights are an error.
 #![cfg(test)]
 
 use std::fs;
 
 use safetensors::SafeTensors;
-use steno_speakers::{BANDS, Bounds, Diarizer, Networks, SpeakersError, WINDOW_SAMPLES};
+use steno_speakers::{BANDS, Bounds, CLASSES, Diarizer, Networks, SpeakersError, WINDOW_SAMPLES};
 use steno_weights::{Cache, pull_speakers};
 
 /// Written by `vectors/make.py`.
 const VECTORS: &str = include_str!("vectors/vectors.txt");
 const FEATURE_FRAMES: usize = 150;
+/// Of the segmentation's frames, so many are in the file: every tenth.
+const KEPT_FRAMES: usize = 10;
 /// Most that a number may differ.
 const TOLERANCE: f32 = 1e-3;
 
@@ -47,6 +49,15 @@ fn window() -> Vec<f32> {
     (0..WINDOW_SAMPLES).map(sample).collect()
 }
 
+/// The same with sound at every frequency, because the segmentation would amplify rounding errors otherwise.
+fn noisy_window() -> Vec<f32> {
+    let noise = |index: usize| triangle(index * index, 7, 15_991) * 0.03;
+    let samples = window().into_iter().enumerate();
+    samples
+        .map(|(index, sample)| sample + noise(index) as f32)
+        .collect()
+}
+
 fn features() -> Vec<f32> {
     let places = (0..FEATURE_FRAMES).flat_map(|frame| (0..BANDS).map(move |band| (frame, band)));
     places
@@ -54,9 +65,10 @@ fn features() -> Vec<f32> {
         .collect()
 }
 
-/// The embedding that torch gives.
-fn expected() -> Vec<f32> {
-    let numbers = VECTORS.split_whitespace().skip(1).map(str::parse);
+/// What torch gives for a network.
+fn expected(network: &str) -> Vec<f32> {
+    let line = VECTORS.lines().find_map(|line| line.strip_prefix(network));
+    let numbers = line.unwrap().split_whitespace().map(str::parse);
     numbers.collect::<Result<_, _>>().unwrap()
 }
 
@@ -72,7 +84,37 @@ fn the_embedding_has_the_numbers_of_torch() {
     let networks = Networks::from_bytes(&weights()).unwrap();
 
     let embedding = networks.embedder.embed_features(&features());
-    assert_near(&embedding, &expected());
+    assert_near(&embedding, &expected("embedding"));
+}
+
+#[test]
+fn the_segmentation_has_the_numbers_of_torch() {
+    let networks = Networks::from_bytes(&weights()).unwrap();
+
+    let frames = networks.segmentation.classify(&noisy_window());
+    let kept: Vec<f32> = frames
+        .chunks_exact(CLASSES)
+        .step_by(KEPT_FRAMES)
+        .flatten()
+        .copied()
+        .collect();
+    assert_near(&kept, &expected("segmentation"));
+}
+
+#[test]
+fn clips_of_every_length_have_one_speaker_or_none_and_are_no_error() {
+    let networks = Networks::from_bytes(&weights()).unwrap();
+    let speech = window();
+    let mut read = |from: usize, buffer: &mut [f32]| {
+        buffer.copy_from_slice(&speech[from..from + buffer.len()]);
+        Ok(())
+    };
+    let diarizer = Diarizer::new(&networks, Bounds::default());
+    for samples in (0..12_000).step_by(270) {
+        let found = diarizer.speakers(samples, &mut read, &mut |_| true);
+        let turns = found.unwrap().turns;
+        assert!(turns.iter().all(|turn| turn.speaker == 0), "{turns:?}");
+    }
 }
 
 #[test]
