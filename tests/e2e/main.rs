@@ -44,6 +44,7 @@ mod receiver;
 mod replay;
 mod run_script;
 mod speakers;
+mod speakers_after_kills;
 mod speakers_by_command_line;
 mod structure;
 mod submissions;

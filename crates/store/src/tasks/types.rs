@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use steno_models::{FailureCode, Gap, JobId, Segment, SpeakerTurn, TranscribeRequest, Warning};
 use uuid::Uuid;
 
+use crate::store::BUDGET;
 use crate::tasks::fetch::{FetchTask, FetchedAudio};
 
 /// The fence: a claim's random name. A finish that names a lost claim changes nothing.
@@ -67,6 +68,14 @@ pub struct Claim {
     pub(crate) job_seq: i64,
     pub(crate) run_id: String,
     pub(crate) owner: String,
+}
+
+impl Claim {
+    /// Whether workers died on the task as often as its job may cost. Only labels of speakers are tried again after that, so
+    /// that a worker can give them up; with any other task the job has failed.
+    pub fn has_spent_its_tries(&self) -> bool {
+        self.attempt > BUDGET
+    }
 }
 
 /// Kinds of tasks that this release knows. A task of any other kind is left to programs that know it.

@@ -1,8 +1,8 @@
 //! Invariant: a task of a dead worker goes back, a task of a live one does not, and a late result is dropped.
 
 use crate::support::Fixture;
-use steno_models::{FailureCode, Status};
-use steno_store::{Reclaimed, StoreError};
+use steno_models::{FailureCode, Status, TranscribeRequest};
+use steno_store::{Diarization, Reclaimed, StoreError, TaskInput, TaskOutput};
 
 #[test]
 fn tasks_of_a_dead_worker_go_back_without_waiting_for_its_lease() {
@@ -192,4 +192,49 @@ fn a_worker_that_knows_why_it_dies_charges_only_that_task() {
     );
     assert_eq!(f.claim(&f.worker()).job_id, other);
     assert_eq!(f.status(other).attempts, 1);
+}
+
+#[test]
+fn a_job_on_whose_speakers_three_workers_died_keeps_its_text() {
+    let f = Fixture::new();
+    let job = f.submit_with(TranscribeRequest {
+        diarize: true,
+        ..TranscribeRequest::default()
+    });
+    let run = f.worker();
+    f.plan(&f.claim(&run), 2);
+    let mut labels = f.claim(&run);
+    while !matches!(labels.task, TaskInput::Diarize { .. }) {
+        assert!(f.finish_span(&labels, "text"));
+        labels = f.claim(&run);
+    }
+    drop(run);
+
+    for death in 1..=3 {
+        assert!(!labels.has_spent_its_tries(), "attempt {}", labels.attempt);
+        assert_eq!(f.reclaim().failed_jobs, 0, "death {death}");
+        let run = f.worker();
+        labels = f.claim(&run);
+        assert!(matches!(labels.task, TaskInput::Diarize { .. }));
+        if death < 3 {
+            drop(run);
+            continue;
+        }
+
+        assert!(labels.has_spent_its_tries());
+        let given_up = TaskOutput::Speakers {
+            diarization: Diarization {
+                failed: Some("no labels".to_owned()),
+                ..Diarization::default()
+            },
+            model: "base".to_owned(),
+        };
+        assert!(f.finish(&labels, &given_up));
+        while let Some(span) = f.try_claim(&run) {
+            assert!(f.finish_span(&span, "text"));
+        }
+    }
+    let ended = f.status(job);
+    assert_eq!(ended.status, Status::Completed);
+    assert_eq!(ended.result.unwrap().text, "text text");
 }

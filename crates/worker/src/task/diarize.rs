@@ -10,8 +10,6 @@ use super::known_speakers::KnownSpeakers;
 use super::{TaskContext, TaskError};
 use crate::audio::{AudioError, SAMPLE_RATE, Spool};
 
-/// From this attempt on, the job ends without speaker labels: a third failure would fail the job and lose its text.
-const LAST_ATTEMPT: u32 = 3;
 /// For the client, if the operator has not installed the networks.
 const NO_NETWORKS: &str = "speakers are not labelled: the server has no networks for it";
 /// For the client, if something went wrong.
@@ -22,7 +20,7 @@ pub(super) fn diarize(
     claim: &Claim,
     context: &TaskContext<'_>,
 ) -> Result<Diarization, TaskError> {
-    if claim.attempt >= LAST_ATTEMPT {
+    if claim.has_spent_its_tries() {
         return Ok(failed(FAILED));
     }
     let networks = match context.voices.networks() {

@@ -88,7 +88,8 @@ pub(super) fn prepare(
     })
 }
 
-/// Transcribes a recording of at most one span. `None` if it has more, which become tasks of their own.
+/// Transcribes a recording of at most one span. `None` if it has more, which become tasks of their own. So does the one span
+/// after a failed attempt with `diarize`: a worker that dies on the labels must not cost the text.
 fn transcribe_short(
     claim: &Claim,
     planned: &Planned,
@@ -101,6 +102,9 @@ fn transcribe_short(
         ([span], Some(language)) => (span, language),
         _ => return Ok(None),
     };
+    if claim.options.diarize && claim.attempt > 1 {
+        return Ok(None);
+    }
     let job = SpanJob {
         options: &claim.options,
         language,
