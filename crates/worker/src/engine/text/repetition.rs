@@ -27,9 +27,22 @@ pub(super) fn is_looping(segments: &[Segment]) -> bool {
     find(&letters(segments)).is_some()
 }
 
-/// Whether a phrase follows itself at least once. People repeat themselves too, so a second run decides.
+/// Whether a phrase follows itself at least once, or a short word makes up the text. People repeat themselves too, so a
+/// second run decides.
 pub(super) fn is_repeating(segments: &[Segment]) -> bool {
-    find_repeats(&letters(segments), 2, 2 * MIN_REPEATED_LETTERS).is_some()
+    let letters = letters(segments);
+    find_repeats(&letters, 2, 2 * MIN_REPEATED_LETTERS).is_some() || is_chant(&letters)
+}
+
+/// Whether a word of any length follows itself at least five times and makes up most of the text, as in "la la la la la".
+/// People laugh and chant too, so a second run decides.
+pub(super) fn is_chanting(segments: &[Segment]) -> bool {
+    is_chant(&letters(segments))
+}
+
+fn is_chant(letters: &[Letter]) -> bool {
+    find_repeats(letters, REPEATS, REPEATS)
+        .is_some_and(|repeated| 2 * repeated.len() > letters.len())
 }
 
 /// Shortens every loop to its first turn, and drops segments that are then empty.
@@ -191,6 +204,11 @@ mod tests {
         );
         check(&["He could wait. He could wait. Then he left."], true);
         check(&["No, no, no!"], false);
+        check(&["No, no, no, no, no!"], true);
+        check(
+            &["No, no, no, no, no! I will not go there any more."],
+            false,
+        );
         check(&["One, two, three, four, five, six."], false);
         check(
             &["Ask not what your country can do for you, ask what you can do for your country."],

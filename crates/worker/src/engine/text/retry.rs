@@ -3,12 +3,12 @@
 //!
 //! A doubtful text is decoded a second time with beam search. A wrong one is decoded again with the
 //! full context first (a shortened context may be the cause), then in two halves, then at higher temperatures. If beams write
-//! only punctuation, greedy decoding follows. Every run starts from a fresh state.
+//! only punctuation, or one short word again and again, greedy decoding follows. Every run starts from a fresh state.
 
 use steno_models::{GapReason, Segment};
 
 use super::guards::{MAX_NO_SPEECH_PROB, MIN_AVG_LOGPROB, avg_logprob, gap, has_letters, kept};
-use super::repetition::{is_looping, is_repeating, novel};
+use super::repetition::{is_chanting, is_looping, is_repeating, novel};
 use super::rest::shift;
 use crate::audio::SAMPLE_RATE;
 use crate::engine::{EngineError, SpanText};
@@ -53,8 +53,8 @@ pub(super) type Run<'a> = &'a mut dyn FnMut(&[f32], Try) -> Result<SpanText, Eng
 /// The text of `samples`, from as many runs as needed. The first uses the client's settings. Hallucinated words
 /// are dropped and reported as gaps.
 ///
-/// If beams write only punctuation over speech, as they can in a language that the weights barely know, `samples` are decoded
-/// again greedily.
+/// Beams can end in a loop of likely tokens: punctuation in a language that the weights barely know, or a short word. Then
+/// `samples` are decoded again greedily. A repeated word is believed if that finds one too.
 pub(super) fn transcribe(
     samples: &[f32],
     temperature: f32,
@@ -69,16 +69,18 @@ pub(super) fn transcribe(
     })?;
     let is_beam_search = temperature == 0.0 && beam_size > 1;
     let has_found_words = has_words(&found.segments) || has_words(&found.unlikely);
-    if !is_beam_search || !is_wordless || has_found_words {
+    let is_chant = is_chanting(&found.segments);
+    if !is_beam_search || !(is_chant || is_wordless && !has_found_words) {
         return Ok(found);
     }
 
     let greedy = with_retries(samples, temperature, 1, run)?;
-    Ok(if has_words(&greedy.segments) {
-        greedy
+    let is_better = if is_chant {
+        !is_chanting(&greedy.segments)
     } else {
-        found
-    })
+        has_words(&greedy.segments)
+    };
+    Ok(if is_better { greedy } else { found })
 }
 
 fn with_retries(

@@ -72,6 +72,15 @@ fn beams_that_write_punctuation_alone_are_followed_by_greedy_decoding() {
 }
 
 #[test]
+fn a_short_word_that_beams_repeat_is_believed_if_greedy_decoding_repeats_it() {
+    let chant = "Ah, la la la la la la la la.";
+    check_beams(&[chant, "All aboard!"], &[5, 1], &["All aboard!"]);
+    let laughter = "Ha ha ha ha ha ha.";
+    check_beams(&[chant, laughter, chant], &[5, 1, 5], &[chant]);
+    check_beams(&["No, no, no!"], &[5], &["No, no, no!"]);
+}
+
+#[test]
 fn words_that_beams_find_unlikely_are_not_searched_again() {
     let mut runs = 0;
     let found = transcribe(&vec![0.0; 32_000], 0.0, 5, &mut |_, _| {
