@@ -18,7 +18,7 @@ use crate::engine::{
 const MIN_DECODE_MEMORY: u64 = 128 << 20;
 /// Slots of the native engine for each core: they fill its batch.
 const NATIVE_SLOTS_A_CORE: u32 = 4;
-/// Upper limit of the default number of slots.
+/// Default slots of the native engine, unless the machine has more cores: more fill its batch no further.
 const MOST_SLOTS: u32 = 64;
 
 /// Claims tasks from the queue and transcribes them.
@@ -47,7 +47,7 @@ pub struct Config {
     #[arg(long, env = "STENO_WEIGHTS_PULL", default_value_t = true, action = clap::ArgAction::Set)]
     pub weights_pull: bool,
 
-    /// How to keep the weights in memory; `auto` takes bf16 where the processor multiplies it, else what the file has.
+    /// How whisper.cpp keeps the weights in memory; `auto` takes bf16 where the processor multiplies it, else what the file has.
     #[arg(long, env = "STENO_COMPUTE_TYPE", value_enum, default_value_t = ComputeType::Auto)]
     pub compute_type: ComputeType,
 
@@ -145,9 +145,7 @@ impl Config {
         let cores = available_parallelism().map_or(1, |cores| cores.get() as u32);
         match self.device.resolve() {
             Ok(Device::Gpu(_)) => 1,
-            Ok(Device::Cpu) | Err(_) if self.is_native() => {
-                (NATIVE_SLOTS_A_CORE * cores).min(MOST_SLOTS)
-            }
+            Ok(Device::Cpu) | Err(_) if self.is_native() => native_slots(cores),
             Ok(Device::Cpu) | Err(_) => cores,
         }
     }
@@ -181,6 +179,10 @@ impl Config {
         }
         problems
     }
+}
+
+fn native_slots(cores: u32) -> u32 {
+    (NATIVE_SLOTS_A_CORE * cores).min(MOST_SLOTS).max(cores)
 }
 
 /// Which ffmpeg to use.
@@ -218,5 +220,17 @@ impl Ffmpeg {
             }
         };
         found.and_then(|path| path.canonicalize().ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_core_has_a_slot_of_the_native_engine() {
+        assert_eq!(native_slots(2), 8);
+        assert_eq!(native_slots(16), 64);
+        assert_eq!(native_slots(96), 96);
     }
 }
