@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::RunError;
-use crate::cache::Heard;
+use crate::cache::{Heard, Sequence};
 use crate::decoder::Feed;
 use crate::encoder::Check;
 use crate::matrix::Gemm;
@@ -66,7 +66,7 @@ pub(crate) fn align(
         .iter()
         .map(|_| Grid::new(tokens.len(), frames))
         .collect();
-    let mut sequence = model.decoder.sequence(heard);
+    let mut sequence = Sequence::new(heard);
     let feed = Feed {
         sequence: &mut sequence,
         tokens: &tokens,

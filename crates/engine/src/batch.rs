@@ -4,6 +4,7 @@
 //! sequences cost almost as much as steps of many, so while one thread steps, others leave small batches to it.
 
 use std::collections::VecDeque;
+use std::iter::Peekable;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -11,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::RunError;
 use crate::align::{self, Alignment};
-use crate::cache::Heard;
+use crate::cache::{Heard, Sequence};
 use crate::decoder::Feed;
 use crate::matrix::Gemm;
 use crate::model::Model;
@@ -23,6 +24,8 @@ const FRAME_SAMPLES: usize = 320;
 const READY: usize = 8;
 /// Most sequences of one step.
 const MOST: usize = 16;
+/// Sequences whose logits are in memory at a time, except that those of one span are not parted: 0.2 MB each.
+const LOGIT_ROWS: usize = 32;
 /// Fewer sequences than this are left to a thread that is stepping already.
 const FEW: usize = 4;
 
@@ -217,13 +220,18 @@ impl Batch {
                 result: job.result,
             }),
             Goal::FirstToken => {
-                let mut sequence = model.decoder.sequence(&heard);
+                let mut sequence = Sequence::new(&heard);
                 let feed = Feed {
                     sequence: &mut sequence,
                     tokens: &[model.vocabulary().special().start],
                 };
-                let logits = model.decoder.step(&mut [feed], gemm, &mut check);
-                let _ = job.result.send(logits.map(Outcome::Logits));
+                let rows = model.decoder.step(&mut [feed], gemm, &mut check);
+                let outcome = rows.map(|rows| {
+                    let mut logits = Vec::new();
+                    model.decoder.logits(&rows, &mut logits, gemm);
+                    Outcome::Logits(logits)
+                });
+                let _ = job.result.send(outcome);
                 None
             }
         }
@@ -245,15 +253,39 @@ impl Batch {
             .flat_map(|running| running.search.feeds())
             .map(|(sequence, tokens)| Feed { sequence, tokens })
             .collect();
-        let logits = model.decoder.step(&mut feeds, gemm, &mut check);
+        let rows = model.decoder.step(&mut feeds, gemm, &mut check);
         drop(feeds);
-        let Ok(mut logits) = logits else {
+        let Ok(rows) = rows else {
             // All of them were stopped.
             return Vec::new();
         };
 
+        let mut rows = rows.as_slice();
+        let mut left = Vec::with_capacity(batch.len());
+        let mut batch = batch.into_iter().peekable();
+        while batch.peek().is_some() {
+            let some = take_up_to(&mut batch, LOGIT_ROWS);
+            let width: usize = some.iter().map(|running| running.search.width()).sum();
+            let (own, others) = rows.split_at(width * model.decoder.width());
+            rows = others;
+            left.extend(self.advance(some, own, model, gemm));
+        }
+        left
+    }
+
+    /// Goes on with the texts, whose rows the decoder returned. Those that are not over yet.
+    fn advance(
+        &self,
+        batch: Vec<Running>,
+        rows: &[f32],
+        model: &Model,
+        gemm: &mut Gemm,
+    ) -> Vec<Running> {
+        let mut memory = std::mem::take(&mut gemm.logits);
+        model.decoder.logits(rows, &mut memory, gemm);
+
         let size = model.vocabulary().size();
-        let mut logits = logits.as_mut_slice();
+        let mut logits = memory.as_mut_slice();
         let mut left = Vec::with_capacity(batch.len());
         for mut running in batch {
             let (own, others) = logits.split_at_mut(running.search.width() * size);
@@ -263,6 +295,7 @@ impl Batch {
                 None => left.push(running),
             }
         }
+        gemm.logits = memory;
         left
     }
 
@@ -314,4 +347,18 @@ impl Batch {
         // The queue is whole after every statement.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The next spans, with at most so many sequences together, but at least one span.
+fn take_up_to(
+    spans: &mut Peekable<impl Iterator<Item = Running>>,
+    sequences: usize,
+) -> Vec<Running> {
+    let mut taken = Vec::from_iter(spans.next());
+    let mut count: usize = taken.iter().map(|running| running.search.width()).sum();
+    while let Some(next) = spans.next_if(|next| count + next.search.width() <= sequences) {
+        count += next.search.width();
+        taken.push(next);
+    }
+    taken
 }

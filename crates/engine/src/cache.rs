@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rten_simd::f16;
 
-use crate::kernels::avx512::{Avx512, ByteHead};
+use crate::kernels::avx512::{Avx512, ByteHead, WeightBytes};
 use crate::kernels::{self, HEAD, Rows, pack_keys};
 
 /// Keys and values of the audio of one span, for all layers. Sequences over one span share it.
@@ -26,21 +26,15 @@ pub(crate) enum HeardHead {
     Bytes(Avx512, ByteHead),
 }
 
-/// A text that is being decoded.
+/// A text that is being decoded. Clones share what their common tokens have.
 #[derive(Clone)]
 pub(crate) struct Sequence {
     pub(crate) heard: Arc<Heard>,
-    pub(crate) layers: Vec<Own>,
-    /// Tokens so far.
-    pub(crate) length: usize,
+    tokens: Vec<TokenMemory>,
 }
 
-/// Keys and values of the tokens so far, in one layer: one row for each token.
-#[derive(Clone, Default)]
-pub(crate) struct Own {
-    pub(crate) keys: Vec<f32>,
-    pub(crate) values: Vec<f32>,
-}
+/// Keys and values of a token: for each layer a row of keys, then one of values.
+pub(crate) type TokenMemory = Arc<[f32]>;
 
 impl Heard {
     pub(crate) fn new(frames: usize) -> Self {
@@ -88,32 +82,66 @@ impl HeardHead {
         }
     }
 
-    /// The products of a query with the keys. `scores` has a place for each frame, and some that fill up the last panel.
-    pub(crate) fn score(&self, query: &[f32], scores: &mut [f32]) {
+    /// Attention of a query: the sum of the values, each times its weight. `weights` gets those of the frames.
+    pub(crate) fn attend(&self, query: &[f32], weights: &mut Weights, output: &mut [f32]) {
         match self {
-            Self::Halves { keys, .. } => kernels::score_panels(query, keys, scores),
-            Self::Bytes(avx512, head) => {
-                let filled = head.filled();
-                avx512.score_bytes(query, head, &mut scores[..filled]);
+            Self::Halves { keys, values } => {
+                let scores = sized(&mut weights.frames, keys.len() / HEAD);
+                kernels::score_panels(query, keys, scores);
+                let scores = &mut scores[..values.len() / HEAD];
+                kernels::weights_of(scores);
+                kernels::weigh_halves(scores, values, output);
             }
-        }
-    }
-
-    /// The sum of the values, each times its weight.
-    pub(crate) fn weigh(&self, weights: &[f32], output: &mut [f32]) {
-        match self {
-            Self::Halves { values, .. } => kernels::weigh_halves(weights, values, output),
-            Self::Bytes(avx512, head) => avx512.weigh_bytes(weights, head, output),
+            Self::Bytes(avx512, head) => {
+                let frames = sized(&mut weights.frames, head.filled());
+                avx512.attend_to_bytes(query, head, &mut weights.bytes, frames, output);
+            }
         }
     }
 }
 
+/// Memory for the weights of an attention.
+#[derive(Default)]
+pub(crate) struct Weights {
+    /// One for each frame of the audio, and some that fill up the last panel.
+    pub(crate) frames: Vec<f32>,
+    bytes: WeightBytes,
+}
+
+/// So many values; those that the memory had before stay.
+pub(crate) fn sized(values: &mut Vec<f32>, length: usize) -> &mut [f32] {
+    if values.len() < length {
+        values.resize(length, 0.0);
+    }
+    &mut values[..length]
+}
+
 impl Sequence {
-    pub(crate) fn new(heard: Arc<Heard>, layers: usize) -> Self {
+    /// Without tokens, over what was heard.
+    pub(crate) fn new(heard: &Arc<Heard>) -> Self {
         Self {
-            heard,
-            layers: vec![Own::default(); layers],
-            length: 0,
+            heard: Arc::clone(heard),
+            tokens: Vec::new(),
         }
+    }
+
+    /// The number of tokens so far.
+    pub(crate) fn length(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Adds a token with memory for so many keys and values.
+    pub(crate) fn push(&mut self, values: usize) {
+        self.tokens.push(std::iter::repeat_n(0.0, values).collect());
+    }
+
+    /// The memory of a token that was added in this step.
+    pub(crate) fn new_token(&mut self, position: usize) -> &mut [f32] {
+        Arc::get_mut(&mut self.tokens[position]).expect("sequences are cloned between steps only")
+    }
+
+    /// The memory of the first tokens.
+    pub(crate) fn tokens(&self, count: usize) -> &[TokenMemory] {
+        &self.tokens[..count]
     }
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use rten_simd::f16;
 
-use crate::cache::{Heard, Sequence};
+use crate::cache::{Heard, Sequence, Weights, sized};
 use crate::encoder::Check;
-use crate::kernels::{self, HEAD, Norm, PANEL, Rows, Then};
+use crate::kernels::{self, HEAD, Norm, Then, TokenRows};
 use crate::layers::{FeedForward, Loader};
 use crate::matrix::{Gemm, Linear};
 use crate::vocabulary::Token;
@@ -105,17 +105,12 @@ impl Decoder {
         Ok(Arc::new(heard))
     }
 
-    /// A sequence without tokens over what was heard.
-    pub(crate) fn sequence(&self, heard: &Arc<Heard>) -> Sequence {
-        Sequence::new(Arc::clone(heard), self.layers.len())
-    }
-
     /// How many tokens a sequence can have.
     pub(crate) fn context(&self) -> usize {
         self.context
     }
 
-    /// Appends tokens to each sequence. The logits after the last one of each, one sequence after the other.
+    /// Appends tokens to each sequence. The decoder's row after the last one of each, for `logits`.
     pub(crate) fn step(
         &self,
         feeds: &mut [Feed<'_>],
@@ -130,9 +125,19 @@ impl Decoder {
             end += feed.tokens.len();
             last.extend_from_slice(&rows[(end - 1) * self.width..end * self.width]);
         }
-        let mut logits = vec![0.0; feeds.len() * self.vocabulary.outputs()];
-        self.vocabulary.apply(&last, Then::Store, &mut logits, gemm);
-        Ok(logits)
+        Ok(last)
+    }
+
+    /// The logits of rows, one row after the other.
+    pub(crate) fn logits(&self, rows: &[f32], logits: &mut Vec<f32>, gemm: &mut Gemm) {
+        let count = rows.len() / self.width;
+        logits.resize(count * self.vocabulary.outputs(), 0.0);
+        self.vocabulary.apply(rows, Then::Store, logits, gemm);
+    }
+
+    /// Values of a row.
+    pub(crate) fn width(&self) -> usize {
+        self.width
     }
 
     /// As `step`, but shows the attention to the audio instead of computing logits.
@@ -155,9 +160,10 @@ impl Decoder {
     ) -> Result<Vec<f32>, RunError> {
         let mut rows = Vec::new();
         let mut values = Vec::new();
-        for (index, feed) in feeds.iter().enumerate() {
-            for (at, token) in feed.tokens.iter().enumerate() {
-                let position = feed.sequence.length + at;
+        for (index, feed) in feeds.iter_mut().enumerate() {
+            for token in feed.tokens {
+                let position = feed.sequence.length();
+                feed.sequence.push(2 * self.layers.len() * self.width);
                 rows.push(Row {
                     feed: index,
                     position,
@@ -173,10 +179,6 @@ impl Decoder {
             layer.feed_forward.apply(&mut values, gemm);
             check()?;
         }
-        for feed in feeds {
-            feed.sequence.length += feed.tokens.len();
-        }
-
         self.norm.apply(&values, &mut work.normed);
         Ok(work.normed)
     }
@@ -195,6 +197,7 @@ struct Work {
     projected: Vec<f32>,
     attended: Vec<f32>,
     scores: Vec<f32>,
+    weights: Weights,
 }
 
 impl Work {
@@ -204,6 +207,7 @@ impl Work {
             projected: vec![0.0; 3 * values],
             attended: vec![0.0; values],
             scores: Vec::new(),
+            weights: Weights::default(),
         }
     }
 }
@@ -240,20 +244,22 @@ impl Layer {
         let projected = work.projected.chunks_exact(3 * width);
         let attended = work.attended.chunks_exact_mut(width);
         for ((row, projected), attended) in rows.iter().zip(projected).zip(attended) {
-            let own = &mut feeds[row.feed].sequence.layers[layer];
-            own.keys.extend_from_slice(&projected[width..2 * width]);
-            own.values.extend_from_slice(&projected[2 * width..]);
+            let sequence = &mut *feeds[row.feed].sequence;
+            let own = &mut sequence.new_token(row.position)[2 * layer * width..];
+            own[..2 * width].copy_from_slice(&projected[width..]);
+
+            let tokens = sequence.tokens(row.position + 1);
             let scores = sized(&mut work.scores, row.position + 1);
-            for offset in (0..width).step_by(HEAD) {
-                let part = |values| Rows {
-                    values,
-                    stride: width,
-                    offset,
+            for head in (0..width).step_by(HEAD) {
+                let part = |first| TokenRows {
+                    tokens,
+                    offset: first + head,
                 };
-                kernels::score_rows(&projected[offset..][..HEAD], part(&own.keys), scores);
-                weights_of(scores);
-                let attended = &mut attended[offset..][..HEAD];
-                kernels::weigh_rows(scores, part(&own.values), attended);
+                let keys = part(2 * layer * width);
+                kernels::score_tokens(&projected[head..][..HEAD], keys, scores);
+                kernels::weights_of(scores);
+                let values = part((2 * layer + 1) * width);
+                kernels::weigh_tokens(scores, values, &mut attended[head..][..HEAD]);
             }
         }
         self.own_out.apply(&work.attended, Then::Add, values, gemm);
@@ -279,38 +285,22 @@ impl Layer {
         self.audio_query
             .apply(&work.normed, Then::Store, queries, gemm);
 
-        let queries = queries.chunks_exact(width);
-        let attended = work.attended.chunks_exact_mut(width);
-        for (at, ((row, query), attended)) in rows.iter().zip(queries).zip(attended).enumerate() {
-            let heard = &feeds[row.feed].sequence.heard;
-            let scores = sized(&mut work.scores, heard.frames().next_multiple_of(PANEL));
+        // Rows over one span follow each other, so each head's keys and values are read from memory once for all of them.
+        let mut first = 0;
+        let heard_of = |row: &Row| &feeds[row.feed].sequence.heard;
+        for span in rows.chunk_by(|a, b| Arc::ptr_eq(heard_of(a), heard_of(b))) {
+            let heard = heard_of(&span[0]);
             for (head, heard_head) in heard.layer(layer).iter().enumerate() {
-                let query = &query[head * HEAD..][..HEAD];
-                heard_head.score(query, scores);
-                let weights = &mut scores[..heard.frames()];
-                weights_of(weights);
-                watch(layer, head, at, weights);
-                let attended = &mut attended[head * HEAD..][..HEAD];
-                heard_head.weigh(weights, attended);
+                for row in first..first + span.len() {
+                    let place = row * width + head * HEAD..row * width + (head + 1) * HEAD;
+                    let attended = &mut work.attended[place.clone()];
+                    heard_head.attend(&queries[place], &mut work.weights, attended);
+                    watch(layer, head, row, &work.weights.frames[..heard.frames()]);
+                }
             }
+            first += span.len();
         }
         self.audio_out
             .apply(&work.attended, Then::Add, values, gemm);
     }
-}
-
-fn sized(values: &mut Vec<f32>, length: usize) -> &mut [f32] {
-    if values.len() < length {
-        values.resize(length, 0.0);
-    }
-    &mut values[..length]
-}
-
-/// Turns products of queries and keys into weights.
-fn weights_of(scores: &mut [f32]) {
-    let scale = 1.0 / (HEAD as f32).sqrt();
-    for score in &mut *scores {
-        *score *= scale;
-    }
-    kernels::softmax(scores);
 }

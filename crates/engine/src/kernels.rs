@@ -17,7 +17,7 @@ mod no_x86;
 mod quantise;
 
 pub(crate) use attend::{
-    HEAD, PANEL, Rows, pack_keys, score_panels, score_rows, weigh_halves, weigh_rows,
+    HEAD, Rows, TokenRows, pack_keys, score_panels, score_tokens, weigh_halves, weigh_tokens,
 };
 pub(crate) use logits::exponential_sum;
 #[cfg(not(target_arch = "x86_64"))]
@@ -64,6 +64,15 @@ impl Norm {
 /// Turns a row of scores into weights that add up to 1.
 pub(crate) fn softmax(row: &mut [f32]) {
     Softmax::new_mut(row).dispatch();
+}
+
+/// Turns products of a query and keys into weights.
+pub(crate) fn weights_of(scores: &mut [f32]) {
+    let scale = 1.0 / (HEAD as f32).sqrt();
+    for score in &mut *scores {
+        *score *= scale;
+    }
+    softmax(scores);
 }
 
 /// Puts each value through GELU.

@@ -69,6 +69,8 @@ pub(crate) struct Gemm {
     scales: Vec<f32>,
     sums: Vec<i32>,
     products: Vec<f32>,
+    /// Of a step of the decoder.
+    pub(crate) logits: Vec<f32>,
 }
 
 impl Gemm {
@@ -87,6 +89,7 @@ impl Gemm {
             scales: Vec::new(),
             sums: Vec::new(),
             products: Vec::new(),
+            logits: Vec::new(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::cache::Heard;
+use crate::cache::{Heard, Sequence};
 use crate::decoder::{Decoder, Feed};
 use crate::encoder::{Check, Encoder};
 use crate::kernels::HEAD;
@@ -95,12 +95,15 @@ impl Model {
         let mut go_on = || Ok(());
         let heard = self.encode(samples, frames, &mut gemm, &mut go_on);
         let heard = heard.expect("nothing stops it");
-        let mut sequence = self.decoder.sequence(&heard);
+        let mut sequence = Sequence::new(&heard);
         let feed = Feed {
             sequence: &mut sequence,
             tokens,
         };
-        let logits = self.decoder.step(&mut [feed], &mut gemm, &mut go_on);
-        logits.expect("nothing stops it")
+        let rows = self.decoder.step(&mut [feed], &mut gemm, &mut go_on);
+        let rows = rows.expect("nothing stops it");
+        let mut logits = Vec::new();
+        self.decoder.logits(&rows, &mut logits, &mut gemm);
+        logits
     }
 }

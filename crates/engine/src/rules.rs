@@ -114,7 +114,8 @@ fn forbid(logits: &mut [f32]) {
     logits.fill(f32::NEG_INFINITY);
 }
 
-fn largest(logits: &[f32]) -> f32 {
+/// The largest of some logits.
+pub(crate) fn largest(logits: &[f32]) -> f32 {
     MaxNum::new(logits).dispatch()
 }
 

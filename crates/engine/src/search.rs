@@ -26,6 +26,8 @@ const NO_SPEECH: f32 = 0.6;
 const UNLIKELY: f32 = -1.0;
 /// From this temperature on, prompts are ignored.
 const PROMPT_TEMPERATURE: f32 = 0.5;
+/// Logits that are skipped together where all are too small.
+const SEARCHED: usize = 256;
 
 /// How to choose tokens.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,7 +117,7 @@ struct Candidate {
 impl Search {
     pub(crate) fn new(model: &Model, heard: &Arc<Heard>, task: &Task) -> Self {
         let beam = Beam {
-            sequence: model.decoder.sequence(heard),
+            sequence: Sequence::new(heard),
             text: Text::default(),
             pending: task.prompt.clone(),
         };
@@ -220,7 +222,12 @@ impl Search {
         if self.finished.len() >= count {
             next.clear();
         }
-        self.beams = continued(std::mem::take(&mut self.beams), next);
+        let beams = next.into_iter().map(|(candidate, text)| Beam {
+            sequence: self.beams[candidate.beam].sequence.clone(),
+            text,
+            pending: vec![candidate.token],
+        });
+        self.beams = beams.collect();
     }
 
     fn is_complete(&self, text: &Text, vocabulary: &Vocabulary) -> bool {
@@ -266,33 +273,6 @@ impl Search {
     }
 }
 
-/// The beams with their next tokens. The last candidate that continues a beam takes over its
-/// sequence, which saves a copy.
-fn continued(beams: Vec<Beam>, next: Vec<(Candidate, Text)>) -> Vec<Beam> {
-    let mut left = vec![0; beams.len()];
-    for (candidate, _) in &next {
-        left[candidate.beam] += 1;
-    }
-
-    let sequences = beams.into_iter().map(|beam| Some(beam.sequence));
-    let mut sequences: Vec<_> = sequences.collect();
-    let beams = next.into_iter().map(|(candidate, text)| {
-        let sequence = &mut sequences[candidate.beam];
-        left[candidate.beam] -= 1;
-        let sequence = if left[candidate.beam] == 0 {
-            sequence.take()
-        } else {
-            sequence.clone()
-        };
-        Beam {
-            sequence: sequence.expect("only the last one takes it"),
-            text,
-            pending: vec![candidate.token],
-        }
-    });
-    beams.collect()
-}
-
 impl Strategy {
     /// Whether a prompt is heeded.
     pub(crate) fn takes_prompts(self) -> bool {
@@ -326,14 +306,24 @@ fn likeliest(next: &Next<'_>) -> Token {
 /// The likeliest tokens, best first; of equal ones the first.
 fn best(next: &Next<'_>, count: usize) -> Vec<Token> {
     let mut found: Vec<(f32, Token)> = Vec::with_capacity(count + 1);
-    for (token, logit) in next.logits.iter().enumerate() {
-        let is_worse = found.len() == count && *logit <= found[count - 1].0;
-        if is_worse || *logit == f32::NEG_INFINITY {
+    let mut floor = f32::NEG_INFINITY;
+    for (at, logits) in next.logits.chunks(SEARCHED).enumerate() {
+        if rules::largest(logits) <= floor {
             continue;
         }
-        let at = found.partition_point(|(other, _)| other >= logit);
-        found.insert(at, (*logit, token as Token));
-        found.truncate(count);
+        for (token, logit) in (at * SEARCHED..).zip(logits) {
+            if *logit <= floor {
+                continue;
+            }
+            let at = found.partition_point(|(other, _)| other >= logit);
+            found.insert(at, (*logit, token as Token));
+            if found.len() > count {
+                found.truncate(count);
+            }
+            if found.len() == count {
+                floor = found[count - 1].0;
+            }
+        }
     }
     found.into_iter().map(|(_, token)| token).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::cache::Sequence;
 use crate::decoder::Feed;
 use crate::encoder::Times;
 use crate::kernels::avx512::Avx512;
@@ -93,19 +94,18 @@ impl Model {
     }
 
     fn decode(&self, heard: &[std::sync::Arc<crate::cache::Heard>], gemm: &mut Gemm) {
-        let mut sequences: Vec<_> = heard
-            .iter()
-            .map(|heard| self.decoder.sequence(heard))
-            .collect();
+        let mut sequences: Vec<_> = heard.iter().map(Sequence::new).collect();
         let token = [self.vocabulary().special().first_timestamp];
+        let mut logits = Vec::new();
         for _ in 0..STEPS {
             let feeds = sequences.iter_mut().map(|sequence| Feed {
                 sequence,
                 tokens: &token,
             });
             let mut feeds: Vec<_> = feeds.collect();
-            let logits = self.decoder.step(&mut feeds, gemm, &mut || Ok(()));
-            logits.expect("nothing stops it");
+            let rows = self.decoder.step(&mut feeds, gemm, &mut || Ok(()));
+            let rows = rows.expect("nothing stops it");
+            self.decoder.logits(&rows, &mut logits, gemm);
         }
     }
 

@@ -8,6 +8,8 @@
     reason = "vector code must become part of the function that dispatch compiles for a processor"
 )]
 
+use std::sync::Arc;
+
 use rten_simd::ops::{BitOps, Extend as _, NumOps as _};
 use rten_simd::{Isa, SimdOp, f16};
 
@@ -29,6 +31,20 @@ pub(crate) struct Rows<'a> {
 impl<'a> Rows<'a> {
     fn row(&self, at: usize) -> &'a [f32] {
         &self.values[at * self.stride + self.offset..][..HEAD]
+    }
+}
+
+/// Rows of one head, each in the memory of a token.
+#[derive(Clone, Copy)]
+pub(crate) struct TokenRows<'a> {
+    pub(crate) tokens: &'a [Arc<[f32]>],
+    /// From the start of a token's memory to the head's part of it.
+    pub(crate) offset: usize,
+}
+
+impl<'a> TokenRows<'a> {
+    fn row(&self, at: usize) -> &'a [f32] {
+        &self.tokens[at][self.offset..][..HEAD]
     }
 }
 
@@ -54,9 +70,9 @@ pub(crate) fn score_panels(query: &[f32], keys: &[f16], scores: &mut [f32]) {
     operation.dispatch();
 }
 
-/// The products of a query with the first rows.
-pub(crate) fn score_rows(query: &[f32], keys: Rows<'_>, scores: &mut [f32]) {
-    let operation = ScoreRows {
+/// The products of a query with the keys of tokens.
+pub(crate) fn score_tokens(query: &[f32], keys: TokenRows<'_>, scores: &mut [f32]) {
+    let operation = ScoreTokens {
         query,
         keys,
         scores,
@@ -74,9 +90,9 @@ pub(crate) fn weigh_halves(weights: &[f32], values: &[f16], output: &mut [f32]) 
     operation.dispatch();
 }
 
-/// The sum of the first rows, each times its weight.
-pub(crate) fn weigh_rows(weights: &[f32], values: Rows<'_>, output: &mut [f32]) {
-    let operation = WeighRows {
+/// The sum of the values of tokens, each times its weight.
+pub(crate) fn weigh_tokens(weights: &[f32], values: TokenRows<'_>, output: &mut [f32]) {
+    let operation = WeighTokens {
         weights,
         values,
         output,
@@ -120,13 +136,13 @@ impl SimdOp for ScorePanels<'_> {
     }
 }
 
-struct ScoreRows<'a> {
+struct ScoreTokens<'a> {
     query: &'a [f32],
-    keys: Rows<'a>,
+    keys: TokenRows<'a>,
     scores: &'a mut [f32],
 }
 
-impl SimdOp for ScoreRows<'_> {
+impl SimdOp for ScoreTokens<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -175,13 +191,13 @@ impl SimdOp for WeighHalves<'_> {
     }
 }
 
-struct WeighRows<'a> {
+struct WeighTokens<'a> {
     weights: &'a [f32],
-    values: Rows<'a>,
+    values: TokenRows<'a>,
     output: &'a mut [f32],
 }
 
-impl SimdOp for WeighRows<'_> {
+impl SimdOp for WeighTokens<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -214,6 +230,11 @@ mod tests {
         (0..count).map(|_| random.f32() - 0.5).collect()
     }
 
+    /// Rows as the memory of tokens.
+    fn tokens(rows: &[f32], width: usize) -> Vec<Arc<[f32]>> {
+        rows.chunks_exact(width).map(Arc::from).collect()
+    }
+
     fn product(a: &[f32], b: &[f32]) -> f32 {
         a.iter().zip(b).map(|(a, b)| a * b).sum()
     }
@@ -241,8 +262,13 @@ mod tests {
             let query = values(HEAD);
             let expected: Vec<f32> = (0..count).map(|at| product(&query, rows.row(at))).collect();
 
+            let tokens = tokens(&all, stride);
+            let keys = TokenRows {
+                tokens: &tokens,
+                offset: HEAD,
+            };
             let mut scores = vec![0.0; count];
-            score_rows(&query, rows, &mut scores);
+            score_tokens(&query, keys, &mut scores);
             assert_close(&scores, &expected, 1e-5);
 
             let packed = pack_keys(rows, count);
@@ -258,9 +284,9 @@ mod tests {
         let count = 37;
         let all = values(count * HEAD);
         let weights = values(count);
-        let rows = Rows {
-            values: &all,
-            stride: HEAD,
+        let tokens = tokens(&all, HEAD);
+        let values_of_tokens = TokenRows {
+            tokens: &tokens,
             offset: 0,
         };
         let expected: Vec<f32> = (0..HEAD)
@@ -272,7 +298,7 @@ mod tests {
             .collect();
 
         let mut found = vec![0.0; HEAD];
-        weigh_rows(&weights, rows, &mut found);
+        weigh_tokens(&weights, values_of_tokens, &mut found);
         assert_close(&found, &expected, 1e-5);
 
         let halves: Vec<f16> = all.iter().map(|value| f16::from_f32(*value)).collect();

@@ -13,6 +13,8 @@
     reason = "the value proves that the processor has the instructions"
 )]
 
+use std::arch::x86_64::__mmask16;
+
 mod audio_attention;
 mod bf16;
 mod encoder_attention;
@@ -21,7 +23,7 @@ mod math;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use audio_attention::ByteHead;
+pub(crate) use audio_attention::{ByteHead, WeightBytes};
 pub(crate) use bf16::HalfMatrix;
 pub(crate) use encoder_attention::AttentionMemory;
 
@@ -45,6 +47,15 @@ impl Avx512 {
             && is_x86_feature_detected!("avx512vnni")
             && is_x86_feature_detected!("avx512bf16");
         has_all.then_some(Self(()))
+    }
+}
+
+/// Which of 16 places from `at` are among the first `count`.
+#[inline]
+fn mask(count: usize, at: usize) -> __mmask16 {
+    match count.saturating_sub(at) {
+        16.. => __mmask16::MAX,
+        left => (1 << left) - 1,
     }
 }
 

@@ -63,6 +63,10 @@ pub(crate) mod avx512 {
 
     /// As on x86-64.
     #[derive(Default)]
+    pub(crate) struct WeightBytes;
+
+    /// As on x86-64.
+    #[derive(Default)]
     pub(crate) struct AttentionMemory;
 
     impl Avx512 {
@@ -112,11 +116,14 @@ pub(crate) mod avx512 {
             match self {}
         }
 
-        pub(crate) fn score_bytes(self, _: &[f32], _: &ByteHead, _: &mut [f32]) {
-            match self {}
-        }
-
-        pub(crate) fn weigh_bytes(self, _: &[f32], _: &ByteHead, _: &mut [f32]) {
+        pub(crate) fn attend_to_bytes(
+            self,
+            _: &[f32],
+            _: &ByteHead,
+            _: &mut WeightBytes,
+            _: &mut [f32],
+            _: &mut [f32],
+        ) {
             match self {}
         }
     }

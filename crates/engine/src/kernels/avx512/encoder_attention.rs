@@ -1,16 +1,16 @@
 //! Attention of all frames to all frames, in bfloat16. Scores of a block of queries stay in the second-level cache.
 
 use std::arch::x86_64::{
-    __m512, __mmask16, _mm256_loadu_si256, _mm512_add_ps, _mm512_cvtepu16_epi32,
-    _mm512_i32gather_epi32, _mm512_loadu_ps, _mm512_mask_mov_ps, _mm512_max_ps, _mm512_mul_ps,
+    __m512, _mm256_loadu_si256, _mm512_add_ps, _mm512_cvtepu16_epi32, _mm512_i32gather_epi32,
+    _mm512_loadu_ps, _mm512_mask_max_ps, _mm512_mask_mov_ps, _mm512_max_ps, _mm512_mul_ps,
     _mm512_mullo_epi32, _mm512_or_si512, _mm512_reduce_add_ps, _mm512_reduce_max_ps,
     _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_epi32, _mm512_setzero_ps, _mm512_slli_epi32,
     _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_ps,
 };
 
 use super::bf16::{LANES, PAIR, Panels, Strided, halve, products, store_halves};
-use super::math::exponential;
-use super::{Avx512, in_tiles};
+use super::math::rough_exponential;
+use super::{Avx512, in_tiles, mask};
 use crate::kernels::HEAD;
 
 /// Queries whose scores are computed together.
@@ -30,6 +30,8 @@ pub(crate) struct AttentionMemory {
     values: Vec<u16>,
     rows: Vec<u16>,
     scores: Vec<f32>,
+    /// The largest scores of each row, in 16 parts; then as many for the last panels, which nothing reads.
+    largest: Vec<f32>,
     weights: Vec<u16>,
     /// One divided by the sum of each row of weights.
     inverse_sums: Vec<f32>,
@@ -42,6 +44,7 @@ impl AttentionMemory {
         }
         self.rows.resize(frames * HEAD, 0);
         self.scores.resize(QUERIES * frames, 0.0);
+        self.largest.resize(2 * QUERIES * LANES, 0.0);
         self.weights.resize(QUERIES * frames, 0);
         self.inverse_sums.resize(QUERIES, 0.0);
     }
@@ -67,8 +70,11 @@ impl Avx512 {
     }
 }
 
-/// `projected` has `frames` rows of three times `width`, and `attended` as many of `width`. The head is within it, and the
-/// memory fits the frames, filled up.
+/// Attention of all frames to all frames in one head.
+///
+/// # Safety
+/// The processor has the instructions of [`Avx512`]. `projected` has `frames` rows of three times `width`, and `attended` as many
+/// of `width`. The head is within it, and the memory fits the frames, filled up.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 unsafe fn attend(
     projected: &[f32],
@@ -98,19 +104,26 @@ unsafe fn attend(
                 values: memory.queries.as_ptr().add(first * HEAD),
                 stride: HEAD,
             };
+            memory.largest.fill(f32::NEG_INFINITY);
             for panel in (0..filled).step_by(2 * LANES) {
                 let keys = Panels {
                     values: memory.keys.as_ptr().add(panel * HEAD),
                     pairs: HEAD / PAIR,
                 };
                 let scores = memory.scores.as_mut_ptr().add(panel);
-                in_tiles!(count, score_tile, queries, keys, scores, filled);
+                let is_last = panel + FRAME_STEP == filled;
+                let unread = usize::from(is_last) * QUERIES * LANES;
+                let largest = memory.largest.as_mut_ptr().add(unread);
+                in_tiles!(count, score_tile, queries, keys, scores, filled, largest);
             }
 
             for row in 0..count {
                 let scores = memory.scores.as_ptr().add(row * filled);
+                let largest = _mm512_loadu_ps(memory.largest.as_ptr().add(row * LANES));
+                let largest = with_last_panels(largest, scores, frames, filled);
                 let weights = memory.weights.as_mut_ptr().add(row * filled);
-                memory.inverse_sums[row] = 1.0 / softmax(scores, frames, filled, weights);
+                let sum = softmax(scores, largest, frames, filled, weights);
+                memory.inverse_sums[row] = 1.0 / sum;
             }
 
             let weights = Strided {
@@ -128,8 +141,10 @@ unsafe fn attend(
     }
 }
 
-/// Copies `count` rows of a head, `stride` apart, as adjacent halves. Rows after the last become
-/// zero.
+/// Copies `count` rows of a head, `stride` apart, as adjacent halves. Rows after the last become zero.
+///
+/// # Safety
+/// The processor has the instructions of [`Avx512`]. `count` rows of 64 values can be read at `from`, and `to` has at least as many.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 unsafe fn copy_rows(from: *const f32, stride: usize, count: usize, factor: f32, to: &mut [u16]) {
     let (rows, rest) = to.split_at_mut(count * HEAD);
@@ -142,6 +157,9 @@ unsafe fn copy_rows(from: *const f32, stride: usize, count: usize, factor: f32, 
 
 /// Packs rows, a whole number of panels, into panels of 16 rows: a pair of dimensions of each row,
 /// then the next pair.
+///
+/// # Safety
+/// The processor has the instructions of [`Avx512`]. `rows` and `panels` have `count` rows of 64 values; `count` is a multiple of 16.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn pack_keys(rows: &[u16], count: usize, panels: &mut [u16]) {
     let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -161,6 +179,9 @@ unsafe fn pack_keys(rows: &[u16], count: usize, panels: &mut [u16]) {
 
 /// Packs an even number of rows into panels of 16 dimensions: two rows beside each other, then the
 /// next two.
+///
+/// # Safety
+/// The processor has the instructions of [`Avx512`]. `rows` and `panels` have `count` rows of 64 values; `count` is even.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn pack_values(rows: &[u16], count: usize, panels: &mut [u16]) {
     for panel in 0..VALUE_PANELS {
@@ -178,7 +199,12 @@ unsafe fn pack_values(rows: &[u16], count: usize, panels: &mut [u16]) {
     }
 }
 
-/// Scores of `ROWS` queries from `first` with the keys of two panels. Rows of scores are `stride` apart.
+/// Scores of `ROWS` queries from `first` with the keys of two panels. Rows of scores are `stride` apart. Raises the largest
+/// scores of the rows.
+///
+/// # Safety
+/// The processor has the instructions of [`Avx512`]. The queries are there, `keys` are two panels, and each of these rows has 32 places
+/// in `scores` and 16 in `largest`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 unsafe fn score_tile<const ROWS: usize>(
@@ -187,55 +213,86 @@ unsafe fn score_tile<const ROWS: usize>(
     keys: Panels,
     scores: *mut f32,
     stride: usize,
+    largest: *mut f32,
 ) {
-    // SAFETY: the caller promises the queries, the panels, and places for the scores.
+    // SAFETY: the caller promises the queries, the panels, and places for the scores and 16 largest ones for each row.
     unsafe {
         let sums = products::<ROWS, 2>(first, queries, keys);
-        for (row, sums) in sums.into_iter().enumerate() {
-            for (panel, sum) in sums.into_iter().enumerate() {
-                _mm512_storeu_ps(scores.add((first + row) * stride + panel * LANES), sum);
-            }
+        for (row, [left, right]) in sums.into_iter().enumerate() {
+            let place = scores.add((first + row) * stride);
+            _mm512_storeu_ps(place, left);
+            _mm512_storeu_ps(place.add(LANES), right);
+
+            let largest = largest.add((first + row) * LANES);
+            let higher = _mm512_max_ps(left, right);
+            let higher = _mm512_max_ps(higher, _mm512_loadu_ps(largest));
+            _mm512_storeu_ps(largest, higher);
         }
     }
 }
 
-/// Writes the weights of `frames` scores as halves, and zeros up to `filled`. Returns their sum,
-/// which is not yet 1.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-unsafe fn softmax(scores: *const f32, frames: usize, filled: usize, weights: *mut u16) -> f32 {
-    let lowest = _mm512_set1_ps(f32::NEG_INFINITY);
-    let load = |at: usize| -> __m512 {
+/// The largest of the scores that `largest` knows and those of the last two panels, of which some may lie beyond `frames`.
+///
+/// # Safety
+/// The processor has the instructions of [`Avx512`]. There are `filled` scores, at least 32.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn with_last_panels(
+    mut largest: __m512,
+    scores: *const f32,
+    frames: usize,
+    filled: usize,
+) -> f32 {
+    for at in (filled - FRAME_STEP..filled).step_by(LANES) {
         // SAFETY: there are `filled` scores.
         let scores = unsafe { _mm512_loadu_ps(scores.add(at)) };
-        _mm512_mask_mov_ps(lowest, mask(frames, at), scores)
-    };
-    let mut largest = lowest;
-    for at in (0..filled).step_by(LANES) {
-        largest = _mm512_max_ps(largest, load(at));
+        largest = _mm512_mask_max_ps(largest, mask(frames, at), largest, scores);
     }
-    let largest = _mm512_set1_ps(_mm512_reduce_max_ps(largest));
+    _mm512_reduce_max_ps(largest)
+}
 
+/// Writes the weights of `frames` scores, none of which is above `largest`, as halves, and zeros up to `filled`. Returns their
+/// sum, which is not yet 1.
+///
+/// # Safety
+/// The processor has the instructions of [`Avx512`]. There are `filled` scores and places for weights; `filled` is a multiple of 16.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+unsafe fn softmax(
+    scores: *const f32,
+    largest: f32,
+    frames: usize,
+    filled: usize,
+    weights: *mut u16,
+) -> f32 {
+    let largest = _mm512_set1_ps(largest);
     let mut sum = _mm512_setzero_ps();
-    for at in (0..filled).step_by(LANES) {
-        let weight = exponential(_mm512_sub_ps(load(at), largest));
-        let weight = _mm512_mask_mov_ps(_mm512_setzero_ps(), mask(frames, at), weight);
-        sum = _mm512_add_ps(sum, weight);
-        // SAFETY: there are places for `filled` weights.
-        unsafe { store_halves(weight, weights.add(at)) }
+    let whole = frames / LANES * LANES;
+    for at in (0..whole).step_by(LANES) {
+        // SAFETY: there are `frames` scores, and places for as many weights.
+        unsafe {
+            let score = _mm512_loadu_ps(scores.add(at));
+            let weight = rough_exponential(_mm512_sub_ps(score, largest));
+            sum = _mm512_add_ps(sum, weight);
+            store_halves(weight, weights.add(at));
+        }
+    }
+    for at in (whole..filled).step_by(LANES) {
+        // SAFETY: there are `filled` scores, and places for as many weights.
+        unsafe {
+            let score = _mm512_loadu_ps(scores.add(at));
+            let weight = rough_exponential(_mm512_sub_ps(score, largest));
+            let weight = _mm512_mask_mov_ps(_mm512_setzero_ps(), mask(frames, at), weight);
+            sum = _mm512_add_ps(sum, weight);
+            store_halves(weight, weights.add(at));
+        }
     }
     _mm512_reduce_add_ps(sum)
 }
 
-/// Which of 16 frames from `at` are among `frames`.
-#[inline]
-fn mask(frames: usize, at: usize) -> __mmask16 {
-    match frames.saturating_sub(at) {
-        LANES.. => __mmask16::MAX,
-        count => (1 << count) - 1,
-    }
-}
-
 /// The sum of values by `count` rows of weights, into rows that are `width` apart.
+///
+/// # Safety
+/// The processor has the instructions of [`Avx512`]. There are `count` rows of weights, sums, and places for 64 values; `values` has a
+/// value for each weight.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 unsafe fn weigh(
     count: usize,
@@ -262,6 +319,9 @@ unsafe fn weigh(
 }
 
 /// As `weigh`, of `ROWS` rows from `first`.
+///
+/// # Safety
+/// As for `weigh`; these rows are there.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 unsafe fn weigh_tile<const ROWS: usize>(

@@ -14,7 +14,7 @@ use std::arch::x86_64::{
 };
 
 use super::math::gelu;
-use super::{Avx512, CACHED_ROWS, PANEL_COLUMNS, in_tiles};
+use super::{Avx512, CACHED_ROWS, PANEL_COLUMNS, in_tiles, mask};
 use crate::kernels::Then;
 use crate::kernels::integer_matrix::{Epilogue, GROUP, IntegerMatrix};
 
@@ -103,7 +103,7 @@ unsafe fn multiply(
             let panel = Panel {
                 weights: matrix.panels[first_column * inputs / 64..].as_ptr().cast(),
                 first_column,
-                masks: [mask(left), mask(left.saturating_sub(LANES))],
+                masks: [mask(left, 0), mask(left, LANES)],
             };
             let (rows, output) = (rows.as_ptr(), output.as_mut_ptr());
             // SAFETY: the tiles are rows of `rows` and `output`, and `panel` is one of the matrix.
@@ -119,14 +119,6 @@ unsafe fn multiply(
                 );
             }
         }
-    }
-}
-
-fn mask(columns: usize) -> __mmask16 {
-    if columns >= LANES {
-        __mmask16::MAX
-    } else {
-        (1 << columns) - 1
     }
 }
 
