@@ -32,6 +32,7 @@ fn main() {
     section("Speed");
     baseline::stages();
     speed::minute_against_whisper();
+    speed::clip_alone(if is_full { 9 } else { 3 });
     speed::long_recording(if is_full { 3 } else { 1 });
     if is_full {
         speed::busy_neighbour(3);
@@ -42,9 +43,10 @@ fn main() {
     section("Memory");
     speed::api_memory();
     if is_full {
-        speed::worker_memory(3, 2, true);
+        speed::worker_memory("native", 3, true);
+        speed::worker_memory("whisper-cpp", 3, true);
     } else {
-        speed::worker_memory(2, 1, false);
+        speed::worker_memory("native", 2, false);
     }
 
     if let Some(folder) = std::env::var_os("SPEECH").filter(|folder| is_full && !folder.is_empty())

@@ -1,6 +1,6 @@
 """faster-whisper and whisper's own text normaliser, for the benchmark. One JSON line in, one out.
 
-{"files": [...], "batch": 8, "beam": 1, "vad": true}    transcribes, answers {"words": n}
+{"files": [...], "batch": 8, "beam": 1, "vad": true}    transcribes, answers {"words": n, "cpu": seconds}
 {"manifest": path}                           answers the English files of a manifest that have a reference
 {"manifest": path, "texts": [...]}           answers {"errors": n, "words": n} over them
 """
@@ -9,6 +9,7 @@ import csv
 import json
 import pathlib
 import sys
+import time
 
 from peer_home import load_normalisers, unpack_model
 
@@ -45,6 +46,7 @@ def main():
 
     def transcribe(question):
         words = 0
+        began = time.process_time()
         for file in question["files"]:
             if question["batch"]:
                 segments, _ = batched.transcribe(
@@ -55,7 +57,7 @@ def main():
                     file, beam_size=question["beam"], language="en", vad_filter=question["vad"]
                 )
             words += sum(len(segment.text.split()) for segment in segments)
-        return {"words": words}
+        return {"words": words, "cpu": time.process_time() - began}
 
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:

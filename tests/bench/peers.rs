@@ -4,14 +4,14 @@
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::thread::{self, available_parallelism};
+use std::thread;
 
 use serde_json::{Value, json};
-use steno_e2e::{Service, Settings};
+use steno_e2e::Service;
 
 use crate::baseline::Baseline;
 use crate::report::{line, medians};
-use crate::speed::material;
+use crate::speed::{material, service_of};
 
 /// A Python process with the other model. It answers each line of JSON with another.
 struct Peer {
@@ -53,9 +53,11 @@ impl Peer {
         serde_json::from_str(&line).ok()
     }
 
-    fn transcribe(&mut self, files: &[PathBuf], how: How) {
+    /// Returns the processor seconds it took.
+    fn transcribe(&mut self, files: &[PathBuf], how: How) -> f64 {
         let How { batch, beam, vad } = how;
-        self.ask(&json!({"files": files, "batch": batch, "beam": beam, "vad": vad}));
+        let answer = self.ask(&json!({"files": files, "batch": batch, "beam": beam, "vad": vad}));
+        answer["cpu"].as_f64().unwrap()
     }
 }
 
@@ -74,16 +76,6 @@ impl Drop for Peer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A service with the default slots of an engine: four a core, or one.
-fn service(engine: &str) -> Service {
-    let cores = available_parallelism().map_or(1, usize::from);
-    let slots = if engine == "native" { 4 * cores } else { cores };
-    Settings::with_workers(1)
-        .set("STENO_ENGINE", engine)
-        .set("STENO_SLOTS", &slots.to_string())
-        .start()
 }
 
 /// Sends all files at once, like many clients. Texts are in the order of the files.
@@ -115,7 +107,7 @@ struct Comparison<'a> {
     target: &'a str,
 }
 
-/// Wall times of both engines against faster-whisper with int8 weights and two threads. `RECORDING` names a recording in
+/// Wall and processor times of both engines against faster-whisper with int8 weights and two threads. `RECORDING` names a recording in
 /// English to use as the long one.
 pub(crate) fn faster_whisper(runs: usize) {
     let Some(peer) = Peer::start() else { return };
@@ -124,7 +116,7 @@ pub(crate) fn faster_whisper(runs: usize) {
     let (long, clips, sparse) = material(folder.path());
     let given = std::env::var_os("RECORDING").filter(|given| !given.is_empty());
     let (long, sparse) = ([given.map_or(long, PathBuf::from)], [sparse]);
-    let (native, whisper_cpp) = (service("native"), service("whisper-cpp"));
+    let (native, whisper_cpp) = (service_of("native"), service_of("whisper-cpp"));
     let how = |batch, beam, vad| How { batch, beam, vad };
 
     let comparisons = [
@@ -172,23 +164,35 @@ pub(crate) fn faster_whisper(runs: usize) {
     for comparison in &comparisons {
         let Comparison { files, beam, .. } = *comparison;
         let options = format!("language=en&beam_size={beam}");
+        let before = [&native, &whisper_cpp].map(worker_seconds);
+        let mut their_seconds = 0.0;
         let [own, other, theirs] = medians(
             runs,
             [
                 &mut || drop(transcribe(&native, files, &options)),
                 &mut || drop(transcribe(&whisper_cpp, files, &options)),
-                &mut || peer.borrow_mut().transcribe(files, comparison.how),
+                &mut || their_seconds += peer.borrow_mut().transcribe(files, comparison.how),
             ],
         );
-        comparison.report("native", own / theirs, comparison.target);
-        comparison.report("whisper.cpp", other / theirs, "");
+        let processor =
+            |service: &Service, before: f64| (worker_seconds(service) - before) / their_seconds;
+        let native_share = processor(&native, before[0]);
+        comparison.report("native", own / theirs, native_share, comparison.target);
+        let share = processor(&whisper_cpp, before[1]);
+        comparison.report("whisper.cpp", other / theirs, share, "");
     }
 }
 
+fn worker_seconds(service: &Service) -> f64 {
+    service.workers[0].cpu_seconds()
+}
+
 impl Comparison<'_> {
-    fn report(&self, engine: &str, ratio: f64, target: &str) {
+    fn report(&self, engine: &str, wall: f64, processor: f64, target: &str) {
         let measure = format!("{}: {engine} / faster-whisper {}", self.what, self.against);
-        line(&measure, &format!("{ratio:.2}"), target);
+        line(&measure, &format!("{wall:.2}"), target);
+        let measure = format!("{measure}, processor time");
+        line(&measure, &format!("{processor:.2}"), "");
     }
 }
 
@@ -205,7 +209,7 @@ pub(crate) fn accuracy(folder: &Path) {
         .map(|file| folder.join(file.as_str().unwrap()))
         .collect();
 
-    let service = service("native");
+    let service = service_of("native");
     let own = transcribe(&service, &files, "language=en");
     let alone: Vec<String> = files
         .iter()

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::thread::{self, available_parallelism};
 
 use steno_e2e::statistics::median;
 use steno_e2e::{Service, Settings, eventually, fixture, repeated, word_error_rate};
@@ -16,6 +16,16 @@ const MIB: f64 = 1024.0 * 1024.0;
 /// A service with `workers` processes of `slots` slots.
 fn service(workers: usize, slots: usize) -> Service {
     Settings::with_workers(workers)
+        .set("STENO_SLOTS", &slots.to_string())
+        .start()
+}
+
+/// A service with an engine and its default slots: four a core, or one.
+pub(crate) fn service_of(engine: &str) -> Service {
+    let cores = available_parallelism().map_or(1, usize::from);
+    let slots = if engine == "native" { 4 * cores } else { cores };
+    Settings::with_workers(1)
+        .set("STENO_ENGINE", engine)
         .set("STENO_SLOTS", &slots.to_string())
         .start()
 }
@@ -49,6 +59,26 @@ pub(crate) fn minute_against_whisper() {
         &format!("{:.1}", 60.4 / whole),
         "",
     );
+}
+
+/// 11 s alone, from submission to result, as clients get it by default: with five beams, or greedily.
+pub(crate) fn clip_alone(runs: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let audio = folder.path().join("clip.wav");
+    write_wav(&audio, &decode(&fixture("minute.opus"))[..11 * 16_000]);
+    let (native, whisper_cpp) = (service_of("native"), service_of("whisper-cpp"));
+    let [own, other] = medians(
+        runs,
+        [&mut || drop(transcribe(&native, &audio)), &mut || {
+            drop(transcribe(&whisper_cpp, &audio));
+        }],
+    );
+    line(
+        "11 s alone: native / whisper.cpp",
+        &ratio(own / other),
+        "<= 0.5",
+    );
+    line("11 s alone: native", &format!("{own:.2} s"), "");
 }
 
 /// 7 min 40 s over slots and workers, against whisper-rs alone with two threads.
@@ -170,8 +200,8 @@ impl Drop for Neighbour {
 }
 
 /// Preparation and the first twentieth of two hours, or all of three.
-pub(crate) fn worker_memory(hours: usize, slots: usize, to_the_end: bool) {
-    let service = service(1, slots);
+pub(crate) fn worker_memory(engine: &str, hours: usize, to_the_end: bool) {
+    let service = service_of(engine);
     // 92.04 s each.
     let recording = repeated("long.opus", hours * 3600 / 92, &service.scratch());
     let job = service.client.submit(&recording, "language=en");
@@ -195,9 +225,9 @@ pub(crate) fn worker_memory(hours: usize, slots: usize, to_the_end: bool) {
         "first twentieth"
     };
     line(
-        &format!("worker, {slots} slots: peak memory, {hours} h recording, {what}"),
+        &format!("worker, {engine}: peak memory, {hours} h recording, {what}"),
         &format!("{:.0} MB", peak as f64 / 1e6),
-        "<= 600 MB",
+        "<= 400 MB",
     );
     service.client.delete(&format!("/transcribe/{job}"));
 }
