@@ -67,7 +67,7 @@ impl Database {
     /// Runs `operation` on one consistent snapshot.
     pub(crate) fn read<T>(
         &self,
-        operation: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
+        operation: impl FnMut(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         match self {
             Self::Sqlite(database) => database.read(operation),

@@ -1,4 +1,4 @@
-//! PostgreSQL: the database of a queue on many machines. The crates `postgres` and `tokio_postgres` appear only here.
+//! PostgreSQL: the database of a queue on many machines. The crate `tokio_postgres` appears only here.
 //!
 //! `sql/` holds the statements whose text differs from that of other databases. Calls block, and must not run on a thread of an
 //! async runtime.
@@ -7,10 +7,13 @@ pub(crate) mod address;
 mod connection;
 mod error;
 mod inspect;
+mod link;
 mod migrate;
 mod pool;
 mod row;
 pub(crate) mod session;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod tx;
 

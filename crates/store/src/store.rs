@@ -133,7 +133,7 @@ impl Store {
 
     /// A random name of this queue, made when it is first needed.
     pub(crate) fn queue_name(&self) -> Result<String, StoreError> {
-        if let Some(name) = self.read(|tx| tx.get_setting(QUEUE_NAME))? {
+        if let Some(name) = self.read_statement(|tx| tx.get_setting(QUEUE_NAME))? {
             return Ok(name);
         }
         self.write_in_free_space(|tx, _| {
@@ -251,10 +251,18 @@ impl Store {
         }
     }
 
+    /// Runs one reading statement, as cheaply as the database can.
+    pub(crate) fn read_statement<T>(
+        &self,
+        operation: impl Fn(&Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.database.read_statement(operation)
+    }
+
     /// Runs `operation` on one consistent snapshot.
     pub(crate) fn read<T>(
         &self,
-        operation: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
+        operation: impl FnMut(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.database.read(operation)
     }

@@ -48,6 +48,31 @@ impl Tx<'_> {
         }
     }
 
+    /// Runs a statement whose number of changed rows is not of interest. On PostgreSQL it only sends it, so that several statements
+    /// cost one round trip; an error is then that of a later statement, or of the commit.
+    fn run(&self, statement: Statement, parameters: Parameters<'_>) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(tx) => tx.execute(statement.sqlite, parameters).map(drop),
+            Self::Postgres(tx) => tx.execute_ahead(statement, parameters),
+        }
+    }
+
+    /// Runs a statement that has to change one row; `action` says what it does, for the error. Sent as by `run`.
+    fn change_row(
+        &self,
+        statement: Statement,
+        parameters: Parameters<'_>,
+        action: &'static str,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(tx) => match tx.execute(statement.sqlite, parameters)? {
+                1 => Ok(()),
+                _ => Err(StoreError::Contradiction { action }),
+            },
+            Self::Postgres(tx) => tx.change_row(statement, parameters, action),
+        }
+    }
+
     /// Reads rows of a query, up to the first for which `read` returns `None`.
     fn read_while<T>(
         &self,

@@ -46,7 +46,10 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<ClaimedDelivery>, StoreError> {
         // Read without the write lock first: most polls find nothing.
-        if self.read(|tx| tx.due_delivery(now.wall))?.is_none() {
+        if self
+            .read_statement(|tx| tx.due_delivery(now.wall))?
+            .is_none()
+        {
             return Ok(Vec::new());
         }
 

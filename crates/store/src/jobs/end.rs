@@ -3,7 +3,6 @@
 use steno_models::{FailureCode, JobId, JobResult};
 
 use crate::effects::Effects;
-use crate::tasks::fence::require_row;
 use crate::tasks::types::Failure;
 use crate::tx::{Tx, to_json};
 use crate::upkeep::counters::{Counter, count};
@@ -31,8 +30,7 @@ pub(crate) fn complete(
     tx.list_job_files(ending.job_seq)?;
     tx.insert_result(ending.job_seq, &to_json("result", result)?)?;
     let language = result.language.as_deref();
-    let completed = tx.complete_job(ending.job_seq, ending.now.wall, language)?;
-    require_row(completed, "complete a job")?;
+    tx.complete_job(ending.job_seq, ending.now.wall, language)?;
     clear(tx, effects, ending)
 }
 
@@ -50,8 +48,7 @@ pub(crate) fn fail(
     }
 
     tx.list_job_files(ending.job_seq)?;
-    let failed = tx.fail_job(ending.job_seq, ending.now.wall, failure)?;
-    require_row(failed, "fail a job")?;
+    tx.fail_job(ending.job_seq, ending.now.wall, failure)?;
     clear(tx, effects, ending)
 }
 

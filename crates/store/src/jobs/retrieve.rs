@@ -28,10 +28,13 @@ impl Store {
         let may_go = self.write(|tx, effects| {
             let marked = tx.mark_retrieved(job_id, began, grace_end)?;
             effects.changed.insert(job_id);
+            if marked == 0 || !self.settings.retrieval_grace.is_zero() {
+                return Ok(false);
+            }
             // A job whose webhooks are still to be sent is left to the sweep.
-            Ok(marked > 0 && !tx.has_pending_deliveries(job_id)?)
+            Ok(!tx.has_pending_deliveries(job_id)?)
         })?;
-        if may_go && self.settings.retrieval_grace.is_zero() {
+        if may_go {
             self.delete_job(now, None, job_id, TombstoneReason::Retrieved)?;
         }
         Ok(())

@@ -206,10 +206,7 @@ impl Store {
                 return Ok((earlier.seq, submission));
             }
 
-            let usage = tx.usage(&new.job.owner, None)?;
-            if let QuotaCheck::Exceeded(exceeded) =
-                new.job.quota.check(usage, new.job.audio.bytes())
-            {
+            if let QuotaCheck::Exceeded(exceeded) = check_quota(tx, &new.job)? {
                 return Ok((0, Submission::Refused(exceeded)));
             }
             if tx.is_queue_full(new.job.max_pending_jobs)? {
@@ -238,14 +235,14 @@ impl Store {
         }
         if accepted.status == Status::Pending {
             // Counted outside the write lock: with a long backlog it takes milliseconds.
-            accepted.position = self.read(|tx| position(tx, seq))?;
+            accepted.position = self.read_statement(|tx| position(tx, seq))?;
         }
         Ok(Submission::Accepted(accepted))
     }
 
     /// Whether an owner has a job that a submission may repeat, before its recording is known.
     pub fn may_have_earlier(&self, owner: &str, earlier: &EarlierJob) -> Result<bool, StoreError> {
-        self.read(|tx| match earlier {
+        self.read_statement(|tx| match earlier {
             EarlierJob::None => Ok(false),
             EarlierJob::OfKey(key) => Ok(tx.find_job_of_key(owner, key)?.is_some()),
             EarlierJob::Shared => tx.any_shared_job(owner),
@@ -257,6 +254,15 @@ impl Store {
         self.database
             .read_statement(|tx| tx.is_queue_full(max_pending_jobs))
     }
+}
+
+/// Whether the owner of a job may submit it.
+fn check_quota(tx: &Tx<'_>, job: &NewJob) -> Result<QuotaCheck, StoreError> {
+    if job.quota.is_unlimited() {
+        return Ok(QuotaCheck::Within);
+    }
+    let usage = tx.usage(&job.owner, None)?;
+    Ok(job.quota.check(usage, job.audio.bytes()))
 }
 
 /// The job that a submission repeats: by its key, or, where both are shared, by what it is.

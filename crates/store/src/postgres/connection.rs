@@ -2,107 +2,179 @@
 
 use std::collections::HashMap;
 
-use postgres::error::SqlState;
-use postgres::{Client, NoTls};
+use futures_util::future::join;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{NoTls, Row};
 
 use super::address::DatabaseAddress;
 use super::error::is_unavailable;
+use super::link::{Check, Link, LinkError};
+use super::row::bind;
 use super::session::ProcessKey;
 use super::{PostgresError, tls};
-use crate::tx::Statement;
+use crate::StoreError;
+use crate::database::Durability;
+use crate::tx::{Parameters, Statement};
+
+/// The commit of this message waits until the WAL up to it is on disk, and on the standbys that commits wait for. All earlier
+/// commits are in that WAL.
+const MAKE_DURABLE: &str = "SELECT pg_logical_emit_message(true, 'steno', '')";
 
 /// A connection to the server.
+///
+/// Its session is read-only, except in transactions that begin otherwise. So a statement that was sent behind a BEGIN that failed
+/// changes nothing.
 pub(super) struct Connection {
-    pub(super) client: Client,
+    link: Link,
     prepared: HashMap<&'static str, Prepared>,
 }
 
 /// A statement that the server has parsed.
 #[derive(Clone)]
-pub(super) struct Prepared {
-    pub(super) statement: postgres::Statement,
+struct Prepared {
+    statement: tokio_postgres::Statement,
     /// Parameters in the order of their numbers, colons included.
-    pub(super) names: Vec<&'static str>,
+    names: Vec<&'static str>,
 }
 
 impl Connection {
     /// Connects, and holds the lock that proves that the process of that key lives.
-    pub(super) fn open(address: &DatabaseAddress, key: ProcessKey) -> Result<Self, PostgresError> {
-        let mut client = connect(address)?;
-        check_is_direct(&mut client)?;
-        require_durable_commits(&mut client)?;
-        client
-            .execute("SELECT pg_advisory_lock_shared($1)", &[&key.number()])
-            .map_err(PostgresError::Statement)?;
+    pub(super) fn open(address: &DatabaseAddress, key: ProcessKey) -> Result<Self, StoreError> {
+        let mut link = connect(address)?;
+        check_is_direct(&mut link)?;
+        require_durable_commits(&mut link)?;
+        let key = key.number();
+        link.run_text(&format!(
+            "SELECT pg_advisory_lock_shared({key}); SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"
+        ))?;
         Ok(Self {
-            client,
+            link,
             prepared: HashMap::new(),
         })
     }
 
-    /// Runs a text that begins a transaction.
-    pub(super) fn begin(&mut self, begin: &str) -> Result<(), PostgresError> {
-        self.client.batch_execute(begin).map_err(|error| {
-            // The BEGIN may have succeeded.
-            self.roll_back();
-            PostgresError::Statement(error)
-        })
+    /// Sends a text that begins a transaction, ahead of its first statement.
+    pub(super) fn begin(&mut self, begin: &str) {
+        self.link.send_text(begin.to_owned(), Check::Begins);
     }
 
-    pub(super) fn commit(&mut self) -> Result<(), PostgresError> {
-        self.client.batch_execute("COMMIT").map_err(|error| {
-            if is_unavailable(&error) {
-                PostgresError::UnknownOutcome(error)
-            } else {
-                PostgresError::Statement(error)
-            }
-        })
+    /// Commits, which releases the locks, and then waits for the disk if the commit has to be durable.
+    pub(super) fn commit(&mut self, durability: Durability) -> Result<(), StoreError> {
+        if let Err(error) = self.link.settle() {
+            self.roll_back();
+            return Err(error.into());
+        }
+        let commit = self.link.call(|client| async move {
+            let commit = client.batch_execute("COMMIT");
+            Ok(match durability {
+                Durability::Soon => (commit.await, Ok(())),
+                Durability::Durable => join(commit, client.batch_execute(MAKE_DURABLE)).await,
+            })
+        });
+        let (committed, durable) = commit.map_err(of_commit)?;
+        committed.map_err(|error| of_commit(error.into()))?;
+        Ok(durable.map_err(PostgresError::UnknownOutcome)?)
     }
 
     /// Waits until everything that is committed so far is on disk, and on the standbys that commits wait for.
-    pub(super) fn make_durable(&mut self) -> Result<(), PostgresError> {
-        // The commit of this message waits until the WAL up to it is on disk, and all earlier commits are in that WAL.
-        self.client
-            .batch_execute("SELECT pg_logical_emit_message(true, 'steno', '')")
-            .map_err(PostgresError::UnknownOutcome)
+    pub(super) fn make_durable(&mut self) -> Result<(), StoreError> {
+        let durable = self
+            .link
+            .call(|client| async move { Ok(client.batch_execute(MAKE_DURABLE).await) })?;
+        Ok(durable.map_err(PostgresError::UnknownOutcome)?)
     }
 
     /// If the connection was lost, the server has already rolled back.
     pub(super) fn roll_back(&mut self) {
-        let _ = self.client.batch_execute("ROLLBACK");
+        self.link.forget();
+        let _ = self.link.run_text("ROLLBACK");
+    }
+
+    /// Runs a statement. Returns the number of rows that it changed.
+    pub(super) fn execute(
+        &mut self,
+        statement: Statement,
+        parameters: Parameters<'_>,
+    ) -> Result<u64, StoreError> {
+        let prepared = self.prepare(statement)?;
+        let bound = bind(&prepared.names, parameters)?;
+        Ok(self.link.execute(&prepared.statement, bound)?)
+    }
+
+    /// Sends a statement ahead. What is wrong with its answer is an error of a later call, of the commit at the latest.
+    pub(super) fn send(
+        &mut self,
+        statement: Statement,
+        parameters: Parameters<'_>,
+        check: Check,
+    ) -> Result<(), StoreError> {
+        let prepared = self.prepare(statement)?;
+        let bound = bind(&prepared.names, parameters)?;
+        self.link.send_statement(prepared.statement, bound, check);
+        Ok(())
+    }
+
+    /// The rows of a query.
+    pub(super) fn query(
+        &mut self,
+        statement: Statement,
+        parameters: Parameters<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let prepared = self.prepare(statement)?;
+        let bound = bind(&prepared.names, parameters)?;
+        Ok(self.link.query(&prepared.statement, &bound)?)
+    }
+
+    /// The rows of a query that is not prepared, with parameters by number.
+    pub(super) fn query_text(
+        &mut self,
+        text: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StoreError> {
+        let rows = self
+            .link
+            .call(|client| async move { client.query(text, parameters).await })?;
+        Ok(rows)
+    }
+
+    /// Runs statements without parameters.
+    pub(super) fn run_text(&mut self, text: &str) -> Result<(), StoreError> {
+        Ok(self.link.run_text(text)?)
     }
 
     /// Frees the space of deleted rows for new ones, and refreshes what the planner knows.
-    pub(super) fn vacuum(&mut self) -> Result<(), postgres::Error> {
-        self.client.batch_execute("VACUUM (ANALYZE)")
+    pub(super) fn vacuum(&mut self) -> Result<(), StoreError> {
+        self.run_text("VACUUM (ANALYZE)")
     }
 
     /// Settings that are off and with which a crash of the server's machine loses commits.
-    pub(super) fn unsafe_settings(&mut self) -> Result<Vec<String>, PostgresError> {
+    pub(super) fn unsafe_settings(&mut self) -> Result<Vec<String>, StoreError> {
         let query = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name";
-        let rows = self.client.query(query, &[]);
-        let rows = rows.map_err(PostgresError::Statement)?;
+        let rows = self.query_text(query, &[])?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     pub(super) fn is_lost(&self) -> bool {
-        self.client.is_closed()
+        self.link.is_lost()
     }
 
     /// The number of the transaction that begins next: it changes with every commit.
-    pub(super) fn last_transaction(&mut self) -> Result<i64, postgres::Error> {
+    pub(super) fn last_transaction(&mut self) -> Result<i64, StoreError> {
         let query = "SELECT CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint)";
-        Ok(self.client.query_one(query, &[])?.get(0))
+        let rows = self.query_text(query, &[])?;
+        let row = rows.first().expect("a query without FROM has a row");
+        Ok(row.get(0))
     }
 
     /// The statement, prepared when it is first needed.
-    pub(super) fn prepare(&mut self, statement: Statement) -> Result<Prepared, postgres::Error> {
+    fn prepare(&mut self, statement: Statement) -> Result<Prepared, StoreError> {
         if let Some(prepared) = self.prepared.get(statement.name) {
             return Ok(prepared.clone());
         }
         let (text, names) = numbered(statement.postgres);
         let prepared = Prepared {
-            statement: self.client.prepare(&text)?,
+            statement: self.link.prepare(&text)?,
             names,
         };
         self.prepared.insert(statement.name, prepared.clone());
@@ -110,13 +182,23 @@ impl Connection {
     }
 }
 
+/// An error while a commit was on its way. If no answer came, the server may have committed.
+fn of_commit(error: LinkError) -> StoreError {
+    match error {
+        LinkError::Statement(error) if is_unavailable(&error) => {
+            PostgresError::UnknownOutcome(error).into()
+        }
+        error => error.into(),
+    }
+}
+
 /// A connection that is not pooled.
-fn connect(address: &DatabaseAddress) -> Result<Client, PostgresError> {
-    let config = postgres::Config::from(address.config());
+fn connect(address: &DatabaseAddress) -> Result<Link, PostgresError> {
+    let config = address.config();
     let connected = if address.is_encrypted() {
-        config.connect(tls::connector(address.ca_file())?)
+        Link::open(&config, tls::connector(address.ca_file())?)
     } else {
-        config.connect(NoTls)
+        Link::open(&config, NoTls)
     };
     connected.map_err(|error| {
         // pgbouncer refuses the options of a session with this code.
@@ -133,29 +215,23 @@ fn connect(address: &DatabaseAddress) -> Result<Client, PostgresError> {
 
 /// Checks that the session has its options. A pooler that ignores them shares sessions between
 /// transactions.
-fn check_is_direct(client: &mut Client) -> Result<(), PostgresError> {
-    let row = client
-        .query_one("SELECT current_setting('lock_timeout')", &[])
-        .map_err(PostgresError::Statement)?;
+fn check_is_direct(link: &mut Link) -> Result<(), StoreError> {
+    let query = "SELECT current_setting('lock_timeout')";
+    let row = link.call(|client| async move { client.query_one(query, &[]).await })?;
     let lock_timeout: String = row.get(0);
     if lock_timeout == "20s" {
         return Ok(());
     }
-    Err(PostgresError::Pooler(
-        "it drops the options of the session".to_owned(),
-    ))
+    Err(PostgresError::Pooler("it drops the options of the session".to_owned()).into())
 }
 
 /// A server, database or user with `synchronous_commit = off` would lose accepted jobs in a crash. Other values remain: they say
 /// which standbys a commit waits for.
-fn require_durable_commits(client: &mut Client) -> Result<(), PostgresError> {
-    client
-        .execute(
-            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
-            &[],
-        )
-        .map(drop)
-        .map_err(PostgresError::Statement)
+fn require_durable_commits(link: &mut Link) -> Result<(), StoreError> {
+    link.run_text(
+        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
+    )?;
+    Ok(())
 }
 
 /// Makes the connections of a process's pool.
@@ -166,17 +242,14 @@ pub(super) struct Manager {
 
 impl r2d2::ManageConnection for Manager {
     type Connection = Connection;
-    type Error = PostgresError;
+    type Error = StoreError;
 
-    fn connect(&self) -> Result<Connection, PostgresError> {
+    fn connect(&self) -> Result<Connection, StoreError> {
         Connection::open(&self.address, self.key)
     }
 
-    fn is_valid(&self, connection: &mut Connection) -> Result<(), PostgresError> {
-        connection
-            .client
-            .is_valid(std::time::Duration::from_secs(5))
-            .map_err(PostgresError::Statement)
+    fn is_valid(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        connection.run_text("")
     }
 
     fn has_broken(&self, connection: &mut Connection) -> bool {

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use postgres::error::SqlState;
+use tokio_postgres::error::SqlState;
 
 use super::session::ConnectError;
 use crate::StoreError;
@@ -12,10 +12,10 @@ use crate::database::{DatabaseError, Kind};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PostgresError {
     #[error("{}", message(.0))]
-    Statement(#[source] postgres::Error),
+    Statement(#[source] tokio_postgres::Error),
     /// The server has not confirmed a COMMIT: it may have done it.
     #[error("the connection was lost during a commit")]
-    UnknownOutcome(#[source] postgres::Error),
+    UnknownOutcome(#[source] tokio_postgres::Error),
     #[error("no connection to PostgreSQL: {0}")]
     NoConnection(String),
     #[error("cannot set up TLS: {0}")]
@@ -82,7 +82,7 @@ impl PostgresError {
 }
 
 /// Whether a connection was lost, or the server takes none.
-pub(super) fn is_unavailable(error: &postgres::Error) -> bool {
+pub(super) fn is_unavailable(error: &tokio_postgres::Error) -> bool {
     let Some(code) = error.code() else {
         return error.is_closed() || has_io_source(error);
     };
@@ -94,13 +94,13 @@ pub(super) fn is_unavailable(error: &postgres::Error) -> bool {
             .any(|class| code.code().starts_with(class))
 }
 
-fn has_io_source(error: &postgres::Error) -> bool {
+fn has_io_source(error: &tokio_postgres::Error) -> bool {
     let source = error.source();
     source.is_some_and(|source| source.is::<std::io::Error>())
 }
 
 /// The server's words, with its code, or those of the library.
-fn message(error: &postgres::Error) -> String {
+fn message(error: &tokio_postgres::Error) -> String {
     let Some(error) = error.as_db_error() else {
         let source = error.source().map(ToString::to_string);
         return source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
@@ -114,8 +114,8 @@ impl From<PostgresError> for StoreError {
     }
 }
 
-impl From<postgres::Error> for StoreError {
-    fn from(error: postgres::Error) -> Self {
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
         PostgresError::Statement(error).into()
     }
 }

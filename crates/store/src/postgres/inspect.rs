@@ -1,6 +1,5 @@
 //! What an operator should know of the server, without a change to it. Called by `steno doctor`.
 
-use super::PostgresError;
 use super::address::DatabaseAddress;
 use super::connection::Connection;
 use super::migrate::MIGRATIONS;
@@ -11,21 +10,14 @@ impl DatabaseAddress {
     /// Connects as the services do and reads what the server is.
     pub fn inspect(&self) -> Result<ServerReport, StoreError> {
         let mut connection = Connection::open(self, ProcessKey::random())?;
-        let row = connection
-            .client
-            .query_one(
-                "SELECT current_setting('server_version'), to_regclass('migrations') IS NOT NULL",
-                &[],
-            )
-            .map_err(PostgresError::Statement)?;
-        let (version, has_queue): (String, bool) = (row.get(0), row.get(1));
+        let query =
+            "SELECT current_setting('server_version'), to_regclass('migrations') IS NOT NULL";
+        let rows = connection.query_text(query, &[])?;
+        let (version, has_queue): (String, bool) = (rows[0].get(0), rows[0].get(1));
 
         let applied = if has_queue {
-            let row = connection
-                .client
-                .query_one("SELECT count(*) FROM migrations", &[])
-                .map_err(PostgresError::Statement)?;
-            let count: i64 = row.get(0);
+            let rows = connection.query_text("SELECT count(*) FROM migrations", &[])?;
+            let count: i64 = rows[0].get(0);
             Some(count as u64)
         } else {
             None

@@ -2,7 +2,6 @@
 //!
 //! As on SQLite, each applied migration is recorded with its checksum, and a database with another one is refused.
 
-use postgres::Transaction;
 use sha2::{Digest, Sha256};
 
 use super::address::DatabaseAddress;
@@ -32,14 +31,17 @@ pub(super) fn migrate(
     connection: &mut Connection,
     address: &DatabaseAddress,
 ) -> Result<(), StoreError> {
-    let mut tx = connection.client.transaction()?;
-    tx.execute(
-        "SELECT pg_advisory_xact_lock($1, $2)",
-        &[&LOCKS, &MIGRATION_LOCK],
-    )?;
-    tx.batch_execute(text!("postgres/sql", "create_migrations"))?;
+    connection.run_text(&format!(
+        "BEGIN READ WRITE; SELECT pg_advisory_xact_lock({LOCKS}, {MIGRATION_LOCK})"
+    ))?;
+    apply_missing(connection, address)
+        .and_then(|()| connection.run_text("COMMIT"))
+        .inspect_err(|_| connection.roll_back())
+}
 
-    let recorded = recorded(&mut tx)?;
+fn apply_missing(connection: &mut Connection, address: &DatabaseAddress) -> Result<(), StoreError> {
+    connection.run_text(text!("postgres/sql", "create_migrations"))?;
+    let recorded = recorded(connection)?;
     if recorded.len() > MIGRATIONS.len() {
         return Err(StoreError::SchemaTooNew {
             found: recorded.len() as i64,
@@ -49,10 +51,9 @@ pub(super) fn migrate(
 
     if recorded.len() < MIGRATIONS.len() {
         // Without this lock, a transaction of a running program could wait for this one and hold locks that this one needs.
-        tx.execute(
-            "SELECT pg_advisory_xact_lock($1, $2)",
-            &[&LOCKS, &WRITE_LOCK],
-        )?;
+        connection.run_text(&format!(
+            "SELECT pg_advisory_xact_lock({LOCKS}, {WRITE_LOCK})"
+        ))?;
     }
 
     for (number, (name, sql)) in (1_i64..).zip(MIGRATIONS) {
@@ -65,22 +66,21 @@ pub(super) fn migrate(
                 });
             }
             None => {
-                tx.batch_execute(sql)?;
+                connection.run_text(sql)?;
                 let sha256 = checksum(sql);
-                tx.execute(
+                connection.query_text(
                     text!("postgres/sql", "record_migration"),
                     &[&number, &name, &sha256, &env!("CARGO_PKG_VERSION")],
                 )?;
             }
         }
     }
-    tx.commit()?;
     Ok(())
 }
 
 /// Checksums of the applied migrations, in order.
-fn recorded(tx: &mut Transaction<'_>) -> Result<Vec<Vec<u8>>, StoreError> {
-    let rows = tx.query(text!("postgres/sql", "recorded_migrations"), &[])?;
+fn recorded(connection: &mut Connection) -> Result<Vec<Vec<u8>>, StoreError> {
+    let rows = connection.query_text(text!("postgres/sql", "recorded_migrations"), &[])?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 

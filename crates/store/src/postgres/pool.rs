@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use postgres::NoTls;
 use r2d2::{NopErrorHandler, Pool, PooledConnection};
+use tokio_postgres::NoTls;
 
 use super::address::DatabaseAddress;
 use super::connection::{Connection, Manager};
@@ -99,7 +99,7 @@ impl Postgres {
     fn write_once<T>(
         &self,
         durability: Durability,
-        operation: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
+        operation: impl FnMut(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.in_transaction(&begin_write(), durability, operation)
     }
@@ -107,9 +107,21 @@ impl Postgres {
     /// Runs `operation` on one consistent snapshot.
     pub(crate) fn read<T>(
         &self,
-        operation: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
+        operation: impl FnMut(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.in_transaction(BEGIN_READ, Durability::Soon, operation)
+    }
+
+    fn in_transaction<T>(
+        &self,
+        begin: &str,
+        durability: Durability,
+        mut operation: impl FnMut(&Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let open = |connection| PostgresTx::begin(connection, begin);
+        let (tx, value) = self.on_live_connection(open, |tx| operation(tx))?;
+        tx.commit(durability)?;
+        Ok(value)
     }
 
     /// Runs one statement. It has a snapshot by itself, so BEGIN and COMMIT are saved.
@@ -117,42 +129,27 @@ impl Postgres {
         &self,
         operation: impl Fn(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut lost = 0;
-        loop {
-            let tx = PostgresTx::without_transaction(self.connection()?);
-            match operation(&Tx::Postgres(&tx)) {
-                Err(error) if error.is_unavailable() && tx.is_lost() && lost < CONNECTIONS => {
-                    lost += 1;
-                }
-                outcome => return outcome,
-            }
-        }
-    }
-
-    fn in_transaction<T>(
-        &self,
-        begin: &str,
-        durability: Durability,
-        operation: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let tx = PostgresTx::on(self.begun(begin)?);
-        let value = operation(&Tx::Postgres(&tx))?;
-        tx.commit(durability)?;
+        let open = PostgresTx::without_transaction;
+        let (_, value) = self.on_live_connection(open, operation)?;
         Ok(value)
     }
 
-    /// A connection on which a transaction has begun. Idle connections that were lost meanwhile are replaced.
-    fn begun(&self, begin: &str) -> Result<PooledConnection<Manager>, PostgresError> {
+    /// Runs `operation`, again where it finds that its connection was lost, for example while it was idle. Nothing was committed
+    /// then.
+    fn on_live_connection<T>(
+        &self,
+        open: impl Fn(PooledConnection<Manager>) -> PostgresTx,
+        mut operation: impl FnMut(&Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<(PostgresTx, T), StoreError> {
         let mut lost = 0;
         loop {
-            let mut connection = self.connection()?;
-            match connection.begin(begin) {
-                Err(error)
-                    if error.is_unavailable() && connection.is_lost() && lost < CONNECTIONS =>
-                {
+            let tx = open(self.connection()?);
+            match operation(&Tx::Postgres(&tx)) {
+                Ok(value) => return Ok((tx, value)),
+                Err(error) if error.is_unavailable() && tx.is_lost() && lost < CONNECTIONS => {
                     lost += 1;
                 }
-                outcome => return outcome.map(|()| connection),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -160,12 +157,12 @@ impl Postgres {
     /// A number that changes whenever any process has committed something.
     pub(crate) fn version(&self) -> Result<i64, StoreError> {
         let mut connection = self.connection()?;
-        Ok(connection.last_transaction()?)
+        connection.last_transaction()
     }
 
     /// Waits until everything that is committed so far survives a crash of the server's machine.
     pub(crate) fn make_durable(&self) -> Result<(), StoreError> {
-        Ok(self.connection()?.make_durable()?)
+        self.connection()?.make_durable()
     }
 
     /// Whether the server takes writes now.
@@ -175,7 +172,7 @@ impl Postgres {
 
     /// Frees the space of deleted rows.
     pub(crate) fn vacuum(&self) -> Result<(), StoreError> {
-        Ok(self.connection()?.vacuum()?)
+        self.connection()?.vacuum()
     }
 
     fn connection(&self) -> Result<PooledConnection<Manager>, PostgresError> {
@@ -198,7 +195,7 @@ impl Drop for Postgres {
 /// begins sooner; `PostgresTx::commit` waits afterwards if the write has to be durable.
 fn begin_write() -> String {
     format!(
-        "BEGIN; SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock({LOCKS}, {WRITE_LOCK})"
+        "BEGIN READ WRITE; SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock({LOCKS}, {WRITE_LOCK})"
     )
 }
 

@@ -3,32 +3,58 @@
 use std::error::Error;
 
 use bytes::BytesMut;
-use postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
+use super::PostgresError;
 use crate::StoreError;
-use crate::tx::{Cell, Column, Value};
+use crate::tx::{Cell, Column, Parameters, Value};
 
-/// A value as PostgreSQL takes it: an integer becomes one of the column's width.
+/// A value as PostgreSQL takes it: an integer becomes one of the column's width. It is owned, because a statement may be sent before
+/// anything waits for it.
 #[derive(Debug)]
-pub(super) struct Bound<'a>(pub(super) Value<'a>);
+pub(super) enum Bound {
+    Null,
+    Int(i64),
+    Real(f64),
+    Text(String),
+    Blob(Vec<u8>),
+}
 
-impl ToSql for Bound<'_> {
+impl Bound {
+    pub(super) fn as_parameter(&self) -> &(dyn ToSql + Sync) {
+        self
+    }
+}
+
+impl From<Value<'_>> for Bound {
+    fn from(value: Value<'_>) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Int(value) => Self::Int(value),
+            Value::Real(value) => Self::Real(value),
+            Value::Text(text) => Self::Text(text.to_owned()),
+            Value::Blob(bytes) => Self::Blob(bytes.to_owned()),
+        }
+    }
+}
+
+impl ToSql for Bound {
     fn to_sql(
         &self,
         kind: &Type,
         out: &mut BytesMut,
     ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
-        match self.0 {
-            Value::Null => Ok(IsNull::Yes),
-            Value::Int(value) => match *kind {
-                Type::INT2 => i16::try_from(value)?.to_sql(kind, out),
-                Type::INT4 => i32::try_from(value)?.to_sql(kind, out),
-                Type::FLOAT8 => (value as f64).to_sql(kind, out),
+        match self {
+            Self::Null => Ok(IsNull::Yes),
+            Self::Int(value) => match *kind {
+                Type::INT2 => i16::try_from(*value)?.to_sql(kind, out),
+                Type::INT4 => i32::try_from(*value)?.to_sql(kind, out),
+                Type::FLOAT8 => (*value as f64).to_sql(kind, out),
                 _ => value.to_sql(kind, out),
             },
-            Value::Real(value) => value.to_sql(kind, out),
-            Value::Text(text) => text.to_sql(kind, out),
-            Value::Blob(bytes) => bytes.to_sql(kind, out),
+            Self::Real(value) => value.to_sql(kind, out),
+            Self::Text(text) => text.to_sql(kind, out),
+            Self::Blob(bytes) => bytes.to_sql(kind, out),
         }
     }
 
@@ -40,8 +66,26 @@ impl ToSql for Bound<'_> {
     to_sql_checked!();
 }
 
+/// The parameters of a statement in the order of their numbers.
+pub(super) fn bind(
+    names: &[&str],
+    parameters: Parameters<'_>,
+) -> Result<Vec<Bound>, PostgresError> {
+    if let Some((unknown, _)) = parameters.iter().find(|(name, _)| !names.contains(name)) {
+        return Err(PostgresError::UnknownParameter((*unknown).to_owned()));
+    }
+    let value = |name: &&str| {
+        let (_, value) = parameters
+            .iter()
+            .find(|(given, _)| given == name)
+            .ok_or_else(|| PostgresError::UnknownParameter((*name).to_owned()))?;
+        Ok(Bound::from(value.to_value()))
+    };
+    names.iter().map(value).collect()
+}
+
 /// A row of a query.
-pub(crate) struct PostgresRow<'a>(pub(super) &'a postgres::Row);
+pub(crate) struct PostgresRow<'a>(pub(super) &'a tokio_postgres::Row);
 
 impl PostgresRow<'_> {
     pub(crate) fn cell(&self, column: Column<'_>) -> Result<Cell<'_>, StoreError> {

@@ -3,13 +3,12 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use postgres::types::ToSql;
 use r2d2::PooledConnection;
 use serde_json::json;
 
-use super::PostgresError;
 use super::connection::Manager;
-use super::row::{Bound, PostgresRow};
+use super::link::Check;
+use super::row::PostgresRow;
 use crate::StoreError;
 use crate::database::Durability;
 use crate::tx::{Parameters, Row, Statement, parameters, sql};
@@ -24,8 +23,9 @@ pub(crate) struct PostgresTx {
 }
 
 impl PostgresTx {
-    /// The transaction that has begun on a connection.
-    pub(super) fn on(connection: PooledConnection<Manager>) -> Self {
+    /// Begins a transaction with the text `begin`, which is sent together with its first statement.
+    pub(super) fn begin(mut connection: PooledConnection<Manager>, begin: &str) -> Self {
+        connection.begin(begin);
         Self {
             connection: RefCell::new(connection),
             counts: RefCell::default(),
@@ -50,13 +50,9 @@ impl PostgresTx {
     /// Commits, which releases the locks, and then waits for the disk if the commit has to be durable.
     pub(super) fn commit(mut self, durability: Durability) -> Result<(), StoreError> {
         self.add_counts()?;
+        // Whatever the answer is, the transaction or its connection has ended then.
         self.is_open = false;
-        let connection = &mut *self.connection.borrow_mut();
-        connection.commit()?;
-        match durability {
-            Durability::Durable => Ok(connection.make_durable()?),
-            Durability::Soon => Ok(()),
-        }
+        self.connection.borrow_mut().commit(durability)
     }
 
     /// Adds to a counter with the commit.
@@ -75,8 +71,7 @@ impl PostgresTx {
             .map(|((name, label), value)| json!({"name": name, "label": label, "value": value}))
             .collect();
         let parameters = parameters! {":counts": counts.to_string()};
-        self.execute(sql!("count", by_backend), parameters)
-            .map(drop)
+        self.execute_ahead(sql!("count", by_backend), parameters)
     }
 
     pub(crate) fn execute(
@@ -84,13 +79,32 @@ impl PostgresTx {
         statement: Statement,
         parameters: Parameters<'_>,
     ) -> Result<usize, StoreError> {
-        let connection = &mut *self.connection.borrow_mut();
-        let prepared = connection.prepare(statement)?;
-        let bound = bind(&prepared.names, parameters)?;
-        let changed = connection
-            .client
-            .execute(&prepared.statement, &references(&bound))?;
+        let changed = self
+            .connection
+            .borrow_mut()
+            .execute(statement, parameters)?;
         Ok(changed as usize)
+    }
+
+    /// Sends a statement without waiting for its answer.
+    pub(crate) fn execute_ahead(
+        &self,
+        statement: Statement,
+        parameters: Parameters<'_>,
+    ) -> Result<(), StoreError> {
+        let mut connection = self.connection.borrow_mut();
+        connection.send(statement, parameters, Check::Succeeds)
+    }
+
+    /// Sends a statement that has to change one row, without waiting for its answer.
+    pub(crate) fn change_row(
+        &self,
+        statement: Statement,
+        parameters: Parameters<'_>,
+        action: &'static str,
+    ) -> Result<(), StoreError> {
+        let mut connection = self.connection.borrow_mut();
+        connection.send(statement, parameters, Check::ChangesOne(action))
     }
 
     pub(crate) fn first<T>(
@@ -99,7 +113,7 @@ impl PostgresTx {
         parameters: Parameters<'_>,
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let rows = self.query(statement, parameters)?;
+        let rows = self.connection.borrow_mut().query(statement, parameters)?;
         rows.first()
             .map(|row| read(&Row::Postgres(PostgresRow(row))))
             .transpose()
@@ -112,27 +126,14 @@ impl PostgresTx {
         mut read: impl FnMut(&Row<'_>) -> Result<Option<T>, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         let mut values = Vec::new();
-        for row in self.query(statement, parameters)? {
+        let rows = self.connection.borrow_mut().query(statement, parameters)?;
+        for row in rows {
             let Some(value) = read(&Row::Postgres(PostgresRow(&row)))? else {
                 break;
             };
             values.push(value);
         }
         Ok(values)
-    }
-
-    fn query(
-        &self,
-        statement: Statement,
-        parameters: Parameters<'_>,
-    ) -> Result<Vec<postgres::Row>, StoreError> {
-        let connection = &mut *self.connection.borrow_mut();
-        let prepared = connection.prepare(statement)?;
-        let bound = bind(&prepared.names, parameters)?;
-        let rows = connection
-            .client
-            .query(&prepared.statement, &references(&bound))?;
-        Ok(rows)
     }
 }
 
@@ -142,26 +143,4 @@ impl Drop for PostgresTx {
             self.connection.borrow_mut().roll_back();
         }
     }
-}
-
-/// The parameters in the order of their numbers.
-fn bind<'a>(names: &[&str], parameters: Parameters<'a>) -> Result<Vec<Bound<'a>>, PostgresError> {
-    if let Some((unknown, _)) = parameters.iter().find(|(name, _)| !names.contains(name)) {
-        return Err(PostgresError::UnknownParameter((*unknown).to_owned()));
-    }
-    let value = |name: &&str| {
-        let (_, value) = parameters
-            .iter()
-            .find(|(given, _)| given == name)
-            .ok_or_else(|| PostgresError::UnknownParameter((*name).to_owned()))?;
-        Ok(Bound(value.to_value()))
-    };
-    names.iter().map(value).collect()
-}
-
-fn references<'a>(bound: &'a [Bound<'a>]) -> Vec<&'a (dyn ToSql + Sync)> {
-    bound
-        .iter()
-        .map(|value| value as &(dyn ToSql + Sync))
-        .collect()
 }

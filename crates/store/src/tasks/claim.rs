@@ -6,7 +6,6 @@ use steno_models::{FailureCode, TranscribeRequest};
 use crate::effects::Effects;
 use crate::jobs::end::{Ending, fail};
 use crate::store::EXPECTED_REAL_TIME_FACTOR;
-use crate::tasks::fence::require_row;
 use crate::tasks::types::{
     Certainty, Claim, ClaimId, Failure, PlannedSpan, SpanTask, TaskInput, TaskKind,
 };
@@ -35,10 +34,12 @@ impl Store {
         run: &WorkerRun,
         kinds: &[TaskKind],
     ) -> Result<Option<Claim>, StoreError> {
-        let claimable = claimable(kinds, &[]);
-        // A read first: an idle worker must not take the write lock.
-        let is_there_work = |tx: &Tx<'_>| tx.any_claimable(now.wall, &claimable);
-        if !self.database.read_statement(is_there_work)? {
+        // A read first: an idle worker must not take the write lock. The two statements need no common snapshot.
+        let is_there_work = |tx: &Tx<'_>| {
+            let full_queues = full_queues(tx, run.id(), kinds)?;
+            tx.any_claimable(now.wall, &claimable(kinds, &full_queues))
+        };
+        if !self.read_statement(is_there_work)? {
             return Ok(None);
         }
         self.write_soon_durable(|tx, effects| claim_next(tx, effects, now, run.id(), kinds))
@@ -46,7 +47,16 @@ impl Store {
 
     /// The valid claims of a worker's run. A slot whose claim is not among them works in vain.
     pub fn standing_claims(&self, run: &WorkerRun) -> Result<Vec<ClaimId>, StoreError> {
-        self.read(|tx| tx.claims_of_run(run.id()))
+        self.read_statement(|tx| tx.claims_of_run(run.id()))
+    }
+}
+
+/// Queues from which a run takes nothing now.
+fn full_queues(tx: &Tx<'_>, run_id: &str, kinds: &[TaskKind]) -> Result<Vec<String>, StoreError> {
+    if kinds.contains(&TaskKind::Fetch) {
+        tx.full_fetch_queues(run_id)
+    } else {
+        Ok(Vec::new())
     }
 }
 
@@ -87,11 +97,7 @@ pub(crate) fn claim_next(
         tx.promote_waiting_tasks(now.wall)?;
     }
 
-    let full_queues = if kinds.contains(&TaskKind::Fetch) {
-        tx.full_fetch_queues(run_id)?
-    } else {
-        Vec::new()
-    };
+    let full_queues = full_queues(tx, run_id, kinds)?;
     let claimable = claimable(kinds, &full_queues);
     loop {
         let Some(next) = tx.next_task(&claimable)? else {
@@ -118,15 +124,13 @@ fn claim(
     next: &NextTask,
 ) -> Result<Claim, StoreError> {
     let claim_id = ClaimId::random();
-    let claimed = tx.claim_task(next.id, claim_id, run_id, now.wall)?;
-    require_row(claimed, "claim a task")?;
+    tx.claim_task(next.id, claim_id, run_id, now.wall)?;
     charge(tx, next)?;
     count(tx, Counter::Claims(&next.kind), 1.0)?;
 
     // A job whose recording is being fetched still waits for a worker.
     if next.kind != TaskKind::Fetch.as_str() {
-        let started = tx.start_job(next.job_seq, next.id, now.wall)?;
-        require_row(started, "start a job")?;
+        tx.start_job(next.job_seq, next.id, now.wall)?;
     }
     let claim = load_claim(tx, claim_id, run_id, next)?;
     effects.changed.insert(claim.job_id);

@@ -42,12 +42,3 @@ pub(crate) fn settle(
 pub(crate) fn wake_waiting_slots(effects: &mut Effects, claim: &Claim) {
     effects.work |= claim.is_alone;
 }
-
-/// Checks that a write changed the one row that has to be there.
-pub(crate) fn require_row(rows: usize, action: &'static str) -> Result<(), StoreError> {
-    if rows == 1 {
-        Ok(())
-    } else {
-        Err(StoreError::Contradiction { action })
-    }
-}

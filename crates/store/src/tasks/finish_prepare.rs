@@ -4,7 +4,7 @@ use crate::effects::Effects;
 use crate::jobs::end::{Ending, complete};
 use crate::store::EXPECTED_REAL_TIME_FACTOR;
 use crate::tasks::assemble::{DoneSpan, RecordingFacts, assemble};
-use crate::tasks::fence::{remove_claimed_task, require_row};
+use crate::tasks::fence::remove_claimed_task;
 use crate::tasks::types::{Claim, PlannedSpan, Prepared, Settled, SpanOutput};
 use crate::tx::{PlanRow, Tx, to_json};
 use crate::upkeep::counters::{Counter, count};
@@ -52,8 +52,7 @@ fn store_plan(
         warnings: &to_json("warnings", &prepared.warnings)?,
         model: &prepared.model,
     };
-    let planned = tx.store_plan(claim.job_seq, &plan)?;
-    require_row(planned, "store the plan of a job")
+    tx.store_plan(claim.job_seq, &plan)
 }
 
 fn speech_ms(prepared: &Prepared) -> u64 {

@@ -29,7 +29,7 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         let parameters =
             parameters! {":id": id, ":claim_id": claim_id.as_bytes(), ":run_id": run_id};
-        self.execute(sql!("claim_delivery"), parameters).map(drop)
+        self.run(sql!("claim_delivery"), parameters)
     }
 
     /// [`StoreError::Content`] if what is stored of it cannot be read.
@@ -56,8 +56,7 @@ impl Tx<'_> {
     }
 
     pub(crate) fn fail_unreadable_delivery(&self, id: i64) -> Result<(), StoreError> {
-        self.execute(sql!("fail_unreadable_delivery"), parameters! {":id": id})
-            .map(drop)
+        self.run(sql!("fail_unreadable_delivery"), parameters! {":id": id})
     }
 
     /// Ends the attempt of a claim. Returns the job; `None` if the claim was lost.
@@ -114,7 +113,7 @@ impl Tx<'_> {
 
     pub(crate) fn redeliver(&self, job: i64, now: Timestamp) -> Result<(), StoreError> {
         let parameters = parameters! {":job": job, ":now": now.ms()};
-        self.execute(sql!("redeliver"), parameters).map(drop)
+        self.run(sql!("redeliver"), parameters)
     }
 
     /// Webhooks that are still to be sent, and when the oldest was written.

@@ -10,8 +10,7 @@ use crate::tx::{Tx, parameters, sql};
 impl Tx<'_> {
     pub(crate) fn insert_fetch_task(&self, job: i64, input: &str) -> Result<(), StoreError> {
         let parameters = parameters! {":job": job, ":input": input};
-        self.execute(sql!("insert_fetch_task"), parameters)
-            .map(drop)
+        self.run(sql!("insert_fetch_task"), parameters)
     }
 
     /// Stores the progress of a claimed download. Changes no row where the claim was lost.
@@ -57,16 +56,16 @@ impl Tx<'_> {
 
     pub(crate) fn set_audio_bytes(&self, job: i64, bytes: u64) -> Result<(), StoreError> {
         let parameters = parameters! {":job": job, ":bytes": bytes as i64};
-        self.execute(sql!("set_audio_bytes"), parameters).map(drop)
+        self.run(sql!("set_audio_bytes"), parameters)
     }
 
-    pub(crate) fn set_audio(&self, job: i64, audio: &FetchedAudio) -> Result<usize, StoreError> {
+    pub(crate) fn set_audio(&self, job: i64, audio: &FetchedAudio) -> Result<(), StoreError> {
         let parameters = parameters! {
             ":job": job,
             ":audio": audio.name,
             ":bytes": audio.bytes as i64,
             ":sha256": audio.sha256,
         };
-        self.execute(sql!("set_audio"), parameters)
+        self.change_row(sql!("set_audio"), parameters, "name a fetched recording")
     }
 }

@@ -34,7 +34,7 @@ impl Tx<'_> {
             ":shared": input.shared,
             ":request_id": input.request_id,
         };
-        self.execute(sql!("insert_input"), parameters).map(drop)
+        self.run(sql!("insert_input"), parameters)
     }
 
     pub(crate) fn insert_idempotency_key(
@@ -44,8 +44,7 @@ impl Tx<'_> {
         job: i64,
     ) -> Result<(), StoreError> {
         let parameters = parameters! {":owner": owner, ":key": key, ":job": job};
-        self.execute(sql!("insert_idempotency_key"), parameters)
-            .map(drop)
+        self.run(sql!("insert_idempotency_key"), parameters)
     }
 
     pub(crate) fn find_job_of_key(
@@ -143,17 +142,12 @@ impl Tx<'_> {
     }
 
     /// Marks the job of a claimed task as begun.
-    pub(crate) fn start_job(
-        &self,
-        seq: i64,
-        task: i64,
-        now: Timestamp,
-    ) -> Result<usize, StoreError> {
+    pub(crate) fn start_job(&self, seq: i64, task: i64, now: Timestamp) -> Result<(), StoreError> {
         let parameters = parameters! {":job": seq, ":task": task, ":now": now.ms()};
-        self.execute(sql!("start_job", by_backend), parameters)
+        self.change_row(sql!("start_job", by_backend), parameters, "start a job")
     }
 
-    pub(crate) fn store_plan(&self, seq: i64, plan: &PlanRow<'_>) -> Result<usize, StoreError> {
+    pub(crate) fn store_plan(&self, seq: i64, plan: &PlanRow<'_>) -> Result<(), StoreError> {
         let parameters = parameters! {
             ":job": seq,
             ":duration_ms": plan.duration_ms as i64,
@@ -166,20 +160,20 @@ impl Tx<'_> {
             ":warnings": plan.warnings,
             ":model": plan.model,
         };
-        self.execute(sql!("store_plan"), parameters)
+        self.change_row(sql!("store_plan"), parameters, "store the plan of a job")
     }
 
     pub(crate) fn require_span_languages(&self, seq: i64) -> Result<(), StoreError> {
-        self.execute(
+        self.run(
             sql!("require_span_languages", by_backend),
             parameters! {":job": seq},
         )
-        .map(drop)
     }
 
-    pub(crate) fn add_done_speech(&self, seq: i64, ms: u64) -> Result<usize, StoreError> {
+    pub(crate) fn add_done_speech(&self, seq: i64, ms: u64) -> Result<(), StoreError> {
         let parameters = parameters! {":job": seq, ":ms": ms as i64};
-        self.execute(sql!("add_done_speech"), parameters)
+        let action = "count the speech of a span";
+        self.change_row(sql!("add_done_speech"), parameters, action)
     }
 
     /// What is known of a job's recording; the name of the weights is left empty.
@@ -199,7 +193,7 @@ impl Tx<'_> {
 
     pub(crate) fn insert_result(&self, seq: i64, body: &str) -> Result<(), StoreError> {
         let parameters = parameters! {":job": seq, ":body": body};
-        self.execute(sql!("insert_result"), parameters).map(drop)
+        self.run(sql!("insert_result"), parameters)
     }
 
     pub(crate) fn complete_job(
@@ -207,9 +201,9 @@ impl Tx<'_> {
         seq: i64,
         now: Timestamp,
         language: Option<&str>,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<(), StoreError> {
         let parameters = parameters! {":job": seq, ":now": now.ms(), ":language": language};
-        self.execute(sql!("complete_job"), parameters)
+        self.change_row(sql!("complete_job"), parameters, "complete a job")
     }
 
     pub(crate) fn fail_job(
@@ -217,7 +211,7 @@ impl Tx<'_> {
         seq: i64,
         now: Timestamp,
         failure: &Failure,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<(), StoreError> {
         let parameters = parameters! {
             ":job": seq,
             ":now": now.ms(),
@@ -225,7 +219,7 @@ impl Tx<'_> {
             ":reason": failure.reason,
             ":message": failure.message,
         };
-        self.execute(sql!("fail_job"), parameters)
+        self.change_row(sql!("fail_job"), parameters, "fail a job")
     }
 
     pub(crate) fn mark_retrieved(
@@ -253,8 +247,7 @@ impl Tx<'_> {
     }
 
     pub(crate) fn delete_job(&self, seq: i64) -> Result<(), StoreError> {
-        self.execute(sql!("delete_job"), parameters! {":job": seq})
-            .map(drop)
+        self.run(sql!("delete_job"), parameters! {":job": seq})
     }
 
     /// Returns the id of the job.
@@ -303,8 +296,7 @@ impl Tx<'_> {
     }
 
     pub(crate) fn forget_tombstones(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.execute(sql!("forget_tombstones"), parameters! {":now": now.ms()})
-            .map(drop)
+        self.run(sql!("forget_tombstones"), parameters! {":now": now.ms()})
     }
 
     pub(crate) fn inspect_jobs(&self, filter: &JobFilter) -> Result<Vec<InspectedJob>, StoreError> {

@@ -24,7 +24,7 @@ impl Tx<'_> {
             }
             Self::Postgres(tx) => {
                 let both = [advance, charge].concat();
-                tx.execute(sql!("charge_owner", by_backend), &both)?;
+                tx.execute_ahead(sql!("charge_owner", by_backend), &both)?;
             }
         }
         Ok(())
@@ -58,8 +58,7 @@ impl Tx<'_> {
             ":bytes": i64::try_from(bytes).unwrap_or(i64::MAX),
             ":process": process,
         };
-        self.execute(sql!("reserve_upload", by_backend), parameters)
-            .map(drop)
+        self.run(sql!("reserve_upload", by_backend), parameters)
     }
 
     pub(crate) fn any_upload(&self, upload: JobId) -> Result<bool, StoreError> {
@@ -76,10 +75,9 @@ impl Tx<'_> {
     }
 
     pub(crate) fn delete_upload(&self, upload: JobId) -> Result<(), StoreError> {
-        self.execute(
+        self.run(
             sql!("delete_upload"),
             parameters! {":id": upload.as_bytes()},
         )
-        .map(drop)
     }
 }

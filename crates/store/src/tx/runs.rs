@@ -19,7 +19,7 @@ impl Tx<'_> {
             ":role": run.role,
             ":now": run.now.ms(),
         };
-        self.execute(sql!("register_run"), parameters).map(drop)
+        self.run(sql!("register_run"), parameters)
     }
 
     /// What decides whether a run may claim. `None` where it is not registered.
@@ -48,8 +48,7 @@ impl Tx<'_> {
     }
 
     pub(crate) fn delete_run(&self, run_id: &str) -> Result<(), StoreError> {
-        self.execute(sql!("delete_run"), parameters! {":run_id": run_id})
-            .map(drop)
+        self.run(sql!("delete_run"), parameters! {":run_id": run_id})
     }
 
     pub(crate) fn registered_runs(&self) -> Result<Vec<Registered>, StoreError> {
@@ -79,12 +78,11 @@ impl Tx<'_> {
     }
 
     pub(crate) fn delete_models(&self) -> Result<(), StoreError> {
-        self.execute(sql!("delete_models"), &[]).map(drop)
+        self.run(sql!("delete_models"), &[])
     }
 
     pub(crate) fn insert_model(&self, name: &str) -> Result<(), StoreError> {
-        self.execute(sql!("insert_model"), parameters! {":name": name})
-            .map(drop)
+        self.run(sql!("insert_model"), parameters! {":name": name})
     }
 
     pub(crate) fn list_models(&self) -> Result<Vec<String>, StoreError> {

@@ -28,8 +28,7 @@ pub(crate) struct Claimable {
 
 impl Tx<'_> {
     pub(crate) fn insert_prepare_task(&self, job: i64) -> Result<(), StoreError> {
-        self.execute(sql!("insert_prepare_task"), parameters! {":job": job})
-            .map(drop)
+        self.run(sql!("insert_prepare_task"), parameters! {":job": job})
     }
 
     pub(crate) fn insert_span_task(
@@ -48,13 +47,12 @@ impl Tx<'_> {
             ":certainty": span.certainty.as_str(),
             ":language": span.language,
         };
-        self.execute(sql!("insert_span_task"), parameters).map(drop)
+        self.run(sql!("insert_span_task"), parameters)
     }
 
     pub(crate) fn insert_diarize_task(&self, job: i64) -> Result<(), StoreError> {
         let parameters = parameters! {":job": job};
-        self.execute(sql!("insert_diarize_task"), parameters)
-            .map(drop)
+        self.run(sql!("insert_diarize_task"), parameters)
     }
 
     /// The output of the `diarize` task of a job, if it had one.
@@ -74,16 +72,16 @@ impl Tx<'_> {
             ":now": now.ms(),
             ":known": claimable.known,
             ":kinds": claimable.kinds,
+            ":full_queues": claimable.full_queues,
         };
         self.exists(sql!("any_claimable", by_backend), parameters)
     }
 
     pub(crate) fn promote_waiting_tasks(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.execute(
+        self.run(
             sql!("promote_waiting_tasks"),
             parameters! {":now": now.ms()},
         )
-        .map(drop)
     }
 
     pub(crate) fn next_task(&self, claimable: &Claimable) -> Result<Option<NextTask>, StoreError> {
@@ -119,14 +117,14 @@ impl Tx<'_> {
         claim: ClaimId,
         run_id: &str,
         now: Timestamp,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<(), StoreError> {
         let parameters = parameters! {
             ":task": task,
             ":claim_id": claim.as_bytes(),
             ":run_id": run_id,
             ":now": now.ms(),
         };
-        self.execute(sql!("claim_task"), parameters)
+        self.change_row(sql!("claim_task"), parameters, "claim a task")
     }
 
     pub(crate) fn load_claim(&self, task: i64) -> Result<ClaimRow, StoreError> {
@@ -270,8 +268,7 @@ impl Tx<'_> {
     }
 
     pub(crate) fn delete_tasks(&self, job: i64) -> Result<(), StoreError> {
-        self.execute(sql!("delete_tasks"), parameters! {":job": job})
-            .map(drop)
+        self.run(sql!("delete_tasks"), parameters! {":job": job})
     }
 
     pub(crate) fn any_unfinished_task(&self, job: i64) -> Result<bool, StoreError> {

@@ -34,8 +34,7 @@ impl Tx<'_> {
         match self {
             Self::Sqlite(_) => {
                 let parameters = parameters! {":name": name, ":label": label, ":value": value};
-                self.execute(sql!("count", by_backend), parameters)
-                    .map(drop)
+                self.run(sql!("count", by_backend), parameters)
             }
             Self::Postgres(tx) => {
                 tx.count_later(name, label, value);
@@ -72,7 +71,7 @@ impl Tx<'_> {
 
     pub(crate) fn note_clock(&self, boot_id: &str, offset_ms: i64) -> Result<(), StoreError> {
         let parameters = parameters! {":boot_id": boot_id, ":offset_ms": offset_ms};
-        self.execute(sql!("note_clock"), parameters).map(drop)
+        self.run(sql!("note_clock"), parameters)
     }
 
     pub(crate) fn move_deadlines(&self, ms: i64) -> Result<(), StoreError> {
@@ -94,13 +93,12 @@ impl Tx<'_> {
 
     pub(crate) fn set_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
         let parameters = parameters! {":name": name, ":value": value};
-        self.execute(sql!("set_setting"), parameters).map(drop)
+        self.run(sql!("set_setting"), parameters)
     }
 
     /// Puts a job's files on the list of what is to be deleted.
     pub(crate) fn list_job_files(&self, job: i64) -> Result<(), StoreError> {
-        self.execute(sql!("list_job_files"), parameters! {":job": job})
-            .map(drop)
+        self.run(sql!("list_job_files"), parameters! {":job": job})
     }
 
     /// Files to delete, relative to the data folder.
@@ -108,9 +106,10 @@ impl Tx<'_> {
         self.all(sql!("list_gc"), &[], |row| row.get(0))
     }
 
-    pub(crate) fn delete_gc(&self, path: &str) -> Result<(), StoreError> {
-        self.execute(sql!("delete_gc"), parameters! {":path": path})
-            .map(drop)
+    /// Takes paths off that list.
+    pub(crate) fn delete_gc(&self, paths: &[String]) -> Result<(), StoreError> {
+        let paths = serde_json::Value::from(paths).to_string();
+        self.run(sql!("delete_gc", by_backend), parameters! {":paths": paths})
     }
 
     /// Names of files that unfinished jobs need.

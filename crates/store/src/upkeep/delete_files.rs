@@ -11,7 +11,7 @@ impl Store {
     /// Deletes the files on the list, makes that durable, then takes them off the list. Done again
     /// after a crash. A file that cannot be deleted stays on the list and does not stop the others.
     pub(crate) fn delete_files(&self) -> Result<(), StoreError> {
-        let paths = self.database.read_statement(|tx| tx.list_gc())?;
+        let paths = self.read_statement(|tx| tx.list_gc())?;
         if paths.is_empty() {
             return Ok(());
         }
@@ -20,12 +20,7 @@ impl Store {
         self.database.make_durable()?;
         let deleted = self.files.delete(paths)?;
         // If a crash undoes this, they are deleted once more.
-        self.write_soon_durable(|tx, _| {
-            for path in &deleted.paths {
-                tx.delete_gc(path)?;
-            }
-            Ok(())
-        })?;
+        self.write_soon_durable(|tx, _| tx.delete_gc(&deleted.paths))?;
         deleted.failed.map_or(Ok(()), Err)
     }
 
@@ -33,7 +28,7 @@ impl Store {
     /// Adds them to `orphans`. One that cannot be looked at is reported and left.
     pub(crate) fn delete_orphans(&self, orphans: &mut u32) -> Result<(), StoreError> {
         let is_needed = |files: JobFiles, name: &str| {
-            let is_needed = self.read(|tx| tx.is_needed(files, name))?;
+            let is_needed = self.read_statement(|tx| tx.is_needed(files, name))?;
             if !is_needed {
                 self.database.make_durable()?;
             }
@@ -78,7 +73,7 @@ impl Store {
         // Without this, an object of another queue might be taken for an orphan.
         bucket.claim_for(&self.queue_name()?)?;
         bucket.delete_orphans(now, |files| {
-            let needed = self.read(|tx| tx.needed_names(files))?;
+            let needed = self.read_statement(|tx| tx.needed_names(files))?;
             self.database.make_durable()?;
             Ok(needed)
         })
@@ -89,7 +84,7 @@ impl Store {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
-        let needed = self.read(|tx| tx.needed_names(files))?;
+        let needed = self.read_statement(|tx| tx.needed_names(files))?;
         let ours = entries.into_iter().filter_map(|entry| match entry {
             Entry::Ours(name) => Some(name),
             Entry::Foreign(_) => None,

@@ -62,7 +62,7 @@ impl Postgres {
 
     pub(crate) fn read<T>(
         &self,
-        _operation: impl FnOnce(&Tx<'_>) -> Result<T, StoreError>,
+        _operation: impl FnMut(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         match *self {}
     }
@@ -104,6 +104,23 @@ impl PostgresTx {
         _statement: Statement,
         _parameters: Parameters<'_>,
     ) -> Result<usize, StoreError> {
+        match *self {}
+    }
+
+    pub(crate) fn execute_ahead(
+        &self,
+        _statement: Statement,
+        _parameters: Parameters<'_>,
+    ) -> Result<(), StoreError> {
+        match *self {}
+    }
+
+    pub(crate) fn change_row(
+        &self,
+        _statement: Statement,
+        _parameters: Parameters<'_>,
+        _action: &'static str,
+    ) -> Result<(), StoreError> {
         match *self {}
     }
 

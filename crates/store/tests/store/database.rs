@@ -91,6 +91,18 @@ impl Connection {
         }
     }
 
+    /// Begins a transaction that keeps the store from writing until this connection ends.
+    pub(crate) fn take_write_lock(&self) {
+        let begin = match self {
+            Self::Sqlite(_) => "BEGIN IMMEDIATE",
+            Self::Postgres(_) => {
+                // `LOCKS` and `WRITE_LOCK` of the store.
+                "BEGIN; SELECT pg_advisory_xact_lock(1400137070, 1)"
+            }
+        };
+        self.try_run(begin).unwrap();
+    }
+
     /// Bytes as a literal.
     pub(crate) fn bytes(&self, bytes: &[u8]) -> String {
         let digits = bytes

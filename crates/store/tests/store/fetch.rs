@@ -138,3 +138,16 @@ fn the_downloads_of_one_key_leave_slots_of_a_courier_for_others() {
         assert!(f.try_claim(&run).is_none());
     }
 }
+
+#[test]
+fn a_courier_looks_for_another_download_without_the_write_lock_while_a_key_is_at_its_share() {
+    let f = Fixture::new();
+    let run = courier(&f, 1);
+    submit_as(&f, "flood");
+    submit_as(&f, "flood");
+    f.claim(&run);
+
+    let other = f.connect();
+    other.take_write_lock();
+    assert!(f.try_claim(&run).is_none());
+}

@@ -2,6 +2,7 @@
 -- for the same reason.
 (SELECT 1 AS found FROM tasks
 WHERE status = 'ready' AND kind = ANY (ARRAY(SELECT json_array_elements_text(CAST(:kinds AS json))))
+  AND owner <> ALL (ARRAY(SELECT json_array_elements_text(CAST(:full_queues AS json))))
   AND (SELECT count(*) FROM inputs CROSS JOIN LATERAL json_array_elements_text(inputs.requires) AS required (name)
     WHERE inputs.job = tasks.job
       AND required.name <> ALL (ARRAY(SELECT json_array_elements_text(CAST(:known AS json))))) = 0

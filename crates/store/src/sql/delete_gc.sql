@@ -1,1 +1,0 @@
-DELETE FROM gc WHERE path = :path

@@ -1,0 +1,1 @@
+DELETE FROM gc WHERE path IN (SELECT value FROM json_each(:paths))
