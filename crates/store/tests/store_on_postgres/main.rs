@@ -9,6 +9,7 @@ mod concurrent;
 mod coverage;
 #[path = "../store/database.rs"]
 mod database;
+mod decisions;
 #[path = "../store/deletion.rs"]
 mod deletion;
 #[path = "../store/deliveries.rs"]
