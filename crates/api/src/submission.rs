@@ -213,7 +213,8 @@ async fn admit(state: &ApiState, job: NewJob) -> Result<Accepted, ApiError> {
     }
 }
 
-fn queue_full(pending: u64) -> ApiError {
-    let detail = format!("{pending} jobs are waiting, and no more are taken; try again later");
+fn queue_full(max_pending_jobs: u64) -> ApiError {
+    let detail =
+        format!("the queue takes no more than {max_pending_jobs} pending jobs; try again later");
     ApiError::new(ProblemCode::QueueFull, detail).retry_after(RETRY_FULL_S)
 }
