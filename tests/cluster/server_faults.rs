@@ -28,7 +28,7 @@ fn works_again(client: &Client) {
 }
 
 #[test]
-fn a_restart_of_the_database_during_load_loses_nothing() {
+fn restarts_of_the_database_during_load_lose_nothing() {
     if is_left_to_make_faults() {
         return;
     }
@@ -37,9 +37,11 @@ fn a_restart_of_the_database_during_load_loses_nothing() {
     let (_machines, clients) = machines(&shared);
 
     let ledger = under_load(&clients, "language=en", || {
-        for _ in 0..scale(20, 2) {
-            postgres.restart(Shutdown::Fast);
-            clients.iter().for_each(works_again);
+        for _ in 0..scale(10, 1) {
+            for shutdown in [Shutdown::Fast, Shutdown::Immediate] {
+                postgres.restart(shutdown);
+                clients.iter().for_each(works_again);
+            }
         }
     });
 
@@ -50,6 +52,50 @@ fn a_restart_of_the_database_during_load_loses_nothing() {
         &format!("accepted, 503, unanswered: {answers:?}"),
     );
     assert_eq!(ledger.unanswered, 0);
+}
+
+#[test]
+fn a_failover_to_a_synchronous_standby_loses_nothing() {
+    let (primary, s3) = (Setup::default().durable().start(), S3::start());
+    let mut standby = primary.start_synchronous_standby();
+    let shared = Shared::on(&primary, &s3);
+    let (_machines, clients) = machines(&shared);
+
+    let ledger = under_load(&clients, "language=en", || {
+        // What is committed from here on is on the primary alone. Its clients must not get a 202.
+        primary.cut_replication();
+        standby.take_over(&primary);
+        clients.iter().for_each(works_again);
+    });
+
+    settle(&clients[0], &ledger);
+    let answers = (ledger.accepted.len(), ledger.unavailable, ledger.unanswered);
+    report(
+        "failover of PostgreSQL",
+        &format!("accepted, 503, unanswered: {answers:?}"),
+    );
+    assert_eq!(ledger.unanswered, 0);
+}
+
+#[test]
+fn a_server_that_ends_idle_transactions_ends_none_of_ours() {
+    if is_left_to_make_faults() {
+        return;
+    }
+    let shared = Shared::create();
+    let (_machines, clients) = machines(&shared);
+    let ledger = under_load(&clients, "language=en&prompt=wait:400", || {
+        let killer = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 \
+                      AND state LIKE 'idle in transaction%' AND clock_timestamp() - state_change > interval '1 s'";
+        let mut admin = shared.postgres.connect("postgres");
+        within(SOON * 4, "jobs are done", || {
+            let ended = admin.query(killer, &[&shared.database.name]).unwrap();
+            assert!(ended.is_empty(), "a transaction was idle for a second");
+            let done = shared.count("SELECT count(*) FROM jobs WHERE status = 'completed'");
+            (done >= 10).then_some(())
+        });
+    });
+    settle(&clients[0], &ledger);
 }
 
 #[test]

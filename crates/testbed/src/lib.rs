@@ -13,6 +13,7 @@ mod postgres;
 mod programs;
 mod s3;
 mod skip;
+mod standby;
 mod tls;
 mod wait;
 

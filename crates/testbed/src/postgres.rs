@@ -42,7 +42,7 @@ pub struct Postgres {
     binaries: PathBuf,
     data: PathBuf,
     settings_file: PathBuf,
-    port: u16,
+    pub(crate) port: u16,
     certificate: Option<PathBuf>,
     // Before `folder`: the server must be gone when its folder is deleted.
     _cleanup: Cleanup,
@@ -112,19 +112,11 @@ impl Setup {
         allow_test_hosts(&data);
 
         let certificate = self.has_tls.then(|| tls::create(folder.path()));
-        let settings_file = data.join("postgresql.auto.conf");
-        fs::write(&settings_file, self.settings_text(folder.path())).unwrap();
-        programs::give_away(&settings_file);
-
-        let mut server = Postgres {
-            _cleanup: Cleanup::of(&data.join("postmaster.pid"), folder.path()),
-            binaries,
-            data,
-            settings_file,
-            port: 0,
-            certificate,
-            folder,
-        };
+        let settings = self.settings_text(folder.path());
+        let mut server = Postgres::of_data(data, folder);
+        server.certificate = certificate;
+        fs::write(&server.settings_file, settings).unwrap();
+        programs::give_away(&server.settings_file);
         server.start_on_a_free_port();
         server
             .connect("postgres")
@@ -157,6 +149,19 @@ impl Postgres {
     /// A server with default settings.
     pub fn start() -> Self {
         Setup::default().start()
+    }
+
+    /// A server that is not started yet. Its data folder is there; `folder` is for its log and its socket.
+    pub(crate) fn of_data(data: PathBuf, folder: TempDir) -> Self {
+        Self {
+            _cleanup: Cleanup::of(&data.join("postmaster.pid"), folder.path()),
+            binaries: programs::postgres_folder(),
+            settings_file: data.join("postgresql.auto.conf"),
+            data,
+            port: 0,
+            certificate: None,
+            folder,
+        }
     }
 
     /// The server that all tests of one test binary share, each with a database of its own.
@@ -284,7 +289,7 @@ impl Postgres {
         file.lines().next().unwrap().trim().parse().unwrap()
     }
 
-    fn start_on_a_free_port(&mut self) {
+    pub(crate) fn start_on_a_free_port(&mut self) {
         const TRIES: usize = 5;
         for attempt in 1..=TRIES {
             self.port = free_port();
@@ -311,7 +316,7 @@ impl Postgres {
         command
     }
 
-    fn control(&self, action: &str) -> Command {
+    pub(crate) fn control(&self, action: &str) -> Command {
         let mut command = programs::unprivileged(&self.binaries.join("pg_ctl"));
         command
             .args([action, "--wait", "--timeout=120", "--silent", "-D"])
