@@ -1,16 +1,13 @@
 //! What both networks are made of: matrix products over rows that may overlap, and functions of each
 //! value. Activations lie in rows, one per step in time, all channels of a step beside each other.
 
-use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder, linalg::general_mat_mul};
+use crate::{product::Panels, tensors::Affine};
 
-use crate::tensors::Affine;
+pub(crate) use crate::product::Rows;
 
-/// Weights of a linear layer or of a convolution: a row per input, a column per output.
+/// A linear layer or a convolution.
 pub(crate) struct Linear {
-    inputs: usize,
-    outputs: usize,
-    /// By input, then output.
-    weight: Vec<f32>,
+    weights: Panels,
     /// Empty if there is none.
     bias: Vec<f32>,
 }
@@ -23,26 +20,16 @@ impl Linear {
         bias: Vec<f32>,
         weight: impl Fn(usize, usize) -> f32,
     ) -> Self {
-        let by_input =
-            (0..inputs).flat_map(|input| (0..outputs).map(move |output| (input, output)));
         Self {
-            inputs,
-            outputs,
-            weight: by_input
-                .map(|(input, output)| weight(output, input))
-                .collect(),
+            weights: Panels::new(inputs, outputs, weight),
             bias,
         }
     }
 
     /// Puts a normalisation that follows the layer into its weights.
     pub(crate) fn followed_by(mut self, affine: &Affine) -> Self {
-        for row in self.weight.chunks_exact_mut(self.outputs) {
-            for (weight, scale) in row.iter_mut().zip(&affine.scale) {
-                *weight *= scale;
-            }
-        }
-        self.bias.resize(self.outputs, 0.0);
+        self.weights.scale(&affine.scale);
+        self.bias.resize(self.outputs(), 0.0);
         for (channel, bias) in self.bias.iter_mut().enumerate() {
             *bias = *bias * affine.scale[channel] + affine.shift[channel];
         }
@@ -50,11 +37,11 @@ impl Linear {
     }
 
     pub(crate) fn inputs(&self) -> usize {
-        self.inputs
+        self.weights.inputs()
     }
 
     pub(crate) fn outputs(&self) -> usize {
-        self.outputs
+        self.weights.outputs()
     }
 
     /// Replaces `output` by the result for the rows of `input`.
@@ -67,7 +54,7 @@ impl Linear {
     pub(crate) fn start(&self, count: usize, output: &mut Vec<f32>) {
         output.clear();
         if self.bias.is_empty() {
-            output.resize(count * self.outputs, 0.0);
+            output.resize(count * self.outputs(), 0.0);
             return;
         }
         for _ in 0..count {
@@ -77,36 +64,14 @@ impl Linear {
 
     /// Adds the product with the rows of `input` to `output`.
     pub(crate) fn add(&self, input: Rows<'_>, output: &mut [f32]) {
-        add_product(input, &self.weight, self.inputs, self.outputs, output);
+        self.weights.add(0, self.inputs(), input, output);
     }
 
-    /// Adds the product with `count` rows of `inputs / parts` values, using one part of the weights.
+    /// Adds the product with rows of `inputs / parts` values, using one part of the weights.
     pub(crate) fn add_part(&self, part: usize, parts: usize, input: Rows<'_>, output: &mut [f32]) {
-        let inputs = self.inputs / parts;
-        let weight = &self.weight[part * inputs * self.outputs..][..inputs * self.outputs];
-        add_product(input, weight, inputs, self.outputs, output);
+        let inputs = self.inputs() / parts;
+        self.weights.add(part * inputs, inputs, input, output);
     }
-}
-
-/// Rows in a slice: each starts `stride` values after the one before and may overlap it.
-#[derive(Clone, Copy)]
-pub(crate) struct Rows<'a> {
-    pub(crate) values: &'a [f32],
-    pub(crate) count: usize,
-    pub(crate) stride: usize,
-}
-
-fn add_product(input: Rows<'_>, weight: &[f32], inputs: usize, outputs: usize, output: &mut [f32]) {
-    if input.count == 0 {
-        return;
-    }
-    let shape = (input.count, inputs).strides((input.stride, 1));
-    let left = ArrayView2::from_shape(shape, input.values).expect("the rows lie in the slice");
-    let right = ArrayView2::from_shape((inputs, outputs), weight).expect("one row per input");
-    let mut sum =
-        ArrayViewMut2::from_shape((input.count, outputs), &mut output[..input.count * outputs])
-            .expect("one row per step");
-    general_mat_mul(1.0, &left, &right, 1.0, &mut sum);
 }
 
 /// Sets negative values to zero.

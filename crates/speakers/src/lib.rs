@@ -12,6 +12,7 @@ mod error;
 mod fbank;
 mod layers;
 mod linkage;
+mod product;
 mod runs;
 mod score;
 mod segmentation;

@@ -1,7 +1,8 @@
 //! Error rate, counts, cost and memory over folders of recordings with `.rttm` beside them.
 //!
-//! `cargo run --release -p steno-speakers --example speakers-bench -- [--known REFERENCES] FOLDER|FILE…`. Run by `make speakers-bench`.
-//! With `--known`, counts how often the voices of a folder are recognised instead.
+//! `cargo run --release -p steno-speakers --example speakers-bench -- [OPTION FOLDER] FOLDER|FILE…`. Run by `make speakers-bench`.
+//! With `--known`, counts how often the voices of a folder are recognised instead. With `--turns`, scores the RTTM files of a
+//! folder, which another program wrote (`tests/dialogues/peer.py`).
 
 mod known;
 mod recording;
@@ -22,19 +23,26 @@ fn main() -> Result<()> {
     let networks = Networks::from_bytes(&fs::read(weights.path())?)?;
 
     let mut arguments = std::env::args_os().skip(1).peekable();
-    let references = arguments.next_if(|argument| argument == "--known");
-    let references = references.and_then(|_| arguments.next());
+    let option = arguments.next_if(|argument| argument == "--known" || argument == "--turns");
+    let folder = option.as_ref().and_then(|_| arguments.next());
+    let folder = folder.map(PathBuf::from).unwrap_or_default();
     let mut recordings = Vec::new();
     for argument in arguments {
         recordings.extend(found(Path::new(&argument))?);
     }
-    match references {
-        Some(folder) => known::measure(&networks, Path::new(&folder), &recordings),
-        None => measure_all(&networks, &recordings),
+    match option.as_ref().and_then(|option| option.to_str()) {
+        Some("--known") => known::measure(&networks, &folder, &recordings),
+        Some(_) => measure_all(&recordings, &|path, _| {
+            recording::read_turns(&folder.join(name(path)))
+        }),
+        None => measure_all(&recordings, &|_, samples| diarize(&networks, samples)),
     }
 }
 
-fn measure_all(networks: &Networks, recordings: &[PathBuf]) -> Result<()> {
+/// Finds the turns of a recording with these samples.
+type Find<'a> = dyn Fn(&Path, &[f32]) -> Result<Vec<Turn>> + 'a;
+
+fn measure_all(recordings: &[PathBuf], find: &Find<'_>) -> Result<()> {
     println!(
         "{:<24}{:>8}{:>8}{:>8}{:>8}{:>9}",
         "recording", "seconds", "DER 0", "DER .25", "count", "s/s"
@@ -42,7 +50,7 @@ fn measure_all(networks: &Networks, recordings: &[PathBuf]) -> Result<()> {
 
     let mut sums: Vec<(String, Sum)> = Vec::new();
     for recording in recordings {
-        let one = measure(networks, recording)?;
+        let one = measure(recording, find)?;
         one.print(&name(recording));
         let set = set(&name(recording)).to_owned();
         match sums.iter_mut().find(|(name, _)| *name == set) {
@@ -99,21 +107,25 @@ impl Sum {
     }
 }
 
-fn measure(networks: &Networks, recording: &Path) -> Result<Sum> {
-    let Recording {
-        samples,
-        turns: reference,
-        ..
-    } = Recording::read(recording)?;
-
-    let started = cpu_seconds();
+fn diarize(networks: &Networks, samples: &[f32]) -> Result<Vec<Turn>> {
     let mut read = |from: usize, buffer: &mut [f32]| {
         buffer.copy_from_slice(&samples[from..from + buffer.len()]);
         Ok(())
     };
     let diarizer = Diarizer::new(networks, Bounds::default());
     let speakers = diarizer.speakers(samples.len(), &mut read, &mut |_| true)?;
-    let turns = speakers.turns;
+    Ok(speakers.turns)
+}
+
+fn measure(path: &Path, find: &Find<'_>) -> Result<Sum> {
+    let Recording {
+        samples,
+        turns: reference,
+        ..
+    } = Recording::read(path)?;
+
+    let started = cpu_seconds();
+    let turns = find(path, &samples)?;
     let cost = cpu_seconds() - started;
 
     let length = samples.len() as u64;

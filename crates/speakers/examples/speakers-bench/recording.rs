@@ -24,6 +24,11 @@ pub(crate) struct Recording {
     pub(crate) names: Vec<String>,
 }
 
+/// The turns of an RTTM file; its path may lack the extension.
+pub(crate) fn read_turns(path: &Path) -> Result<Vec<Turn>> {
+    Ok(read_rttm(&path.with_extension("rttm"))?.0)
+}
+
 impl Recording {
     /// Reads a recording and the RTTM file beside it.
     pub(crate) fn read(path: &Path) -> Result<Self> {
