@@ -15,6 +15,7 @@ step build
 cargo build --workspace --locked
 step "programs without PostgreSQL"
 cargo check --locked --no-default-features --bins -p steno-api -p steno-worker -p steno-courier -p steno-cli
+cargo test --locked --quiet --no-default-features -p steno-store --lib postgres::address
 step weights
 target/debug/steno weights pull base
 target/debug/steno weights pull tiny.en

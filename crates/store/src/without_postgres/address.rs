@@ -29,3 +29,17 @@ impl DatabaseAddress {
         Err(AddressError::NotBuilt)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Place;
+
+    #[test]
+    fn an_address_is_refused_with_what_to_do() {
+        let place = Place::new(Path::new("data"), Some("postgres://db/queue"), None, None);
+        let message = place.err().unwrap().to_string();
+        assert!(message.contains("built without"), "{message}");
+        assert!(message.contains("cargo feature `postgres`"), "{message}");
+    }
+}
