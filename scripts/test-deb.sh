@@ -147,6 +147,36 @@ echo "STENO_OUTBOUND_ALLOW=127.0.0.1" >>"$root/etc/steno/steno.env"
 inside systemctl restart steno-courier
 job=$(by_address)
 until_so 60 "a recording is fetched from an address that is allowed" is_completed "$job"
+
+say "what the courier reaches"
+inside systemctl stop steno-worker@1
+job=$(upload clip.opus)
+[ -s "$root/var/lib/steno/audio/$job" ] || fail "the upload is not where it is looked for"
+# Runs a command as the courier: in its namespaces and with its user.
+as_courier() {
+  local target; target=$(pid_of steno-courier)
+  inside nsenter --target "$target" --mount --user --preserve-credentials -- \
+    setpriv --reuid=steno --regid=steno --clear-groups "$@"
+}
+for folder in audio spool cache weights; do
+  as_courier ls "/var/lib/steno/$folder" >/dev/null 2>&1 && fail "the courier can list $folder"
+  as_courier touch "/var/lib/steno/$folder/probe" 2>/dev/null && fail "the courier can write to $folder"
+done
+as_courier cat "/var/lib/steno/audio/$job" >/dev/null 2>&1 && fail "the courier can read an upload"
+for process in steno-api origin; do
+  as_courier ls "/proc/$(pid_of "$process")/root/var/lib" >/dev/null 2>&1 && fail "the courier reaches files through $process"
+done
+as_courier sh -c 'touch /var/lib/steno/incoming/probe && rm /var/lib/steno/incoming/probe' || fail "the courier cannot store a download"
+writable=$(as_courier find / -xdev -path /proc -prune -o -type d -writable -print 2>/dev/null | sort | xargs)
+say "folders that the courier can write to: $writable"
+for folder in $writable; do
+  case $folder in
+    /var/lib/steno | /var/lib/steno/incoming | /var/lib/steno/run | /var/lib/steno/run/* | /tmp | /var/tmp | /dev/shm) ;;
+    *) fail "the courier can write to $folder" ;;
+  esac
+done
+inside systemctl start steno-worker@1
+until_so 60 "the upload is transcribed" is_completed "$job"
 inside systemctl stop origin
 sed -i /STENO_OUTBOUND_ALLOW=/d "$root/etc/steno/steno.env"
 inside systemctl restart steno-courier
@@ -199,10 +229,15 @@ echo "STENO_LOG=debug" >>"$root/etc/steno/steno.env"
 dpkg-deb -R "$deb" "$root/newer" && sed -i 's/^Version: .*/&+upgrade/' "$root/newer/DEBIAN/control"
 dpkg-deb -b "$root/newer" "$root/root/newer.deb" >/dev/null
 before=$(pid_of steno-api)
+# As earlier releases left it.
+inside systemctl stop steno-courier
+inside rmdir /var/lib/steno/incoming /var/lib/steno/cache
+inside systemctl start steno-courier --no-block
 inside dpkg --force-confold -i /root/newer.deb >/dev/null
 grep -q STENO_LOG=debug "$root/etc/steno/steno.env" || fail "the upgrade has changed the settings"
 until_so 20 "the upgrade has started the api again" is_another steno-api "$before"
 until_so 60 "a job from before the upgrade ends" is_completed "$job"
+until_so 20 "the courier runs on the data folder of an earlier release" inside systemctl is-active --quiet steno-courier
 
 say "removing and purging"
 inside dpkg -r steno >/dev/null 2>&1

@@ -11,6 +11,7 @@ mod by_url;
 mod cases;
 mod channels;
 mod cli;
+mod courier_access;
 mod coverage;
 mod crashes;
 mod data_folder;

@@ -26,7 +26,7 @@ fn submit(service: &Service, url: &str) -> JobId {
     service.client.submit(&fixture("clip.opus"), &query)
 }
 
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('%', "%25")
         .replace('?', "%3F")
         .replace('&', "%26")
@@ -41,7 +41,7 @@ fn deliveries(service: &Service, job: JobId) -> Vec<Delivery> {
     serde_json::from_value(answer.json()["deliveries"].clone()).unwrap()
 }
 
-fn delivery(service: &Service, job: JobId, status: DeliveryStatus) -> Delivery {
+pub(crate) fn delivery(service: &Service, job: JobId, status: DeliveryStatus) -> Delivery {
     eventually(
         &format!("the webhook of {job} is {}", status.as_str()),
         || {

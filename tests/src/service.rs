@@ -197,7 +197,19 @@ impl Service {
 
     /// Starts one more courier.
     pub fn start_courier(&mut self) {
-        let mut courier = self.start_process_with("steno-courier", &[]);
+        self.start_courier_with(&[]);
+    }
+
+    /// The same behind these words, which start a program elsewhere.
+    pub fn start_courier_through(&mut self, prefix: &[String]) {
+        let usual = std::mem::replace(&mut self.prefix, prefix.to_vec());
+        self.start_courier();
+        self.prefix = usual;
+    }
+
+    /// The same with further environment variables.
+    pub fn start_courier_with(&mut self, extra: &[(&str, &str)]) {
+        let mut courier = self.start_process_with("steno-courier", extra);
         let works = courier.wait_for_log_or_end("sending webhooks").is_some();
         assert!(works, "the courier does not start: {}", courier.log());
         self.couriers.push(courier);
@@ -238,7 +250,7 @@ impl Service {
 
     /// Names of the recordings and spools that are on disk.
     pub fn files(&self) -> Vec<String> {
-        let folders = ["audio", "spool"].map(|name| self.data().join(name));
+        let folders = ["audio", "incoming", "spool"].map(|name| self.data().join(name));
         let entries = folders
             .iter()
             .flat_map(|folder| std::fs::read_dir(folder).unwrap());

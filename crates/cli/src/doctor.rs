@@ -258,7 +258,7 @@ fn data_folder(folder: &Path) -> Finding {
 /// What is wrong with the owner or the permissions of a queue: recordings and transcripts are for the service alone.
 fn foreign_or_open(folder: &Path) -> Option<Finding> {
     let user = rustix::process::geteuid().as_raw();
-    for name in ["", "steno.db", "steno.db-wal", "audio", "spool"] {
+    for name in ["", "steno.db", "steno.db-wal", "audio", "incoming", "spool"] {
         let path = if name.is_empty() {
             folder.to_owned()
         } else {

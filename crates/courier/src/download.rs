@@ -54,8 +54,22 @@ pub trait Sink {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Drops all bytes so far: the recording is sent again from its start.
     fn restart(&mut self) -> io::Result<()>;
+    /// Takes note of the recording whose bytes come next, from its start: its size, if announced, and the validator by which the
+    /// server knows it again, if there is one. False stops the download.
+    fn announce(&mut self, total: Option<u64>, validator: Option<&HeaderValue>) -> bool;
     /// Takes note of the bytes received and of all that are announced, about once a second. False stops the download.
     fn report(&mut self, received: u64, total: Option<u64>) -> bool;
+}
+
+/// The beginning of a recording that is there already.
+#[derive(Clone, Debug)]
+pub struct Beginning {
+    /// Its bytes.
+    pub bytes: u64,
+    /// Size of the whole recording, if it was announced.
+    pub total: Option<u64>,
+    /// The `ETag` or date that the server gave it.
+    pub validator: HeaderValue,
 }
 
 /// A finished download.
@@ -97,8 +111,22 @@ impl<'a> Download<'a> {
         }
     }
 
+    /// Continues behind what an earlier process has received. The sink has it.
+    #[must_use]
+    pub fn behind(mut self, beginning: Beginning) -> Self {
+        self.received = beginning.bytes;
+        self.total = beginning.total;
+        self.validator = Some(beginning.validator);
+        self
+    }
+
     /// Fetches the recording at `address`.
     pub async fn run(mut self, address: &WebAddress) -> Result<Downloaded, DownloadError> {
+        if self.total.is_some_and(|total| total == self.received) {
+            // The earlier process ended between the last byte and the store.
+            let bytes = self.received;
+            return Ok(Downloaded { bytes, broken: 0 });
+        }
         let mut broken = 0;
         let mut broken_in_a_row = 0;
         let mut most = 0;
@@ -143,6 +171,9 @@ impl<'a> Download<'a> {
             self.begin_again()?;
             self.total = head.total;
             self.validator = head.validator;
+            if !self.sink.announce(self.total, self.validator.as_ref()) {
+                return Err(DownloadError::Stopped);
+            }
         } else if head.start != self.received
             || head.total.is_none_or(|total| Some(total) != self.total)
         {

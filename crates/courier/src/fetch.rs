@@ -61,16 +61,17 @@ impl TaskSlot for FetchSlot<'_> {
             )));
         };
         let mut sink = FileSink::begin(task, input, self.0.disk_reserve_bytes)
-            .map_err(|error| undone(task, error, DownloadError::Stopped))?;
+            .map_err(|error| undone(error, DownloadError::Stopped))?;
 
         let downloaded = self.download(task, input, &mut sink);
         if let Err(error) = downloaded {
-            let cause = sink.give_up(&error);
-            return Err(undone(task, cause, error));
+            let is_process_ending = self.0.stop.load(Ordering::SeqCst);
+            let cause = sink.give_up(&error, is_process_ending);
+            return Err(undone(cause, error));
         }
         let stored = sink
             .finish()
-            .map_err(|error| undone(task, error, DownloadError::Stopped))?;
+            .map_err(|error| undone(error, DownloadError::Stopped))?;
 
         let fetched = stored.fetched();
         Ok(Done::with_file(TaskOutput::Fetched(fetched), move || {
@@ -94,7 +95,12 @@ impl FetchSlot<'_> {
         };
 
         fetcher.runtime.block_on(async {
-            let download = Download::new(&fetcher.outbound, limits, sink).run(&input.url);
+            let beginning = sink.beginning();
+            let mut download = Download::new(&fetcher.outbound, limits, sink);
+            if let Some(beginning) = beginning {
+                download = download.behind(beginning);
+            }
+            let download = download.run(&input.url);
             tokio::pin!(download);
             let mut checks = tokio::time::interval(CHECK_INTERVAL);
             loop {
@@ -112,7 +118,7 @@ impl FetchSlot<'_> {
 }
 
 /// How a task ends whose download produced no recording.
-fn undone(task: &ClaimedTask<'_>, cause: SinkError, error: DownloadError) -> Undone {
+fn undone(cause: SinkError, error: DownloadError) -> Undone {
     match cause {
         SinkError::Stopped => Undone::Stopped,
         SinkError::DiskFull => Undone::Postponed {
@@ -131,9 +137,6 @@ fn undone(task: &ClaimedTask<'_>, cause: SinkError, error: DownloadError) -> Und
         SinkError::None => {
             let failure = failure(&error);
             let error: Box<dyn Error> = Box::new(error);
-            if failure.retryable {
-                sink::note_problem(task, failure.reason.unwrap_or_default());
-            }
             Undone::Failed { failure, error }
         }
     }

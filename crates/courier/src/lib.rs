@@ -16,7 +16,7 @@ mod webhook;
 
 pub use config::Config;
 pub use courier::Courier;
-pub use download::{Download, DownloadError, DownloadLimits, Downloaded, Sink};
+pub use download::{Beginning, Download, DownloadError, DownloadLimits, Downloaded, Sink};
 pub use outbound::{
     AddressPolicy, InvalidNetwork, Outbound, OutboundError, Resolve, Resolved, SystemResolver,
 };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use steno_courier::{Config, Courier};
 use steno_runner::{EXIT_CONFIG, EXIT_RESTART, Ended, stop_on_signals};
-use steno_store::{Store, StoreError};
+use steno_store::{FileAccess, Store, StoreError};
 
 fn main() -> ExitCode {
     steno_settings::keep_files_private();
@@ -38,7 +38,10 @@ fn main() -> ExitCode {
 
 fn run(config: &Config) -> anyhow::Result<Ended> {
     let stop = stop_on_signals()?;
-    let store = Store::open(config.place()?, config.store_settings()).with_context(|| {
+    let settings = config.store_settings();
+    // What clients choose is contacted here, so this process works without the recordings of others.
+    let store = Store::open_for(&config.place()?, settings, FileAccess::Downloads);
+    let store = store.with_context(|| {
         format!(
             "cannot open the queue with the data folder {} (STENO_DATA)",
             config.queue.data.display()

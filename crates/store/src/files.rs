@@ -72,7 +72,7 @@ impl Files {
     /// Files at another place. Contacts no server.
     pub(crate) fn at(data: &DataDir, location: Location) -> Result<Self, StoreError> {
         let place = match location {
-            Location::Folder(root) => Place::Folder(Folder::at(&root)?),
+            Location::Folder(root) => Place::Folder(Folder::at(&root, data.access())?),
             Location::Bucket(location) => Place::Bucket(Arc::new(Bucket::new(data, location)?)),
         };
         Ok(Self {
@@ -89,6 +89,19 @@ impl Files {
     ) -> Result<AudioUpload, StoreError> {
         let folder = self.writable().to_owned();
         AudioUpload::begin(&self.place, folder, job_id, reserve_bytes)
+    }
+
+    /// Begins to receive the recording of a job that is fetched, behind what an earlier attempt has left of it if `keep` is set.
+    pub(crate) fn begin_download(
+        &self,
+        job_id: JobId,
+        keep: bool,
+        reserve_bytes: u64,
+    ) -> Result<AudioUpload, StoreError> {
+        let folder = self.writable().to_owned();
+        let mut file = AudioUpload::begin_download(&self.place, folder, job_id, reserve_bytes)?;
+        file.read_back(keep)?;
+        Ok(file)
     }
 
     /// Makes the recording of a `prepare` claim readable on this machine. Fails with [`StoreError::Stopped`] if it is asked to stop.

@@ -52,7 +52,7 @@ pub use deliveries::finish::DeliveryOutcome;
 pub use deliveries::redeliver::Redelivery;
 pub use error::StoreError;
 pub use files::Files;
-pub use files::data_dir::DataDir;
+pub use files::data_dir::{DataDir, FileAccess};
 pub use files::location::probe_storage;
 pub use files::recording::Recording;
 pub use files::spool_file::{SpoolFile, SpoolRoom};
@@ -70,7 +70,7 @@ pub use runs::run::WorkerRun;
 pub use signal::listener::WakeListener;
 pub use signal::message::{Audience, WakeMessage};
 pub use store::{Store, StoreSettings};
-pub use tasks::fetch::{FetchNoted, FetchProgress, FetchTask, FetchedAudio};
+pub use tasks::fetch::{FetchNoted, FetchPart, FetchProgress, FetchTask, FetchedAudio};
 pub use tasks::release::Postponement;
 pub use tasks::types::{
     Certainty, Claim, ClaimId, Diarization, Failure, Finished, PlannedSpan, Prepared, Settled,

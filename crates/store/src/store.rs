@@ -18,7 +18,7 @@ use crate::runs::reclaim::ExpiredLease;
 use crate::signal::Signals;
 use crate::tx::Tx;
 use crate::upkeep::sweep::LoggedFailures;
-use crate::{Clock, DataDir, Files, Place, StoreError, SystemClock};
+use crate::{Clock, DataDir, FileAccess, Files, Place, StoreError, SystemClock};
 
 /// Times a task may fail, and times a worker may die on it, before its job fails.
 pub(crate) const BUDGET: u32 = 3;
@@ -81,12 +81,16 @@ impl Store {
     /// Opens the queue in a data folder and migrates it. Fails with [`StoreError::NoQueue`] where
     /// there is none: [`Store::init`] makes one.
     pub fn open(place: impl Into<Place>, settings: StoreSettings) -> Result<Self, StoreError> {
-        let place = place.into();
-        let data = if place.has_rows_in_folder() {
-            DataDir::open(&place.data)?
-        } else {
-            DataDir::open_without_rows(&place.data)?
-        };
+        Self::open_for(&place.into(), settings, FileAccess::All)
+    }
+
+    /// The same for a process that works with these files alone.
+    pub fn open_for(
+        place: &Place,
+        settings: StoreSettings,
+        access: FileAccess,
+    ) -> Result<Self, StoreError> {
+        let data = DataDir::open_for(&place.data, place.has_rows_in_folder(), access)?;
         let database = Database::open(&data, place.database.as_ref())?;
         if let Err(error) = ballast::keep(&data) {
             if error.is_fatal() {

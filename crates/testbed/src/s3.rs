@@ -10,7 +10,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
+use s3s::S3Result;
+use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::SimpleAuth;
+use s3s::path::S3Path;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tempfile::TempDir;
@@ -37,6 +40,8 @@ impl S3 {
     pub const ACCESS_KEY: &'static str = "TESTACCESSKEY";
     /// Its secret.
     pub const SECRET_KEY: &'static str = "a-test-secret-key";
+    /// The access key of a courier, with the rights of docs/OPERATIONS.md and the same secret.
+    pub const COURIER_ACCESS_KEY: &'static str = "COURIERACCESSKEY";
     /// Its region.
     pub const REGION: &'static str = "us-east-1";
 
@@ -62,7 +67,10 @@ impl S3 {
             .tempdir()
             .unwrap();
         let mut builder = S3ServiceBuilder::new(FileSystem::new(folder.path()).unwrap());
-        builder.set_auth(SimpleAuth::from_single(Self::ACCESS_KEY, Self::SECRET_KEY));
+        let mut keys = SimpleAuth::from_single(Self::ACCESS_KEY, Self::SECRET_KEY);
+        keys.register(Self::COURIER_ACCESS_KEY.to_owned(), Self::SECRET_KEY.into());
+        builder.set_auth(keys);
+        builder.set_access(Rights);
 
         let mut server = Self {
             address: SocketAddr::from((address, 0)),
@@ -162,6 +170,43 @@ impl S3 {
 
         *self.runtime.lock().unwrap() = Some(runtime);
         address
+    }
+}
+
+/// What the keys are allowed to do.
+struct Rights;
+
+#[async_trait::async_trait]
+impl S3Access for Rights {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let key = context.credentials().map(|key| key.access_key.as_str());
+        let is_allowed = match key {
+            Some(S3::ACCESS_KEY) => true,
+            Some(S3::COURIER_ACCESS_KEY) => may_courier(context.s3_op().name(), context.s3_path()),
+            _ => false,
+        };
+        if is_allowed {
+            Ok(())
+        } else {
+            Err(s3s::s3_error!(AccessDenied, "this key may not do that"))
+        }
+    }
+}
+
+fn may_courier(operation: &str, path: &S3Path) -> bool {
+    let S3Path::Object { key, .. } = path else {
+        // The keys are in the body.
+        return operation == "DeleteObjects";
+    };
+    match operation {
+        "GetObject" => key.ends_with("/queue"),
+        "PutObject"
+        | "CreateMultipartUpload"
+        | "UploadPart"
+        | "CompleteMultipartUpload"
+        | "AbortMultipartUpload"
+        | "DeleteObject" => key.contains("/audio/"),
+        _ => false,
     }
 }
 

@@ -4,15 +4,15 @@ use std::io;
 use std::mem;
 use std::time::{Duration, Instant};
 
-use steno_models::JobId;
+use hyper::header::HeaderValue;
 use steno_runner::ClaimedTask;
 use steno_store::{
-    AudioUpload, FetchNoted, FetchProgress, FetchTask, StoreError, StoredAudio, TaskInput,
+    AudioUpload, FetchNoted, FetchPart, FetchProgress, FetchTask, StoreError, StoredAudio,
 };
 
 use super::failure::Refusal;
 use super::web_page::is_web_page;
-use crate::download::{DownloadError, Sink};
+use crate::download::{Beginning, DownloadError, Sink};
 
 /// Pause between two notes of the progress.
 const NOTE_INTERVAL: Duration = Duration::from_secs(1);
@@ -34,11 +34,10 @@ pub(super) enum SinkError {
     Store(StoreError),
 }
 
-/// A file of the store that a download is written to. Dropped before [`FileSink::finish`], it leaves no file.
+/// A file of the store that a download is written to. Dropped, it leaves no file.
 pub(super) struct FileSink<'a> {
     task: &'a ClaimedTask<'a>,
     max_stored_bytes: Option<u64>,
-    disk_reserve_bytes: u64,
     file: AudioUpload,
     /// The first bytes.
     head: Vec<u8>,
@@ -48,7 +47,7 @@ pub(super) struct FileSink<'a> {
 }
 
 impl<'a> FileSink<'a> {
-    /// Opens a file of a name of its own: a courier that has lost its claim may still be writing another.
+    /// Opens the file, which may have the beginning of the recording from an earlier attempt.
     pub(super) fn begin(
         task: &'a ClaimedTask<'a>,
         input: &FetchTask,
@@ -58,26 +57,66 @@ impl<'a> FileSink<'a> {
         if task.store.data().free_bytes()? < disk_reserve_bytes {
             return Err(SinkError::DiskFull);
         }
+        let (file, progress) = task.store.begin_download(task.claim, disk_reserve_bytes)?;
+        let is_continued = progress.bytes > 0;
         let mut sink = Self {
             task,
             max_stored_bytes: input.max_stored_bytes,
-            disk_reserve_bytes,
-            file: begin_file(task, disk_reserve_bytes)?,
-            head: Vec::new(),
+            file,
+            // The beginning was checked when it came.
+            head: vec![0; if is_continued { HEAD_BYTES } else { 0 }],
             noted: FetchProgress::default(),
             noted_at: Instant::now(),
             error: SinkError::None,
         };
-        sink.note(FetchProgress::default())?;
+        sink.note(progress)?;
         Ok(sink)
     }
 
-    /// Returns why a download that failed with `error` ended: the sink's own error, if it has one.
-    pub(super) fn give_up(&mut self, error: &DownloadError) -> SinkError {
+    /// What is there already of the recording, if it can be continued.
+    pub(super) fn beginning(&self) -> Option<Beginning> {
+        let part = self.noted.part.as_ref()?;
+        let validator = HeaderValue::from_str(&part.validator).ok()?;
+
+        (self.noted.bytes > 0).then(|| Beginning {
+            bytes: self.noted.bytes,
+            total: self.noted.total,
+            validator,
+        })
+    }
+
+    /// Ends a download that failed with `error`. Returns why: the sink's own error, if it has one. Its bytes are left for the next
+    /// attempt if there is one.
+    pub(super) fn give_up(mut self, error: &DownloadError, is_process_ending: bool) -> SinkError {
         match mem::replace(&mut self.error, SinkError::None) {
-            SinkError::None if matches!(error, DownloadError::Stopped) => SinkError::Stopped,
+            SinkError::None if matches!(error, DownloadError::Stopped) => {
+                if is_process_ending {
+                    self.file.leave();
+                }
+                SinkError::Stopped
+            }
+            SinkError::None => {
+                if error.is_temporary() {
+                    self.leave_with_problem(error.code());
+                }
+                SinkError::None
+            }
             cause => cause,
         }
+    }
+
+    /// Leaves the bytes, and stores why the attempt has failed, for the client of the job while the next one is waited for.
+    fn leave_with_problem(mut self, reason: &str) {
+        let progress = FetchProgress {
+            bytes: self.file.bytes(),
+            problem: Some(reason.to_owned()),
+            ..self.noted.clone()
+        };
+        if let Err(error) = self.note(progress) {
+            // No error is needed here: if the store is at fault, storing the failure fails next.
+            tracing::debug!(?error, "cannot note the progress of a download");
+        }
+        self.file.leave();
     }
 
     /// Makes the recording durable.
@@ -87,6 +126,7 @@ impl<'a> FileSink<'a> {
             bytes,
             total: Some(bytes),
             problem: None,
+            part: None,
         })?;
 
         self.file.store().map_err(SinkError::from)
@@ -143,16 +183,24 @@ impl Sink for FileSink<'_> {
 
     fn restart(&mut self) -> io::Result<()> {
         self.head.clear();
-        match begin_file(self.task, self.disk_reserve_bytes) {
-            Ok(file) => {
-                self.file = file;
-                Ok(())
-            }
-            Err(error) => {
-                self.error = error;
-                Err(io::ErrorKind::Other.into())
-            }
+        let outcome = self.file.clear().map_err(SinkError::from);
+        if self.keep(outcome) {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::Other.into())
         }
+    }
+
+    fn announce(&mut self, total: Option<u64>, validator: Option<&HeaderValue>) -> bool {
+        let validator = validator.and_then(|value| value.to_str().ok());
+        // Before its first byte is written: the bytes in the file must never be taken for those of another recording.
+        let outcome = self.note(FetchProgress {
+            bytes: 0,
+            total,
+            problem: None,
+            part: validator.map(|value| FetchPart::of_this_boot(value.to_owned())),
+        });
+        self.keep(outcome)
     }
 
     fn report(&mut self, bytes: u64, total: Option<u64>) -> bool {
@@ -160,6 +208,7 @@ impl Sink for FileSink<'_> {
             bytes,
             total,
             problem: None,
+            part: self.noted.part.clone(),
         };
         let is_new_total = self.noted.total != total;
         let is_due = is_new_total || self.noted_at.elapsed() >= NOTE_INTERVAL;
@@ -179,29 +228,5 @@ impl From<StoreError> for SinkError {
         } else {
             Self::Store(error)
         }
-    }
-}
-
-fn begin_file(task: &ClaimedTask<'_>, disk_reserve_bytes: u64) -> Result<AudioUpload, SinkError> {
-    let files = task.store.files();
-    let file = files.begin_upload(JobId::random(), disk_reserve_bytes);
-    file.map_err(SinkError::from)
-}
-
-/// Stores why an attempt has failed, for the client of the job while the next one is waited for.
-pub(super) fn note_problem(task: &ClaimedTask<'_>, reason: &str) {
-    let TaskInput::Fetch(input) = &task.claim.task else {
-        return;
-    };
-    let progress = FetchProgress {
-        problem: Some(reason.to_owned()),
-        ..FetchProgress::default()
-    };
-    let noted = task
-        .store
-        .note_fetch(task.claim, &progress, input.max_stored_bytes);
-    if let Err(error) = noted {
-        // No error is needed here: if the store is at fault, storing the failure fails next.
-        tracing::debug!(%error, "cannot note the progress of a download");
     }
 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hyper::header::HeaderValue;
 use steno_courier::{
     AddressPolicy, Download, DownloadError, DownloadLimits, Downloaded, Outbound, Resolve,
     Resolved, Sink,
@@ -101,6 +102,10 @@ impl Sink for Memory {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.bytes.extend_from_slice(bytes);
         Ok(())
+    }
+
+    fn announce(&mut self, _total: Option<u64>, _validator: Option<&HeaderValue>) -> bool {
+        true
     }
 
     fn restart(&mut self) -> io::Result<()> {

@@ -1,7 +1,10 @@
 //! Transfers that break off and go on, and what a request says about its sender.
 
+use hyper::header::HeaderValue;
+use steno_courier::{Beginning, Download};
+
 use crate::server::{Server, answer, send};
-use crate::support::{Names, PATIENT, client, code, fetch};
+use crate::support::{Memory, Names, PATIENT, client, code, fetch};
 
 const RECORDING: &[u8] = b"a recording of some length";
 
@@ -66,6 +69,58 @@ async fn a_recording_that_changed_meanwhile_is_fetched_from_its_start() {
         (memory.bytes.as_slice(), memory.restarts),
         (&b"another recording"[..], 1)
     );
+}
+
+/// Downloads from `server` behind the first 10 bytes of the recording.
+async fn continued(server: &Server, total: usize) -> Memory {
+    let mut memory = Memory {
+        bytes: RECORDING[..total.min(10)].to_vec(),
+        ..Memory::default()
+    };
+    let client = client(Names::of(&[]));
+    let beginning = Beginning {
+        bytes: memory.bytes.len() as u64,
+        total: Some(total as u64),
+        validator: HeaderValue::from_static("\"one\""),
+    };
+    let outcome = Download::new(&client, PATIENT, &mut memory)
+        .behind(beginning)
+        .run(&server.url("/").parse().unwrap())
+        .await;
+
+    assert_eq!(code(&outcome), "ok");
+    memory
+}
+
+#[tokio::test]
+async fn a_later_process_asks_for_the_remainder() {
+    let server = Server::start(|_, _| remainder(10)).await;
+    let memory = continued(&server, RECORDING.len()).await;
+
+    assert_eq!((memory.bytes.as_slice(), memory.restarts), (RECORDING, 0));
+    let request = &server.requests()[0];
+    assert_eq!(header(request, "range"), Some("bytes=10-"));
+    assert_eq!(header(request, "if-range"), Some("\"one\""));
+}
+
+#[tokio::test]
+async fn a_later_process_begins_again_if_the_recording_has_changed() {
+    let server = Server::start(|_, _| answer("200 OK", b"another recording")).await;
+    let memory = continued(&server, RECORDING.len()).await;
+
+    assert_eq!(
+        (memory.bytes.as_slice(), memory.restarts),
+        (&b"another recording"[..], 1)
+    );
+}
+
+#[tokio::test]
+async fn a_recording_that_is_complete_is_not_requested_again() {
+    let server = Server::start(|_, _| answer("200 OK", b"another recording")).await;
+    let memory = continued(&server, 10).await;
+
+    assert_eq!(memory.bytes, &RECORDING[..10]);
+    assert!(server.requests().is_empty());
 }
 
 #[tokio::test]
@@ -169,6 +224,10 @@ async fn a_sink_that_wants_no_more_stops_the_download() {
             Ok(())
         }
 
+        fn announce(&mut self, _: Option<u64>, _: Option<&HeaderValue>) -> bool {
+            true
+        }
+
         fn report(&mut self, received: u64, _: Option<u64>) -> bool {
             received == 0
         }
@@ -176,7 +235,7 @@ async fn a_sink_that_wants_no_more_stops_the_download() {
 
     let server = Server::start(|_, _| answer("200 OK", RECORDING)).await;
     let client = client(Names::of(&[]));
-    let outcome = steno_courier::Download::new(&client, PATIENT, &mut Unwilling)
+    let outcome = Download::new(&client, PATIENT, &mut Unwilling)
         .run(&server.url("/").parse().unwrap())
         .await;
 

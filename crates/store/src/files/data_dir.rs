@@ -22,6 +22,16 @@ const NETWORK_FILE_SYSTEMS: [(i64, &str); 6] = [
 /// that were installed first, and `run`, which an interrupted first start leaves.
 const HARMLESS_ENTRIES: [&str; 3] = ["lost+found", "weights", "run"];
 
+/// Which files of jobs a process works with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileAccess {
+    /// All files.
+    All,
+    /// Only the recordings that it fetches. It neither opens nor deletes any other, and the folders of
+    /// those can be hidden from it.
+    Downloads,
+}
+
 /// Permission bits of group and others.
 const FOR_OTHERS: u32 = 0o077;
 
@@ -33,6 +43,7 @@ const FOR_OTHERS: u32 = 0o077;
 pub struct DataDir {
     root: PathBuf,
     handle: Arc<File>,
+    access: FileAccess,
 }
 
 impl DataDir {
@@ -41,22 +52,21 @@ impl DataDir {
     /// Without a queue there, this is an error: a mount that is missing or a folder that was moved
     /// must not become a new, empty queue. [`DataDir::create`] is for the first start.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
-        if !has_queue(root, true)? {
-            return Err(StoreError::NoQueue {
-                path: root.to_owned(),
-            });
-        }
-        Self::prepare(root)
+        Self::open_for(root, true, FileAccess::All)
     }
 
-    /// The same for a queue whose rows are in a database server.
-    pub(crate) fn open_without_rows(root: &Path) -> Result<Self, StoreError> {
-        if !has_queue(root, false)? {
+    /// The same for a process with this access. `has_rows`: whether the database is in the folder.
+    pub(crate) fn open_for(
+        root: &Path,
+        has_rows: bool,
+        access: FileAccess,
+    ) -> Result<Self, StoreError> {
+        if !has_queue(root, has_rows)? {
             return Err(StoreError::NoQueue {
                 path: root.to_owned(),
             });
         }
-        Self::prepare(root)
+        Self::prepare(root, access)
     }
 
     /// Makes the folder of a new queue. Refuses a folder that holds anything else.
@@ -65,19 +75,25 @@ impl DataDir {
             create_folder(root)?;
             refuse_foreign_entries(root)?;
         }
-        Self::prepare(root)
+        Self::prepare(root, FileAccess::All)
     }
 
-    fn prepare(root: &Path) -> Result<Self, StoreError> {
+    fn prepare(root: &Path, access: FileAccess) -> Result<Self, StoreError> {
         let handle = File::open(root).map_err(StoreError::file("open folder", root))?;
         let data = Self {
             root: root.to_owned(),
             handle: Arc::new(handle),
+            access,
         };
         data.refuse_network_file_system()?;
         make_private(root)?;
 
-        for folder in [data.audio(), data.spool(), data.wake(), data.workers()] {
+        let mut folders = vec![data.incoming(), data.wake(), data.workers()];
+        if access == FileAccess::All {
+            // The cache too, although it may stay empty: a unit hides it from the courier, and can only hide what is there.
+            folders.extend([data.audio(), data.spool(), data.cache()]);
+        }
+        for folder in folders {
             create_folder(&folder)?;
             make_private(&folder)?;
         }
@@ -140,6 +156,11 @@ impl DataDir {
         self.root.join("audio")
     }
 
+    /// Recordings that were fetched by their address, and what the courier has on its way to object storage.
+    pub(crate) fn incoming(&self) -> PathBuf {
+        self.root.join("incoming")
+    }
+
     /// Decoded recordings.
     pub(crate) fn spool(&self) -> PathBuf {
         self.root.join("spool")
@@ -163,6 +184,11 @@ impl DataDir {
     /// Space that is reserved for a full disk.
     pub(crate) fn ballast(&self) -> PathBuf {
         self.root.join("run/ballast")
+    }
+
+    /// Which files this process works with.
+    pub(crate) fn access(&self) -> FileAccess {
+        self.access
     }
 
     /// Held while the database is opened for the first time or migrated.
@@ -222,7 +248,9 @@ fn refuse_foreign_entries(root: &Path) -> Result<(), StoreError> {
 }
 
 fn is_empty_folder_of_ours(root: &Path, name: &OsStr) -> bool {
-    let is_ours = ["audio", "spool"].iter().any(|known| name == *known);
+    let is_ours = ["audio", "spool", "incoming", "cache"]
+        .iter()
+        .any(|known| name == *known);
     is_ours && fs::read_dir(root.join(name)).is_ok_and(|mut entries| entries.next().is_none())
 }
 

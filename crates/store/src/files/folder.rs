@@ -1,4 +1,7 @@
 //! Files of jobs in a folder: the data folder, or another one. Locks (flock) tell a file in progress from one whose process died.
+//!
+//! Uploaded recordings are in `audio/`, decoded ones in `spool/`. Recordings that the courier has fetched are in `incoming/`, so that
+//! it needs no access to the others. Outside this module, both kinds are [`JobFiles::Audio`]; their names tell them apart.
 
 mod spool;
 mod upload;
@@ -11,8 +14,10 @@ use std::path::{Path, PathBuf};
 
 use steno_models::JobId;
 
-use super::data_dir::{create_folder, make_private, sync_folder, unlink};
-use super::names::{audio_name, is_audio_name, is_spool_name, part_name};
+use super::data_dir::{FileAccess, create_folder, make_private, sync_folder, unlink};
+use super::names::{
+    audio_name, fetched_part_name, is_audio_name, is_fetched, is_spool_name, part_name,
+};
 use super::{Deleted, Entry};
 use crate::tx::JobFiles;
 use crate::{DataDir, StoreError};
@@ -34,14 +39,17 @@ impl Folder {
         }
     }
 
-    /// Another folder, which is made private.
-    pub(crate) fn at(root: &Path) -> Result<Self, StoreError> {
+    /// Another folder. What `access` reaches in it is made private.
+    pub(crate) fn at(root: &Path, access: FileAccess) -> Result<Self, StoreError> {
         let folder = Self {
             root: root.to_owned(),
         };
         create_folder(root)?;
-        for files in JobFiles::ALL {
-            let path = folder.of(files);
+        let paths = match access {
+            FileAccess::All => folder.folders(),
+            FileAccess::Downloads => vec![folder.incoming()],
+        };
+        for path in paths {
             create_folder(&path)?;
             make_private(&path)?;
         }
@@ -54,19 +62,51 @@ impl Folder {
 
     /// Where the file of this name is.
     pub(crate) fn path(&self, files: JobFiles, name: &str) -> PathBuf {
-        self.of(files).join(name)
+        if files == JobFiles::Audio && is_fetched(name) {
+            self.incoming().join(name)
+        } else {
+            self.of(files).join(name)
+        }
     }
 
+    /// Where the file with this path in the `gc` list is.
+    pub(crate) fn locate(&self, path: &str) -> PathBuf {
+        let recording = path.split_once('/');
+        match recording.filter(|(folder, _)| *folder == JobFiles::Audio.folder()) {
+            Some((_, name)) => self.path(JobFiles::Audio, name),
+            None => self.root.join(path),
+        }
+    }
+
+    /// The folder of such files, except fetched recordings.
     pub(crate) fn of(&self, files: JobFiles) -> PathBuf {
         self.root.join(files.folder())
     }
 
-    /// Everything in the folder of such files. Never follows a link.
+    /// The folder of fetched recordings.
+    pub(crate) fn incoming(&self) -> PathBuf {
+        self.root.join("incoming")
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        let mut folders = vec![self.incoming()];
+        folders.extend(JobFiles::ALL.map(|files| self.of(files)));
+        folders
+    }
+
+    /// All such files, and whatever else is in their folders. Never follows a link.
     pub(crate) fn list(&self, files: JobFiles) -> Result<Vec<Entry>, StoreError> {
-        let folder = self.of(files);
+        let mut entries = self.entries(&self.of(files), files)?;
+        if files == JobFiles::Audio {
+            entries.extend(self.entries(&self.incoming(), files)?);
+        }
+        Ok(entries)
+    }
+
+    fn entries(&self, folder: &Path, files: JobFiles) -> Result<Vec<Entry>, StoreError> {
         let mut entries = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(StoreError::file("list", &folder))? {
-            let entry = entry.map_err(StoreError::file("list", &folder))?;
+        for entry in fs::read_dir(folder).map_err(StoreError::file("list", folder))? {
+            let entry = entry.map_err(StoreError::file("list", folder))?;
             let is_file = match entry.file_type() {
                 Ok(kind) => kind.is_file(),
                 // It was deleted meanwhile.
@@ -75,7 +115,13 @@ impl Folder {
             };
             let name = entry.file_name().into_string();
             entries.push(match name {
-                Ok(name) if is_file && is_ours(files, &name) => Entry::Ours(name),
+                Ok(name)
+                    if is_file
+                        && is_ours(files, &name)
+                        && self.path(files, &name) == entry.path() =>
+                {
+                    Entry::Ours(name)
+                }
                 _ => Entry::Foreign(entry.path().display().to_string()),
             });
         }
@@ -86,15 +132,24 @@ impl Folder {
     pub(crate) fn delete(&self, paths: Vec<String>) -> Result<Deleted, StoreError> {
         let mut deleted = Deleted::default();
         for path in paths {
-            match unlink(&self.root.join(&path)) {
-                Ok(_) => deleted.paths.push(path),
+            match self.unlink(&path) {
+                Ok(()) => deleted.paths.push(path),
                 Err(error) => deleted.failed = Some(error),
             }
         }
-        for files in JobFiles::ALL {
-            sync_folder(&self.of(files))?;
+        for folder in self.folders() {
+            sync_folder(&folder)?;
         }
         Ok(deleted)
+    }
+
+    fn unlink(&self, path: &str) -> Result<(), StoreError> {
+        let path = self.locate(path);
+        unlink(&path)?;
+        if let Some(part) = part_of_fetched(&path) {
+            unlink(&part)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn delete_if_abandoned(
@@ -124,7 +179,7 @@ impl Folder {
     }
 
     pub(crate) fn exists(&self, path: &str) -> Result<bool, StoreError> {
-        let path = self.root.join(path);
+        let path = self.locate(path);
         path.try_exists()
             .map_err(StoreError::file("inspect", &path))
     }
@@ -140,13 +195,21 @@ impl Folder {
     }
 
     pub(crate) fn copy_to(&self, path: &str, target: &Path) -> Result<bool, StoreError> {
-        let from = self.root.join(path);
+        let from = self.locate(path);
         match copy_durably(&from, target) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
             Err(error) => Err(StoreError::file("copy", from)(error)),
         }
     }
+}
+
+/// What may have been received of the recording at this path, if it is fetched.
+fn part_of_fetched(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let job_id = name.split('.').next()?.parse().ok()?;
+
+    is_fetched(name).then(|| path.with_file_name(fetched_part_name(job_id)))
 }
 
 /// Whether Steno gives such names to files of this kind.

@@ -7,14 +7,39 @@ use steno_models::JobId;
 
 use crate::ClaimId;
 
-/// Name of a recording in `audio/`.
+/// The end of the name of a recording that was fetched by its address.
+const FETCHED: &str = ".fetched";
+/// The end of the name of a recording while it is received.
+const PART: &str = ".part";
+
+/// Name of an uploaded recording in `audio/`.
 pub(crate) fn audio_name(job_id: JobId) -> String {
     job_id.to_string()
 }
 
-/// Name of a recording in `audio/` while it is uploaded.
+/// Name of an uploaded recording in `audio/` while it is received.
 pub(crate) fn part_name(job_id: JobId) -> String {
-    format!("{job_id}.part")
+    format!("{job_id}{PART}")
+}
+
+/// Name of a fetched recording in `incoming/`.
+pub(crate) fn fetched_name(job_id: JobId) -> String {
+    format!("{job_id}{FETCHED}")
+}
+
+/// Name of a fetched recording in `incoming/` while it is received.
+pub(crate) fn fetched_part_name(job_id: JobId) -> String {
+    format!("{job_id}{FETCHED}{PART}")
+}
+
+/// Whether the recording of this name, complete or not, is in `incoming/`.
+pub(crate) fn is_fetched(name: &str) -> bool {
+    name.strip_suffix(PART).unwrap_or(name).ends_with(FETCHED)
+}
+
+/// The job whose recording is being received under this name in `incoming/`.
+pub(crate) fn job_of_fetched_part(name: &str) -> Option<JobId> {
+    name.strip_suffix(PART)?.strip_suffix(FETCHED)?.parse().ok()
 }
 
 /// Name of a decoded recording in `spool/`.
@@ -51,8 +76,8 @@ impl CacheName {
         if is_spool_name(OsStr::new(name)) {
             return Some(Self::Spool(name.to_owned()));
         }
-        if let Some(recording) = name.strip_suffix(".part") {
-            let is_ours = is_audio_name(OsStr::new(name)) && !recording.is_empty();
+        if let Some(recording) = name.strip_suffix(PART) {
+            let is_ours = is_audio_name(OsStr::new(name)) && !is_fetched(name);
             return is_ours.then(|| Self::Upload(recording.to_owned()));
         }
         let (job, claim) = name.strip_suffix(".in")?.split_once('.')?;
@@ -61,14 +86,17 @@ impl CacheName {
     }
 }
 
-/// Whether Steno gives such names to files in `audio/`.
+/// Whether Steno gives such names to files in `audio/` or `incoming/`.
 pub(crate) fn is_audio_name(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else {
         return false;
     };
-    let id = name.strip_suffix(".part").unwrap_or(name);
-    id.parse()
-        .is_ok_and(|job_id: JobId| name == audio_name(job_id) || name == part_name(job_id))
+    let id = name.split('.').next().unwrap_or_default();
+    id.parse().is_ok_and(|job_id: JobId| {
+        [audio_name, part_name, fetched_name, fetched_part_name]
+            .iter()
+            .any(|give| name == give(job_id))
+    })
 }
 
 /// Whether Steno gives such names to files in `spool/`.
@@ -88,11 +116,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_name_says_whether_a_recording_was_fetched() {
+        let job = JobId::random();
+        assert!(is_fetched(&fetched_name(job)));
+        assert!(is_fetched(&fetched_part_name(job)));
+        assert!(!is_fetched(&audio_name(job)));
+        assert!(!is_fetched(&part_name(job)));
+
+        assert_eq!(job_of_fetched_part(&fetched_part_name(job)), Some(job));
+        assert_eq!(job_of_fetched_part(&fetched_name(job)), None);
+        assert_eq!(job_of_fetched_part(&part_name(job)), None);
+    }
+
+    #[test]
     fn only_names_that_steno_gives_are_its_own() {
         let job = JobId::random();
         let claim = ClaimId::random();
         assert!(is_audio_name(OsStr::new(&audio_name(job))));
         assert!(is_audio_name(OsStr::new(&part_name(job))));
+        assert!(is_audio_name(OsStr::new(&fetched_name(job))));
+        assert!(is_audio_name(OsStr::new(&fetched_part_name(job))));
         assert!(is_spool_name(OsStr::new(&spool_name(job, claim))));
 
         let part = part_name(job);
@@ -116,6 +159,7 @@ mod tests {
             &upper,
             &format!("{job}.part.part"),
             &format!("{job}.wav"),
+            &format!("{job}.part.fetched"),
         ] {
             assert!(!is_audio_name(OsStr::new(foreign)), "{foreign}");
             assert!(!is_spool_name(OsStr::new(foreign)), "{foreign}");

@@ -1,5 +1,5 @@
 //! A recording on its way into the store. The api writes one for each upload, and the courier one
-//! for each download. An upload that is dropped before it is stored is deleted.
+//! for each download. Dropped before it is stored, it is deleted.
 
 use std::path::PathBuf;
 
@@ -10,10 +10,10 @@ use super::Place;
 use super::bucket::{BucketUpload, StoredObject};
 use super::data_dir::free_bytes;
 use super::folder::{FolderUpload, StoredFile};
-use super::names::audio_name;
+use super::names::{audio_name, fetched_name};
 use crate::{FetchedAudio, StoreError};
 
-/// An upload in progress. Dropped before [`AudioUpload::store`], it leaves nothing. Its local file is locked (flock) for as long as
+/// An upload or download in progress. Dropped before [`AudioUpload::store`], it leaves nothing. Its local file is locked (flock) for as long as
 /// this or its [`StoredAudio`] lives, so that the sweep of another process can distinguish it from one whose process died.
 #[derive(Debug)]
 pub struct AudioUpload {
@@ -29,6 +29,8 @@ pub struct AudioUpload {
 #[derive(Debug)]
 enum Target {
     Folder(FolderUpload),
+    /// A download into the folder, which another process can continue.
+    Incoming(FolderUpload),
     Bucket(Box<BucketUpload>),
 }
 
@@ -70,6 +72,65 @@ impl AudioUpload {
         })
     }
 
+    /// Begins to receive the recording of a job that is fetched. [`AudioUpload::read_back`] comes next.
+    pub(super) fn begin_download(
+        place: &Place,
+        folder: PathBuf,
+        job_id: JobId,
+        reserve_bytes: u64,
+    ) -> Result<Self, StoreError> {
+        // Another process that has lost its claim may still be storing the same recording.
+        let own_id = JobId::random();
+        let target = match place {
+            Place::Folder(folder) => {
+                Target::Incoming(FolderUpload::begin_download(folder, job_id, own_id)?)
+            }
+            Place::Bucket(bucket) => Target::Bucket(Box::new(BucketUpload::begin(bucket, own_id)?)),
+        };
+        Ok(Self {
+            job_id: own_id,
+            target,
+            hash: Sha256::new(),
+            bytes: 0,
+            folder,
+            reserve_bytes,
+        })
+    }
+
+    /// Goes behind the bytes that an earlier process has left of a download, or drops them.
+    pub(super) fn read_back(&mut self, keep: bool) -> Result<(), StoreError> {
+        match &mut self.target {
+            Target::Incoming(file) if keep => file.read_back(|bytes| {
+                self.hash.update(bytes);
+                self.bytes += bytes.len() as u64;
+            })?,
+            Target::Incoming(file) => file.clear()?,
+            Target::Folder(_) | Target::Bucket(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Drops all bytes so far.
+    pub fn clear(&mut self) -> Result<(), StoreError> {
+        match &mut self.target {
+            Target::Folder(file) | Target::Incoming(file) => file.clear()?,
+            Target::Bucket(upload) => {
+                self.job_id = JobId::random();
+                **upload = upload.another(self.job_id)?;
+            }
+        }
+        self.hash.reset();
+        self.bytes = 0;
+        Ok(())
+    }
+
+    /// Ends the download without deleting its bytes, so that another process can continue it. Bytes in a bucket are deleted.
+    pub fn leave(self) {
+        if let Target::Incoming(download) = self.target {
+            download.leave();
+        }
+    }
+
     /// The id that the job of this recording will have.
     pub fn job_id(&self) -> JobId {
         self.job_id
@@ -83,7 +144,7 @@ impl AudioUpload {
             ));
         }
         match &mut self.target {
-            Target::Folder(upload) => upload.write(chunk)?,
+            Target::Folder(file) | Target::Incoming(file) => file.write(chunk)?,
             Target::Bucket(upload) => upload.write(chunk)?,
         }
         self.hash.update(chunk);
@@ -98,13 +159,17 @@ impl AudioUpload {
 
     /// Makes the recording durable under its final name.
     pub fn store(self) -> Result<StoredAudio, StoreError> {
-        let stored = match self.target {
-            Target::Folder(upload) => Stored::Folder(upload.store()?),
-            Target::Bucket(upload) => Stored::Bucket(Box::new(upload.store()?)),
+        let (name, stored) = match self.target {
+            Target::Folder(file) => (audio_name(self.job_id), Stored::Folder(file.store()?)),
+            Target::Incoming(file) => (fetched_name(self.job_id), Stored::Folder(file.store()?)),
+            Target::Bucket(upload) => (
+                audio_name(self.job_id),
+                Stored::Bucket(Box::new(upload.store()?)),
+            ),
         };
         Ok(StoredAudio {
             job_id: self.job_id,
-            name: audio_name(self.job_id),
+            name,
             bytes: self.bytes,
             sha256: self.hash.finalize().into(),
             stored,

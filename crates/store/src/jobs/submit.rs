@@ -4,7 +4,7 @@
 use sha2::{Digest, Sha256};
 use steno_models::{JobId, Status, Timestamp, TranscribeRequest};
 
-use crate::files::names::audio_name;
+use crate::files::names::fetched_name;
 use crate::jobs::position::position;
 use crate::jobs::quota::{Quota, QuotaCheck, QuotaExceeded};
 use crate::tasks::fetch::FetchTask;
@@ -90,7 +90,7 @@ impl JobAudio {
     fn name(&self) -> String {
         match self {
             Self::Stored(audio) => audio.name.clone(),
-            Self::AtUrl(job_id, _) => audio_name(*job_id),
+            Self::AtUrl(job_id, _) => fetched_name(*job_id),
         }
     }
 

@@ -5,13 +5,14 @@
 use serde::{Deserialize, Serialize};
 use steno_models::{FetchState, FetchStatus, WebAddress};
 
+use crate::clock::{UNKNOWN_BOOT, boot_id};
 use crate::database::Durability;
 use crate::effects::Effects;
 use crate::tasks::fence::remove_claimed_task;
 use crate::tasks::types::{Claim, Settled, TaskStatus};
 use crate::tx::{Tx, to_json};
 use crate::upkeep::counters::{Counter, count};
-use crate::{Now, Store, StoreError};
+use crate::{AudioUpload, Now, Store, StoreError};
 
 /// A recording to download, with the limits that its submission was accepted with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +44,32 @@ pub struct FetchProgress {
     pub total: Option<u64>,
     /// Why the last attempt ended.
     pub problem: Option<String>,
+    /// What a later attempt needs to continue, if the server has said anything by which it knows the recording again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<FetchPart>,
+}
+
+/// By what a download can be continued.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FetchPart {
+    /// The `ETag` or date that the server gave the recording.
+    pub validator: String,
+    /// The boot in which its bytes were written: a crash of the machine may lose some of them.
+    boot_id: String,
+}
+
+impl FetchPart {
+    /// A recording with this validator, received in this boot.
+    pub fn of_this_boot(validator: String) -> Self {
+        Self {
+            validator,
+            boot_id: boot_id(),
+        }
+    }
+
+    fn is_of_this_boot(&self) -> bool {
+        self.boot_id != UNKNOWN_BOOT && self.boot_id == boot_id()
+    }
 }
 
 /// The outcome of noting the progress of a download.
@@ -58,6 +85,35 @@ pub enum FetchNoted {
 }
 
 impl Store {
+    /// Opens the file for the recording of a `fetch` claim. An earlier attempt may have left its beginning there: the progress says
+    /// how much of it is there, and by what the server knows it again. It is empty for a download from the start.
+    pub fn begin_download(
+        &self,
+        claim: &Claim,
+        reserve_bytes: u64,
+    ) -> Result<(AudioUpload, FetchProgress), StoreError> {
+        let stored = self.read(|tx| tx.fetch_progress(claim.job_seq))?;
+        let earlier = stored.and_then(|(_, progress)| progress);
+        let continued = earlier.filter(|earlier| {
+            let part = earlier.part.as_ref();
+            part.is_some_and(FetchPart::is_of_this_boot)
+        });
+
+        let keep = continued.is_some();
+        let file = self
+            .files
+            .begin_download(claim.job_id, keep, reserve_bytes)?;
+        let progress = match continued.filter(|_| file.bytes() > 0) {
+            Some(earlier) => FetchProgress {
+                bytes: file.bytes(),
+                problem: None,
+                ..earlier
+            },
+            None => FetchProgress::default(),
+        };
+        Ok((file, progress))
+    }
+
     /// Stores how far a download is, and counts its bytes for its owner: those that are announced, or have come.
     pub fn note_fetch(
         &self,

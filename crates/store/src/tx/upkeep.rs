@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use steno_models::{Status, Timestamp};
+use steno_models::{JobId, Status, Timestamp};
 
 use crate::StoreError;
 use crate::tx::rows::word;
@@ -11,7 +11,7 @@ use crate::tx::{Statement, Tx, parameters, sql};
 /// Whose files are needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JobFiles {
-    /// Recordings as they came.
+    /// Recordings as they came, uploaded or fetched.
     Audio,
     /// Decoded recordings.
     Spool,
@@ -117,6 +117,12 @@ impl Tx<'_> {
         let parameters = parameters! {":name": None::<&str>};
         let names = self.all(names_of(files), parameters, |row| row.get(0))?;
         Ok(names.into_iter().collect())
+    }
+
+    /// Whether the recording of this job is still to be fetched.
+    pub(crate) fn is_to_be_fetched(&self, job_id: JobId) -> Result<bool, StoreError> {
+        let parameters = parameters! {":id": job_id.as_bytes()};
+        self.exists(sql!("is_to_be_fetched"), parameters)
     }
 
     /// Whether an unfinished job needs the file of this name.

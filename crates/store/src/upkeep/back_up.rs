@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::files::data_dir::{sync_folder, unlink};
+use crate::files::folder::Folder;
 use crate::sqlite::back_up::detach_copy;
 use crate::{DataDir, Store, StoreError};
 
@@ -59,9 +60,14 @@ impl Store {
             self.copy_files(&copy, &needed, &mut copied)?;
             if needed.is_subset(&copied) {
                 for path in copied.difference(&needed) {
-                    unlink(&copy.root().join(path))?;
+                    unlink(&Folder::of_data(&copy).locate(path))?;
                 }
-                for folder in [copy.audio(), copy.spool(), copy.root().to_owned()] {
+                for folder in [
+                    copy.audio(),
+                    copy.incoming(),
+                    copy.spool(),
+                    copy.root().to_owned(),
+                ] {
                     sync_folder(&folder)?;
                 }
                 return Ok(Backup {
@@ -99,7 +105,10 @@ impl Store {
                 continue;
             }
             // A missing file is no error: its job has ended meanwhile.
-            if self.files.copy_to(path, &copy.root().join(path))? {
+            if self
+                .files
+                .copy_to(path, &Folder::of_data(copy).locate(path))?
+            {
                 copied.insert(path.clone());
             }
         }

@@ -4,13 +4,18 @@
 //! `check` reports them.
 
 use crate::files::Entry;
+use crate::files::names::job_of_fetched_part;
 use crate::tx::JobFiles;
-use crate::{Now, Store, StoreError};
+use crate::{FileAccess, Now, Store, StoreError};
 
 impl Store {
     /// Deletes the files on the list, makes that durable, then takes them off the list. Done again
     /// after a crash. A file that cannot be deleted stays on the list and does not stop the others.
+    /// A process that reaches downloads alone leaves the list to the others.
     pub(crate) fn delete_files(&self) -> Result<(), StoreError> {
+        if !self.has_all_files() {
+            return Ok(());
+        }
         let paths = self.read_statement(|tx| tx.list_gc())?;
         if paths.is_empty() {
             return Ok(());
@@ -28,7 +33,11 @@ impl Store {
     /// Adds them to `orphans`. One that cannot be looked at is reported and left.
     pub(crate) fn delete_orphans(&self, orphans: &mut u32) -> Result<(), StoreError> {
         let is_needed = |files: JobFiles, name: &str| {
-            let is_needed = self.read_statement(|tx| tx.is_needed(files, name))?;
+            let is_needed = self.read_statement(|tx| match job_of_fetched_part(name) {
+                // A later attempt continues it.
+                Some(job_id) => tx.is_to_be_fetched(job_id),
+                None => tx.is_needed(files, name),
+            })?;
             if !is_needed {
                 self.database.make_durable()?;
             }
@@ -37,7 +46,7 @@ impl Store {
         if let Some(bucket) = self.files.bucket() {
             bucket.sweep_cache(orphans, is_needed)?;
         }
-        let Some(folder) = self.files.folder() else {
+        let Some(folder) = self.files.folder().filter(|_| self.has_all_files()) else {
             return Ok(());
         };
 
@@ -77,6 +86,10 @@ impl Store {
             self.database.make_durable()?;
             Ok(needed)
         })
+    }
+
+    fn has_all_files(&self) -> bool {
+        self.data.access() == FileAccess::All
     }
 
     fn unnamed_files(&self, files: JobFiles) -> Result<Vec<String>, StoreError> {

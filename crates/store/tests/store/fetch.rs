@@ -1,9 +1,10 @@
 //! `fetch` tasks: the recording of a job comes later than the job.
 
+use sha2::{Digest as _, Sha256};
 use steno_models::{FetchState, JobId, Status, TombstoneReason};
 use steno_store::{
-    FetchNoted, FetchProgress, FetchTask, JobAudio, NewJob, RunRole, RunSettings, StoredAudio,
-    Submission, TaskInput, TaskOutput, WorkerRun,
+    Claim, FetchNoted, FetchPart, FetchProgress, FetchTask, FileAccess, JobAudio, NewJob, RunRole,
+    RunSettings, Store, StoredAudio, Submission, TaskInput, TaskOutput, WorkerRun,
 };
 
 use crate::support::Fixture;
@@ -48,12 +49,90 @@ fn download(f: &Fixture) -> StoredAudio {
     upload.store().unwrap()
 }
 
-fn progress(bytes: u64) -> FetchProgress {
+fn progress_of(bytes: u64) -> FetchProgress {
     FetchProgress {
         bytes,
         total: Some(400),
         problem: None,
+        part: None,
     }
+}
+
+/// Leaves so many bytes of a recording that its server knows by a tag.
+fn leave_beginning(f: &Fixture, claim: &Claim) {
+    let (mut file, progress) = f.store.begin_download(claim, 0).unwrap();
+    assert_eq!((file.bytes(), progress.bytes), (0, 0));
+    file.write(b"RIFF").unwrap();
+    let progress = FetchProgress {
+        part: Some(FetchPart::of_this_boot("\"one\"".to_owned())),
+        ..progress_of(4)
+    };
+    let noted = f.store.note_fetch(claim, &progress, None);
+    assert_eq!(noted.unwrap(), FetchNoted::Stored);
+    file.leave();
+}
+
+#[test]
+fn the_beginning_of_a_recording_waits_for_the_next_courier() {
+    let f = Fixture::new();
+    submit(&f);
+    let dead = courier(&f, 1);
+    leave_beginning(&f, &f.claim(&dead));
+    drop(dead);
+    f.reclaim();
+    f.store.sweep(f.now()).unwrap();
+
+    let claim = f.claim(&courier(&f, 1));
+    let (mut file, progress) = f.store.begin_download(&claim, 0).unwrap();
+    assert_eq!((file.bytes(), progress.bytes), (4, 4));
+    assert_eq!(progress.part.unwrap().validator, "\"one\"");
+
+    // A courier that has lost its claim does not write into the same file.
+    let (other, progress) = f.store.begin_download(&claim, 0).unwrap();
+    assert_eq!((other.bytes(), progress.bytes), (0, 0));
+    drop(other);
+
+    file.write(b"WAVE").unwrap();
+    let fetched = file.store().unwrap();
+    let sha256: [u8; 32] = Sha256::digest(b"RIFFWAVE").into();
+    assert!(f.finish(&claim, &TaskOutput::Fetched(fetched.fetched())));
+    fetched.keep();
+    assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
+    let claim = f.claim(&f.worker());
+    let TaskInput::Prepare { audio, .. } = &claim.task else {
+        panic!("{:?}", claim.task);
+    };
+    let recording = f.store.files().open_recording(&claim, audio, &mut || false);
+    let bytes = std::fs::read(recording.unwrap().path()).unwrap();
+    assert_eq!(<[u8; 32]>::from(Sha256::digest(bytes)), sha256);
+}
+
+#[test]
+fn the_beginning_of_a_recording_goes_with_its_job() {
+    let f = Fixture::new();
+    let job = submit(&f);
+    leave_beginning(&f, &f.claim(&courier(&f, 1)));
+    assert_eq!(f.files().len(), 1);
+
+    let reason = TombstoneReason::Deleted;
+    assert!(f.store.delete_job(f.now(), None, job, reason).unwrap());
+    assert!(f.files().is_empty());
+}
+
+#[test]
+fn a_process_that_reaches_downloads_alone_deletes_no_other_file() {
+    let f = Fixture::new();
+    let job = f.submit();
+    let settings = *f.store.settings();
+    let place = f.database.place(f.data().root());
+    let courier = Store::open_for(&place, settings, FileAccess::Downloads).unwrap();
+
+    let reason = TombstoneReason::Deleted;
+    assert!(courier.delete_job(f.now(), None, job, reason).unwrap());
+    courier.sweep(f.now()).unwrap();
+    assert_eq!(f.files().len(), 1, "left to the others");
+    f.store.sweep(f.now()).unwrap();
+    assert!(f.files().is_empty());
 }
 
 #[test]
@@ -67,13 +146,13 @@ fn a_job_waits_for_its_recording_and_then_for_a_worker() {
     let run = f.worker();
     let claim = f.claim(&run);
     assert!(matches!(claim.task, TaskInput::Fetch(_)));
-    let noted = f.store.note_fetch(&claim, &progress(4), Some(400));
+    let noted = f.store.note_fetch(&claim, &progress_of(4), Some(400));
     assert_eq!(noted.unwrap(), FetchNoted::Stored);
     let status = f.status(job);
     let fetch = status.fetch.unwrap();
     assert_eq!(status.status, Status::Pending);
     assert_eq!((fetch.state, fetch.bytes), (FetchState::Downloading, 4));
-    let noted = f.store.note_fetch(&claim, &progress(5), Some(399));
+    let noted = f.store.note_fetch(&claim, &progress_of(5), Some(399));
     assert_eq!(noted.unwrap(), FetchNoted::QuotaExceeded(399));
 
     let stored = download(&f);
@@ -95,7 +174,7 @@ fn a_download_of_a_deleted_job_is_dropped() {
     let reason = TombstoneReason::Deleted;
     assert!(f.store.delete_job(f.now(), None, job, reason).unwrap());
 
-    let noted = f.store.note_fetch(&claim, &progress(4), None);
+    let noted = f.store.note_fetch(&claim, &progress_of(4), None);
     assert_eq!(noted.unwrap(), FetchNoted::ClaimLost);
     let stored = download(&f);
     assert!(!f.finish(&claim, &TaskOutput::Fetched(stored.fetched())));

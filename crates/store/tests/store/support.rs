@@ -240,9 +240,9 @@ impl Fixture {
     }
 
     pub(crate) fn files(&self) -> Vec<String> {
-        let mut files: Vec<String> = [self.folder("audio"), self.folder("spool")]
+        let mut files: Vec<String> = ["audio", "incoming", "spool"]
             .iter()
-            .flat_map(|d| list(d))
+            .flat_map(|name| list(&self.folder(name)))
             .collect();
         files.sort();
         files

@@ -1,5 +1,6 @@
 //! The folder for files on their way to the bucket or from it: at most one part of each upload, and
-//! the recordings and spools that slots of this machine work on. Each file is locked (flock) while
+//! the recordings and spools that slots of this machine work on. The courier has a folder of its own,
+//! because it must not read what others have on its way. Each file is locked (flock) while
 //! its process lives, and deleted when the process no longer needs it.
 
 use std::fs::{self, File};
@@ -7,7 +8,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::{Bucket, path_of};
-use crate::files::data_dir::{create_folder, create_locked, make_private, unlink};
+use crate::files::data_dir::{FileAccess, create_folder, create_locked, make_private, unlink};
 use crate::files::folder::{is_locked, lock_if_abandoned};
 use crate::files::names::{CacheName, note_name};
 use crate::tx::JobFiles;
@@ -17,6 +18,8 @@ use crate::{DataDir, StoreError};
 #[derive(Clone, Debug)]
 pub(super) struct Cache {
     folder: PathBuf,
+    /// The courier's folder, if this process is another one. It sweeps that too.
+    incoming: Option<PathBuf>,
 }
 
 /// A file in the folder. Deleted when dropped.
@@ -31,10 +34,13 @@ pub(super) struct CacheFile {
 
 impl Cache {
     pub(super) fn in_folder(data: &DataDir) -> Result<Self, StoreError> {
-        let folder = data.cache();
+        let (folder, incoming) = match data.access() {
+            FileAccess::All => (data.cache(), Some(data.incoming())),
+            FileAccess::Downloads => (data.incoming(), None),
+        };
         create_folder(&folder)?;
         make_private(&folder)?;
-        Ok(Self { folder })
+        Ok(Self { folder, incoming })
     }
 
     pub(super) fn create(&self, name: &str) -> Result<CacheFile, StoreError> {
@@ -95,7 +101,19 @@ impl Bucket {
         swept: &mut u32,
         is_needed: impl Fn(JobFiles, &str) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        let folder = &self.cache.folder;
+        self.sweep_folder(&self.cache.folder, swept, &is_needed)?;
+        match &self.cache.incoming {
+            Some(incoming) => self.sweep_folder(incoming, swept, &is_needed),
+            None => Ok(()),
+        }
+    }
+
+    fn sweep_folder(
+        &self,
+        folder: &Path,
+        swept: &mut u32,
+        is_needed: &impl Fn(JobFiles, &str) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
         let mut failed = None;
         for entry in fs::read_dir(folder).map_err(StoreError::file("list", folder))? {
             let path = entry.map_err(StoreError::file("list", folder))?.path();
@@ -107,7 +125,7 @@ impl Bucket {
             if failed.is_some() && name != CacheName::Recording {
                 continue;
             }
-            match self.sweep_file(&path, &name, &is_needed) {
+            match self.sweep_file(&path, &name, is_needed) {
                 Ok(was_abandoned) => *swept += u32::from(was_abandoned),
                 Err(error) => failed = Some(error),
             }

@@ -48,6 +48,10 @@ impl NewObject {
         }
     }
 
+    pub(super) fn bucket(&self) -> &Arc<Bucket> {
+        &self.bucket
+    }
+
     pub(super) fn local(&mut self) -> &mut CacheFile {
         self.local
             .as_mut()

@@ -40,6 +40,11 @@ impl BucketUpload {
         })
     }
 
+    /// Begins another upload in its place.
+    pub(crate) fn another(&self, job_id: JobId) -> Result<Self, StoreError> {
+        Self::begin(self.object.bucket(), job_id)
+    }
+
     pub(crate) fn write(&mut self, mut chunk: &[u8]) -> Result<(), StoreError> {
         while !chunk.is_empty() {
             let fitting = (PART_BYTES - self.staged).min(chunk.len() as u64) as usize;

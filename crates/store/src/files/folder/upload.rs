@@ -1,16 +1,21 @@
-//! A recording on its way into the folder: `audio/<job_id>.part`, which is renamed when it is complete.
+//! A recording on its way into the folder: `audio/<job_id>.part`, or `incoming/<job_id>.fetched.part`, which is renamed when it is
+//! complete.
 
-use std::fs::File;
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use steno_models::JobId;
 
 use super::Folder;
 use crate::StoreError;
 use crate::files::data_dir::{create_locked, sync_folder, unlink};
-use crate::files::names::{audio_name, part_name};
+use crate::files::names::{audio_name, fetched_name, fetched_part_name, part_name};
 use crate::tx::JobFiles;
+
+/// Bytes that are read at a time.
+const READ_BYTES: usize = 1 << 16;
 
 /// A recording that is received. Dropped before [`FolderUpload::store`], it leaves no file.
 #[derive(Debug)]
@@ -43,6 +48,65 @@ impl FolderUpload {
         })
     }
 
+    /// Opens what an earlier process has left of the recording of a job that is fetched, or begins it. Under a name of its own if
+    /// another process still writes to the usual one: its claim is lost, and it does not know yet.
+    pub(crate) fn begin_download(
+        folder: &Folder,
+        job_id: JobId,
+        new_id: JobId,
+    ) -> Result<Self, StoreError> {
+        let in_incoming = |name: &str| folder.path(JobFiles::Audio, name);
+        let usual = in_incoming(&fetched_part_name(job_id));
+        let (part, file) = match open_abandoned(&usual)? {
+            Part::Free(file) => (usual, file),
+            Part::Absent => (usual.clone(), create_locked(&usual)?),
+            Part::Held => {
+                let own = in_incoming(&fetched_part_name(new_id));
+                (own.clone(), create_locked(&own)?)
+            }
+        };
+        Ok(Self {
+            part,
+            path: in_incoming(&fetched_name(new_id)),
+            folder: folder.incoming(),
+            file: Some(file),
+        })
+    }
+
+    /// Gives `take` all bytes from the start; writes go behind them.
+    pub(crate) fn read_back(&mut self, mut take: impl FnMut(&[u8])) -> Result<(), StoreError> {
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
+        let mut buffer = vec![0; READ_BYTES];
+        file.rewind()
+            .map_err(StoreError::file("read", &self.part))?;
+        loop {
+            let read = file
+                .read(&mut buffer)
+                .map_err(StoreError::file("read", &self.part))?;
+            if read == 0 {
+                return Ok(());
+            }
+            take(&buffer[..read]);
+        }
+    }
+
+    /// Drops what is there.
+    pub(crate) fn clear(&mut self) -> Result<(), StoreError> {
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .map_err(StoreError::file("empty", &self.part))
+    }
+
+    /// Leaves what is there to a process that goes on with it, or to the orphan scan.
+    pub(crate) fn leave(mut self) {
+        self.file = None;
+    }
+
     pub(crate) fn write(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
         let Some(file) = &mut self.file else {
             return Ok(());
@@ -70,6 +134,36 @@ impl FolderUpload {
         sync_folder(&self.folder)?;
         Ok(stored)
     }
+}
+
+/// A file that is to be written on.
+enum Part {
+    Absent,
+    /// A living process writes it.
+    Held,
+    /// Its process has ended. Locked now.
+    Free(File),
+}
+
+fn open_abandoned(path: &Path) -> Result<Part, StoreError> {
+    let file = match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Part::Absent),
+        Err(error) => return Err(StoreError::file("open", path)(error)),
+    };
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(Part::Held),
+        Err(TryLockError::Error(error)) => return Err(StoreError::file("lock", path)(error)),
+    }
+
+    // The orphan scan may have unlinked it before the lock was taken.
+    let metadata = file.metadata().map_err(StoreError::file("inspect", path))?;
+    Ok(if metadata.nlink() > 0 {
+        Part::Free(file)
+    } else {
+        Part::Absent
+    })
 }
 
 impl Drop for FolderUpload {
