@@ -4,6 +4,7 @@
 //! S3-compatible storage. In either place, `upload.rs` receives a recording and `recording.rs`
 //! reads one; `spool_file.rs` writes a spool and `spool_reader.rs` reads one.
 
+pub(crate) mod access;
 pub(crate) mod ballast;
 pub(crate) mod bucket;
 pub(crate) mod data_dir;

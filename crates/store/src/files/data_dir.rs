@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::access::FileAccess;
 use crate::StoreError;
 
 /// Magic numbers of file systems on which POSIX locks or fsync cannot be trusted (statfs(2)).
@@ -21,16 +22,6 @@ const NETWORK_FILE_SYSTEMS: [(i64, &str); 6] = [
 /// What a folder may hold and still become a new queue: the mark of a fresh file system, weights
 /// that were installed first, and `run`, which an interrupted first start leaves.
 const HARMLESS_ENTRIES: [&str; 3] = ["lost+found", "weights", "run"];
-
-/// Which files of jobs a process works with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileAccess {
-    /// All files.
-    All,
-    /// Only the recordings that it fetches. It neither opens nor deletes any other, and the folders of
-    /// those can be hidden from it.
-    Downloads,
-}
 
 /// Permission bits of group and others.
 const FOR_OTHERS: u32 = 0o077;

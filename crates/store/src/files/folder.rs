@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 
 use steno_models::JobId;
 
-use super::data_dir::{FileAccess, create_folder, make_private, sync_folder, unlink};
+use super::access::FileAccess;
+use super::data_dir::{create_folder, make_private, sync_folder, unlink};
 use super::names::{
     audio_name, fetched_part_name, is_audio_name, is_fetched, is_spool_name, part_name,
 };

@@ -8,7 +8,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::{Bucket, path_of};
-use crate::files::data_dir::{FileAccess, create_folder, create_locked, make_private, unlink};
+use crate::files::access::FileAccess;
+use crate::files::data_dir::{create_folder, create_locked, make_private, unlink};
 use crate::files::folder::{is_locked, lock_if_abandoned};
 use crate::files::names::{CacheName, note_name};
 use crate::tx::JobFiles;
