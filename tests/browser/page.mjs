@@ -261,7 +261,7 @@ const scenarios = {
         await page.click("button:text('Try again')");
         await waitForStage(page, "completed");
         await page.click("button:text('Remove')");
-        await page.click("button:text('Delete both')");
+        await page.click("dialog button.danger");
         await page.waitForSelector("text=Nothing here yet");
       },
       { expected: ["410"] },

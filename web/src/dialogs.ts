@@ -76,7 +76,7 @@ function showPrivacy(): void {
       "form",
       { method: "dialog" },
       h("h2", { id: "privacy-title" }, "Privacy"),
-      h("p", {}, "Recordings go to this server and nowhere else. It deletes the audio as soon as the text is complete. It deletes the text at the time that is shown with it, or at once when you press Delete on the server now."),
+      h("p", {}, "Recordings go to this server and nowhere else. It deletes the audio as soon as the text is complete. It deletes each text at the time that is shown beside it. The button “Delete on the server now” above a text deletes it at once."),
       h("p", { class: "check" }, keep, h("label", { for: "keep" }, "Keep recordings and texts in this browser")),
       h("p", { class: "hint" }, "Then they are still here after you close the page. Otherwise they are lost."),
       h("h3", {}, "Forget everything"),
@@ -95,14 +95,14 @@ function showPrivacy(): void {
 }
 
 /** Asks before a text is deleted. Resolves to whether to go on. */
-export function confirmRemoval(name: string): Promise<boolean> {
+export function confirmRemoval(name: string, isOnServer: boolean): Promise<boolean> {
   const cancel = h("button", { value: "cancel" }, "Cancel");
   const form = h(
     "form",
     { method: "dialog" },
     h("h2", { id: "removal-title", dir: "auto" }, `Remove ${name}?`),
-    h("p", {}, "Deletes the recording and its text, with your corrections, in this browser and on the server."),
-    h("p", { class: "buttons" }, h("button", { value: "remove", class: "danger" }, "Delete both"), cancel),
+    h("p", {}, `Deletes the recording and its text, with your corrections, in this browser${isOnServer ? " and on the server" : ""}.`),
+    h("p", { class: "buttons" }, h("button", { value: "remove", class: "danger" }, "Delete"), cancel),
   );
   return new Promise((resolve) => {
     open(form, "removal-title", (answer) => resolve(answer === "remove")).classList.add("narrow");

@@ -38,7 +38,7 @@ export function intake(): HTMLElement {
     folder,
     addressForm(),
   );
-  const privacy = h("p", { class: "hint" }, "Recordings go to this server and nowhere else. It deletes the audio when the text is complete. Privacy, at the top, says more.");
+  const privacy = h("p", { class: "hint" }, "Recordings go to this server and nowhere else. It deletes the audio when the text is complete. For more, press Privacy at the top of the page.");
   return h("section", { class: "intake", "aria-label": "Add recordings" }, zone, optionsForm(), privacy);
 }
 

@@ -54,7 +54,7 @@ function rowOf(job: Job): { element: HTMLElement; update: () => void } {
   const again = h("button", { type: "button", onclick: () => jobs.retry(job) }, "Try again");
   const remove = h("button", { type: "button", "aria-label": `Remove ${job.name}` }, "Remove");
   remove.onclick = async () => {
-    if (job.result && !(await confirmRemoval(job.name))) return;
+    if (job.result && !(await confirmRemoval(job.name, job.isOnServer))) return;
     const focusNext = element.nextElementSibling ?? element.previousElementSibling;
     jobs.remove(job).then(
       () => (focusNext?.querySelector<HTMLElement>("a") ?? document.querySelector<HTMLElement>("main"))?.focus(),
