@@ -1,8 +1,14 @@
 //! A host of its own for a process: a network namespace whose packets can be dropped.
 
-use std::net::Ipv4Addr;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, id};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::programs;
 
@@ -56,6 +62,34 @@ impl Host {
         ["ip", "netns", "exec", &self.name]
     }
 
+    /// Has programs that start on this host resolve names at port 53 of [`Host::gateway`].
+    pub fn resolve_at_gateway(&self) {
+        // `ip netns exec` binds the files of this folder over those in /etc.
+        let folder = self.configuration();
+        fs::create_dir_all(&folder).unwrap();
+        let content = format!(
+            "nameserver {}\noptions timeout:2 attempts:2\n",
+            self.gateway
+        );
+        fs::write(folder.join("resolv.conf"), content).unwrap();
+    }
+
+    /// Listens on the loopback address of this host.
+    pub fn listen_on_loopback(&self, port: u16) -> TcpListener {
+        let namespace = File::open(Path::new("/var/run/netns").join(&self.name)).unwrap();
+        // A thread of its own: it stays in the namespace.
+        let bound = thread::spawn(move || {
+            let kind = Some(LinkNameSpaceType::Network);
+            move_into_link_name_space(namespace.as_fd(), kind).unwrap();
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap()
+        });
+        bound.join().unwrap()
+    }
+
+    fn configuration(&self) -> PathBuf {
+        Path::new("/etc/netns").join(&self.name)
+    }
+
     /// Drops all packets in both directions. Open connections get no error.
     pub fn drop_packets(&self) {
         let (own, gateway) = (self.own.to_string(), self.gateway.to_string());
@@ -98,6 +132,7 @@ impl Drop for Host {
             .args(["netns", "del", &self.name])
             .output()
             .ok();
+        fs::remove_dir_all(self.configuration()).ok();
     }
 }
 
