@@ -26,7 +26,7 @@ use crate::sse::{self, Message};
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Seconds the server may hold back its answer while a job is running.
 const WAIT_S: u64 = 30;
-/// How long a server that went away may stay away before a waiting client gives up.
+/// How long a waiting client retries while the server is unreachable.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Pause between two tries.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -36,9 +36,9 @@ const LEAST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 /// Jobs of a list that the server sends at a time.
 const LONGEST_PAGE: usize = 200;
-/// Least length of a recording for which a connection that breaks may mean a refusal that was not read.
+/// Length of a recording from which a broken connection may hide a refusal that the client has not read.
 const LEAST_EXPECTED: u64 = 1 << 20;
-/// Times an upload that was put off or broke off is tried again.
+/// How often an upload is repeated after a broken connection or a request to come back later.
 const UPLOAD_RETRIES: u32 = 5;
 
 /// Speaks to one server.
@@ -47,7 +47,7 @@ pub(crate) struct Client {
     base: String,
     /// The header that names the caller, if the server asks for keys.
     authorization: Option<String>,
-    /// A server that never answered is more likely not there than restarting: the user wants to know at once.
+    /// Whether the server has answered before. One that never has is probably not running, so the first error is reported at once.
     answered: AtomicBool,
 }
 
@@ -83,7 +83,7 @@ impl Client {
     }
 
     /// Submits a recording of `length` bytes. `open` yields it from its start; it is called again if the server asks to
-    /// come back later, or if a server that answered before breaks off. A key sees to it that it becomes one job.
+    /// come back later, or if the connection breaks. An `Idempotency-Key` ensures that repeats become one job.
     pub(crate) fn submit<R: Read>(
         &self,
         options: &[(&str, String)],
@@ -181,7 +181,7 @@ impl Client {
 
     /// The job as it is.
     pub(crate) fn status(&self, job: &JobId) -> Result<JobStatus, CallError> {
-        // Without retries: a person who checks wants an answer at once.
+        // No retries, because a person waits for the answer.
         self.status_after(job, 0)
     }
 
@@ -323,14 +323,14 @@ impl Client {
         parse(&read(self.authorized(self.agent.get(path)).call()?)?)
     }
 
-    /// Calls until an answer comes: a server that answered before and restarts, or is too busy, is waited for; the job is safe
-    /// with it.
+    /// Repeats a call until it is answered. Retries only if the server answered before and is restarting or too busy now; its jobs are
+    /// safe meanwhile.
     fn patiently<T>(&self, call: impl Fn() -> Result<T, CallError>) -> Result<T, CallError> {
         let began = Instant::now();
         loop {
             let outcome = call();
             let is_passing = outcome.as_ref().is_err_and(CallError::is_passing);
-            // Of a server that never answered, a proxy says the same as an error of the network does.
+            // From a server that never answered, a gateway error of a proxy is treated like a network error.
             let is_from_server = !matches!(
                 outcome,
                 Err(CallError::Unreachable(_) | CallError::Foreign(_))
@@ -360,7 +360,7 @@ fn complete(address: &str) -> String {
     }
 }
 
-/// The body of an answer that says yes.
+/// The body of a successful answer.
 fn read(mut response: Response<Body>) -> Result<Vec<u8>, CallError> {
     if !response.status().is_success() {
         return Err(CallError::refusal(response));

@@ -1,4 +1,4 @@
-//! `steno doctor`: what is installed here, what is slow, what is wrong, and what to do about it.
+//! `steno doctor`: checks the installation and says what to do about each problem.
 
 mod database;
 mod processor;
@@ -255,7 +255,7 @@ fn data_folder(folder: &Path) -> Finding {
     }
 }
 
-/// What is wrong with the owner or the permissions of a queue: recordings and transcripts are for the service alone.
+/// Checks that a queue belongs to this user and is closed to others.
 fn foreign_or_open(folder: &Path) -> Option<Finding> {
     let user = rustix::process::geteuid().as_raw();
     for name in ["", "steno.db", "steno.db-wal", "audio", "incoming", "spool"] {

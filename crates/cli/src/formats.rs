@@ -1,4 +1,4 @@
-//! The formats a transcript is written in, and where each goes.
+//! Formats of transcripts and the files they are written to.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,7 @@ use crate::output::{Output, folder_of};
 use crate::print;
 use crate::values::Completed;
 
-/// In what and where to write.
+/// Flags for the formats and targets of transcripts.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct FormatArguments {
     /// How to write the transcript: json, `verbose_json`, text, srt, vtt, tsv, lrc or rttm. Several, separated by commas, make several
@@ -41,8 +41,8 @@ fn parse_format(name: &str) -> Result<Format, String> {
 }
 
 impl FormatArguments {
-    /// Where the transcripts of each recording go: no two to the same place, and none to a recording. `to_files` is for callers
-    /// that need standard output themselves.
+    /// Chooses a target for each transcript. Refuses two transcripts with one target, and a target that is a recording. `to_files` is
+    /// set by callers that need standard output themselves.
     pub(crate) fn targets(
         &self,
         recordings: &[&Path],
@@ -119,7 +119,7 @@ impl FormatArguments {
     }
 }
 
-/// Fails if a transcript would replace a file that is not ours to replace.
+/// Fails if a transcript would replace a file that is not an unchanged transcript of ours.
 pub(crate) fn refuse_taken<'a>(targets: impl Iterator<Item = &'a Target>) -> anyhow::Result<()> {
     let taken: Vec<_> = targets.filter(|(_, output)| output.is_taken()).collect();
     let Some((_, first)) = taken.first() else {
@@ -143,7 +143,7 @@ fn quoted(word: &str) -> String {
         return word.to_owned();
     }
     if word.contains(char::is_control) {
-        // What a terminal would act upon is written as an escape.
+        // Control characters are written as escapes, because a terminal would interpret them.
         return dollar_quoted(word);
     }
     format!("'{}'", word.replace('\'', r"'\''"))
@@ -184,7 +184,7 @@ fn check_place(path: &Path, sources: &[PathBuf], taken: &mut Vec<PathBuf>) -> an
     Ok(())
 }
 
-/// The one spelling of a path whose file need not exist, so that `a.txt` and `./a.txt` are the same.
+/// The canonical form of a path whose file may not exist: `a.txt` and `./a.txt` become equal.
 fn place(path: &Path) -> io::Result<PathBuf> {
     let folder = || {
         Ok(folder_of(path)

@@ -24,7 +24,7 @@ pub struct Config {
     #[command(flatten)]
     pub queue: QueueSettings,
 
-    /// Networks that may be called besides public addresses, as in 10.1.0.0/16,192.168.1.5, on any port.
+    /// Networks that are allowed besides public addresses, on any port: 10.1.0.0/16,192.168.1.5.
     #[arg(long, env = "STENO_OUTBOUND_ALLOW", default_value = "", value_parser = parse_policy)]
     pub outbound_allow: AddressPolicy,
 
@@ -32,7 +32,7 @@ pub struct Config {
     #[arg(long, env = "STENO_WEBHOOK_SECRETS_FILE")]
     pub webhook_secrets_file: Option<PathBuf>,
 
-    /// Recordings that are fetched at a time. Three quarters of them may be those of one API key.
+    /// Recordings that are fetched at the same time. One API key can use at most three quarters of them.
     #[arg(long, env = "STENO_FETCH_SLOTS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub fetch_slots: u32,
 
@@ -44,7 +44,7 @@ pub struct Config {
     #[arg(long, env = "STENO_FETCH_CHUNK_TIMEOUT", default_value = "30s", value_parser = parse_duration)]
     pub fetch_chunk_timeout: Duration,
 
-    /// Bytes a second that a transfer has to come with on average, after the time of `STENO_FETCH_CHUNK_TIMEOUT`; 0 for any.
+    /// Minimum average bytes per second of a transfer after `STENO_FETCH_CHUNK_TIMEOUT`; 0 for no minimum.
     #[arg(long, env = "STENO_FETCH_MIN_RATE", default_value = "500", value_parser = parse_bytes)]
     pub fetch_min_rate: u64,
 
@@ -52,11 +52,11 @@ pub struct Config {
     #[arg(long, env = "STENO_DISK_RESERVE_BYTES", default_value = "256MiB", value_parser = parse_bytes)]
     pub disk_reserve_bytes: u64,
 
-    /// Time for what is being sent to end after SIGTERM.
+    /// Time for running downloads and webhooks to finish after SIGTERM.
     #[arg(long, env = "STENO_DRAIN_TIMEOUT", default_value = "20s", value_parser = parse_duration)]
     pub drain_timeout: Duration,
 
-    /// Time without a sign of life after which the process ends itself, to be restarted.
+    /// Time without progress of a slot after which the process exits, to be restarted.
     #[arg(long, env = "STENO_STALL_TIMEOUT", default_value = "300s", value_parser = parse_duration)]
     pub stall_timeout: Duration,
 

@@ -91,8 +91,7 @@ impl Courier {
         })
     }
 
-    /// Works until it is asked to stop. Webhooks that are being sent end before their claims are
-    /// given back.
+    /// Works until it is asked to stop. Webhooks in flight finish before this run gives up its claims.
     pub fn run(self) -> Result<Ended, StoreError> {
         let Self {
             supervisor,
@@ -108,7 +107,7 @@ impl Courier {
             let ended = Arc::clone(&have_webhooks_ended);
             let dispatch = Arc::clone(&dispatch);
             thread::spawn(move || {
-                // Also when the loop panics: the process ends then.
+                // Set it also if the loop panics, because the process has to end then.
                 let _end = SetOnDrop(ended);
                 let outcome = dispatch::run(&dispatch, &handle, &listener, &stop);
                 if let Err(error) = &outcome {
@@ -120,7 +119,7 @@ impl Courier {
         let ended = supervisor.run(&have_webhooks_ended)?;
         runtime.shutdown_background();
 
-        // Where the supervisor has failed, nothing waits for the loop.
+        // If the supervisor has failed, do not wait for the loop.
         let have_webhooks_failed =
             have_webhooks_ended.load(Ordering::SeqCst) && !matches!(sender.join(), Ok(true));
         Ok(if have_webhooks_failed {

@@ -1,4 +1,4 @@
-//! The loop that sends webhooks: claims what is due, sends it, stores what became of it.
+//! The loop that sends webhooks: it claims those that are due, sends them, and stores the outcomes.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use crate::retry_schedule::next_attempt;
 use crate::secrets_file::SecretsFile;
 use crate::webhook::{Message, Outcome, WebhookLimits, send_webhook};
 
-/// Webhooks that are sent at a time.
+/// Webhooks that are sent at the same time.
 const MAX_AT_A_TIME: usize = 64;
 /// Pause before a store operation is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
-/// Time for what is being sent to end: an attempt and its commit.
+/// Time for webhooks in flight to finish: one attempt and its commit.
 const DRAIN_LIMIT: Duration = Duration::from_secs(18);
 
 /// What every attempt needs.
@@ -45,7 +45,7 @@ pub(crate) fn run(
     stop: &AtomicBool,
 ) -> Result<(), StoreError> {
     while !stop.load(Ordering::SeqCst) && !dispatch.is_broken.load(Ordering::SeqCst) {
-        // 1. Claim what is due, as much as may be sent at a time.
+        // 1. Claim webhooks that are due, up to the limit.
         let free = MAX_AT_A_TIME.saturating_sub(dispatch.in_flight.load(Ordering::SeqCst));
         let now = dispatch.clock.now();
         let claimed = match dispatch.store.claim_deliveries(now, &dispatch.run_id, free) {
@@ -67,7 +67,7 @@ pub(crate) fn run(
             });
         }
 
-        // 3. Wait until a job changes, or a while: retries are due by time. An attempt that ends changes its job.
+        // 3. Wait until a job changes. An attempt that ends changes its job. Retries become due by time, so do not wait long.
         listener.receive(dispatch.store.poll_interval());
     }
 
@@ -133,7 +133,7 @@ impl Dispatch {
         .await
     }
 
-    /// Stores an outcome, however long the database is locked or the disk full. An error means that the process has to end.
+    /// Stores an outcome. Tries again while the database is locked or the disk is full. An error means that the process has to end.
     fn finish(
         &self,
         delivery: &ClaimedDelivery,
@@ -161,7 +161,7 @@ impl Dispatch {
     }
 }
 
-/// What is stored of an outcome: another attempt as long as the job lives.
+/// What to store of an outcome. A failed attempt is followed by another one while the job lives.
 fn stored_outcome(
     outcome: Outcome,
     delivery: &ClaimedDelivery,

@@ -1,6 +1,6 @@
-//! A recording fetched by URL: redirects, limits, and a transfer that broke off continued where it was.
+//! Downloads a recording: follows redirects, enforces limits, and continues a transfer that broke off.
 //!
-//! The bytes go to a [`Sink`] as they arrive. What they are is not this module's business: `Content-Type` is not read.
+//! The bytes go to a [`Sink`] as they arrive. They are not inspected here, and `Content-Type` is not read.
 
 mod error;
 mod head;
@@ -20,11 +20,11 @@ pub use error::DownloadError;
 use crate::outbound::{Answer, Outbound, OutboundError};
 use head::Head;
 
-/// Most redirects that are followed; each hop is checked like the first address.
+/// Redirects that are followed at most. Each target is checked like the first address.
 const MAX_REDIRECTS: usize = 5;
-/// Broken transfers in a row, each without a [`NOTABLE_BYTES`] more than ever before, after which it is given up.
+/// Consecutive broken transfers after which the download fails. Progress of [`NOTABLE_BYTES`] starts the count again.
 const MAX_BROKEN: u32 = 5;
-/// Progress after which a transfer that breaks is worth another round of attempts.
+/// Progress that starts the count of broken transfers again.
 const NOTABLE_BYTES: u64 = 1 << 20;
 /// Longest time between two reports.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -40,7 +40,7 @@ pub struct DownloadLimits {
     pub answer_timeout: Duration,
     /// Between two pieces of the body.
     pub read_timeout: Duration,
-    /// Bytes a second, on average since the body began, that are enough once `slow_start` is over.
+    /// Minimum average bytes per second since the body began, enforced after `slow_start`.
     pub min_rate: u64,
     /// Time that a transfer has to get up to speed.
     pub slow_start: Duration,

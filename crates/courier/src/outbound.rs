@@ -1,8 +1,7 @@
 //! One outgoing HTTP request to an address that a client chose. The only place that connects to the outside.
 //!
-//! The host is resolved once, every address is checked, and the connection goes to one of these addresses. There are no
-//! redirects, no proxies, no cookies, no decompression and no connection that is used twice: each is a way around the
-//! check, or a surprise.
+//! The host is resolved once, every address is checked, and the connection goes to one of these addresses. It follows no redirects, uses
+//! no proxies or cookies, decompresses nothing, and uses each connection once, because each of these could bypass the check.
 
 mod address;
 mod connect;
@@ -42,7 +41,7 @@ pub struct Outbound {
     connect_timeout: Duration,
 }
 
-/// An answer: its head has arrived, its body comes as it is read. Dropping it closes the connection.
+/// An answer whose head has arrived. Its body arrives as it is read. Dropping it closes the connection.
 pub(crate) struct Answer {
     pub(crate) response: Response<Incoming>,
     _connection: AbortOnDrop,
@@ -90,7 +89,7 @@ impl Outbound {
         self
     }
 
-    /// Sends `request` to `address` and returns once the head of the answer is there, by `deadline` at the latest.
+    /// Sends `request` to `address` and returns when the head of the answer has arrived. Fails at `deadline`.
     /// Sets target, `Host`, `User-Agent` and `Connection` itself.
     pub(crate) async fn send(
         &self,
@@ -119,7 +118,7 @@ impl Outbound {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(OutboundError::from_hyper)?;
-        // An error of the connection is also one of the answer, where it is handled.
+        // The same error is returned with the answer, and handled there.
         let connection = AbortOnDrop(tokio::spawn(async move { drop(connection.await) }));
 
         let target = address.path_and_query().parse();

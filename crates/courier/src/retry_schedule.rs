@@ -4,14 +4,14 @@ use std::time::Duration;
 
 /// Pauses after the first, second … attempt. The last one repeats.
 const PAUSES_S: [u64; 5] = [5, 30, 300, 1_800, 7_200];
-/// Longest pause that a receiver's `Retry-After` is granted.
+/// Upper limit for a receiver's `Retry-After`.
 pub const MAX_RETRY_PAUSE: Duration = Duration::from_secs(7_200);
 
 /// The pause before the next attempt, after `attempts` have failed: 5 s, 30 s, 5 m, 30 m, then 2 h each, or the
 /// receiver's `Retry-After` if that is longer.
 ///
-/// Up to a tenth of it is added by `jitter` (0 to 1), so that the deliveries of a receiver that was down do not all come
-/// at once. `None` if the pause goes beyond the end of the job's life, which is `remaining` away.
+/// `jitter` (0 to 1) adds up to a tenth, so that a receiver that was down does not get all its deliveries at once. `None` if
+/// the job, which lives for `remaining` more, would end before that attempt.
 pub fn next_attempt(
     attempts: u32,
     retry_after: Option<Duration>,

@@ -1,7 +1,7 @@
 //! The file of secrets that sign webhooks: a line for each API key, `name whsec_… [whsec_…]`.
 //!
-//! A second secret is the one before: both sign until it is removed. The name `*` stands for all keys without a line of
-//! their own, and for servers without keys. `steno keys webhook-secret` writes the file; the courier reads it for each
+//! A second secret on a line is the previous one: both sign until it is removed. The name `*` means all keys without a line of
+//! their own, and servers without keys. `steno keys webhook-secret` writes the file; the courier reads it for each
 //! webhook, so that a change needs no restart.
 
 use std::fs::{self, OpenOptions};
@@ -14,7 +14,7 @@ use crate::signature::{InvalidSecret, WebhookSecret};
 /// The name that means all other keys.
 const EVERY_OTHER: &str = "*";
 
-/// Why there is no secret for a webhook. Shows no secret.
+/// Why there is no secret for a webhook. Messages never contain a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretsError {
     /// The file cannot be read or written.
@@ -46,7 +46,7 @@ pub enum SecretsError {
 pub struct SecretsFile(PathBuf);
 
 impl SecretsFile {
-    /// The file at `path`. Where there is none, makes one with a secret for all.
+    /// Opens the file at `path`. If there is none, creates it with one secret for all keys.
     pub fn open(path: PathBuf) -> Result<Self, SecretsError> {
         let file = Self(path);
         let created = OpenOptions::new()

@@ -38,7 +38,7 @@ pub struct Message {
     pub secrets: Vec<WebhookSecret>,
 }
 
-/// What became of an attempt.
+/// The outcome of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The receiver has it.
@@ -64,8 +64,8 @@ pub enum Outcome {
     },
 }
 
-/// Sends `message` once. The body of the answer is not read: what a receiver says besides its status has no use, and
-/// reading it would let it delay others.
+/// Sends `message` once. Only the status and headers of the answer are read. Reading its body would let a slow receiver delay
+/// others.
 pub async fn send_webhook(
     outbound: &Outbound,
     address: &WebAddress,
@@ -133,7 +133,7 @@ fn judge(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Outcome {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
     );
     Outcome::Failed {
-        // Another address might be anywhere, and the owner learns in this way that the receiver has moved.
+        // The new address is not checked. A failure tells the owner that the receiver has moved.
         code: if status.is_redirection() {
             "redirect_refused"
         } else {

@@ -1,4 +1,4 @@
-//! Why a call to the server yielded nothing, in words that say what to do.
+//! Errors of calls to the server, with messages that say what to do.
 
 use std::fmt;
 
@@ -10,14 +10,14 @@ use ureq::http::Response;
 /// Longest message of another program's answer that is shown.
 const LONGEST_MESSAGE: usize = 300;
 
-/// Why a call yielded nothing.
+/// Why a call failed.
 #[derive(Debug)]
 pub(crate) enum CallError {
     /// No answer came.
     Unreachable(String),
-    /// The server said no.
+    /// The server refused it.
     Refused(Box<Problem>),
-    /// The answer is no problem of Steno's native routes: a proxy's, another server's, or one in OpenAI's form.
+    /// The answer is not a problem document of Steno: it is a proxy's, another server's, or in OpenAI's form.
     Foreign(Box<ForeignAnswer>),
     /// This machine cannot transcribe without a server: programs or weights are missing.
     NoLocal(String),
@@ -37,7 +37,7 @@ pub(crate) struct ForeignAnswer {
 }
 
 impl CallError {
-    /// What an answer says that says no.
+    /// Reads the error from an answer with an error status.
     pub(crate) fn refusal(mut response: Response<Body>) -> Self {
         let header = |name| {
             response
@@ -67,7 +67,7 @@ impl CallError {
         }))
     }
 
-    /// An answer that says yes and cannot be read.
+    /// A successful answer that cannot be read.
     pub(crate) fn unreadable() -> Self {
         Self::Foreign(Box::new(ForeignAnswer {
             status: 200,
@@ -106,7 +106,7 @@ impl CallError {
     }
 }
 
-/// Whether a proxy says with a status that the server behind it does not answer.
+/// Whether a status means that the server behind a proxy does not answer.
 pub(crate) fn is_gateway_error(status: u16) -> bool {
     matches!(status, 502..=504)
 }
@@ -121,7 +121,7 @@ pub(crate) fn flag_of(pointer: &str) -> String {
     }
 }
 
-/// What JSON of any server says went wrong: OpenAI's form, and those of other frameworks.
+/// The error message in a JSON body, in OpenAI's form or that of other frameworks.
 fn message(body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let places = ["/error/message", "/error", "/detail", "/message"];

@@ -25,7 +25,7 @@ pub(super) fn server(arguments: &DoctorArguments) -> Finding {
             Finding::warn(
                 "server",
                 found,
-                "set STENO_API_KEY to a key that it knows, to look at its models",
+                "set STENO_API_KEY to one of its keys, so that its models can be checked",
             )
         }
         Err(error) => Finding::fail("server", format!("{url} is not ready"), error.to_string()),

@@ -1,17 +1,17 @@
-//! What the client of a job reads when its recording could not be fetched: a stable reason, and what to do.
+//! The error of a job whose recording could not be fetched: a stable reason, and advice.
 
 use steno_models::FailureCode;
 use steno_store::Failure;
 
 use crate::download::DownloadError;
 
-/// Why a download is refused although it works.
+/// Why a recording is refused that can be downloaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     /// It is a web page.
     #[error("the address leads to a web page, not to a recording")]
     WebPage,
-    /// Its owner would have more than these bytes stored.
+    /// With it, its owner would exceed this number of stored bytes.
     #[error("with this recording the API key would have more than {0} bytes stored")]
     Quota(u64),
 }
@@ -30,7 +30,7 @@ impl Refusal {
     }
 }
 
-/// How a job ends whose download failed with `error`.
+/// The failure of a job whose download ended with `error`.
 pub(super) fn failure(error: &DownloadError) -> Failure {
     failed(error.code(), &error.to_string(), error.is_temporary())
 }

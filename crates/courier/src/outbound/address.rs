@@ -7,7 +7,7 @@ use steno_models::WebAddress;
 
 use super::{OutboundError, Resolve};
 
-/// Ports of public servers that may be called. Others are open to mail, remote shells and databases.
+/// Allowed ports of public servers. Others belong to mail, remote shells and databases.
 const PUBLIC_PORTS: [u16; 2] = [80, 443];
 
 /// Networks that are not public, from IANA's registries of special-purpose addresses.
@@ -41,7 +41,7 @@ const NOT_PUBLIC_V6: [&str; 5] = [
 ];
 const GLOBAL_V6: &str = "2000::/3";
 
-/// Public addresses on ports 80 and 443, and any port of the networks that are permitted besides.
+/// Allows public addresses on ports 80 and 443, and the permitted networks on any port.
 #[derive(Clone, Debug)]
 pub struct AddressPolicy {
     permitted: Vec<IpNet>,
@@ -68,7 +68,7 @@ impl AddressPolicy {
         })
     }
 
-    /// Resolves the host once and returns where to connect. One address that is not permitted refuses all: an answer
+    /// Resolves the host once and returns where to connect. If one address is not permitted, none is called: an answer
     /// that mixes public and private addresses is an attack.
     pub(super) async fn resolve(
         &self,
