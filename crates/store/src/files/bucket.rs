@@ -23,7 +23,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, stream};
 use object_store::aws::AmazonS3;
 use object_store::{Error, ObjectMeta, ObjectStore as _, ObjectStoreExt as _};
 use tokio::runtime::Runtime;
@@ -42,8 +42,6 @@ pub(crate) use recording::RecordingCopy;
 pub(crate) use spool::BucketSpool;
 pub(crate) use upload::{BucketUpload, StoredObject};
 
-/// Deletions at a time, one request each.
-const DELETIONS_AT_A_TIME: usize = 16;
 /// Longest time for a list of deletions, and for a request of a sweep: the thread that sweeps sends heartbeats, too. What is left is
 /// done by the next sweep.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -146,17 +144,17 @@ impl Bucket {
     /// are not deleted.
     pub(crate) fn delete(&self, paths: Vec<String>) -> Deleted {
         let mut deleted = Deleted::default();
+        let keyed = paths
+            .into_iter()
+            .map(|path| (self.location.key(&path), path));
+        let mut left: HashMap<object_store::path::Path, String> = keyed.collect();
+        let keys: Vec<_> = left.keys().cloned().map(Ok).collect();
         let all = async {
-            let mut deletions = futures_util::stream::iter(paths)
-                .map(|path| async {
-                    let outcome = self.delete_object(&path).await;
-                    (path, outcome)
-                })
-                .buffer_unordered(DELETIONS_AT_A_TIME);
-            while let Some((path, outcome)) = deletions.next().await {
+            let mut deletions = self.client.delete_stream(stream::iter(keys).boxed());
+            while let Some(outcome) = deletions.next().await {
                 match outcome {
-                    Ok(()) => deleted.paths.push(path),
-                    Err(error) => deleted.failed = Some(self.failure("delete", &path)(error)),
+                    Ok(key) => deleted.paths.extend(left.remove(&key)),
+                    Err(error) => deleted.failed = Some(self.failure("delete", "files")(error)),
                 }
             }
         };
