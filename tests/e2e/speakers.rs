@@ -254,3 +254,46 @@ fn a_follower_gets_every_segment_once_and_then_the_speakers() {
         .collect();
     assert_eq!(words(&live), words(&labels.segments));
 }
+
+#[test]
+fn silence_noise_and_music_have_no_speaker() {
+    let Some(service) = service_with_speakers() else {
+        return;
+    };
+    for name in ["silence.flac", "noise.flac", "music.opus"] {
+        let job = service
+            .client
+            .submit(&fixture(name), "language=en&diarize=true");
+        let result = service.client.wait(job).result.unwrap();
+        assert!(result.speakers.is_empty(), "{name}: {:?}", result.speakers);
+        assert!(result.warnings.is_empty(), "{name}: {:?}", result.warnings);
+    }
+}
+
+#[test]
+fn music_after_a_conversation_is_nobody_s_turn() {
+    let Some(service) = service_with_speakers() else {
+        return;
+    };
+    // Ogg allows chained streams.
+    let read = |name| fs::read(fixture(name)).unwrap();
+    let recording = service.scratch().join("with_music.opus");
+    fs::write(
+        &recording,
+        [read("dialogue.opus"), read("music.opus")].concat(),
+    )
+    .unwrap();
+    let conversation = transcribe(&service, "diarize=true").duration_seconds;
+
+    for options in ["", "&max_speakers=2"] {
+        let options = format!("language=en&diarize=true{options}");
+        let job = service.client.submit(&recording, &options);
+        let result = service.client.wait(job).result.unwrap();
+
+        assert!(result.duration_seconds > conversation + 3.0);
+        assert_eq!(turns(&result), TURNS);
+        let ends = result.speakers.iter().flat_map(|speaker| &speaker.turns);
+        let last = ends.map(|turn| turn.end).fold(0.0, f64::max);
+        assert!(last < conversation + 0.5, "a turn ends at {last}");
+    }
+}
