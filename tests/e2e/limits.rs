@@ -52,8 +52,8 @@ fn a_recording_over_the_limit_is_refused_before_and_while_it_is_read() {
             stream.write_all(chunk(&begin).as_bytes()).unwrap();
         }
         let filler = chunk(&"a".repeat(10_000));
-        // The server may answer and close before everything is sent.
-        let sent = (0..200)
+        // More than the recording and 5 MiB of other fields. The server may answer and close before everything is sent.
+        let sent = (0..600)
             .take_while(|_| stream.write_all(filler.as_bytes()).is_ok())
             .count();
         let mut answer = [0; 12];
