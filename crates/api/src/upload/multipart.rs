@@ -60,7 +60,9 @@ impl FieldValue {
     pub(crate) fn text(&self) -> Result<&str, String> {
         match self {
             Self::Text(text) => Ok(text),
-            Self::TooLong(_) => Err("longer than a field may be".to_owned()),
+            Self::TooLong(_) => Err(format!(
+                "longer than {MAX_FIELD_BYTES} bytes, or {MAX_REFERENCES_BYTES} bytes of all {REFERENCES} together"
+            )),
             Self::NotText => Err("not valid UTF-8".to_owned()),
         }
     }
