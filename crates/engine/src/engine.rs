@@ -198,7 +198,7 @@ pub struct Kernel {
 /// How fast a kernel is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speed {
-    /// Measured: several times as fast as whisper.cpp.
+    /// Measured: faster than whisper.cpp.
     Fast,
     /// Vector instructions that have not been measured against whisper.cpp.
     Unmeasured,
@@ -211,10 +211,10 @@ impl Kernel {
     pub fn detect() -> Self {
         let gemm = Gemm::new();
         let name = gemm.integer_kernel().to_owned();
-        let speed = if gemm.avx512.is_some() {
-            Speed::Fast
-        } else if name.contains("generic") {
+        let speed = if name.contains("generic") {
             Speed::Slow
+        } else if cfg!(target_arch = "x86_64") {
+            Speed::Fast
         } else {
             Speed::Unmeasured
         };

@@ -62,7 +62,7 @@ pub(crate) struct Gemm {
     integers: GemmExecutor<u8, i8, i32>,
     /// Our own kernels, which replace `rten-gemm` if the processor has their instructions.
     pub(crate) avx512: Option<Avx512>,
-    /// Our own kernels for 8-bit products without AVX-512.
+    /// Our own kernels for 8-bit products where rten-gemm's lose bits.
     avx2: Option<Avx2>,
     pub(crate) attention: AttentionMemory,
     quantised: Vec<u8>,
@@ -76,9 +76,8 @@ pub(crate) struct Gemm {
 impl Gemm {
     pub(crate) fn new() -> Self {
         let integers = GemmExecutor::new();
-        // If the processor has AVX-512 but not all that `avx512` needs, rten-gemm's kernels have wider vectors than `avx2`.
-        let is_avx2 = integers.kernel_name().ends_with("avx2");
-        let avx2 = Avx2::detect().filter(|_| is_avx2);
+        // If the processor has AVX-512 with VNNI but without bfloat16, rten-gemm's kernels have wider vectors than `avx2`.
+        let avx2 = Avx2::detect().filter(|_| integers.may_saturate());
         Self {
             floats: GemmExecutor::new(),
             integers,
