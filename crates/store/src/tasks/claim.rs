@@ -34,10 +34,15 @@ impl Store {
         run: &WorkerRun,
         kinds: &[TaskKind],
     ) -> Result<Option<Claim>, StoreError> {
-        // A read first: an idle worker must not take the write lock. The two statements need no common snapshot.
+        // A read first: an idle worker must not take the write lock. The statements need no common snapshot, and most polls
+        // need the first one alone.
         let is_there_work = |tx: &Tx<'_>| {
+            if !tx.any_claimable(now.wall, &claimable(kinds, &[]))? {
+                return Ok(false);
+            }
             let full_queues = full_queues(tx, run.id(), kinds)?;
-            tx.any_claimable(now.wall, &claimable(kinds, &full_queues))
+            Ok(full_queues.is_empty()
+                || tx.any_claimable(now.wall, &claimable(kinds, &full_queues))?)
         };
         if !self.read_statement(is_there_work)? {
             return Ok(None);
