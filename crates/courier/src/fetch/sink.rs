@@ -57,13 +57,17 @@ impl<'a> FileSink<'a> {
         if task.store.data().free_bytes()? < disk_reserve_bytes {
             return Err(SinkError::DiskFull);
         }
-        let (file, progress) = task.store.begin_download(task.claim, disk_reserve_bytes)?;
-        let is_continued = progress.bytes > 0;
+        let (mut file, mut progress) = task.store.begin_download(task.claim, disk_reserve_bytes)?;
+        // A shorter beginning was not checked as a whole.
+        let is_continued = progress.bytes >= HEAD_BYTES as u64;
+        if !is_continued {
+            file.clear()?;
+            progress = FetchProgress::default();
+        }
         let mut sink = Self {
             task,
             max_stored_bytes: input.max_stored_bytes,
             file,
-            // The beginning was checked when it came.
             head: vec![0; if is_continued { HEAD_BYTES } else { 0 }],
             noted: FetchProgress::default(),
             noted_at: Instant::now(),
@@ -105,18 +109,19 @@ impl<'a> FileSink<'a> {
         }
     }
 
-    /// Leaves the bytes, and stores why the attempt has failed, for the client of the job while the next one is waited for.
+    /// Leaves the bytes, and stores why the attempt has failed, so that the status shows it until the next attempt.
     fn leave_with_problem(mut self, reason: &str) {
         let progress = FetchProgress {
             bytes: self.file.bytes(),
             problem: Some(reason.to_owned()),
             ..self.noted.clone()
         };
-        if let Err(error) = self.note(progress) {
-            // No error is needed here: if the store is at fault, storing the failure fails next.
-            tracing::debug!(?error, "cannot note the progress of a download");
+        match self.note(progress) {
+            Ok(()) => self.file.leave(),
+            // No error is needed here: if the store is at fault, storing the failure fails next. The bytes are deleted, because
+            // another process may have the claim.
+            Err(error) => tracing::debug!(?error, "cannot note the progress of a download"),
         }
-        self.file.leave();
     }
 
     /// Makes the recording durable.
@@ -192,7 +197,9 @@ impl Sink for FileSink<'_> {
     }
 
     fn announce(&mut self, total: Option<u64>, validator: Option<&HeaderValue>) -> bool {
-        let validator = validator.and_then(|value| value.to_str().ok());
+        let validator = validator
+            .filter(|_| self.file.can_be_continued())
+            .and_then(|value| value.to_str().ok());
         // Before its first byte is written: the bytes in the file must never be taken for those of another recording.
         let outcome = self.note(FetchProgress {
             bytes: 0,

@@ -1,5 +1,5 @@
 //! A recording on its way into the store. The api writes one for each upload, and the courier one
-//! for each download. Dropped before it is stored, it is deleted.
+//! for each download. A recording that is dropped before it is stored is deleted.
 
 use std::path::PathBuf;
 
@@ -124,7 +124,12 @@ impl AudioUpload {
         Ok(())
     }
 
-    /// Ends the download without deleting its bytes, so that another process can continue it. Bytes in a bucket are deleted.
+    /// Whether a later attempt can continue the download. Not in a bucket, and not while another process still has the usual file.
+    pub fn can_be_continued(&self) -> bool {
+        matches!(&self.target, Target::Incoming(download) if download.can_be_continued())
+    }
+
+    /// Ends the download without deleting its bytes, if it can be continued. Other bytes are deleted.
     pub fn leave(self) {
         if let Target::Incoming(download) = self.target {
             download.leave();

@@ -23,6 +23,8 @@ pub(crate) struct FolderUpload {
     part: PathBuf,
     path: PathBuf,
     folder: PathBuf,
+    /// Whether a later attempt looks for it under this name.
+    can_be_continued: bool,
     /// Holds the lock. `None` once it is stored.
     file: Option<File>,
 }
@@ -44,12 +46,13 @@ impl FolderUpload {
             part,
             path: folder.path(JobFiles::Audio, &audio_name(job_id)),
             folder: folder.of(JobFiles::Audio),
+            can_be_continued: false,
             file: Some(file),
         })
     }
 
-    /// Opens what an earlier process has left of the recording of a job that is fetched, or begins it. Under a name of its own if
-    /// another process still writes to the usual one: its claim is lost, and it does not know yet.
+    /// Opens what an earlier process has left of the recording of a job that is fetched, or begins it. Uses another name while a
+    /// process that has lost its claim still writes the usual file.
     pub(crate) fn begin_download(
         folder: &Folder,
         job_id: JobId,
@@ -57,7 +60,9 @@ impl FolderUpload {
     ) -> Result<Self, StoreError> {
         let in_incoming = |name: &str| folder.path(JobFiles::Audio, name);
         let usual = in_incoming(&fetched_part_name(job_id));
-        let (part, file) = match open_abandoned(&usual)? {
+        let found = open_abandoned(&usual)?;
+        let can_be_continued = !matches!(found, Part::Held);
+        let (part, file) = match found {
             Part::Free(file) => (usual, file),
             Part::Absent => (usual.clone(), create_locked(&usual)?),
             Part::Held => {
@@ -69,6 +74,7 @@ impl FolderUpload {
             part,
             path: in_incoming(&fetched_name(new_id)),
             folder: folder.incoming(),
+            can_be_continued,
             file: Some(file),
         })
     }
@@ -102,9 +108,16 @@ impl FolderUpload {
             .map_err(StoreError::file("empty", &self.part))
     }
 
+    /// Whether a later attempt finds its bytes.
+    pub(crate) fn can_be_continued(&self) -> bool {
+        self.can_be_continued
+    }
+
     /// Leaves what is there to a process that goes on with it, or to the orphan scan.
     pub(crate) fn leave(mut self) {
-        self.file = None;
+        if self.can_be_continued {
+            self.file = None;
+        }
     }
 
     pub(crate) fn write(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
@@ -157,9 +170,14 @@ fn open_abandoned(path: &Path) -> Result<Part, StoreError> {
         Err(TryLockError::Error(error)) => return Err(StoreError::file("lock", path)(error)),
     }
 
-    // The orphan scan may have unlinked it before the lock was taken.
-    let metadata = file.metadata().map_err(StoreError::file("inspect", path))?;
-    Ok(if metadata.nlink() > 0 {
+    // Before the lock was taken, the orphan scan may have unlinked it, or its process may have given it its final name.
+    let locked = file.metadata().map_err(StoreError::file("inspect", path))?;
+    let is_still_there = match path.metadata() {
+        Ok(named) => (named.dev(), named.ino()) == (locked.dev(), locked.ino()),
+        Err(error) if error.kind() == ErrorKind::NotFound => false,
+        Err(error) => return Err(StoreError::file("inspect", path)(error)),
+    };
+    Ok(if is_still_there {
         Part::Free(file)
     } else {
         Part::Absent
