@@ -97,7 +97,8 @@ pub(crate) async fn receive_multipart(
             form.files += 1;
             receive_file(&mut part, upload, &connection, form.files == 1).await?;
         } else {
-            let (kept, max_field, max_kept) = if name.starts_with(REFERENCES) {
+            let is_reference = name.trim_end_matches("[]") == REFERENCES;
+            let (kept, max_field, max_kept) = if is_reference {
                 let max = MAX_REFERENCES_BYTES;
                 (&mut reference_bytes, max, max)
             } else {
@@ -111,7 +112,12 @@ pub(crate) async fn receive_multipart(
             }
             if *kept > max_kept + KEPT_END_BYTES {
                 let detail = format!(
-                    "these fields of a form may have at most {max_kept} bytes together, and they have more"
+                    "{} of a form may have at most {max_kept} bytes together, and they have more",
+                    if is_reference {
+                        REFERENCES
+                    } else {
+                        "the other fields"
+                    }
                 );
                 return Err(ApiError::invalid_option("form", detail));
             }

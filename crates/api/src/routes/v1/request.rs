@@ -128,7 +128,7 @@ impl Reading {
             }
             "keywords" => self.keywords.push(value.to_owned()),
             "known_speaker_names" if value.contains(',') => {
-                return Err("a name of a speaker has no comma".to_owned());
+                return Err("a name of a speaker must not have a comma; send each name as a field of its own".to_owned());
             }
             "known_speaker_names" => self.known_speaker_names.push(value.to_owned()),
             "known_speaker_references" => self.known_speaker_references.push(value.to_owned()),
