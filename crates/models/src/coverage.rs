@@ -136,7 +136,7 @@ pub enum WarningCode {
     LanguageMismatch,
     /// Speakers were requested and could not be distinguished.
     DiarizationFailed,
-    /// The recording of a known speaker cannot be used, so nobody is recognised by it.
+    /// The recording of a known speaker cannot be used. It is ignored.
     KnownSpeakerUnusable,
     /// Channels were to be split, and there is only one, or all hold the same sound.
     SingleChannel,
