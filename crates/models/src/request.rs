@@ -83,7 +83,7 @@ pub struct TranscribeRequest {
     /// Names of the people whose voices are recognised. Only with `diarize`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub known_speaker_names: Vec<String>,
-    /// A recording of each of them, in the same order.
+    /// A recording of each of them, in the same order. The store keeps them apart, and only tasks that label speakers get them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub known_speaker_references: Vec<SpeakerReference>,
     /// Whether only the language is wanted: a little of the speech is decoded, and nothing is transcribed. Set by the api for

@@ -16,6 +16,10 @@ use crate::{Task, TranscribeRequest};
 /// What a plan may ask of workers besides options: that each span is transcribed in its own language.
 const SPAN_LANGUAGES: &str = "span_languages";
 
+/// What a job with known speakers also asks of workers: that they look for the recordings of the voices where the store keeps
+/// them, and not among the options.
+const REFERENCES_APART: &str = "references_apart";
+
 /// The option that the api sets itself, and that no client can send.
 const DETECT_ONLY: &str = "detect_only";
 
@@ -63,17 +67,20 @@ impl TranscribeRequest {
         let is_for_api = |name: &str| {
             OptionSpec::find(name).is_some_and(|option| option.since == Since::LaterForApi)
         };
+        let has_references = !self.known_speaker_references.is_empty();
+        let apart = has_references.then_some(REFERENCES_APART);
         Ok(later
             .into_iter()
             .map(|(name, _)| name)
             .filter(|name| !is_for_api(name))
+            .chain(apart.map(str::to_owned))
             .collect())
     }
 
     /// Every requirement that this release can meet.
     pub fn known_requirements() -> Vec<&'static str> {
         OptionSpec::names(Since::LaterForWorkers)
-            .chain([DETECT_ONLY, SPAN_LANGUAGES])
+            .chain([DETECT_ONLY, SPAN_LANGUAGES, REFERENCES_APART])
             .collect()
     }
 
@@ -171,6 +178,21 @@ mod tests {
         assert_eq!(options.requirements().unwrap(), ["colour", "languages"]);
         assert!(options.canonical().unwrap().contains(r#""colour":["red"]"#));
         assert!(some_options().requirements().unwrap().is_empty());
+    }
+
+    #[test]
+    fn recordings_of_voices_are_left_to_workers_that_read_them_where_the_store_keeps_them() {
+        let voice = "data:audio/ogg;base64,T2dnUwA=";
+        let options = TranscribeRequest {
+            diarize: true,
+            known_speaker_names: vec!["Ben".into()],
+            known_speaker_references: crate::known_speakers::references(voice).unwrap(),
+            ..TranscribeRequest::default()
+        };
+        let required = options.requirements().unwrap();
+        assert!(required.iter().any(|name| name == REFERENCES_APART));
+        let known = TranscribeRequest::known_requirements();
+        assert!(required.iter().all(|name| known.contains(&name.as_str())));
     }
 
     #[test]

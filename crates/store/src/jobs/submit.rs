@@ -151,8 +151,10 @@ pub struct Accepted {
 /// A job to submit, and what distinguishes it from others.
 struct Fingerprinted {
     job: NewJob,
-    /// As JSON.
+    /// As JSON, without the recordings of known speakers.
     options: String,
+    /// Those recordings, as JSON.
+    references: Option<String>,
     /// What a worker must know to do the job: names of options, as a JSON array.
     requires: String,
     /// SHA-256 of the canonical options and of the recording's SHA-256, or that of its address.
@@ -160,8 +162,7 @@ struct Fingerprinted {
 }
 
 impl Fingerprinted {
-    fn of(job: NewJob) -> Result<Self, serde_json::Error> {
-        let options = serde_json::to_string(&job.options)?;
+    fn of(mut job: NewJob) -> Result<Self, serde_json::Error> {
         let requires = serde_json::to_string(&job.options.requirements()?)?;
         let canonical = job.options.canonical()?;
         let fingerprint = Sha256::new()
@@ -169,9 +170,13 @@ impl Fingerprinted {
             .chain_update(canonical)
             .finalize()
             .into();
+
+        let references = std::mem::take(&mut job.options.known_speaker_references);
+        let references = (!references.is_empty()).then(|| serde_json::to_string(&references));
         Ok(Self {
+            options: serde_json::to_string(&job.options)?,
+            references: references.transpose()?,
             job,
-            options,
             requires,
             fingerprint,
         })
@@ -313,6 +318,9 @@ fn insert(
         request_id: &job.request_id,
     };
     tx.insert_input(seq, &input)?;
+    if let Some(references) = &new.references {
+        tx.insert_speaker_references(seq, references)?;
+    }
     match &job.audio {
         JobAudio::Stored(_) => tx.insert_prepare_task(seq)?,
         JobAudio::AtUrl(_, task) => tx.insert_fetch_task(seq, &to_json("input", task)?)?,

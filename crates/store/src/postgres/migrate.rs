@@ -21,9 +21,10 @@ macro_rules! migration {
 }
 
 /// Every migration in order, by name; the schema version is how many were applied.
-pub(super) const MIGRATIONS: [(&str, &str); 2] = [
+pub(super) const MIGRATIONS: [(&str, &str); 3] = [
     migration!("0001_initial"),
     migration!("0002_upload_process"),
+    migration!("0003_speaker_references"),
 ];
 
 /// Applies what is missing.

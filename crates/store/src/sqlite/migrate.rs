@@ -30,7 +30,7 @@ macro_rules! migration {
 }
 
 /// Every migration in order; the schema version (`user_version`) is how many were applied.
-const MIGRATIONS: [Migration; 12] = [
+const MIGRATIONS: [Migration; 13] = [
     migration!("0001_initial"),
     migration!("0002_stretches"),
     migration!("0003_clients"),
@@ -43,6 +43,7 @@ const MIGRATIONS: [Migration; 12] = [
     migration!("0010_deliveries"),
     migration!("0011_fetch"),
     migration!("0012_upload_process"),
+    migration!("0013_speaker_references"),
 ];
 
 /// The migration that was changed after its release.

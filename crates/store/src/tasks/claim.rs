@@ -137,9 +137,20 @@ fn claim(
     if next.kind != TaskKind::Fetch.as_str() {
         tx.start_job(next.job_seq, next.id, now.wall)?;
     }
-    let claim = load_claim(tx, claim_id, run_id, next)?;
+    let mut claim = load_claim(tx, claim_id, run_id, next)?;
+    if may_name_speakers(&claim)
+        && let Some(references) = tx.speaker_references(next.job_seq)?
+    {
+        claim.options.known_speaker_references = references;
+    }
     effects.changed.insert(claim.job_id);
     Ok(claim)
+}
+
+/// Whether the task may need the recordings of known speakers: the preparation of a short recording labels its speakers as well.
+fn may_name_speakers(claim: &Claim) -> bool {
+    let names = &claim.options.known_speaker_names;
+    !names.is_empty() && matches!(claim.task.kind(), TaskKind::Prepare | TaskKind::Diarize)
 }
 
 /// Fails a job that cannot be read, so that it does not block the others for ever.

@@ -1,6 +1,6 @@
 //! Statements about jobs, their inputs, results and tombstones.
 
-use steno_models::{JobId, Status, Timestamp, Tombstone, TranscribeRequest};
+use steno_models::{JobId, SpeakerReference, Status, Timestamp, Tombstone, TranscribeRequest};
 
 use crate::StoreError;
 use crate::tasks::assemble::RecordingFacts;
@@ -35,6 +35,22 @@ impl Tx<'_> {
             ":request_id": input.request_id,
         };
         self.run(sql!("insert_input"), parameters)
+    }
+
+    pub(crate) fn insert_speaker_references(&self, job: i64, body: &str) -> Result<(), StoreError> {
+        let parameters = parameters! {":job": job, ":body": body};
+        self.run(sql!("insert_speaker_references"), parameters)
+    }
+
+    /// The recordings of a job's known speakers; none where they lie in its options.
+    pub(crate) fn speaker_references(
+        &self,
+        job: i64,
+    ) -> Result<Option<Vec<SpeakerReference>>, StoreError> {
+        let parameters = parameters! {":job": job};
+        self.first(sql!("select_speaker_references"), parameters, |row| {
+            json(row, "body")
+        })
     }
 
     pub(crate) fn insert_idempotency_key(

@@ -22,6 +22,7 @@ mod places;
 mod queue;
 mod releases;
 mod rooms;
+mod speaker_references;
 mod support;
 mod upgrades;
 

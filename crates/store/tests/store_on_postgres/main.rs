@@ -33,6 +33,8 @@ mod queue;
 mod releases;
 mod schemas;
 mod server;
+#[path = "../store/speaker_references.rs"]
+mod speaker_references;
 #[path = "../store/support.rs"]
 mod support;
 

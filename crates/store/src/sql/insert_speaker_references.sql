@@ -1,0 +1,1 @@
+INSERT INTO speaker_references (job, body) VALUES (:job, :body)

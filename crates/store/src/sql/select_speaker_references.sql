@@ -1,0 +1,1 @@
+SELECT body FROM speaker_references WHERE job = :job
