@@ -99,6 +99,7 @@ impl OptionFields {
             );
         }
         self.check_known_speakers();
+        self.check_names_differ();
         let has_range = self.seen.contains("min_speakers") || self.seen.contains("max_speakers");
         if self.seen.contains("speakers") && has_range {
             self.refuse("speakers", "goes without min_speakers and max_speakers");
@@ -125,6 +126,19 @@ impl OptionFields {
                 "known_speaker_references",
                 format!("each known speaker needs one reference; there are {names} names and {references} references"),
             );
+        }
+    }
+
+    /// A name in both lists could be given to two people.
+    fn check_names_differ(&mut self) {
+        let mut known = self.request.known_speaker_names.iter();
+        let twice = known.find(|name| self.request.speaker_names.contains(name));
+        if let Some(name) = twice {
+            let detail = format!(
+                "{name:?} is also in known_speaker_names; name each person once: in known_speaker_names if there is a \
+                 recording of the voice"
+            );
+            self.refuse("speaker_names", detail);
         }
     }
 }

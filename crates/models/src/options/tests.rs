@@ -148,6 +148,33 @@ fn webhooks_are_asked_for_by_address_and_event() {
 }
 
 #[test]
+fn a_name_is_for_one_speaker() {
+    let reference = "data:audio/ogg;base64,T2dnUwA=";
+    let named = |others: &str| {
+        let mut fields = OptionFields::default();
+        for (name, value) in [
+            ("diarize", "true"),
+            ("speaker_names", others),
+            ("known_speaker_names", "Anna"),
+            ("known_speaker_references", reference),
+        ] {
+            fields.set(name, value);
+        }
+        fields.finish()
+    };
+    assert!(named("Ben,Carla").is_ok());
+
+    let problems = named("Ben,Anna").unwrap_err();
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].pointer, "/speaker_names");
+    assert!(
+        problems[0]
+            .detail
+            .contains("\"Anna\" is also in known_speaker_names")
+    );
+}
+
+#[test]
 fn a_field_given_twice_is_refused() {
     let mut fields = OptionFields::default();
     fields.set("language", "en");
