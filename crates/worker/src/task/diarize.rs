@@ -34,7 +34,7 @@ pub(super) fn diarize(
         }
     };
 
-    let known = KnownSpeakers::of(&claim.options, context)?;
+    let known = KnownSpeakers::of(claim, context)?;
     let samples = spool.samples() as usize;
     let (min, max) = claim.options.speaker_bounds();
     let bounds = Bounds {

@@ -67,6 +67,8 @@ pub(super) fn prepare(
         }
         _ => None,
     };
+    // Not before: references of known speakers are decoded as well.
+    context.memory_kills.forget(claim.job_id);
     planned.adopt(outputs.as_deref().unwrap_or_default());
     let prepared = Prepared {
         duration_ms: recording.duration_ms,
@@ -147,11 +149,7 @@ fn decode(
         Err(DecodeError::OutOfMemory(status)) if !context.memory_kills.note(claim.job_id) => {
             Err(DecodeError::Died(status))
         }
-        Err(error) => Err(error),
-        Ok(recording) => {
-            context.memory_kills.forget(claim.job_id);
-            Ok(recording)
-        }
+        decoded => decoded,
     }
 }
 
