@@ -1,6 +1,7 @@
 //! `channels=split`: each channel of a recording is transcribed by itself and is a speaker.
 
 use std::fs;
+use std::path::PathBuf;
 
 use steno_e2e::{Service, Settings, fixture, word_error_rate};
 use steno_models::{JobResult, WarningCode};
@@ -88,6 +89,48 @@ fn the_second_channel_alone_is_the_second_speaker() {
     let speakers: Vec<String> = turns(&result).into_iter().map(|(name, _)| name).collect();
     assert_eq!(speakers, ["B"]);
     assert_eq!(result.speakers.len(), 1);
+    assert!(warnings(&result).is_empty(), "{:?}", result.warnings);
+}
+
+/// A WAV file of two channels; the second one is silent.
+fn left_only(service: &Service) -> PathBuf {
+    const HEADER: usize = 44;
+    const CHANNELS: usize = 22;
+    let mut file = fs::read(fixture("clip.wav")).unwrap();
+    let samples = file.split_off(HEADER);
+    assert_eq!(file[CHANNELS], 1);
+
+    let doubled = |at: usize, bytes: usize| {
+        let number = file[at..at + bytes].iter().rev();
+        number.fold(0, |sum, byte| sum * 256 + u32::from(*byte)) * 2
+    };
+    let (rate, frame, size) = (doubled(28, 4), doubled(32, 2), doubled(40, 4));
+    file[CHANNELS] = 2;
+    file[4..8].copy_from_slice(&(size + 36).to_le_bytes());
+    file[28..32].copy_from_slice(&rate.to_le_bytes());
+    file[32..34].copy_from_slice(&(frame as u16).to_le_bytes());
+    file[40..44].copy_from_slice(&size.to_le_bytes());
+    for sample in samples.chunks_exact(2) {
+        file.extend([sample[0], sample[1], 0, 0]);
+    }
+
+    let path = service.scratch().join("left_only.wav");
+    fs::write(&path, file).unwrap();
+    path
+}
+
+#[test]
+fn the_first_channel_alone_is_the_first_speaker() {
+    let service = service();
+    let options = "language=en&channels=split";
+    let job = service.client.submit(&left_only(&service), options);
+    let result = service.client.wait(job).result.unwrap();
+
+    let turns = turns(&result);
+    assert_eq!(turns.len(), 1, "{turns:?}");
+    assert_eq!(turns[0].0, "A");
+    let expected = fs::read_to_string(fixture("clip.txt")).unwrap();
+    assert!(word_error_rate(&expected, &turns[0].1) < 0.2, "{turns:?}");
     assert!(warnings(&result).is_empty(), "{:?}", result.warnings);
 }
 

@@ -44,6 +44,47 @@ pub(crate) fn turns(result: &JobResult) -> Vec<&str> {
     turns
 }
 
+/// Where each line of the conversation begins and ends, in seconds: between them is half a second of silence.
+const LINES: [(f64, f64); 8] = [
+    (0.22, 4.69),
+    (5.23, 10.56),
+    (11.09, 15.57),
+    (16.16, 21.55),
+    (22.07, 26.28),
+    (26.79, 31.78),
+    (32.31, 37.67),
+    (38.16, 42.97),
+];
+
+fn turn((start, end): (f64, f64), speaker: usize) -> steno_speakers::Turn {
+    let sample = |seconds: f64| (seconds * 16_000.0) as u64;
+    steno_speakers::Turn {
+        start: sample(start),
+        end: sample(end),
+        speaker,
+    }
+}
+
+/// The diarization error rate of the conversation, without a quarter of a second around each edge of a line.
+fn error_rate(result: &JobResult) -> f64 {
+    let truth: Vec<_> = LINES
+        .iter()
+        .enumerate()
+        .map(|(index, line)| turn(*line, index % 2))
+        .collect();
+    let found: Vec<_> = result
+        .speakers
+        .iter()
+        .enumerate()
+        .flat_map(|(number, speaker)| {
+            let turns = speaker.turns.iter();
+            turns.map(move |own| turn((own.start, own.end), number))
+        })
+        .collect();
+    let samples = (result.duration_seconds * 16_000.0) as u64;
+    steno_speakers::score(&truth, &found, samples, 0.25).rate()
+}
+
 #[test]
 fn a_conversation_has_two_speakers_in_turn() {
     let Some(service) = service_with_speakers() else {
@@ -54,6 +95,11 @@ fn a_conversation_has_two_speakers_in_turn() {
     assert_eq!(turns(&result), TURNS);
     assert_eq!(result.speakers.len(), 2);
     assert!(result.warnings.is_empty(), "{:?}", result.warnings);
+    let wrong = error_rate(&result);
+    assert!(
+        wrong < 0.02,
+        "{wrong:.3} of the speech has the wrong speaker"
+    );
 }
 
 #[test]
