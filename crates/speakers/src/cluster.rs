@@ -14,6 +14,10 @@ const FOUNDING_SECONDS: f32 = 1.0;
 const LEAST_SECONDS: f32 = 3.5;
 /// … and at least this share of all speech.
 const LEAST_SHARE: f32 = 0.005;
+/// A group that speaks at most this share of what each of two others speaks …
+const MIXTURE_SHARE: f32 = 0.25;
+/// … and that is at least this near to the middle between them has pieces in which both of them speak.
+const MIXTURE: f32 = 0.68;
 /// Cosine from which on a known voice and a speaker are the same person.
 const SAME_VOICE: f32 = 0.5;
 /// Times that pieces are given to the nearest speaker.
@@ -50,10 +54,14 @@ pub(crate) fn speakers(voices: &[Voice], bounds: Bounds) -> Vec<Vec<f32>> {
 
     let least = bounds.min.unwrap_or(1);
     let mut stop = STOP;
-    let mut groups = large_enough(cluster(&vectors, stop), &founding, voices);
+    let found = |stop: f32| {
+        let groups = large_enough(cluster(&vectors, stop), &founding, voices);
+        without_mixtures(groups, &founding, voices)
+    };
+    let mut groups = found(stop);
     while groups.len() < least && stop > FINER {
         stop -= FINER;
-        groups = large_enough(cluster(&vectors, stop), &founding, voices);
+        groups = found(stop);
     }
     if let Some(most) = bounds.max {
         groups = merge_down(groups, most.max(1));
@@ -94,12 +102,7 @@ pub(crate) fn recognise(known: &[Option<Vec<f32>>], centroids: &[Vec<f32>]) -> V
 
 /// The groups that speak long enough; the largest if none does.
 fn large_enough(groups: Vec<Group>, founding: &[usize], voices: &[Voice]) -> Vec<Group> {
-    let seconds = |group: &Group| -> f32 {
-        let members = group.members.iter();
-        members
-            .map(|member| voices[founding[*member]].seconds)
-            .sum()
-    };
+    let seconds = |group: &Group| seconds_of(group, founding, voices);
     let total: f32 = groups.iter().map(seconds).sum();
     let least = LEAST_SECONDS.max(total * LEAST_SHARE);
 
@@ -109,6 +112,43 @@ fn large_enough(groups: Vec<Group>, founding: &[usize], voices: &[Voice]) -> Vec
         .into_iter()
         .filter(|group| seconds(group) >= least)
         .collect()
+}
+
+/// Leaves out groups of pieces in which two speakers are heard, one after the other. In a quick conversation there are
+/// many, and they are alike.
+fn without_mixtures(groups: Vec<Group>, founding: &[usize], voices: &[Voice]) -> Vec<Group> {
+    let described: Vec<(f32, Vec<f32>)> = groups
+        .iter()
+        .map(|group| (seconds_of(group, founding, voices), unit(&group.sum)))
+        .collect();
+    let is_mixture = |(seconds, centroid): &(f32, Vec<f32>)| {
+        let larger: Vec<&Vec<f32>> = described
+            .iter()
+            .filter(|(other, _)| *seconds <= other * MIXTURE_SHARE)
+            .map(|(_, other)| other)
+            .collect();
+        larger.iter().enumerate().any(|(index, left)| {
+            larger[index + 1..].iter().any(|right| {
+                let both: Vec<f32> = left.iter().zip(*right).map(|(a, b)| a + b).collect();
+                dot(centroid, &unit(&both)) >= MIXTURE
+            })
+        })
+    };
+
+    let is_one_voice: Vec<bool> = described.iter().map(|own| !is_mixture(own)).collect();
+    groups
+        .into_iter()
+        .zip(is_one_voice)
+        .filter_map(|(group, is_one)| is_one.then_some(group))
+        .collect()
+}
+
+/// How long the pieces of a group are together.
+fn seconds_of(group: &Group, founding: &[usize], voices: &[Voice]) -> f32 {
+    let members = group.members.iter();
+    members
+        .map(|member| voices[founding[*member]].seconds)
+        .sum()
 }
 
 /// Merges the nearest groups until there are at most `most`.
@@ -213,6 +253,31 @@ mod tests {
                 assert_eq!(labels[turn], labels[turn - speakers_there]);
             }
         }
+    }
+
+    /// Sound of 2 s in which these speakers are heard, with noise of its own.
+    fn sound(speakers: &[usize], noise: f32, seed: usize) -> Voice {
+        let mut vector = vec![0.0; DIMENSIONS];
+        for speaker in speakers {
+            vector[*speaker] = 1.0;
+        }
+        vector[20 + seed] = noise;
+        Voice {
+            vector: unit(&vector),
+            embedded_seconds: 2.0,
+            seconds: 2.0,
+        }
+    }
+
+    #[test]
+    fn sound_in_which_two_speakers_are_heard_is_no_speaker() {
+        let dialogue = (0..80).map(|turn| sound(&[turn % 2], 1.0, turn));
+        let with_ten = |more: &dyn Fn(usize) -> Voice| {
+            let voices: Vec<Voice> = dialogue.clone().chain((80..90).map(more)).collect();
+            count(&labels(&voices, Bounds::default()))
+        };
+        assert_eq!(with_ten(&|turn| sound(&[0, 1], 1.5, turn)), 2);
+        assert_eq!(with_ten(&|turn| sound(&[2], 1.0, turn)), 3);
     }
 
     #[test]
