@@ -4,11 +4,11 @@
 use std::process::Command;
 
 use steno_e2e::{Service, Settings, eventually, fixture, skip};
-use steno_models::DeliveryStatus;
+use steno_models::{DeliveryStatus, Status};
 use steno_testbed::S3;
 
 use crate::by_url::{recording, submit};
-use crate::origin::{Origin, Step, head_of};
+use crate::origin::{Origin, Step, answer, head_of};
 use crate::webhooks::{delivery, escaped};
 
 /// The folders that the unit hides.
@@ -61,7 +61,14 @@ fn a_courier_fetches_and_reports_without_the_recordings_of_others() {
     let uploaded = service.client.submit(&fixture("clip.opus"), &query);
     assert_eq!(service.client.wait_for_text(uploaded), text);
     delivery(&service, uploaded, DeliveryStatus::Delivered);
-    eventually("nothing of either recording is left", || {
+
+    // The courier itself deletes what is left of a download that fails.
+    let broken = Origin::start(|_| answer("200 OK", b"<!doctype html>"));
+    let failed = submit(&service, &broken.url("/"));
+    assert_eq!(service.client.wait(failed).status, Status::Failed);
+    let log = service.couriers[0].log();
+    assert!(!log.contains("left for the sweep"), "{log}");
+    eventually("nothing of these recordings is left", || {
         service.files().is_empty().then_some(())
     });
 }

@@ -12,6 +12,7 @@ use anyhow::bail;
 use clap::Args;
 use serde::Serialize;
 use steno_settings::DatabaseSettings;
+use steno_store::JOB_FOLDERS;
 use steno_weights::{Cache, Verdict};
 
 use crate::server::ServerArguments;
@@ -258,7 +259,8 @@ fn data_folder(folder: &Path) -> Finding {
 /// Checks that a queue belongs to this user and is closed to others.
 fn foreign_or_open(folder: &Path) -> Option<Finding> {
     let user = rustix::process::geteuid().as_raw();
-    for name in ["", "steno.db", "steno.db-wal", "audio", "incoming", "spool"] {
+    let rows = ["", "steno.db", "steno.db-wal"];
+    for name in rows.into_iter().chain(JOB_FOLDERS) {
         let path = if name.is_empty() {
             folder.to_owned()
         } else {

@@ -231,3 +231,6 @@ fn log(delivery: &ClaimedDelivery, outcome: &DeliveryOutcome) {
 fn wall_time(now: Now) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(now.wall.ms().max(0) as u64)
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,8 +54,8 @@ pub trait Sink {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Drops all bytes so far: the recording is sent again from its start.
     fn restart(&mut self) -> io::Result<()>;
-    /// Takes note of the recording whose bytes come next, from its start: its size, if announced, and the validator by which the
-    /// server knows it again, if there is one. False stops the download.
+    /// Takes note of the recording whose first byte comes next: its size and its validator (`ETag` or date), as far as the server
+    /// sends them. False stops the download.
     fn announce(&mut self, total: Option<u64>, validator: Option<&HeaderValue>) -> bool;
     /// Takes note of the bytes received and of all that are announced, about once a second. False stops the download.
     fn report(&mut self, received: u64, total: Option<u64>) -> bool;
@@ -89,7 +89,7 @@ pub struct Download<'a> {
     end: Instant,
     received: u64,
     total: Option<u64>,
-    /// The `ETag` or date of what was received, by which the server knows whether the remainder still fits.
+    /// The `ETag` or date of the received bytes. With it the server decides whether the remainder belongs to them.
     validator: Option<HeaderValue>,
 }
 
@@ -111,7 +111,7 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// Continues behind what an earlier process has received. The sink has it.
+    /// Continues after the bytes that an earlier process has received. The sink has them.
     #[must_use]
     pub fn behind(mut self, beginning: Beginning) -> Self {
         self.received = beginning.bytes;

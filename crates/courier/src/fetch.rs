@@ -60,7 +60,7 @@ impl TaskSlot for FetchSlot<'_> {
                 task.claim.task.kind().as_str().to_owned(),
             )));
         };
-        let mut sink = FileSink::begin(task, input, self.0.disk_reserve_bytes)
+        let mut sink = FileSink::begin(task.store, task.claim, input, self.0.disk_reserve_bytes)
             .map_err(|error| undone(error, DownloadError::Stopped))?;
 
         let downloaded = self.download(task, input, &mut sink);

@@ -12,6 +12,8 @@ mod outbound;
 mod retry_schedule;
 mod secrets_file;
 mod signature;
+#[cfg(test)]
+mod test_queue;
 mod webhook;
 
 pub use config::Config;

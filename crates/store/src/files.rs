@@ -92,7 +92,8 @@ impl Files {
         AudioUpload::begin(&self.place, folder, job_id, reserve_bytes)
     }
 
-    /// Begins to receive the recording of a job that is fetched, behind what an earlier attempt has left of it if `keep` is set.
+    /// Opens the file for the recording of a job that is fetched. With `keep`, the bytes of an earlier attempt stay in it, and writes
+    /// append to them. Without it, they are deleted.
     pub(crate) fn begin_download(
         &self,
         job_id: JobId,

@@ -55,6 +55,7 @@ pub use files::Files;
 pub use files::access::FileAccess;
 pub use files::data_dir::DataDir;
 pub use files::location::probe_storage;
+pub use files::names::JOB_FOLDERS;
 pub use files::recording::Recording;
 pub use files::spool_file::{SpoolFile, SpoolRoom};
 pub use files::spool_reader::SpoolReader;

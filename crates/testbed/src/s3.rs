@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
-use s3s::S3Result;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::SimpleAuth;
+use s3s::dto::DeleteObjectsInput;
 use s3s::path::S3Path;
 use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{S3Request, S3Result};
 use s3s_fs::FileSystem;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -40,7 +41,7 @@ impl S3 {
     pub const ACCESS_KEY: &'static str = "TESTACCESSKEY";
     /// Its secret.
     pub const SECRET_KEY: &'static str = "a-test-secret-key";
-    /// The access key of a courier, with the rights of docs/OPERATIONS.md and the same secret.
+    /// The access key of a courier, with the same secret and the rights of docs/OPERATIONS.md for the prefix `steno`.
     pub const COURIER_ACCESS_KEY: &'static str = "COURIERACCESSKEY";
     /// Its region.
     pub const REGION: &'static str = "us-east-1";
@@ -185,29 +186,44 @@ impl S3Access for Rights {
             Some(S3::COURIER_ACCESS_KEY) => may_courier(context.s3_op().name(), context.s3_path()),
             _ => false,
         };
-        if is_allowed {
-            Ok(())
-        } else {
-            Err(s3s::s3_error!(AccessDenied, "this key may not do that"))
-        }
+        allow_if(is_allowed)
+    }
+
+    async fn delete_objects(&self, request: &mut S3Request<DeleteObjectsInput>) -> S3Result<()> {
+        let key = request.credentials.as_ref().map(|key| &*key.access_key);
+        let mut objects = request.input.delete.objects.iter();
+        allow_if(key != Some(S3::COURIER_ACCESS_KEY) || objects.all(|object| is_audio(&object.key)))
+    }
+}
+
+fn allow_if(is_allowed: bool) -> S3Result<()> {
+    if is_allowed {
+        Ok(())
+    } else {
+        Err(s3s::s3_error!(AccessDenied, "this key may not do that"))
     }
 }
 
 fn may_courier(operation: &str, path: &S3Path) -> bool {
     let S3Path::Object { key, .. } = path else {
-        // The keys are in the body.
+        // The keys of the objects are in the body: `Rights::delete_objects` checks them.
         return operation == "DeleteObjects";
     };
     match operation {
-        "GetObject" => key.ends_with("/queue"),
+        "GetObject" => &**key == "steno/queue",
         "PutObject"
         | "CreateMultipartUpload"
         | "UploadPart"
         | "CompleteMultipartUpload"
         | "AbortMultipartUpload"
-        | "DeleteObject" => key.contains("/audio/"),
+        | "DeleteObject" => is_audio(key),
         _ => false,
     }
+}
+
+/// Whether the courier may write and delete this object.
+fn is_audio(key: &str) -> bool {
+    key.starts_with("steno/audio/")
 }
 
 impl Drop for S3 {

@@ -5,9 +5,9 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use hyper::header::HeaderValue;
-use steno_runner::ClaimedTask;
 use steno_store::{
-    AudioUpload, FetchNoted, FetchPart, FetchProgress, FetchTask, StoreError, StoredAudio,
+    AudioUpload, Claim, FetchNoted, FetchPart, FetchProgress, FetchTask, Store, StoreError,
+    StoredAudio,
 };
 
 use super::failure::Refusal;
@@ -34,9 +34,10 @@ pub(super) enum SinkError {
     Store(StoreError),
 }
 
-/// A file of the store that a download is written to. Dropped, it leaves no file.
+/// A file of the store that a download is written to. If it is dropped, the file is deleted.
 pub(super) struct FileSink<'a> {
-    task: &'a ClaimedTask<'a>,
+    store: &'a Store,
+    claim: &'a Claim,
     max_stored_bytes: Option<u64>,
     file: AudioUpload,
     /// The first bytes.
@@ -49,23 +50,25 @@ pub(super) struct FileSink<'a> {
 impl<'a> FileSink<'a> {
     /// Opens the file, which may have the beginning of the recording from an earlier attempt.
     pub(super) fn begin(
-        task: &'a ClaimedTask<'a>,
+        store: &'a Store,
+        claim: &'a Claim,
         input: &FetchTask,
         disk_reserve_bytes: u64,
     ) -> Result<Self, SinkError> {
         // Before the server is asked: with a full disk, this is repeated every few seconds.
-        if task.store.data().free_bytes()? < disk_reserve_bytes {
+        if store.data().free_bytes()? < disk_reserve_bytes {
             return Err(SinkError::DiskFull);
         }
-        let (mut file, mut progress) = task.store.begin_download(task.claim, disk_reserve_bytes)?;
-        // A shorter beginning was not checked as a whole.
+        let (mut file, mut progress) = store.begin_download(claim, disk_reserve_bytes)?;
+        // The check for a web page needs the first bytes together, so a shorter beginning is fetched again.
         let is_continued = progress.bytes >= HEAD_BYTES as u64;
         if !is_continued {
             file.clear()?;
             progress = FetchProgress::default();
         }
         let mut sink = Self {
-            task,
+            store,
+            claim,
             max_stored_bytes: input.max_stored_bytes,
             file,
             head: vec![0; if is_continued { HEAD_BYTES } else { 0 }],
@@ -77,7 +80,7 @@ impl<'a> FileSink<'a> {
         Ok(sink)
     }
 
-    /// What is there already of the recording, if it can be continued.
+    /// What an earlier attempt has received, if it can be continued.
     pub(super) fn beginning(&self) -> Option<Beginning> {
         let part = self.noted.part.as_ref()?;
         let validator = HeaderValue::from_str(&part.validator).ok()?;
@@ -151,10 +154,9 @@ impl<'a> FileSink<'a> {
 
     /// Stores the progress if it has changed, and checks the owner's limit on stored bytes.
     fn note(&mut self, progress: FetchProgress) -> Result<(), SinkError> {
-        let task = self.task;
-        let noted = task
+        let noted = self
             .store
-            .note_fetch(task.claim, &progress, self.max_stored_bytes)?;
+            .note_fetch(self.claim, &progress, self.max_stored_bytes)?;
         self.noted = progress;
         self.noted_at = Instant::now();
 
@@ -235,5 +237,109 @@ impl From<StoreError> for SinkError {
         } else {
             Self::Store(error)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steno_models::TranscribeRequest;
+    use steno_store::{JobAudio, RunRole, TaskInput, TaskKind, WorkerRun};
+
+    use super::*;
+    use crate::outbound::OutboundError;
+    use crate::test_queue::TestQueue;
+
+    /// A queue with one job, whose recording is to be fetched.
+    fn queue() -> TestQueue {
+        let queue = TestQueue::new();
+        let task = FetchTask {
+            url: "https://example.org/talk".parse().unwrap(),
+            max_bytes: 10_000,
+            max_stored_bytes: None,
+        };
+        queue.submit(JobAudio::at_url(task), TranscribeRequest::default());
+        queue
+    }
+
+    /// A new courier, with the claim of the download.
+    fn courier(queue: &TestQueue) -> (WorkerRun, Claim) {
+        let run = queue.begin_run(RunRole::Courier);
+        let claim = queue.claim(&run, TaskKind::Fetch);
+        (run, claim)
+    }
+
+    fn sink<'a>(queue: &'a TestQueue, claim: &'a Claim) -> FileSink<'a> {
+        let TaskInput::Fetch(input) = &claim.task else {
+            panic!("{:?}", claim.task);
+        };
+        FileSink::begin(&queue.store, claim, input, 0).unwrap()
+    }
+
+    fn files(queue: &TestQueue) -> usize {
+        let incoming = queue.folder.path().join("incoming");
+        incoming.read_dir().unwrap().count()
+    }
+
+    /// Receives 1,000 bytes of a recording that its server knows by this tag.
+    fn receive(sink: &mut FileSink<'_>, tag: &'static str, byte: u8) {
+        let tag = HeaderValue::from_static(tag);
+        assert!(sink.announce(Some(2000), Some(&tag)));
+        sink.append(&[byte; 1000]).unwrap();
+    }
+
+    fn cut_short() -> DownloadError {
+        OutboundError::CutShort.into()
+    }
+
+    #[test]
+    fn bytes_of_one_recording_are_never_continued_by_the_validator_of_another() {
+        let queue = queue();
+        let (run, lost) = courier(&queue);
+        let mut frozen = sink(&queue, &lost);
+        receive(&mut frozen, "\"one\"", 1);
+        drop(run);
+
+        // The next courier writes another file, because the first one has the usual one.
+        let (run, claim) = courier(&queue);
+        let mut other = sink(&queue, &claim);
+        receive(&mut other, "\"two\"", 2);
+        other.give_up(&DownloadError::Stopped, true);
+        frozen.give_up(&DownloadError::Stopped, true);
+        drop(run);
+
+        let (_run, claim) = courier(&queue);
+        let next = sink(&queue, &claim);
+        assert!(next.beginning().is_none());
+        assert_eq!(next.file.bytes(), 0);
+    }
+
+    #[test]
+    fn a_courier_that_has_lost_its_claim_leaves_no_bytes() {
+        let queue = queue();
+        let (run, lost) = courier(&queue);
+        let mut late = sink(&queue, &lost);
+        receive(&mut late, "\"one\"", 1);
+        drop(run);
+        let (_run, _claim) = courier(&queue);
+
+        assert_eq!(files(&queue), 1);
+        late.give_up(&cut_short(), false);
+        assert_eq!(files(&queue), 0);
+    }
+
+    #[test]
+    fn a_download_that_breaks_off_leaves_its_bytes_to_the_next_attempt() {
+        let queue = queue();
+        let (run, claim) = courier(&queue);
+        let mut broken = sink(&queue, &claim);
+        receive(&mut broken, "\"one\"", 1);
+        broken.give_up(&cut_short(), false);
+        drop(run);
+
+        let (_run, claim) = courier(&queue);
+        let next = sink(&queue, &claim);
+        let beginning = next.beginning().unwrap();
+        assert_eq!((beginning.bytes, next.file.bytes()), (1000, 1000));
+        assert_eq!(beginning.validator, "\"one\"");
     }
 }

@@ -71,6 +71,38 @@ async fn a_recording_that_changed_meanwhile_is_fetched_from_its_start() {
     );
 }
 
+#[tokio::test]
+async fn a_recording_that_changed_is_continued_by_its_own_validator() {
+    let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+    let other = b"another recording";
+    let server = Server::start(move |index, _| match index {
+        0 => broken("etag: \"one\"\r\n"),
+        1 => {
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nlast-modified: {date}\r\ncontent-length: {}\r\n\r\n",
+                other.len()
+            );
+            vec![send([head.as_bytes(), &other[..4]].concat())]
+        }
+        _ => {
+            let head = format!(
+                "206 Partial Content\r\ncontent-range: bytes 4-{}/{}",
+                other.len() - 1,
+                other.len()
+            );
+            answer(&head, &other[4..])
+        }
+    })
+    .await;
+    let (outcome, memory) = fetch(&client(Names::of(&[])), &server.url("/"), PATIENT).await;
+
+    assert_eq!(code(&outcome), "ok");
+    assert_eq!((memory.bytes.as_slice(), memory.restarts), (&other[..], 1));
+    let third = &server.requests()[2];
+    assert_eq!(header(third, "range"), Some("bytes=4-"));
+    assert_eq!(header(third, "if-range"), Some(date));
+}
+
 /// Downloads from `server` behind the first 10 bytes of the recording.
 async fn continued(server: &Server, total: usize) -> Memory {
     let mut memory = Memory {

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::access::FileAccess;
+use super::names::{CACHE, INCOMING, JOB_FOLDERS};
 use crate::StoreError;
+use crate::tx::JobFiles;
 
 /// Magic numbers of file systems on which POSIX locks or fsync cannot be trusted (statfs(2)).
 const NETWORK_FILE_SYSTEMS: [(i64, &str); 6] = [
@@ -144,22 +146,22 @@ impl DataDir {
 
     /// Uploaded recordings.
     pub(crate) fn audio(&self) -> PathBuf {
-        self.root.join("audio")
+        self.root.join(JobFiles::Audio.folder())
     }
 
     /// Recordings that were fetched by their address, and what the courier has on its way to object storage.
     pub(crate) fn incoming(&self) -> PathBuf {
-        self.root.join("incoming")
+        self.root.join(INCOMING)
     }
 
     /// Decoded recordings.
     pub(crate) fn spool(&self) -> PathBuf {
-        self.root.join("spool")
+        self.root.join(JobFiles::Spool.folder())
     }
 
     /// The folder for files on their way to object storage, or from it.
     pub(crate) fn cache(&self) -> PathBuf {
-        self.root.join("cache")
+        self.root.join(CACHE)
     }
 
     /// Sockets on which processes are woken.
@@ -239,9 +241,7 @@ fn refuse_foreign_entries(root: &Path) -> Result<(), StoreError> {
 }
 
 fn is_empty_folder_of_ours(root: &Path, name: &OsStr) -> bool {
-    let is_ours = ["audio", "spool", "incoming", "cache"]
-        .iter()
-        .any(|known| name == *known);
+    let is_ours = JOB_FOLDERS.iter().any(|known| name == *known);
     is_ours && fs::read_dir(root.join(name)).is_ok_and(|mut entries| entries.next().is_none())
 }
 

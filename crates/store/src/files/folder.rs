@@ -6,6 +6,7 @@
 mod spool;
 mod upload;
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -17,7 +18,7 @@ use steno_models::JobId;
 use super::access::FileAccess;
 use super::data_dir::{create_folder, make_private, sync_folder, unlink};
 use super::names::{
-    audio_name, fetched_part_name, is_audio_name, is_fetched, is_spool_name, part_name,
+    INCOMING, audio_name, fetched_part_name, is_audio_name, is_fetched, is_spool_name, part_name,
 };
 use super::{Deleted, Entry};
 use crate::tx::JobFiles;
@@ -86,7 +87,7 @@ impl Folder {
 
     /// The folder of fetched recordings.
     pub(crate) fn incoming(&self) -> PathBuf {
-        self.root.join("incoming")
+        self.root.join(INCOMING)
     }
 
     fn folders(&self) -> Vec<PathBuf> {
@@ -132,13 +133,18 @@ impl Folder {
     /// A file that cannot be unlinked does not stop the others.
     pub(crate) fn delete(&self, paths: Vec<String>) -> Result<Deleted, StoreError> {
         let mut deleted = Deleted::default();
+        let mut changed = BTreeSet::new();
         for path in paths {
             match self.unlink(&path) {
-                Ok(()) => deleted.paths.push(path),
+                Ok(()) => {
+                    changed.extend(self.locate(&path).parent().map(Path::to_owned));
+                    deleted.paths.push(path);
+                }
                 Err(error) => deleted.failed = Some(error),
             }
         }
-        for folder in self.folders() {
+        // The others may be hidden from this process.
+        for folder in changed {
             sync_folder(&folder)?;
         }
         Ok(deleted)
@@ -205,7 +211,7 @@ impl Folder {
     }
 }
 
-/// What may have been received of the recording at this path, if it is fetched.
+/// The path of the unfinished download, from the path of the fetched recording. `None` for an uploaded recording.
 fn part_of_fetched(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?.to_str()?;
     let job_id = name.split('.').next()?.parse().ok()?;

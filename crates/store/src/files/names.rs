@@ -6,10 +6,23 @@ use std::path::{Path, PathBuf};
 use steno_models::JobId;
 
 use crate::ClaimId;
+use crate::tx::JobFiles;
 
-/// The end of the name of a recording that was fetched by its address.
+/// Folder of fetched recordings.
+pub(crate) const INCOMING: &str = "incoming";
+/// Folder of files on their way to object storage, or from it.
+pub(crate) const CACHE: &str = "cache";
+/// The folders with files of jobs, all in the data folder.
+pub const JOB_FOLDERS: [&str; 4] = [
+    JobFiles::Audio.folder(),
+    JobFiles::Spool.folder(),
+    INCOMING,
+    CACHE,
+];
+
+/// Ends the name of a recording that is or was fetched.
 const FETCHED: &str = ".fetched";
-/// The end of the name of a recording while it is received.
+/// Ends the name of a recording that is not complete yet.
 const PART: &str = ".part";
 
 /// Name of an uploaded recording in `audio/`.
@@ -32,12 +45,12 @@ pub(crate) fn fetched_part_name(job_id: JobId) -> String {
     format!("{job_id}{FETCHED}{PART}")
 }
 
-/// Whether the recording of this name, complete or not, is in `incoming/`.
+/// Whether a name is that of a fetched recording, complete or not. These are in `incoming/`.
 pub(crate) fn is_fetched(name: &str) -> bool {
     name.strip_suffix(PART).unwrap_or(name).ends_with(FETCHED)
 }
 
-/// The job whose recording is being received under this name in `incoming/`.
+/// The job of an unfinished download, from the name of its file. `None` for any other name.
 pub(crate) fn job_of_fetched_part(name: &str) -> Option<JobId> {
     name.strip_suffix(PART)?.strip_suffix(FETCHED)?.parse().ok()
 }

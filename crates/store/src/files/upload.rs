@@ -13,8 +13,8 @@ use super::folder::{FolderUpload, StoredFile};
 use super::names::{audio_name, fetched_name};
 use crate::{FetchedAudio, StoreError};
 
-/// An upload or download in progress. Dropped before [`AudioUpload::store`], it leaves nothing. Its local file is locked (flock) for as long as
-/// this or its [`StoredAudio`] lives, so that the sweep of another process can distinguish it from one whose process died.
+/// An upload or download in progress. If it is dropped before [`AudioUpload::store`], its file is deleted. The file is locked (flock) as
+/// long as this or its [`StoredAudio`] lives: by that, the sweep of another process knows that it is in use.
 #[derive(Debug)]
 pub struct AudioUpload {
     job_id: JobId,
@@ -34,7 +34,7 @@ enum Target {
     Bucket(Box<BucketUpload>),
 }
 
-/// A recording at rest under its final name, not yet named by any row. Dropped before it is submitted, it is deleted.
+/// A complete recording under its final name, which no row names yet. If it is dropped before it is submitted, it is deleted.
 #[derive(Debug)]
 pub struct StoredAudio {
     pub(crate) job_id: JobId,
@@ -51,7 +51,7 @@ enum Stored {
 }
 
 impl AudioUpload {
-    /// `folder` is where free space is needed.
+    /// `folder` is on the file system that needs free space.
     pub(super) fn begin(
         place: &Place,
         folder: PathBuf,
@@ -97,7 +97,7 @@ impl AudioUpload {
         })
     }
 
-    /// Goes behind the bytes that an earlier process has left of a download, or drops them.
+    /// Keeps the bytes that an earlier attempt has left of a download, or deletes them.
     pub(super) fn read_back(&mut self, keep: bool) -> Result<(), StoreError> {
         match &mut self.target {
             Target::Incoming(file) if keep => file.read_back(|bytes| {

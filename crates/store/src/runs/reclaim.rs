@@ -157,7 +157,8 @@ fn give_tasks_back(
         if is_charged {
             count(tx, Counter::Crashes, 1.0)?;
         }
-        // Labels of speakers are not worth the text: the task goes back, and a worker gives the labels up (`Claim::has_spent_its_tries`).
+        // A job must not lose its text because of its labels: the task goes back once more, and its worker labels no speakers
+        // (`Claim::has_spent_its_tries`).
         let is_optional = task.kind == TaskKind::Diarize.as_str();
         if is_charged && task.crashes + 1 >= BUDGET && !is_optional {
             let failure = Failure {

@@ -44,12 +44,12 @@ pub struct FetchProgress {
     pub total: Option<u64>,
     /// Why the last attempt ended.
     pub problem: Option<String>,
-    /// What a later attempt needs to continue, if the server has said anything by which it knows the recording again.
+    /// What a later attempt needs to continue the download. `None` if the server sent neither a strong `ETag` nor a date.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<FetchPart>,
 }
 
-/// By what a download can be continued.
+/// What is needed to continue a download.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FetchPart {
     /// The `ETag` or date that the server gave the recording.
@@ -85,8 +85,8 @@ pub enum FetchNoted {
 }
 
 impl Store {
-    /// Opens the file for the recording of a `fetch` claim. An earlier attempt may have left its beginning there: the progress says
-    /// how much of it is there, and by what the server knows it again. It is empty for a download from the start.
+    /// Opens the file for the recording of a `fetch` claim. If an earlier attempt has left a beginning that can be continued, the
+    /// progress says how long it is and which validator belongs to it. Otherwise the progress is the default, and the file is empty.
     pub fn begin_download(
         &self,
         claim: &Claim,

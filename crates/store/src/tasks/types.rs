@@ -71,8 +71,8 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Whether workers died on the task as often as its job may cost. Only labels of speakers are tried again after that, so
-    /// that a worker can give them up; with any other task the job has failed.
+    /// Whether this attempt follows the last death of a worker that a task may cause. Only a `diarize` task gets such an attempt: its
+    /// worker then labels no speakers, and the job still ends with its text. With any other task, the job has failed by then.
     pub fn has_spent_its_tries(&self) -> bool {
         self.attempt > BUDGET
     }

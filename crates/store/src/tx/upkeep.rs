@@ -21,7 +21,7 @@ impl JobFiles {
     pub(crate) const ALL: [Self; 2] = [Self::Audio, Self::Spool];
 
     /// Name of their folder, as in the `gc` list.
-    pub(crate) fn folder(self) -> &'static str {
+    pub(crate) const fn folder(self) -> &'static str {
         match self {
             Self::Audio => "audio",
             Self::Spool => "spool",

@@ -4,19 +4,21 @@
 //! `check` reports them.
 
 use crate::files::Entry;
-use crate::files::names::job_of_fetched_part;
+use crate::files::names::{is_fetched, job_of_fetched_part};
 use crate::tx::JobFiles;
 use crate::{FileAccess, Now, Store, StoreError};
 
 impl Store {
     /// Deletes the files on the list, makes that durable, then takes them off the list. Done again
     /// after a crash. A file that cannot be deleted stays on the list and does not stop the others.
-    /// A process that reaches downloads alone leaves the list to the others.
+    /// A process that reaches downloads alone deletes those, and leaves the others on the list.
     pub(crate) fn delete_files(&self) -> Result<(), StoreError> {
+        let mut paths = self.read_statement(|tx| tx.list_gc())?;
         if !self.has_all_files() {
-            return Ok(());
+            // A bucket has downloads under the same names as uploads.
+            let is_in_folder = self.files.folder().is_some();
+            paths.retain(|path| is_in_folder && is_fetched(path));
         }
-        let paths = self.read_statement(|tx| tx.list_gc())?;
         if paths.is_empty() {
             return Ok(());
         }

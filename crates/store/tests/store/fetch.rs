@@ -1,10 +1,11 @@
 //! `fetch` tasks: the recording of a job comes later than the job.
 
 use sha2::{Digest as _, Sha256};
-use steno_models::{FetchState, JobId, Status, TombstoneReason};
+use steno_models::{FailureCode, FetchState, JobId, Status, TombstoneReason};
 use steno_store::{
-    Claim, FetchNoted, FetchPart, FetchProgress, FetchTask, FileAccess, JobAudio, NewJob, RunRole,
-    RunSettings, Store, StoredAudio, Submission, TaskInput, TaskOutput, WorkerRun,
+    Claim, Failure, FetchNoted, FetchPart, FetchProgress, FetchTask, FileAccess, JobAudio, NewJob,
+    RunRole, RunSettings, Settled, Store, StoredAudio, Submission, TaskInput, TaskOutput,
+    WorkerRun,
 };
 
 use crate::support::Fixture;
@@ -72,6 +73,37 @@ fn leave_beginning(f: &Fixture, claim: &Claim) {
     file.leave();
 }
 
+/// The queue as a courier opens it.
+fn courier_store(f: &Fixture) -> Store {
+    let place = f.database.place(f.data().root());
+    Store::open_for(&place, *f.store.settings(), FileAccess::Downloads).unwrap()
+}
+
+#[test]
+fn a_courier_deletes_what_it_has_of_a_recording_whose_job_fails() {
+    let f = Fixture::new();
+    submit(&f);
+    let claim = f.claim(&courier(&f, 1));
+    leave_beginning(&f, &claim);
+    // To a courier under its unit, the other folders are closed.
+    let spool = f.folder("spool");
+    std::fs::remove_dir(&spool).unwrap();
+
+    let failure = Failure {
+        code: FailureCode::FetchFailed,
+        message: "the transfer broke off".to_owned(),
+        retryable: false,
+        reason: Some("cut_short"),
+    };
+    let courier = courier_store(&f);
+    let failed = courier.fail_task(f.now(), &claim, &failure, &[]);
+    assert_eq!(failed.unwrap().settled, Settled::Stored);
+    assert_eq!(courier.sweep(f.now()).unwrap().failed_steps, 0);
+    std::fs::create_dir(spool).unwrap();
+    assert!(f.files().is_empty());
+    assert_eq!(f.store.check().unwrap(), Vec::<String>::new());
+}
+
 #[test]
 fn the_beginning_of_a_recording_waits_for_the_next_courier() {
     let f = Fixture::new();
@@ -123,9 +155,7 @@ fn the_beginning_of_a_recording_goes_with_its_job() {
 fn a_process_that_reaches_downloads_alone_deletes_no_other_file() {
     let f = Fixture::new();
     let job = f.submit();
-    let settings = *f.store.settings();
-    let place = f.database.place(f.data().root());
-    let courier = Store::open_for(&place, settings, FileAccess::Downloads).unwrap();
+    let courier = courier_store(&f);
 
     let reason = TombstoneReason::Deleted;
     assert!(courier.delete_job(f.now(), None, job, reason).unwrap());

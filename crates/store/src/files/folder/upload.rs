@@ -23,7 +23,7 @@ pub(crate) struct FolderUpload {
     part: PathBuf,
     path: PathBuf,
     folder: PathBuf,
-    /// Whether a later attempt looks for it under this name.
+    /// Whether the file has the name under which a later attempt looks for it.
     can_be_continued: bool,
     /// Holds the lock. `None` once it is stored.
     file: Option<File>,
@@ -51,8 +51,8 @@ impl FolderUpload {
         })
     }
 
-    /// Opens what an earlier process has left of the recording of a job that is fetched, or begins it. Uses another name while a
-    /// process that has lost its claim still writes the usual file.
+    /// Opens the file of a download, with the bytes of an earlier attempt, or creates it. If a process that has lost its claim still
+    /// writes that file, a file of another name is created.
     pub(crate) fn begin_download(
         folder: &Folder,
         job_id: JobId,
@@ -79,7 +79,7 @@ impl FolderUpload {
         })
     }
 
-    /// Gives `take` all bytes from the start; writes go behind them.
+    /// Passes all bytes to `take`. Later writes append to them.
     pub(crate) fn read_back(&mut self, mut take: impl FnMut(&[u8])) -> Result<(), StoreError> {
         let Some(file) = &mut self.file else {
             return Ok(());
@@ -113,7 +113,7 @@ impl FolderUpload {
         self.can_be_continued
     }
 
-    /// Leaves what is there to a process that goes on with it, or to the orphan scan.
+    /// Ends the download and keeps its bytes, if a later attempt can find them.
     pub(crate) fn leave(mut self) {
         if self.can_be_continued {
             self.file = None;
@@ -149,12 +149,12 @@ impl FolderUpload {
     }
 }
 
-/// A file that is to be written on.
+/// The file of an unfinished download.
 enum Part {
     Absent,
     /// A living process writes it.
     Held,
-    /// Its process has ended. Locked now.
+    /// Its process has ended. This process has the lock now.
     Free(File),
 }
 
@@ -164,13 +164,18 @@ fn open_abandoned(path: &Path) -> Result<Part, StoreError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Part::Absent),
         Err(error) => return Err(StoreError::file("open", path)(error)),
     };
+    lock_abandoned(file, path)
+}
+
+/// Locks a file that was opened at `path`, unless another process has the lock.
+fn lock_abandoned(file: File, path: &Path) -> Result<Part, StoreError> {
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Ok(Part::Held),
         Err(TryLockError::Error(error)) => return Err(StoreError::file("lock", path)(error)),
     }
 
-    // Before the lock was taken, the orphan scan may have unlinked it, or its process may have given it its final name.
+    // Between opening and locking, the orphan scan may have unlinked the file, or its process may have renamed it to its final name.
     let locked = file.metadata().map_err(StoreError::file("inspect", path))?;
     let is_still_there = match path.metadata() {
         Ok(named) => (named.dev(), named.ino()) == (locked.dev(), locked.ino()),
@@ -204,5 +209,36 @@ impl Drop for StoredFile {
         if !self.is_kept {
             let _ = unlink(&self.path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What becomes of a file that was opened to continue a download, if `meanwhile` happens to it before it is locked.
+    fn locked_after(meanwhile: impl FnOnce(&Path)) -> Part {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("recording.fetched.part");
+        std::fs::write(&path, "RIFF").unwrap();
+        let file = File::open(&path).unwrap();
+        meanwhile(&path);
+        lock_abandoned(file, &path).unwrap()
+    }
+
+    #[test]
+    fn a_file_that_left_its_name_before_it_was_locked_is_not_continued() {
+        let renamed = |path: &Path| std::fs::rename(path, path.with_extension("")).unwrap();
+        assert!(matches!(locked_after(renamed), Part::Absent));
+
+        let replaced = |path: &Path| {
+            renamed(path);
+            std::fs::write(path, "RIFF").unwrap();
+        };
+        assert!(matches!(locked_after(replaced), Part::Absent));
+
+        let deleted = |path: &Path| std::fs::remove_file(path).unwrap();
+        assert!(matches!(locked_after(deleted), Part::Absent));
+        assert!(matches!(locked_after(|_| ()), Part::Free(_)));
     }
 }
