@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use steno_e2e::{Service, Settings, within};
+use steno_e2e::{Service, Settings, fixture, within};
 
 use crate::limits::connect;
 
@@ -66,6 +66,44 @@ fn heads_that_never_end_are_bounded_and_their_memory_is_given_back() {
     });
     within(Duration::from_secs(30), "the memory is given back", || {
         (memory(&service).saturating_sub(before) < MEMORY_LIMIT / 4).then_some(())
+    });
+}
+
+#[test]
+fn forms_in_progress_share_a_bounded_memory() {
+    let service = Settings::with_scripted_workers(0).start();
+    let head = "POST /transcribe HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n\
+                Content-Length: 9000000\r\n\r\n\
+                --x\r\nContent-Disposition: form-data; name=\"known_speaker_references\"\r\n\r\n";
+    let references = "a".repeat(4_000_000);
+    let begin_upload = || {
+        let mut stream = connect(&service);
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(references.as_bytes()).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        stream
+    };
+    let uploads: Vec<TcpStream> = (0..20).map(|_| begin_upload()).collect();
+
+    // 16 of them fit into 64 MiB.
+    within(Duration::from_secs(30), "four uploads are refused", || {
+        let is_refused = |stream: &&TcpStream| {
+            let mut answer = [0; 12];
+            stream.peek(&mut answer).is_ok() && &answer == b"HTTP/1.1 503"
+        };
+        (uploads.iter().filter(is_refused).count() == 4).then_some(())
+    });
+    let clip = fixture("clip.opus");
+    let usual = service
+        .client
+        .post_form("/transcribe", &clip, &[("language", "en")]);
+    assert_eq!(usual.status, 202, "{}", usual.text());
+
+    drop(uploads);
+    let fields = [("known_speaker_references", &*references)];
+    within(Duration::from_secs(30), "the memory is free again", || {
+        let read = service.client.post_form("/transcribe", &clip, &fields);
+        (read.status == 422).then_some(())
     });
 }
 

@@ -26,6 +26,7 @@ use crate::pulse::Pulse;
 use crate::refusal_log::RefusalLog;
 use crate::renders::Renders;
 use crate::state::ApiState;
+use crate::upload::FormMemory;
 use crate::{Config, cors, janitor, middleware, routes};
 
 /// Time to send a request's head.
@@ -74,6 +75,7 @@ pub fn bind(config: Config, store: Arc<Store>, clock: Arc<dyn Clock>) -> anyhow:
         connections: OpenConnections::new(config.send_timeout),
         keys: Arc::clone(&keys),
         key_calls: KeyCalls::default(),
+        form_memory: FormMemory::default(),
         refusals: Arc::new(RefusalLog::default()),
         stopping,
         config,

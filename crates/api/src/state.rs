@@ -19,6 +19,7 @@ use crate::model_names;
 use crate::problem::ApiError;
 use crate::refusal_log::RefusalLog;
 use crate::renders::Renders;
+use crate::upload::FormMemory;
 
 /// Exit code after a disk or database error that leaves the state unknown (`EX_IOERR` of sysexits.h).
 const EXIT_IO_ERROR: i32 = 74;
@@ -45,6 +46,8 @@ pub(crate) struct ApiState {
     pub(crate) keys: Arc<ApiKeys>,
     /// Calls in progress of each key.
     pub(crate) key_calls: KeyCalls,
+    /// What the form fields of uploads in progress take.
+    pub(crate) form_memory: FormMemory,
     /// Which refused calls are logged.
     pub(crate) refusals: Arc<RefusalLog>,
     /// Turns true when the server is asked to stop.

@@ -1,5 +1,6 @@
 //! Receiving a recording: from the connection to a file, one bounded buffer at a time.
 
+mod form_memory;
 mod json;
 mod multipart;
 mod pace;
@@ -12,7 +13,10 @@ use actix_web::web::BytesMut;
 use steno_models::{JobId, ProblemCode};
 use steno_store::{AudioUpload, StoredAudio};
 
+pub(crate) use form_memory::FormMemory;
 pub(crate) use json::receive_json;
+#[cfg(test)]
+pub(crate) use multipart::Limit;
 pub(crate) use multipart::{FieldValue, Form, receive_multipart};
 pub(crate) use raw::receive_raw;
 

@@ -92,7 +92,7 @@ impl Reading {
 
     fn take(&mut self, name: &str, value: &FieldValue) -> Result<(), String> {
         // The end of a text that is too long is all that Whisper would read of it.
-        if let ("prompt" | "keywords", FieldValue::TooLong(end)) = (name, value) {
+        if let ("prompt" | "keywords", FieldValue::TooLong { end, .. }) = (name, value) {
             return self.take(name, &FieldValue::Text(end.clone()));
         }
         if !is_of_openai(name) {

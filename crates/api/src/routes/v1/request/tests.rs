@@ -1,6 +1,7 @@
 //! What the form of a transcription is read as.
 
 use super::*;
+use crate::upload::Limit;
 
 fn form(fields: &[(&str, &str)]) -> Form {
     let text = |value: &str| FieldValue::Text(value.to_owned());
@@ -12,6 +13,7 @@ fn form(fields: &[(&str, &str)]) -> Form {
         fields,
         files: 1,
         received: 1,
+        ..Form::default()
     }
 }
 
@@ -241,7 +243,10 @@ fn a_prompt_that_is_too_long_is_cut_to_its_end() {
     let mut huge = form(&[]);
     huge.fields.push((
         "prompt".to_owned(),
-        FieldValue::TooLong("the end".to_owned()),
+        FieldValue::TooLong {
+            end: "the end".to_owned(),
+            limit: Limit::Field(10),
+        },
     ));
     let prompt = read(&huge, Task::Transcribe).unwrap().options.prompt;
     assert_eq!(prompt.as_deref(), Some("the end"));

@@ -1,0 +1,78 @@
+//! Memory for the form fields of uploads in progress. All forms share it, so that many slow uploads with recordings of known speakers
+//! cannot use up the memory of the machine. Recordings themselves go to disk and are not counted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes of each form that are not counted. Usual options need less.
+const FREE_BYTES: usize = 16 * 1024;
+/// Bytes beyond these of all forms together.
+const SHARED_BYTES: usize = 64 * 1024 * 1024;
+
+/// The memory. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FormMemory(Arc<AtomicUsize>);
+
+/// What one form takes of it. Dropped, it is given back.
+#[derive(Debug, Default)]
+pub(crate) struct FormShare {
+    memory: FormMemory,
+    bytes: usize,
+}
+
+impl FormMemory {
+    /// A new form, which takes nothing yet.
+    pub(crate) fn share(&self) -> FormShare {
+        FormShare {
+            memory: self.clone(),
+            bytes: 0,
+        }
+    }
+}
+
+impl FormShare {
+    /// Takes as much as a form with so many bytes of fields needs. Returns false if other forms have the rest.
+    pub(super) fn cover(&mut self, bytes: usize) -> bool {
+        let needed = bytes.saturating_sub(FREE_BYTES);
+        let more = needed.saturating_sub(self.bytes);
+        if more == 0 {
+            return true;
+        }
+
+        let taken = &self.memory.0;
+        if taken.fetch_add(more, Ordering::SeqCst) + more > SHARED_BYTES {
+            taken.fetch_sub(more, Ordering::SeqCst);
+            return false;
+        }
+        self.bytes += more;
+        true
+    }
+}
+
+impl Drop for FormShare {
+    fn drop(&mut self) {
+        self.memory.0.fetch_sub(self.bytes, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_share_the_memory_and_give_it_back() {
+        let memory = FormMemory::default();
+        let mut large = memory.share();
+        let mut other = memory.share();
+        assert!(large.cover(SHARED_BYTES));
+        assert!(other.cover(2 * FREE_BYTES));
+        assert!(!other.cover(2 * FREE_BYTES + 1));
+        assert!(!large.cover(SHARED_BYTES + 1));
+        assert!(memory.share().cover(FREE_BYTES), "usual options need none");
+
+        drop(large);
+        assert!(other.cover(SHARED_BYTES));
+        drop(other);
+        assert_eq!(memory.0.load(Ordering::SeqCst), 0);
+    }
+}
