@@ -27,7 +27,7 @@ cleanup() {
   rm -rf "$root" "$root.log"
 }
 trap cleanup EXIT
-# until_so SECONDS WHAT COMMAND…: waits for a condition.
+# until_so SECONDS WHAT COMMAND…: waits for a condition. The seconds only bound the wait, so they are many.
 until_so() {
   local deadline=$((SECONDS + $1)) what=$2; shift 2
   until "$@" >/dev/null 2>&1; do
@@ -37,7 +37,8 @@ until_so() {
 }
 get() { inside curl --silent --fail "http://127.0.0.1:8080$1"; }
 upload() { inside curl --silent --fail -F "file=@/root/$1" "http://127.0.0.1:8080/transcribe?language=en" | grep -oE '[0-9a-f]{8}-[0-9a-f-]{27}' | head -1; }
-pid_of() { inside systemctl show --value --property MainPID "$1"; }
+property() { inside systemctl show --value --property "$1" "$2"; }
+pid_of() { property MainPID "$1"; }
 is_completed() { get "/transcribe/$1?keep=true" | grep -q '"status":"completed"'; }
 has_begun() { get "/transcribe/$1?keep=true" | grep -q '"status":"processing"'; }
 # Succeeds if a unit runs with another process than $2.
@@ -53,7 +54,7 @@ systemd-nspawn --system-call-filter="landlock_create_ruleset landlock_add_rule l
   --quiet --directory "$root" --boot --register=no --keep-unit --private-network --console=pipe \
   </dev/null >"$root.log" 2>&1 &
 nspawn=$!
-until_so 30 "systemd-nspawn starts a Debian" pgrep --parent "$nspawn"
+until_so 60 "systemd-nspawn starts a Debian" pgrep --parent "$nspawn"
 leader=$(pgrep --parent "$nspawn" | head -1)
 until_so 60 "systemd is up" inside systemctl is-active --quiet multi-user.target
 
@@ -67,7 +68,7 @@ inside sh -c 'systemd-analyze verify /usr/lib/systemd/system/steno*' || fail "un
 for program in steno steno-api steno-worker steno-courier; do
   grep -q '\.dep-v0' "$root/usr/bin/$program" || fail "$program does not say what it was built of"
 done
-until_so 10 "the api runs" get /readyz
+until_so 60 "the api runs" get /readyz
 inside systemctl is-active --quiet steno-worker@1 && fail "a worker runs without weights"
 
 say "running"
@@ -75,7 +76,7 @@ cp "$weights"/ggml-base.* "$root/var/lib/steno/weights/"
 inside chown -R steno:steno /var/lib/steno/weights
 inside systemctl start steno-worker@1 || fail "the worker does not start"
 inside steno transcribe /root/clip.opus --output - | grep -qi weather || fail "no text"
-! inside journalctl --unit steno-worker@1 | grep "less protection" || fail "decoders are not shut in"
+! inside journalctl --unit steno-worker@1 | grep "less protection" || fail "decoders run without their sandbox"
 get /readyz; echo
 inside systemctl is-active --quiet steno-courier || fail "the courier does not run"
 for unit in steno-worker@1=0.5 steno-api=1.2 steno-courier=1.3; do
@@ -88,17 +89,21 @@ worker=$(pid_of steno-worker@1)
 [ "$(inside awk '/^Seccomp:/ {print $2}' "/proc/$worker/status")" = 2 ] || fail "the worker's calls are not filtered"
 
 say "killing, freezing and stopping"
-# More restarts than systemd allows by default.
+for unit in steno-api steno-worker@1 steno-courier; do
+  [ "$(property RestartUSec "$unit")" = 100ms ] || fail "$unit is not restarted after 100 ms"
+done
+# More restarts than systemd allows by default. How long each takes depends on the disk and the load: a worker reads its weights.
+before=$(property NRestarts steno-worker@1)
 took=
 for _ in 1 2 3 4 5 6 7; do
   worker=$(pid_of steno-worker@1)
   began=$(date +%s%N)
   inside kill -9 "$worker"
-  until_so 10 "the worker is back after kill -9" is_another steno-worker@1 "$worker"
+  until_so 60 "the worker is back after kill -9" is_another steno-worker@1 "$worker"
   took="$took $((($(date +%s%N) - began) / 1000000))"
 done
-say "the worker was back after kill -9, ms:$took"
-[ "$(tr ' ' '\n' <<<"$took" | sort -n | sed -n 5p)" -le 2000 ] || fail "half of the times it took more than 2 s"
+say "the worker was ready again after kill -9, ms:$took"
+[ "$(property NRestarts steno-worker@1)" = $((before + 7)) ] || fail "systemd has not started the worker once for each kill"
 for unit in steno-api.service steno-worker@.service steno-courier.service; do
   mkdir -p "$root/etc/systemd/system/$unit.d"
   printf '[Service]\nWatchdogSec=4\nTimeoutAbortSec=2\n' >"$root/etc/systemd/system/$unit.d/quick.conf"
@@ -108,16 +113,16 @@ inside systemctl restart steno-api steno-worker@1 steno-courier
 for unit in steno-api steno-worker@1 steno-courier; do
   frozen=$(pid_of "$unit")
   inside kill -STOP "$frozen"
-  until_so 30 "the watchdog ends a frozen $unit" is_another "$unit" "$frozen"
+  until_so 60 "the watchdog ends a frozen $unit" is_another "$unit" "$frozen"
 done
 rm -r "$root"/etc/systemd/system/steno-*.service.d
 inside systemctl daemon-reload
 inside systemctl restart steno-api steno-worker@1 steno-courier
-until_so 10 "the api is back" get /readyz
+until_so 60 "the api is back" get /readyz
 job=$(upload long.opus)
-until_so 30 "a long job begins" has_begun "$job"
+until_so 60 "a long job begins" has_begun "$job"
 inside systemctl stop steno-worker@1
-[ "$(inside systemctl show --value --property ExecMainStatus steno-worker@1)" = 0 ] || fail "the worker did not drain"
+[ "$(property ExecMainStatus steno-worker@1)" = 0 ] || fail "the worker did not drain"
 inside systemctl start steno-worker@1
 until_so 120 "a job goes on after a stop" is_completed "$job"
 get "/transcribe/$job?keep=true" | grep -q '"attempts":1' || fail "a stop has cost an attempt"
@@ -142,7 +147,7 @@ by_address() {
 }
 has_reason() { get "/transcribe/$1" | grep -q "\"reason\":\"$2\""; }
 job=$(by_address)
-until_so 20 "a loopback address is refused" has_reason "$job" address_refused
+until_so 60 "a loopback address is refused" has_reason "$job" address_refused
 echo "STENO_OUTBOUND_ALLOW=127.0.0.1" >>"$root/etc/steno/steno.env"
 inside systemctl restart steno-courier
 job=$(by_address)
@@ -185,7 +190,7 @@ say "keys as a credential"
 install -d -m 700 "$root/etc/credstore"
 key=$(inside steno keys add alice --api-keys-file /etc/credstore/steno.api-keys 2>/dev/null)
 inside systemctl restart steno-api
-until_so 10 "the api is back" get /readyz
+until_so 60 "the api is back" get /readyz
 get /transcribe >/dev/null && fail "requests without a key are answered"
 inside curl --silent --fail -H "Authorization: Bearer $key" http://127.0.0.1:8080/transcribe >/dev/null || fail "the key is refused"
 rm "$root/etc/credstore/steno.api-keys"
@@ -199,19 +204,19 @@ add_key() {
 key=$(add_key bob)
 echo STENO_API_KEYS_FILE=/etc/steno/api-keys >>"$root/etc/steno/steno.env"
 inside systemctl restart steno-api
-until_so 10 "the api is back" get /readyz
+until_so 60 "the api is back" get /readyz
 authorized "$key" >/dev/null || fail "the key is refused"
 running=$(pid_of steno-api)
 new=$(add_key carol)
 inside steno keys remove bob --api-keys-file /etc/steno/api-keys 2>/dev/null
 inside sh -c 'chgrp steno /etc/steno/api-keys && chmod 640 /etc/steno/api-keys'
 inside systemctl reload steno-api || fail "it cannot be reloaded"
-until_so 5 "a new key is taken after a reload" authorized "$new"
+until_so 60 "a new key is taken after a reload" authorized "$new"
 authorized "$key" >/dev/null && fail "a key that was removed is still taken"
 [ "$(pid_of steno-api)" = "$running" ] || fail "the reload has started it again"
 sed -i /STENO_API_KEYS_FILE=/d "$root/etc/steno/steno.env"
 inside systemctl restart steno-api
-until_so 10 "the api is back" get /readyz
+until_so 60 "the api is back" get /readyz
 
 say "upgrading"
 job=$(upload clip.opus)
@@ -225,9 +230,9 @@ inside rmdir /var/lib/steno/incoming /var/lib/steno/cache
 inside systemctl start steno-courier --no-block
 inside dpkg --force-confold -i /root/newer.deb >/dev/null
 grep -q STENO_LOG=debug "$root/etc/steno/steno.env" || fail "the upgrade has changed the settings"
-until_so 20 "the upgrade has started the api again" is_another steno-api "$before"
+until_so 60 "the upgrade has started the api again" is_another steno-api "$before"
 until_so 60 "a job from before the upgrade ends" is_completed "$job"
-until_so 20 "the courier runs on the data folder of an earlier release" inside systemctl is-active --quiet steno-courier
+until_so 60 "the courier runs on the data folder of an earlier release" inside systemctl is-active --quiet steno-courier
 
 say "removing and purging"
 inside dpkg -r steno >/dev/null 2>&1
