@@ -317,7 +317,7 @@ fn silence_noise_and_music_have_no_speaker() {
 }
 
 #[test]
-fn music_after_a_conversation_is_nobody_s_turn() {
+fn music_after_a_conversation_has_no_speaker() {
     let Some(service) = service_with_speakers() else {
         return;
     };

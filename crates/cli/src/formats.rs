@@ -15,15 +15,15 @@ use crate::values::Completed;
 /// Flags for the formats and targets of transcripts.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct FormatArguments {
-    /// How to write the transcript: json, `verbose_json`, text, srt, vtt, tsv, lrc or rttm. Several, separated by commas, make several
-    /// files.
+    /// Formats of the transcript, separated by commas: json, `verbose_json`, text, srt, vtt, tsv, lrc, rttm. Each is written to a file
+    /// of its own.
     #[arg(long = "format", short, value_delimiter = ',', default_value = "text", hide_possible_values = true, value_parser = format_parser())]
     pub(crate) formats: Vec<Format>,
-    /// File or folder to write to; - is standard output, and a name that ends with / is a folder, made if it is missing. Default:
+    /// File or folder to write to. A name that ends with / is a folder, and is created if it is missing; - is standard output. Default:
     /// standard output for one transcript, files beside the recordings for several.
     #[arg(long, short, value_hint = ValueHint::AnyPath)]
     pub(crate) output: Option<String>,
-    /// Replace files that are not earlier transcripts, or that were edited since. A file named with --output is always replaced.
+    /// Also replace files that Steno did not write, or that were edited since. A file named with --output is always replaced.
     #[arg(long)]
     pub(crate) force: bool,
 }
@@ -41,8 +41,8 @@ fn parse_format(name: &str) -> Result<Format, String> {
 }
 
 impl FormatArguments {
-    /// Chooses a target for each transcript. Refuses two transcripts with one target, and a target that is a recording. `to_files` is
-    /// set by callers that need standard output themselves.
+    /// Chooses a target for each transcript. Refuses two transcripts with one target, and a target that is a recording. Callers that
+    /// need standard output themselves set `to_files`.
     pub(crate) fn targets(
         &self,
         recordings: &[&Path],
@@ -57,12 +57,14 @@ impl FormatArguments {
             .filter(|output| count > 1 && !is_folder(output))
         {
             bail!(
-                "{count} transcripts cannot all go to {output}; to make a folder of that name: --output {output}/"
+                "{count} transcripts cannot be written to one file; for a folder of that name, use --output {output}/"
             );
         }
 
         if to_files && self.output.as_deref() == Some("-") {
-            bail!("standard output is taken; name a file or folder with --output");
+            bail!(
+                "these transcripts cannot be written to standard output; name a file or folder with --output"
+            );
         }
         if let Some(folder) = self
             .output
@@ -131,8 +133,8 @@ pub(crate) fn refuse_taken<'a>(targets: impl Iterator<Item = &'a Target>) -> any
         others => format!(" (and {others} more)"),
     };
     bail!(
-        "{first} exists and is no earlier transcript, or was edited since{others}; --force replaces it, --output names \
-         another place, and transcribe --skip-existing leaves it"
+        "{first} exists{others}, and Steno did not write it, or it was edited since; use --force to replace it, --output for \
+         another place, or transcribe --skip-existing to leave it"
     )
 }
 

@@ -14,11 +14,11 @@ use crate::engine::{
     ChosenEngine, ComputeType, Device, DeviceChoice, EngineChoice, EngineError, VERSION,
 };
 
-/// The program itself and an ordinary recording need a third of it.
+/// Least `STENO_DECODE_MEMORY_BYTES`. The program and a usual recording need a third of it.
 const MIN_DECODE_MEMORY: u64 = 128 << 20;
-/// Slots of the native engine for each core: they fill its batch.
+/// Default slots of the native engine for each core. It decodes the spans of all slots in one batch.
 const NATIVE_SLOTS_A_CORE: u32 = 4;
-/// Default slots of the native engine, unless the machine has more cores: more fill its batch no further.
+/// Most default slots of the native engine: with more, it is not faster. A machine with more cores than that gets one slot a core.
 const MOST_SLOTS: u32 = 64;
 
 /// Claims tasks from the queue and transcribes them.
