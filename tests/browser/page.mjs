@@ -2,10 +2,12 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { exchange } from "./exchange.mjs";
+import { features } from "./features.mjs";
 import { ask, choose, fits, inspect, open, openText, plant, segment, settings, waitForStage, withPage } from "./support.mjs";
 
 const scenarios = {
   ...exchange,
+  ...features,
 
   /** From a file to an edited text and its subtitles, and to nothing at all. */
   whole_way: () =>
@@ -303,32 +305,6 @@ const scenarios = {
       const [download] = await Promise.all([page.waitForEvent("download"), page.click(".menu > summary").then(() => page.click("[data-format='vtt']"))]);
       assert.match(readFileSync(await download.path(), "utf8"), /number9999/);
     }),
-
-  /** A video shows its subtitles. */
-  video: () =>
-    withPage(async (page) => {
-      await choose(page, settings.clip);
-      await openText(page);
-      await page.waitForSelector("video");
-      await page.waitForFunction(() => document.querySelector("video").textTracks[0]?.cues?.length > 0);
-      await inspect(page, "video");
-    }),
-
-  /** A recording from the microphone, here a tone of the browser. */
-  record: () =>
-    withPage(
-      async (page) => {
-        await page.click("button:text('Record')");
-        await page.waitForSelector(".recording");
-        await page.waitForFunction(() => document.querySelector(".record-time").textContent >= "0:02");
-        await page.click("button:text('Pause')");
-        await inspect(page, "recording");
-        await page.click("button:text('Finish')");
-        await waitForStage(page, "completed");
-        assert.match(await page.textContent(".job-name"), /^Recording .*\.webm$/);
-      },
-      { args: ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"], permissions: ["microphone"] },
-    ),
 };
 
 /** Presses Tab until the focus is on what has this text. */

@@ -100,10 +100,10 @@ export async function fits(page, name) {
   assert.ok(content <= window, `${name} is ${content} pixels wide in a window of ${window}`);
 }
 
-/** Puts a finished job with a text of one's own into the browser's database, as if it had come from the server. */
-export async function plant(page, { name, segments, speakers = [], language = "en" }) {
+/** Puts a finished job with this text into the browser's database, as if it had come from the server. `more` are further members. */
+export async function plant(page, { name, segments, speakers = [], language = "en", more = {} }) {
   await page.evaluate(
-    async ([name, segments, speakers, language]) => {
+    async ([name, segments, speakers, language, more]) => {
       const request = indexedDB.open("steno", 1);
       const database = await new Promise((resolve) => (request.onsuccess = () => resolve(request.result)));
       const text = segments.map((segment) => segment.text).join(" ");
@@ -113,14 +113,14 @@ export async function plant(page, { name, segments, speakers = [], language = "e
       const job = {
         id: "planted", name, address: null, type: "audio/wav", size: 1000, addedAt: Date.now(), stage: "completed", sent: 1, jobId: null, lastEventId: null,
         options: { language: "auto", task: "transcribe", model: "", prompt: "", words: true, speakers: false }, fetch: null, progress: 1, position: null, etaSeconds: null,
-        deadline: null, problem: null, live: [], result, isEdited: false, isOnServer: false,
+        deadline: null, problem: null, live: [], result, isEdited: false, isOnServer: false, ...more,
       };
       const write = database.transaction("jobs", "readwrite");
       write.objectStore("jobs").put(job);
       await new Promise((resolve) => (write.oncomplete = resolve));
       database.close();
     },
-    [name, segments, speakers, language],
+    [name, segments, speakers, language, more],
   );
   await page.reload();
   await page.waitForSelector(".job-name");

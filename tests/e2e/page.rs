@@ -7,11 +7,13 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use steno_e2e::{Service, Settings, chromium, fixture, foreign_client};
 
+use crate::keys::service_for;
+
 /// Where Node finds the scenarios beside their packages.
 fn program() -> Option<PathBuf> {
     let folder = foreign_client("node_modules")?.with_file_name("browser");
     std::fs::create_dir_all(&folder).unwrap();
-    for name in ["page.mjs", "exchange.mjs", "support.mjs"] {
+    for name in ["page.mjs", "exchange.mjs", "features.mjs", "support.mjs"] {
         let source = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("browser")
             .join(name);
@@ -126,18 +128,14 @@ fn the_page_goes_on_after_a_restart_of_the_server() {
 
 #[test]
 fn the_page_asks_for_an_api_key_and_says_if_it_is_wrong() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("api-keys");
-    let output = Command::new(steno_e2e::binary_path("steno"))
-        .args(["keys", "add", "page", "--api-keys-file"])
-        .arg(&file)
-        .output()
-        .unwrap();
-    let key = String::from_utf8(output.stdout).unwrap();
-    let mut service = Settings::with_workers(1)
-        .set("STENO_API_KEYS_FILE", file.to_str().unwrap())
-        .start();
-    check(&mut service, "key", &json!({"key": key.trim()}));
+    let (mut service, _folder, keys) = service_for(1, &["page"]);
+    check(&mut service, "key", &json!({"key": keys[0]}));
+}
+
+#[test]
+fn the_page_remembers_an_api_key_only_if_its_user_wants_that() {
+    let (mut service, _folder, keys) = service_for(1, &["page"]);
+    check(&mut service, "remembered_key", &json!({"key": keys[0]}));
 }
 
 #[test]
@@ -159,6 +157,74 @@ fn the_page_shows_subtitles_over_a_video() {
 #[test]
 fn the_page_records_from_the_microphone() {
     check(&mut Settings::with_workers(1).start(), "record", &json!({}));
+}
+
+#[test]
+fn the_page_takes_folders_and_uploads_three_recordings_at_a_time() {
+    check(
+        &mut Settings::with_scripted_workers(0).start(),
+        "folders",
+        &json!({}),
+    );
+}
+
+#[test]
+fn the_page_sends_the_options_and_remembers_the_general_ones() {
+    check(
+        &mut Settings::with_scripted_workers(0).start(),
+        "options",
+        &json!({}),
+    );
+}
+
+#[test]
+fn every_download_of_the_page_equals_the_rendering_of_the_api() {
+    check(
+        &mut Settings::with_workers(1).start(),
+        "exports",
+        &json!({}),
+    );
+}
+
+#[test]
+fn the_page_plays_at_every_speed_and_marks_what_is_spoken() {
+    check(&mut Settings::with_workers(1).start(), "player", &json!({}));
+}
+
+#[test]
+fn the_page_keeps_recordings_only_if_its_user_wants_that() {
+    check(&mut Settings::with_workers(1).start(), "memory", &json!({}));
+}
+
+#[test]
+fn the_page_repeats_an_upload_that_failed() {
+    check(
+        &mut Settings::with_workers(1).start(),
+        "upload_failure",
+        &json!({}),
+    );
+}
+
+#[test]
+fn the_page_resumes_events_after_the_last_one() {
+    check(&mut Settings::with_workers(1).start(), "resume", &json!({}));
+}
+
+#[test]
+fn the_page_says_that_a_job_has_expired() {
+    let service = Settings::with_workers(0)
+        .set("STENO_TTL", "3s")
+        .set("STENO_SWEEP_INTERVAL", "1s");
+    check(&mut service.start(), "expired", &json!({}));
+}
+
+#[test]
+fn the_page_stays_responsive_while_a_long_text_comes() {
+    check(
+        &mut Settings::with_workers(0).start(),
+        "long_live",
+        &json!({}),
+    );
 }
 
 #[test]

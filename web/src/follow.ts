@@ -12,6 +12,10 @@ export interface Handlers {
   onEventId(id: string): void;
   /** The server cannot be reached for now, or again. */
   onReach(isReached: boolean): void;
+  /** Asks for a stream. Returns what to call at its end, or null: the job is polled then. */
+  takeStream(): (() => void) | null;
+  /** Milliseconds between two polls. */
+  pollPause(): number;
 }
 
 /** Streams that end without an event before the status is polled instead. */
@@ -25,12 +29,12 @@ export async function follow(jobId: string, lastEventId: string | null, handlers
   let failures = 0;
   for (;;) {
     try {
-      const isPolling = silent >= SILENT_STREAMS;
-      const hasEnded = isPolling ? await poll(jobId, handlers, signal) : await stream();
+      const endStream = silent >= SILENT_STREAMS ? null : handlers.takeStream();
+      const hasEnded = endStream ? await stream().finally(endStream) : await poll(jobId, handlers, signal);
       if (failures > 0) handlers.onReach(true);
       failures = 0;
       if (hasEnded) return;
-      if (isPolling) await pause(2000, signal);
+      if (!endStream) await pause(handlers.pollPause(), signal);
     } catch (error) {
       if (signal.aborted) throw error;
       if (error instanceof CallError && !error.isPassing) throw error;

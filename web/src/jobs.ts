@@ -5,9 +5,17 @@ import * as db from "./db";
 import { follow } from "./follow";
 import type { Job, JobStatus, Options, Segment } from "./types";
 
+/** Pause before a job is written down, in milliseconds; while segments come, which makes each write larger, the longer one. */
+const SAVE_PAUSE = 200;
+const LIVE_SAVE_PAUSE = 3000;
 /** Recordings that are uploaded at a time. */
 const UPLOADS = 3;
 const TRIES = 4;
+/**
+ * Jobs besides the one that is shown whose events are streamed. Over HTTP/1.1, a browser has six connections to a server. Three are for
+ * uploads, two for streams, and one for everything else.
+ */
+const OTHER_STREAMS = 1;
 
 /** Jobs, the newest first. */
 export let jobs: Job[] = [];
@@ -16,6 +24,8 @@ const recordings = new Map<string, Blob>();
 const stops = new Map<string, AbortController>();
 const unsaved = new Set<Job>();
 const listeners = new Set<(job: Job | null) => void>();
+const streams = new Set<{ job: Job }>();
+let shown: Job | null = null;
 let uploading = 0;
 /** Whether the server can be reached. */
 export let isReached = true;
@@ -44,7 +54,7 @@ export async function restore(): Promise<void> {
   tell(null);
   for (const job of jobs) {
     if (job.stage === "uploading") job.stage = "waiting";
-    if (job.stage === "pending" || job.stage === "processing") void watch(job);
+    if (isRunning(job)) void watch(job);
     else if (job.stage === "completed" && job.isOnServer) void refresh(job);
   }
   uploadNext();
@@ -96,7 +106,8 @@ function newJob(name: string, options: Options, more: Partial<Job>): Job {
 
 function enlist(added: Job[]): void {
   jobs = [...added, ...jobs];
-  added.forEach(save);
+  // At once: the page may be closed right after.
+  for (const job of added) void db.saveJob(job);
   tell(null);
   uploadNext();
 }
@@ -247,6 +258,29 @@ async function send(job: Job): Promise<void> {
   }
 }
 
+/** Says which job a person looks at: its segments come as a stream. */
+export function show(job: Job | null): void {
+  const before = shown;
+  shown = job;
+  for (const changed of [before, job]) {
+    if (!changed || before === job || !isRunning(changed)) continue;
+    stop(changed);
+    void watch(changed);
+  }
+}
+
+function isRunning(job: Job): boolean {
+  return jobs.includes(job) && (job.stage === "pending" || job.stage === "processing");
+}
+
+function takeStream(job: Job): (() => void) | null {
+  const others = [...streams].filter((other) => other.job !== shown && other.job !== job).length;
+  if (job !== shown && others >= OTHER_STREAMS) return null;
+  const stream = { job };
+  streams.add(stream);
+  return () => streams.delete(stream);
+}
+
 /** Follows a job on the server to its end. */
 async function watch(job: Job): Promise<void> {
   const signal = start(job);
@@ -261,6 +295,9 @@ async function watch(job: Job): Promise<void> {
         onFetch: (fetch) => change(job, { fetch }),
         onEventId: (id) => (job.lastEventId = id),
         onReach: setReached,
+        takeStream: () => takeStream(job),
+        // Many jobs together cause at most ten calls a second.
+        pollPause: () => Math.max(2000, 100 * jobs.filter(isRunning).length),
       },
       signal,
     );
@@ -275,7 +312,10 @@ async function refresh(job: Job): Promise<void> {
   try {
     const status = await getJob(job.jobId ?? "");
     apply(job, status);
-    if (status.result && !job.result) change(job, { result: status.result, live: [], progress: 1 });
+    if (status.result && !job.result) {
+      change(job, { result: status.result, live: [], progress: 1 }, false);
+      void db.saveJob(job);
+    }
   } catch (error) {
     fail(job, error);
   }
@@ -329,14 +369,18 @@ function change(job: Job, changes: Partial<Job>, isSaved = true): void {
   tell(job);
 }
 
-/** Writes a job down soon: segments may come fast, and each write is of the whole job. */
+/**
+ * Writes a job down soon: segments may come fast, and each write is of the whole job. A reload before that asks for the segments
+ * that are not written again.
+ */
 function save(job: Job): void {
   if (unsaved.has(job)) return;
   unsaved.add(job);
+  const pause = job.live.length > 0 ? LIVE_SAVE_PAUSE : SAVE_PAUSE;
   setTimeout(() => {
     unsaved.delete(job);
     if (jobs.includes(job)) void db.saveJob(job);
-  }, 200);
+  }, pause);
 }
 
 function tell(job: Job | null): void {

@@ -14,6 +14,7 @@ function show(isFirst: boolean): void {
   const job = jobs.jobOf(location.hash.slice(1));
   close?.();
   close = null;
+  jobs.show(job);
   if (job) {
     const view = jobView(job);
     close = view.close;

@@ -77,8 +77,14 @@ export function jobView(job: Job): View {
     if (actions.childElementCount === 0) actions.append(again, deleteNow);
   };
 
+  // Segments may come by the hundred: the view is drawn once for all that come before the next frame.
+  let frame = 0;
+  const draw = () => {
+    frame = 0;
+    update();
+  };
   const listen = (changed: Job | null) => {
-    if (changed === job) update();
+    if (changed === job) frame ||= requestAnimationFrame(draw);
   };
   jobs.onChange(listen);
   // Rows need a place on the page to be measured.
