@@ -117,7 +117,7 @@ fn files_that_are_no_transcripts_of_ours_are_left_alone() {
     let (code, _, log) = transcribe(&[]);
     assert_eq!(code, Some(1), "{log}");
     assert!(
-        log.contains("talk.txt exists and is no earlier transcript"),
+        log.contains("talk.txt exists, and Steno did not write it"),
         "{log}"
     );
     assert_eq!(fs::read_to_string(&notes).unwrap(), "my notes");

@@ -296,7 +296,7 @@ mod tests {
         assert!(
             check(&beside)
                 .unwrap_err()
-                .contains("talk.txt exists and is no earlier transcript")
+                .contains("talk.txt exists, and Steno did not write it")
         );
         assert!(
             check(&arguments(folder.path().to_str(), TEXT)).is_err(),
