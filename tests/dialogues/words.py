@@ -16,6 +16,10 @@ import sys
 from pathlib import Path
 
 
+# Cost of a word that only one of both has.
+GAP = 2
+
+
 def letters(word):
     """What is compared of a word."""
     return "".join(char for char in word.lower() if char.isalnum())
@@ -31,30 +35,35 @@ def reference_words(path):
 
 
 def transcript_words(path):
-    """The same of a result with words."""
-    result = json.loads(path.read_text())
+    """The same of a job with its result and words."""
+    result = json.loads(path.read_text())["result"]
     words = [word for segment in result["segments"] for word in segment["words"]]
     return [(word["speaker"], part) for word in words for part in word["word"].split()]
 
 
+def cost(word, other):
+    """Of a word for another: more than a gap, so that equal words find each other, and less than two."""
+    return 0 if letters(word) == letters(other) else 3
+
+
 def aligned(truth, found):
-    """For each word of the truth the index of a word that was found, or None: the fewest edits."""
-    rows = [list(range(len(found) + 1))]
+    """For each word of the truth the index of a word that was found, or None: at the least cost."""
+    rows = [[column * GAP for column in range(len(found) + 1)]]
     for row, (_, word) in enumerate(truth, start=1):
-        costs = [row]
+        costs = [row * GAP]
         for column, (_, other) in enumerate(found, start=1):
-            differs = letters(word) != letters(other)
-            costs.append(min(rows[-1][column - 1] + differs, rows[-1][column] + 1, costs[-1] + 1))
+            pair = rows[-1][column - 1] + cost(word, other)
+            costs.append(min(pair, rows[-1][column] + GAP, costs[-1] + GAP))
         rows.append(costs)
 
     places = [None] * len(truth)
     row, column = len(truth), len(found)
     while row and column:
-        differs = letters(truth[row - 1][1]) != letters(found[column - 1][1])
-        if rows[row][column] == rows[row - 1][column - 1] + differs:
+        pair = rows[row - 1][column - 1] + cost(truth[row - 1][1], found[column - 1][1])
+        if rows[row][column] == pair:
             row, column = row - 1, column - 1
             places[row] = column
-        elif rows[row][column] == rows[row - 1][column] + 1:
+        elif rows[row][column] == rows[row - 1][column] + GAP:
             row -= 1
         else:
             column -= 1

@@ -4,10 +4,12 @@
 //! Pure functions: the same turns give the same result, whichever worker finishes last.
 
 mod parts;
+mod words;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{JobResult, Segment};
+use words::{speaker_of, speakers_of_words};
 
 pub(crate) use parts::cut;
 
@@ -183,10 +185,7 @@ impl Segment {
 /// The parts of a segment, each with its speaker.
 fn split(segment: Segment, turns: &[SpeakerTurn]) -> Vec<(Option<u32>, Segment)> {
     let words = segment.words.as_deref().unwrap_or_default();
-    let speakers: Vec<Option<u32>> = words
-        .iter()
-        .map(|word| speaker_of(word.start, word.end, turns))
-        .collect();
+    let speakers = speakers_of_words(words, turns);
     let is_one = speakers.windows(2).all(|pair| pair[0] == pair[1]);
     let Some(first) = speakers.first().filter(|_| !is_one) else {
         let speaker = speakers
@@ -205,20 +204,6 @@ fn split(segment: Segment, turns: &[SpeakerTurn]) -> Vec<(Option<u32>, Segment)>
     }
     let (speakers, words): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
     speakers.into_iter().zip(cut(&segment, words)).collect()
-}
-
-/// The speaker whose turns overlap most with a stretch, else the one of the nearest turn.
-fn speaker_of(start: f64, end: f64, turns: &[SpeakerTurn]) -> Option<u32> {
-    let overlap = |turn: &SpeakerTurn| turn.end.min(end) - turn.start.max(start);
-    let mut best: Option<(f64, u32)> = None;
-    for turn in turns {
-        // Below zero: how far away the turn is.
-        let near = overlap(turn);
-        if best.is_none_or(|(most, _)| near > most) {
-            best = Some((near, turn.speaker));
-        }
-    }
-    best.map(|(_, speaker)| speaker)
 }
 
 #[cfg(test)]
@@ -283,6 +268,21 @@ mod tests {
             &[segment(0.0, "Are you sure? Yes. Then we go.")],
             &turns,
             &[("A", "Are you"), ("B", "sure?"), ("A", "Yes. Then we go.")],
+        );
+    }
+
+    #[test]
+    fn words_that_two_turns_cover_go_with_the_rest_of_their_sentence() {
+        let turns = [turn(0.0, 2.0, 0), turn(0.9, 4.0, 1)];
+        check(
+            &[segment(0.0, "Well then. And I am in Texas.")],
+            &turns,
+            &[("A", "Well then."), ("B", "And I am in Texas.")],
+        );
+        check(
+            &[segment(0.0, "I come from here myself. Yes.")],
+            &[turn(0.0, 2.5, 0), turn(1.5, 4.0, 1)],
+            &[("A", "I come from here myself."), ("B", "Yes.")],
         );
     }
 
