@@ -15,9 +15,9 @@ const LEAST_SECONDS: f32 = 3.5;
 /// … and at least this share of all speech.
 const LEAST_SHARE: f32 = 0.005;
 /// A group that speaks at most this share of what each of two others speaks …
-const MIXTURE_SHARE: f32 = 0.25;
+const MIXTURE_SHARE: f32 = 0.5;
 /// … and that is at least this near to the middle between them has pieces in which both of them speak.
-const MIXTURE: f32 = 0.68;
+const MIXTURE: f32 = 0.65;
 /// Cosine from which on a known voice and a speaker are the same person.
 const SAME_VOICE: f32 = 0.5;
 /// Times that pieces are given to the nearest speaker.
