@@ -95,6 +95,10 @@ pub(crate) fn advice_without_gpu() -> &'static str {
 }
 
 fn check_memory(number: u32, gpu: &Gpu, bytes: u64) -> Result<(), EngineError> {
+    if gpu.total_bytes == 0 {
+        // The driver does not say how much there is.
+        return Ok(());
+    }
     let needed = bytes + bytes / 100 * RUN_PERCENT + RUN_BYTES;
     let megabytes = |bytes: u64| bytes / 1_000_000;
     let reason = |available: u64, advice: &str| {
@@ -206,6 +210,11 @@ mod tests {
         for part in ["gpu:1 (A)", "4223 MB", "4000 MB", "STENO_MODEL"] {
             assert!(reason.contains(part), "{reason}");
         }
+
+        assert!(
+            check_memory(0, &gpu("A", 0), large).is_ok(),
+            "its driver does not report its memory"
+        );
 
         let busy = Gpu {
             free_bytes: 300_000_000,

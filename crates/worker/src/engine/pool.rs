@@ -21,7 +21,7 @@ const ROOM_TICK: Duration = Duration::from_millis(50);
 pub struct PoolSettings {
     /// Where the files are.
     pub cache: Cache,
-    /// Name of the weights for jobs that name none. They are never dropped.
+    /// Name of the weights for jobs that name none. They are only dropped where a GPU has no room for others beside them.
     pub model: String,
     /// Bytes of weights to keep in memory, by the size of their files.
     pub budget_bytes: u64,
@@ -42,6 +42,14 @@ struct Entry {
     used: Instant,
     /// `None` while they are loaded.
     model: Option<Arc<dyn Model>>,
+}
+
+impl Entry {
+    /// Whether they are in memory and no slot has them.
+    fn is_unused(&self) -> bool {
+        let model = self.model.as_ref();
+        model.is_some_and(|model| Arc::strong_count(model) == 1)
+    }
 }
 
 /// Weights can be in memory twice: alignment is decided when they are loaded, and costs runs that do not need it.
@@ -182,13 +190,7 @@ impl WeightsPool {
             {
                 return true;
             }
-            let unused = |entry: &&Entry| {
-                entry
-                    .model
-                    .as_ref()
-                    .is_some_and(|model| Arc::strong_count(model) == 1)
-                    && !self.is_default(&entry.key)
-            };
+            let unused = |entry: &&Entry| entry.is_unused() && !self.is_default(&entry.key);
             let Some(oldest) = entries.iter().filter(unused).min_by_key(|entry| entry.used) else {
                 // Nothing of the others is left: what stays is the default, and the two have to share.
                 return is_first;
@@ -199,17 +201,31 @@ impl WeightsPool {
         }
     }
 
+    /// Drops the weights that no slot uses, the default ones too, because a GPU has no memory for others: they may be what fills it.
+    /// Whether there were any.
+    fn drop_unused(&self, reason: &str) -> bool {
+        let mut entries = self.lock();
+        let before = entries.len();
+        entries.retain(|entry| !entry.is_unused());
+        let dropped = before - entries.len();
+        if dropped > 0 {
+            tracing::info!("dropped {dropped} weights from memory to make room: {reason}");
+        }
+        dropped > 0
+    }
+
     fn is_default(&self, key: &Key) -> bool {
         key.model == self.settings.model && !key.aligns
     }
 
     fn load(&self, key: &Key) -> Result<Box<dyn Model>, EngineError> {
-        let loaded = self
-            .settings
-            .cache
-            .open_verified(&key.model)
-            .map_err(LoadError::from);
-        match loaded.and_then(|weights| self.load_verified(key, &weights)) {
+        let mut loaded = self.load_installed(key);
+        if let Err(LoadError::Engine(EngineError::DeviceMemory(reason))) = &loaded
+            && self.drop_unused(reason)
+        {
+            loaded = self.load_installed(key);
+        }
+        match loaded {
             Ok(model) => Ok(model),
             // Only jobs that name these weights fail: the worker goes on for others.
             Err(LoadError::Engine(error @ EngineError::TooLargeForDevice(_)))
@@ -268,6 +284,11 @@ impl WeightsPool {
             model: key.model.clone(),
             reason,
         }
+    }
+
+    fn load_installed(&self, key: &Key) -> Result<Box<dyn Model>, LoadError> {
+        let weights = self.settings.cache.open_verified(&key.model)?;
+        self.load_verified(key, &weights)
     }
 
     fn load_verified(&self, key: &Key, weights: &Verified) -> Result<Box<dyn Model>, LoadError> {
@@ -370,3 +391,6 @@ impl Session for PoolSession<'_> {
             .transcribe(samples, request, control)
     }
 }
+
+#[cfg(test)]
+mod tests;
