@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use steno_e2e::{Shared, fixture, within};
+use steno_e2e::{Settings, Shared, fixture, within};
+use steno_testbed::{Postgres, S3};
 
 use crate::{machine, report, scale};
 
@@ -57,4 +58,29 @@ fn after_deletion_nothing_of_a_job_is_in_the_bucket_or_in_the_rows() {
         "privacy",
         &format!("{jobs} jobs, no marker in bucket, rows, folders and logs"),
     );
+}
+
+#[test]
+fn storage_without_bulk_deletion_is_emptied_too() {
+    let storage = S3::start();
+    let shared = Shared::on(Postgres::shared(), &storage);
+    let service = Settings::with_scripted_workers(1)
+        .sharing(&shared)
+        .set("AWS_DISABLE_BULK_DELETE", "true")
+        .start();
+
+    for _ in 0..2 {
+        let job = service.client.submit(&fixture("clip.opus"), "language=en");
+        service.client.wait_for_text(job);
+        let deleted = service.client.delete(&format!("/transcribe/{job}"));
+        assert_eq!(deleted.status, 204);
+    }
+    within(Duration::from_secs(60), "the bucket is empty", || {
+        shared.files().is_empty().then_some(())
+    });
+
+    // Bulk deletions are POST requests, and small uploads have none.
+    let requests = storage.requests();
+    assert_eq!(requests.get("POST"), None, "{requests:?}");
+    assert!(requests["DELETE"] >= 2, "{requests:?}");
 }
