@@ -15,7 +15,7 @@ pub(crate) struct Ending {
     pub(crate) now: Now,
 }
 
-/// Stores the result and completes the job.
+/// Stores the result and completes the job, whose tasks are all done.
 pub(crate) fn complete(
     tx: &Tx<'_>,
     effects: &mut Effects,
@@ -49,12 +49,12 @@ pub(crate) fn fail(
 
     tx.list_job_files(ending.job_seq)?;
     tx.fail_job(ending.job_seq, ending.now.wall, failure)?;
+    effects.cancelled.extend(tx.claims_of_job(ending.job_seq)?);
     clear(tx, effects, ending)
 }
 
 /// An ended job has no tasks. Its files were listed before the row forgot their names; they go now.
 fn clear(tx: &Tx<'_>, effects: &mut Effects, ending: &Ending) -> Result<(), StoreError> {
-    effects.cancelled.extend(tx.claims_of_job(ending.job_seq)?);
     tx.delete_tasks(ending.job_seq)?;
     effects.changed.insert(ending.job_id);
     effects.files_to_delete = true;

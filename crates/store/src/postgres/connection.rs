@@ -9,7 +9,7 @@ use tokio_postgres::{NoTls, Row};
 
 use super::address::DatabaseAddress;
 use super::error::is_unavailable;
-use super::link::{Check, Link, LinkError};
+use super::link::{Check, Link, LinkError, divides_by_changed_rows};
 use super::row::bind;
 use super::session::ProcessKey;
 use super::{PostgresError, tls};
@@ -102,15 +102,29 @@ impl Connection {
         Ok(self.link.execute(&prepared.statement, bound)?)
     }
 
-    /// Sends a statement ahead. What is wrong with its answer is an error of a later call, of the commit at the latest.
+    /// Sends a statement ahead. If it fails, that is the error of a later call, of the commit at the latest.
     pub(super) fn send(
         &mut self,
         statement: Statement,
         parameters: Parameters<'_>,
-        check: Check,
     ) -> Result<(), StoreError> {
         let prepared = self.prepare(statement)?;
         let bound = bind(&prepared.names, parameters)?;
+        let check = Check::Succeeds;
+        self.link.send_statement(prepared.statement, bound, check);
+        Ok(())
+    }
+
+    /// Sends an UPDATE that has to change one row ahead, as `send` does. `action` says what it does, for the error.
+    pub(super) fn send_change(
+        &mut self,
+        statement: Statement,
+        parameters: Parameters<'_>,
+        action: &'static str,
+    ) -> Result<(), StoreError> {
+        let prepared = self.prepare_as(statement, divides_by_changed_rows)?;
+        let bound = bind(&prepared.names, parameters)?;
+        let check = Check::ChangesOne(action);
         self.link.send_statement(prepared.statement, bound, check);
         Ok(())
     }
@@ -169,12 +183,21 @@ impl Connection {
 
     /// The statement, prepared when it is first needed.
     fn prepare(&mut self, statement: Statement) -> Result<Prepared, StoreError> {
+        self.prepare_as(statement, str::to_owned)
+    }
+
+    /// The statement in another form, which is always the same for this statement.
+    fn prepare_as(
+        &mut self,
+        statement: Statement,
+        form: impl FnOnce(&str) -> String,
+    ) -> Result<Prepared, StoreError> {
         if let Some(prepared) = self.prepared.get(statement.name) {
             return Ok(prepared.clone());
         }
         let (text, names) = numbered(statement.postgres);
         let prepared = Prepared {
-            statement: self.link.prepare(&text)?,
+            statement: self.link.prepare(&form(&text))?,
             names,
         };
         self.prepared.insert(statement.name, prepared.clone());

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures_util::future::join;
 use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres::{Client, Config, Error, Row, Socket, Statement};
 
@@ -63,7 +64,8 @@ pub(super) enum Check {
     Succeeds,
     /// No error, before a commit is sent: it begins the transaction.
     Begins,
-    /// One changed row, before a commit is sent. The text is what the statement does.
+    /// No error, and [`divides_by_changed_rows`] is the statement: the server refuses to commit unless it changed one row. The text
+    /// is what the statement does.
     ChangesOne(&'static str),
 }
 
@@ -127,10 +129,10 @@ impl Link {
 
     /// Waits for the statements that were sent ahead, if a commit must not be sent before their answers.
     pub(super) fn settle(&mut self) -> Result<(), LinkError> {
-        if self.ahead.iter().all(|sent| sent.check == Check::Succeeds) {
-            return Ok(());
+        if self.ahead.iter().any(|sent| sent.check == Check::Begins) {
+            return self.call(|_| ready(Ok(())));
         }
-        self.call(|_| ready(Ok(())))
+        Ok(())
     }
 
     /// Forgets the statements that were sent ahead. The server still runs them.
@@ -191,15 +193,24 @@ impl Link {
     }
 }
 
+/// A statement that runs `change`, an UPDATE, and fails unless it changes one row.
+pub(super) fn divides_by_changed_rows(change: &str) -> String {
+    format!(
+        "WITH changed AS ({change} RETURNING 1) SELECT 1 / CAST(count(*) = 1 AS int) FROM changed"
+    )
+}
+
 /// Waits for statements that were sent ahead.
 async fn answers(ahead: Vec<Ahead>) -> Result<(), LinkError> {
     for Ahead { answer, check } in ahead {
-        let changed = answer.await?;
-        if let Check::ChangesOne(action) = check
-            && changed != 1
-        {
-            return Err(LinkError::NoRow(action));
-        }
+        match (answer.await, check) {
+            (Err(error), Check::ChangesOne(action))
+                if error.code() == Some(&SqlState::DIVISION_BY_ZERO) =>
+            {
+                return Err(LinkError::NoRow(action));
+            }
+            (answer, _) => answer?,
+        };
     }
     Ok(())
 }

@@ -1,12 +1,10 @@
 //! Statements that are sent ahead: an error, or a row that is not there, undoes their transaction.
 
-use steno_models::Timestamp;
 use steno_testbed::Database;
 
 use super::Postgres;
 use super::address::DatabaseAddress;
 use super::connection::Connection;
-use super::link::Check;
 use super::session::ProcessKey;
 use crate::StoreError;
 use crate::database::Durability;
@@ -51,7 +49,7 @@ fn a_row_that_is_not_there_undoes_the_transaction() {
     let server = server();
     let outcome = server.postgres.write(Durability::Soon, |tx| {
         tx.set_setting(NAME, "value")?;
-        tx.start_job(1, 1, Timestamp::from_ms(0))
+        tx.add_done_speech(1, 1)
     });
     assert!(
         matches!(outcome, Err(StoreError::Contradiction { .. })),
@@ -80,7 +78,7 @@ fn a_statement_behind_a_begin_that_fails_changes_nothing() {
     let mut set = |begin: &str, value: &str| {
         connection.begin(begin);
         let parameters = parameters! {":name": NAME, ":value": value};
-        connection.send(sql!("set_setting"), parameters, Check::Succeeds)?;
+        connection.send(sql!("set_setting"), parameters)?;
         connection.commit(Durability::Soon)
     };
     // The first one prepares the statement, so that the second one is sent behind its BEGIN.

@@ -7,7 +7,6 @@ use r2d2::PooledConnection;
 use serde_json::json;
 
 use super::connection::Manager;
-use super::link::Check;
 use super::row::PostgresRow;
 use crate::StoreError;
 use crate::database::Durability;
@@ -93,7 +92,7 @@ impl PostgresTx {
         parameters: Parameters<'_>,
     ) -> Result<(), StoreError> {
         let mut connection = self.connection.borrow_mut();
-        connection.send(statement, parameters, Check::Succeeds)
+        connection.send(statement, parameters)
     }
 
     /// Sends a statement that has to change one row, without waiting for its answer.
@@ -104,7 +103,7 @@ impl PostgresTx {
         action: &'static str,
     ) -> Result<(), StoreError> {
         let mut connection = self.connection.borrow_mut();
-        connection.send(statement, parameters, Check::ChangesOne(action))
+        connection.send_change(statement, parameters, action)
     }
 
     pub(crate) fn first<T>(

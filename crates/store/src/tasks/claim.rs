@@ -9,7 +9,7 @@ use crate::store::EXPECTED_REAL_TIME_FACTOR;
 use crate::tasks::types::{
     Certainty, Claim, ClaimId, Failure, PlannedSpan, SpanTask, TaskInput, TaskKind,
 };
-use crate::tx::{ClaimRow, Claimable, NextTask, StateOfRun, Tx};
+use crate::tx::{Claimable, NextTask, Tx};
 use crate::upkeep::counters::{Counter, count};
 use crate::{Now, Store, StoreError, WorkerRun};
 
@@ -95,56 +95,56 @@ pub(crate) fn claim_next(
     if kinds.is_empty() {
         return Ok(None);
     }
-    let Some(run) = tx.state_of_run(run_id, now.wall)? else {
-        return Err(StoreError::RunLost);
-    };
-    if run.has_due_tasks {
-        tx.promote_waiting_tasks(now.wall)?;
-    }
-
+    tx.promote_waiting_tasks(now.wall)?;
     let full_queues = full_queues(tx, run_id, kinds)?;
     let claimable = claimable(kinds, &full_queues);
     loop {
-        let Some(next) = tx.next_task(&claimable)? else {
+        let Some(offer) = tx.next_task(run_id, &claimable)? else {
+            return Err(StoreError::RunLost);
+        };
+        let Some(next) = offer.next else {
             return Ok(None);
         };
-        if must_wait(&run, &next) {
+        if must_wait(offer.has_suspect, &next) {
             return Ok(None);
         }
-        match claim(tx, effects, now, run_id, &next) {
+
+        match new_claim(tx, run_id, &next) {
+            Ok(claim) => {
+                take(tx, effects, now, &next, &claim)?;
+                return Ok(Some(claim));
+            }
             Err(error @ StoreError::Content { .. }) => {
                 fail_unreadable(tx, effects, now, &next, &error)?;
             }
-            outcome => return outcome.map(Some),
+            Err(error) => return Err(error),
         }
     }
 }
 
-/// Takes a task. [`StoreError::Content`] if what is stored of it cannot be read.
-fn claim(
+/// Whether a task may not begin beside the claims of its run, of which `has_suspect` tells: one of them is suspect.
+fn must_wait(has_suspect: Option<bool>, next: &NextTask) -> bool {
+    has_suspect.is_some_and(|has_suspect| has_suspect || next.is_suspect)
+}
+
+/// Marks a task as claimed. No statement's answer is needed, so that they are sent together with the commit.
+fn take(
     tx: &Tx<'_>,
     effects: &mut Effects,
     now: Now,
-    run_id: &str,
     next: &NextTask,
-) -> Result<Claim, StoreError> {
-    let claim_id = ClaimId::random();
-    tx.claim_task(next.id, claim_id, run_id, now.wall)?;
+    claim: &Claim,
+) -> Result<(), StoreError> {
+    tx.claim_task(claim, now.wall)?;
     charge(tx, next)?;
     count(tx, Counter::Claims(&next.kind), 1.0)?;
 
     // A job whose recording is being fetched still waits for a worker.
-    if next.kind != TaskKind::Fetch.as_str() {
-        tx.start_job(next.job_seq, next.id, now.wall)?;
-    }
-    let mut claim = load_claim(tx, claim_id, run_id, next)?;
-    if may_name_speakers(&claim)
-        && let Some(references) = tx.speaker_references(next.job_seq)?
-    {
-        claim.options.known_speaker_references = references;
+    if claim.task.kind() != TaskKind::Fetch {
+        tx.start_job(claim.job_seq, claim.attempt, now.wall)?;
     }
     effects.changed.insert(claim.job_id);
-    Ok(claim)
+    Ok(())
 }
 
 /// Whether the task may need the recordings of known speakers: the preparation of a short recording labels its speakers as well.
@@ -161,7 +161,7 @@ fn fail_unreadable(
     next: &NextTask,
     error: &StoreError,
 ) -> Result<(), StoreError> {
-    let job_id = tx.job_id(next.job_seq)?;
+    let job_id = next.job_id;
     tracing::error!(error = error as &dyn std::error::Error, job.id = %job_id, "job {job_id} cannot be done");
     let failure = Failure {
         code: FailureCode::EngineError,
@@ -181,12 +181,6 @@ fn fail_unreadable(
     )
 }
 
-/// Whether a task may not begin beside what its worker has claimed: one of them is suspect.
-fn must_wait(run: &StateOfRun, next: &NextTask) -> bool {
-    run.has_suspect
-        .is_some_and(|has_suspect| has_suspect || next.is_suspect)
-}
-
 /// Puts the work that is expected of a task on its owner's account.
 fn charge(tx: &Tx<'_>, next: &NextTask) -> Result<(), StoreError> {
     let cost_ms = match TaskKind::from_stored(&next.kind) {
@@ -197,36 +191,37 @@ fn charge(tx: &Tx<'_>, next: &NextTask) -> Result<(), StoreError> {
     tx.charge_owner(&next.owner, cost_ms.max(1), next.served_ms)
 }
 
-fn load_claim(
-    tx: &Tx<'_>,
-    id: ClaimId,
-    run_id: &str,
-    next: &NextTask,
-) -> Result<Claim, StoreError> {
-    let row = tx.load_claim(next.id)?;
-    Ok(Claim {
-        id,
-        job_id: row.job_id,
-        task: input(&row)?,
-        options: parse("options", &row.options)?,
-        language: row.language,
-        model: row.model,
-        attempt: row.failures + row.crashes + 1,
-        request_id: row.request_id,
-        is_alone: row.is_suspect,
+/// The claim of a task. [`StoreError::Content`] if what is stored of it cannot be read.
+fn new_claim(tx: &Tx<'_>, run_id: &str, next: &NextTask) -> Result<Claim, StoreError> {
+    let mut claim = Claim {
+        id: ClaimId::random(),
+        job_id: next.job_id,
+        task: input(next)?,
+        options: parse("options", &next.options)?,
+        language: next.language.clone(),
+        model: next.model.clone(),
+        attempt: next.failures + next.crashes + 1,
+        request_id: next.request_id.clone(),
+        is_alone: next.is_suspect,
         task_id: next.id,
         job_seq: next.job_seq,
         run_id: run_id.to_owned(),
-        owner: row.owner,
-    })
+        owner: next.owner.clone(),
+    };
+    if may_name_speakers(&claim)
+        && let Some(references) = tx.speaker_references(next.job_seq)?
+    {
+        claim.options.known_speaker_references = references;
+    }
+    Ok(claim)
 }
 
-fn input(row: &ClaimRow) -> Result<TaskInput, StoreError> {
-    match TaskKind::from_stored(&row.kind) {
+fn input(next: &NextTask) -> Result<TaskInput, StoreError> {
+    match TaskKind::from_stored(&next.kind) {
         Some(TaskKind::Prepare) => Ok(TaskInput::Prepare {
-            audio: row.audio.clone(),
+            audio: next.audio.clone(),
         }),
-        Some(TaskKind::Diarize) => match &row.spool {
+        Some(TaskKind::Diarize) => match &next.spool {
             Some(spool) => Ok(TaskInput::Diarize {
                 spool: spool.clone(),
             }),
@@ -236,7 +231,7 @@ fn input(row: &ClaimRow) -> Result<TaskInput, StoreError> {
         },
         Some(TaskKind::Transcribe) => {
             let (Some(spool), Some(index), Some(stretches)) =
-                (&row.spool, row.span_index, &row.stretches)
+                (&next.spool, next.span_index, &next.stretches)
             else {
                 return Err(StoreError::Contradiction {
                     action: "read a span",
@@ -248,17 +243,17 @@ fn input(row: &ClaimRow) -> Result<TaskInput, StoreError> {
                 index,
                 span: PlannedSpan {
                     stretches: parse("stretches", stretches)?,
-                    certainty: Certainty::from_stored(row.certainty.as_deref()),
-                    language: row.language.clone(),
+                    certainty: Certainty::from_stored(next.certainty.as_deref()),
+                    language: next.language.clone(),
                 },
             }))
         }
         Some(TaskKind::Fetch) => {
-            let input = row.input.as_deref().unwrap_or_default();
+            let input = next.input.as_deref().unwrap_or_default();
             Ok(TaskInput::Fetch(parse("input", input)?))
         }
         // `next_task.sql` leaves the kinds that it does not know to others.
-        None => Err(StoreError::UnknownTaskKind(row.kind.clone())),
+        None => Err(StoreError::UnknownTaskKind(next.kind.clone())),
     }
 }
 

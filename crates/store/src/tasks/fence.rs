@@ -14,7 +14,7 @@ pub(crate) fn remove_claimed_task(
     claim: &Claim,
 ) -> Result<Settled, StoreError> {
     let ended = tx.remove_claimed_task(claim)?;
-    settle(tx, effects, now, claim, ended)
+    settle(tx, effects, now, claim, ended.as_ref())
 }
 
 /// What a statement that ends a claim returned: `None` if the claim was lost. Counts the time that the task took.
@@ -23,7 +23,7 @@ pub(crate) fn settle(
     effects: &mut Effects,
     now: Now,
     claim: &Claim,
-    ended: Option<EndedClaim>,
+    ended: Option<&EndedClaim>,
 ) -> Result<Settled, StoreError> {
     wake_waiting_slots(effects, claim);
     let Some(ended) = ended else {

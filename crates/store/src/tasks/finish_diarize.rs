@@ -2,7 +2,7 @@
 
 use crate::effects::Effects;
 use crate::tasks::fence::settle;
-use crate::tasks::finish_span::complete_if_last;
+use crate::tasks::finish_span::complete_job;
 use crate::tasks::types::{Claim, Diarization, Settled};
 use crate::tx::{Tx, to_json};
 use crate::{Now, StoreError};
@@ -17,9 +17,9 @@ pub(crate) fn finish_diarize(
     model: &str,
 ) -> Result<Settled, StoreError> {
     let ended = tx.finish_diarize(claim, &to_json("diarization", diarization)?)?;
-    let settled = settle(tx, effects, now, claim, ended)?;
-    if settled.is_stored() {
-        complete_if_last(tx, effects, now, claim, model)?;
+    let settled = settle(tx, effects, now, claim, ended.as_ref())?;
+    if ended.is_some_and(|ended| ended.is_last) {
+        complete_job(tx, effects, now, claim, model)?;
     }
     Ok(settled)
 }

@@ -29,30 +29,30 @@ pub(crate) fn finish_span(
     done: &SpanDone<'_>,
 ) -> Result<Settled, StoreError> {
     let ended = store_output(tx, claim, done.output)?;
-    if settle(tx, effects, now, claim, ended)? == Settled::ClaimLost {
-        return Ok(Settled::ClaimLost);
-    }
+    let settled = settle(tx, effects, now, claim, ended.as_ref())?;
+    let Some(ended) = ended else {
+        return Ok(settled);
+    };
 
     let span_ms = done.task.span.duration_ms();
     tx.add_done_speech(claim.job_seq, span_ms)?;
     count(tx, Counter::SpeechSeconds, span_ms as f64 / 1000.0)?;
     effects.changed.insert(claim.job_id);
 
-    complete_if_last(tx, effects, now, claim, done.model)?;
-    Ok(Settled::Stored)
+    if ended.is_last {
+        complete_job(tx, effects, now, claim, done.model)?;
+    }
+    Ok(settled)
 }
 
-/// Completes the job if none of its tasks is left.
-pub(crate) fn complete_if_last(
+/// Completes the job after its last task.
+pub(crate) fn complete_job(
     tx: &Tx<'_>,
     effects: &mut Effects,
     now: Now,
     claim: &Claim,
     model: &str,
 ) -> Result<(), StoreError> {
-    if tx.any_unfinished_task(claim.job_seq)? {
-        return Ok(());
-    }
     let ending = Ending {
         job_seq: claim.job_seq,
         job_id: claim.job_id,

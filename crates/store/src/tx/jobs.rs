@@ -151,16 +151,15 @@ impl Tx<'_> {
         self.first(sql!("job_seq"), parameters, |row| row.get(0))
     }
 
-    pub(crate) fn job_id(&self, seq: i64) -> Result<JobId, StoreError> {
-        self.one(sql!("job_id"), parameters! {":job": seq}, |row| {
-            Ok(JobId::from_bytes(row.get(0)?))
-        })
-    }
-
-    /// Marks the job of a claimed task as begun.
-    pub(crate) fn start_job(&self, seq: i64, task: i64, now: Timestamp) -> Result<(), StoreError> {
-        let parameters = parameters! {":job": seq, ":task": task, ":now": now.ms()};
-        self.change_row(sql!("start_job", by_backend), parameters, "start a job")
+    /// Marks a job as begun with that attempt of one of its tasks.
+    pub(crate) fn start_job(
+        &self,
+        seq: i64,
+        attempt: u32,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let parameters = parameters! {":job": seq, ":attempt": attempt, ":now": now.ms()};
+        self.run(sql!("start_job"), parameters)
     }
 
     pub(crate) fn store_plan(&self, seq: i64, plan: &PlanRow<'_>) -> Result<(), StoreError> {

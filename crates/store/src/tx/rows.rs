@@ -125,21 +125,35 @@ pub(crate) struct PlanRow<'a> {
     pub(crate) model: &'a str,
 }
 
-/// The task that is claimed next.
+/// What a registered run may claim next.
+pub(crate) struct Offer {
+    /// Whether one of the run's claims is suspect; `None` where it has no claims.
+    pub(crate) has_suspect: Option<bool>,
+    pub(crate) next: Option<NextTask>,
+}
+
+impl Offer {
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        let id: Option<i64> = row.get("id")?;
+        Ok(Self {
+            has_suspect: row.get("has_suspect")?,
+            next: id.map(|id| NextTask::read(row, id)).transpose()?,
+        })
+    }
+}
+
+/// A task with what its claim needs.
 pub(crate) struct NextTask {
     pub(crate) id: i64,
     pub(crate) job_seq: i64,
+    pub(crate) job_id: JobId,
     pub(crate) kind: String,
     pub(crate) is_suspect: bool,
     pub(crate) owner: String,
     pub(crate) served_ms: i64,
     pub(crate) span_ms: i64,
-}
-
-/// What a claimed task works on.
-pub(crate) struct ClaimRow {
-    pub(crate) job_id: JobId,
-    pub(crate) kind: String,
+    pub(crate) failures: u32,
+    pub(crate) crashes: u32,
     /// Of the span, or else of the job.
     pub(crate) language: Option<String>,
     pub(crate) spool: Option<String>,
@@ -149,22 +163,47 @@ pub(crate) struct ClaimRow {
     /// As JSON.
     pub(crate) options: String,
     pub(crate) request_id: String,
-    pub(crate) is_suspect: bool,
     pub(crate) certainty: Option<String>,
     pub(crate) span_index: Option<u32>,
     /// As JSON, for a span.
     pub(crate) stretches: Option<String>,
-    pub(crate) failures: u32,
-    pub(crate) crashes: u32,
     /// As JSON, for kinds that have one.
     pub(crate) input: Option<String>,
-    pub(crate) owner: String,
+}
+
+impl NextTask {
+    fn read(row: &Row<'_>, id: i64) -> Result<Self, StoreError> {
+        Ok(Self {
+            id,
+            job_seq: row.get("job")?,
+            job_id: JobId::from_bytes(row.get("job_id")?),
+            kind: row.get("kind")?,
+            is_suspect: row.get("is_suspect")?,
+            owner: row.get("owner")?,
+            served_ms: row.get("served_ms")?,
+            span_ms: row.get("span_ms")?,
+            failures: row.get("failures")?,
+            crashes: row.get("crashes")?,
+            language: row.get("language")?,
+            spool: row.get("spool")?,
+            model: row.get("model")?,
+            audio: row.get("audio")?,
+            options: row.get("options")?,
+            request_id: row.get("request_id")?,
+            certainty: row.get("certainty")?,
+            span_index: row.get("span_index")?,
+            stretches: row.get("stretches")?,
+            input: row.get("input")?,
+        })
+    }
 }
 
 /// A claim that a statement has ended.
 pub(crate) struct EndedClaim {
     /// `None` for a claim of the first release.
     pub(crate) claimed_at: Option<Timestamp>,
+    /// Whether every other task of the job is done.
+    pub(crate) is_last: bool,
 }
 
 impl EndedClaim {
@@ -172,6 +211,7 @@ impl EndedClaim {
         let claimed_at: Option<i64> = row.get("claimed_at")?;
         Ok(Self {
             claimed_at: claimed_at.map(Timestamp::from_ms),
+            is_last: row.get("is_last")?,
         })
     }
 }
@@ -203,14 +243,6 @@ pub(crate) struct NewRun<'a> {
     pub(crate) version: &'a str,
     pub(crate) role: &'a str,
     pub(crate) now: Timestamp,
-}
-
-/// What decides whether a run may claim.
-pub(crate) struct StateOfRun {
-    /// Whether one of its claims is suspect; `None` where it has no claims.
-    pub(crate) has_suspect: Option<bool>,
-    /// Whether there are waiting tasks that are due.
-    pub(crate) has_due_tasks: bool,
 }
 
 /// A run that is registered.

@@ -1,10 +1,8 @@
 //! Statements about the processes that claim tasks, and the weights that they have.
 
-use steno_models::Timestamp;
-
 use crate::StoreError;
 use crate::runs::registry::RegisteredWorker;
-use crate::tx::{NewRun, Registered, StateOfRun, Tx, parameters, sql};
+use crate::tx::{NewRun, Registered, Tx, parameters, sql};
 
 impl Tx<'_> {
     pub(crate) fn register_run(&self, run: &NewRun<'_>) -> Result<(), StoreError> {
@@ -20,21 +18,6 @@ impl Tx<'_> {
             ":now": run.now.ms(),
         };
         self.run(sql!("register_run"), parameters)
-    }
-
-    /// What decides whether a run may claim. `None` where it is not registered.
-    pub(crate) fn state_of_run(
-        &self,
-        run_id: &str,
-        now: Timestamp,
-    ) -> Result<Option<StateOfRun>, StoreError> {
-        let parameters = parameters! {":run_id": run_id, ":now": now.ms()};
-        self.first(sql!("state_of_run"), parameters, |row| {
-            Ok(StateOfRun {
-                has_suspect: row.get("has_suspect")?,
-                has_due_tasks: row.get("has_due_tasks")?,
-            })
-        })
     }
 
     pub(crate) fn is_same_lease(&self, run: &Registered) -> Result<bool, StoreError> {

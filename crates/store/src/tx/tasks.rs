@@ -10,7 +10,7 @@ use crate::tasks::types::{
     Certainty, Claim, ClaimId, PlannedSpan, SpanOutcome, SpanOutput, TaskStatus,
 };
 use crate::tx::rows::{json, optional_json, to_json};
-use crate::tx::{ClaimRow, EndedClaim, NextTask, TaskInHand, TaskOfRun, Tx, parameters, sql};
+use crate::tx::{EndedClaim, Offer, TaskInHand, TaskOfRun, Tx, parameters, sql};
 use crate::upkeep::inspect::InspectedTask;
 
 /// Which tasks a claim may take; each list is a JSON array of words.
@@ -84,25 +84,21 @@ impl Tx<'_> {
         )
     }
 
-    pub(crate) fn next_task(&self, claimable: &Claimable) -> Result<Option<NextTask>, StoreError> {
+    /// What a run may claim next. `None` where it is not registered.
+    pub(crate) fn next_task(
+        &self,
+        run_id: &str,
+        claimable: &Claimable,
+    ) -> Result<Option<Offer>, StoreError> {
         let parameters = parameters! {
+            ":run_id": run_id,
             ":known": claimable.known,
             ":kinds": claimable.kinds,
             ":later_kinds": claimable.later_kinds,
             ":full_queues": claimable.full_queues,
             ":max_prepared": claimable.max_prepared,
         };
-        self.first(sql!("next_task", by_backend), parameters, |row| {
-            Ok(NextTask {
-                id: row.get("id")?,
-                job_seq: row.get("job")?,
-                kind: row.get("kind")?,
-                is_suspect: row.get("is_suspect")?,
-                owner: row.get("owner")?,
-                served_ms: row.get("served_ms")?,
-                span_ms: row.get("span_ms")?,
-            })
-        })
+        self.first(sql!("next_task", by_backend), parameters, Offer::read)
     }
 
     /// Queues of owners that already use their share of a courier's slots.
@@ -111,47 +107,14 @@ impl Tx<'_> {
         self.all(sql!("full_fetch_queues"), parameters, |row| row.get(0))
     }
 
-    pub(crate) fn claim_task(
-        &self,
-        task: i64,
-        claim: ClaimId,
-        run_id: &str,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn claim_task(&self, claim: &Claim, now: Timestamp) -> Result<(), StoreError> {
         let parameters = parameters! {
-            ":task": task,
-            ":claim_id": claim.as_bytes(),
-            ":run_id": run_id,
+            ":task": claim.task_id,
+            ":claim_id": claim.id.as_bytes(),
+            ":run_id": claim.run_id,
             ":now": now.ms(),
         };
         self.change_row(sql!("claim_task"), parameters, "claim a task")
-    }
-
-    pub(crate) fn load_claim(&self, task: i64) -> Result<ClaimRow, StoreError> {
-        self.one(
-            sql!("load_claim", by_backend),
-            parameters! {":task": task},
-            |row| {
-                Ok(ClaimRow {
-                    job_id: JobId::from_bytes(row.get("id")?),
-                    kind: row.get("kind")?,
-                    language: row.get("language")?,
-                    spool: row.get("spool")?,
-                    model: row.get("model")?,
-                    audio: row.get("audio")?,
-                    options: row.get("options")?,
-                    request_id: row.get("request_id")?,
-                    is_suspect: row.get("is_suspect")?,
-                    certainty: row.get("certainty")?,
-                    span_index: row.get("span_index")?,
-                    stretches: row.get("stretches")?,
-                    failures: row.get("failures")?,
-                    crashes: row.get("crashes")?,
-                    input: row.get("input")?,
-                    owner: row.get("owner")?,
-                })
-            },
-        )
     }
 
     pub(crate) fn task_failures(&self, task: i64) -> Result<Option<u32>, StoreError> {
@@ -269,10 +232,6 @@ impl Tx<'_> {
 
     pub(crate) fn delete_tasks(&self, job: i64) -> Result<(), StoreError> {
         self.run(sql!("delete_tasks"), parameters! {":job": job})
-    }
-
-    pub(crate) fn any_unfinished_task(&self, job: i64) -> Result<bool, StoreError> {
-        self.exists(sql!("any_unfinished_task"), parameters! {":job": job})
     }
 
     /// The spans of a job whose tasks are all done, in the order of the recording.

@@ -1,1 +1,0 @@
-SELECT 1 FROM tasks WHERE job = :job AND status <> 'done'

@@ -1,0 +1,6 @@
+-- Leaves a job alone that has begun before, unless this attempt is a later one.
+UPDATE jobs SET
+  status = 'processing',
+  started_at = coalesce(started_at, :now),
+  attempts = CASE WHEN attempts < :attempt THEN :attempt ELSE attempts END
+WHERE seq = :job AND (status = 'pending' OR attempts < :attempt)
