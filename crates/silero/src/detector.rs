@@ -1,6 +1,6 @@
 //! The detector: spectrum, four convolutions, one LSTM cell, one output.
 
-use crate::layers::dot;
+use crate::layers::{GATES, dot};
 use crate::spectrum::{BINS, INPUT_SAMPLES, Spectrum};
 use crate::weights::{HIDDEN, WEIGHTS, Weights};
 
@@ -8,6 +8,9 @@ use crate::weights::{HIDDEN, WEIGHTS, Weights};
 pub const FRAME_SAMPLES: usize = 512;
 /// Samples of the frame before that each frame is analysed with.
 const CONTEXT_SAMPLES: usize = INPUT_SAMPLES - FRAME_SAMPLES;
+
+/// Frames that are computed at a time: enough to use each weight often while it is in the processor's cache.
+const BATCH: usize = 16;
 
 /// Finds speech in one stream of audio. Each frame's answer depends on the frames before it.
 pub struct Detector {
@@ -17,7 +20,7 @@ pub struct Detector {
     input: [f32; INPUT_SAMPLES],
     hidden: [f32; HIDDEN],
     cell: [f32; HIDDEN],
-    /// Activations of one layer and of the next, kept to avoid allocations.
+    /// Activations of one layer and of the next, of a batch of frames. Kept to avoid allocations.
     layer: Vec<f32>,
     next_layer: Vec<f32>,
 }
@@ -36,25 +39,37 @@ impl Detector {
         }
     }
 
-    /// The probability, 0 to 1, of speech in the next frame: samples at 16 kHz, -1 to 1.
-    pub fn probability(&mut self, frame: &[f32; FRAME_SAMPLES]) -> f32 {
-        self.input.copy_within(FRAME_SAMPLES.., 0);
-        self.input[CONTEXT_SAMPLES..].copy_from_slice(frame);
+    /// The probability, 0 to 1, of speech in each of the next frames: samples at 16 kHz, -1 to 1.
+    pub fn probabilities(&mut self, frames: &[[f32; FRAME_SAMPLES]]) -> Vec<f32> {
+        let batches = frames.chunks(BATCH);
+        batches.flat_map(|batch| self.batch(batch)).collect()
+    }
 
-        self.spectrum.magnitudes(&self.input, &mut self.layer);
-        debug_assert_eq!(self.layer.len() % BINS, 0);
-
-        for convolution in &self.weights.encoder {
-            convolution.apply(&self.layer, &mut self.next_layer);
-            std::mem::swap(&mut self.layer, &mut self.next_layer);
+    fn batch(&mut self, frames: &[[f32; FRAME_SAMPLES]]) -> Vec<f32> {
+        self.layer.clear();
+        for frame in frames {
+            self.input.copy_within(FRAME_SAMPLES.., 0);
+            self.input[CONTEXT_SAMPLES..].copy_from_slice(frame);
+            self.spectrum.add_magnitudes(&self.input, &mut self.layer);
         }
 
-        self.weights
-            .lstm
-            .step(&self.layer, &mut self.hidden, &mut self.cell);
+        let mut steps = self.layer.len() / BINS / frames.len();
+        for convolution in &self.weights.encoder {
+            steps = convolution.apply(&self.layer, steps, &mut self.next_layer);
+            std::mem::swap(&mut self.layer, &mut self.next_layer);
+        }
+        debug_assert_eq!(steps, 1);
 
-        let rectified = self.hidden.map(|value| value.max(0.0));
-        sigmoid(self.weights.output_bias + dot(&self.weights.output, &rectified))
+        let lstm = &self.weights.lstm;
+        lstm.read_inputs(&self.layer, &mut self.next_layer);
+        let gates = self.next_layer.chunks_exact_mut(GATES * HIDDEN);
+        gates
+            .map(|gates| {
+                lstm.step(gates, &mut self.hidden, &mut self.cell);
+                let rectified = self.hidden.map(|value| value.max(0.0));
+                sigmoid(self.weights.output_bias + dot(&self.weights.output, &rectified))
+            })
+            .collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Silero VAD, version 6, in plain Rust: the probability that people speak, for each 32 ms of audio.
 //!
-//! The worker's decoder calls [`Detector::probability`] frame by frame while it decodes. This crate
+//! The worker's decoder calls [`Detector::probabilities`] for a batch of frames at a time while it decodes. This crate
 //! knows nothing of files, jobs or Whisper, has no unsafe code, and gives the same numbers on every
 //! processor: additions happen in a fixed order.
 //!

@@ -44,15 +44,18 @@ impl Spectrum {
         }
     }
 
-    /// Replaces `magnitudes` by [`BINS`] values for each window, one window after the other.
-    pub(crate) fn magnitudes(&mut self, input: &[f32; INPUT_SAMPLES], magnitudes: &mut Vec<f32>) {
+    /// Adds [`BINS`] values for each window to `magnitudes`, one window after the other.
+    pub(crate) fn add_magnitudes(
+        &mut self,
+        input: &[f32; INPUT_SAMPLES],
+        magnitudes: &mut Vec<f32>,
+    ) {
         let mut padded = [0.0; INPUT_SAMPLES + MIRRORED];
         padded[..INPUT_SAMPLES].copy_from_slice(input);
         for offset in 0..MIRRORED {
             padded[INPUT_SAMPLES + offset] = input[INPUT_SAMPLES - 2 - offset];
         }
 
-        magnitudes.clear();
         for window in padded.windows(WINDOW).step_by(HOP) {
             for (out, (sample, weight)) in
                 self.windowed.iter_mut().zip(window.iter().zip(&self.hann))

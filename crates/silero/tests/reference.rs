@@ -16,22 +16,29 @@ fn probabilities_equal_those_of_the_reference() {
         let (gain, expected) = line.split_once('\t').expect("a gain and probabilities");
         let gain: f32 = gain.parse().expect("a gain");
 
-        let mut detector = Detector::new();
-        let mut frames = samples.chunks_exact(FRAME_SAMPLES);
-        for (index, expected) in expected.split('\t').enumerate() {
-            let mut frame = [0.0; FRAME_SAMPLES];
-            for (out, sample) in frame
-                .iter_mut()
-                .zip(frames.next().expect("a frame for each value"))
-            {
-                *out = (sample * gain).clamp(-1.0, 1.0);
-            }
-            let found = detector.probability(&frame);
+        let frames: Vec<[f32; FRAME_SAMPLES]> = samples
+            .as_chunks()
+            .0
+            .iter()
+            .map(|frame: &[f32; FRAME_SAMPLES]| {
+                frame.map(|sample| (sample * gain).clamp(-1.0, 1.0))
+            })
+            .collect();
+        let found = Detector::new().probabilities(&frames);
+        for (index, (expected, found)) in expected.split('\t').zip(&found).enumerate() {
             let expected: f32 = expected.parse().expect("a probability");
             assert!(
                 (found - expected).abs() < 1e-4,
                 "gain {gain}, frame {index}: {found}, not {expected}"
             );
         }
+        assert!(found.len() >= expected.split('\t').count());
+
+        let mut one_by_one = Detector::new();
+        let each: Vec<f32> = frames
+            .chunks(1)
+            .flat_map(|frame| one_by_one.probabilities(frame))
+            .collect();
+        assert_eq!(found, each, "the batch changes the numbers");
     }
 }

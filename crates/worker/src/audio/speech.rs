@@ -34,10 +34,15 @@ pub(super) struct Frames {
     pub(super) levels: Vec<u8>,
 }
 
+/// Frames that are computed at a time (half a second).
+const BATCH: usize = 16;
+const BATCH_SAMPLES: usize = BATCH * FRAME_SAMPLES;
+
 /// Takes the signal as it is decoded.
 pub(super) struct Listener {
     detector: Detector,
     loud_detector: Detector,
+    /// Samples of less than a batch.
     pending: Vec<i16>,
     frames: Frames,
     /// Frames that are probably speech.
@@ -58,16 +63,14 @@ impl Listener {
     /// Takes the next samples at 16 kHz.
     pub(super) fn push(&mut self, samples: &[i16]) {
         self.pending.extend_from_slice(samples);
+        let whole = self.pending.len() / BATCH_SAMPLES * BATCH_SAMPLES;
         let pending = std::mem::take(&mut self.pending);
-
-        let (frames, rest) = pending.as_chunks();
-        for frame in frames {
-            self.push_frame(frame);
-        }
+        let (batches, rest) = pending.split_at(whole);
+        self.hear(batches);
         self.pending.extend_from_slice(rest);
     }
 
-    /// Speech so far. A little less than what [`regions`] finds, which bridge short dips.
+    /// Speech so far, up to half a second ago. A little less than what [`regions`] finds, which bridge short dips.
     pub(super) fn speech(&self) -> Duration {
         let samples = self.speech_frames * FRAME_SAMPLES as u64;
         Duration::from_millis(milliseconds(samples))
@@ -75,25 +78,39 @@ impl Listener {
 
     /// All frames. The last one may be padded with silence.
     pub(super) fn finish(mut self) -> Frames {
-        if !self.pending.is_empty() {
-            let mut frame = [0; FRAME_SAMPLES];
-            frame[..self.pending.len()].copy_from_slice(&self.pending);
-            self.push_frame(&frame);
-        }
+        let mut rest = std::mem::take(&mut self.pending);
+        rest.resize(rest.len().next_multiple_of(FRAME_SAMPLES), 0);
+        self.hear(&rest);
         self.frames
     }
 
-    fn push_frame(&mut self, frame: &[i16; FRAME_SAMPLES]) {
-        let samples = frame.map(|sample| f32::from(sample) / 32_768.0);
-        let loud = samples.map(|sample| (sample * LOUD_GAIN).clamp(-1.0, 1.0));
-        let probability = self.detector.probability(&samples);
-        let loud_probability = self.loud_detector.probability(&loud);
+    /// Takes whole frames.
+    fn hear(&mut self, samples: &[i16]) {
+        let (frames, _) = samples.as_chunks::<FRAME_SAMPLES>();
+        for batch in frames.chunks(BATCH) {
+            let normal: Vec<_> = batch.iter().map(|frame| frame.map(normalised)).collect();
+            let loud: Vec<_> = normal.iter().map(|frame| frame.map(amplified)).collect();
+            let probabilities = self.detector.probabilities(&normal);
+            let loud_probabilities = self.loud_detector.probabilities(&loud);
 
-        let probability = (probability.max(loud_probability) * 255.0).round() as u8;
-        self.speech_frames += u64::from(probability >= ENTER);
-        self.frames.probabilities.push(probability);
-        self.frames.levels.push(level(frame));
+            for (probability, loud) in probabilities.iter().zip(loud_probabilities) {
+                let probability = (probability.max(loud) * 255.0).round() as u8;
+                self.speech_frames += u64::from(probability >= ENTER);
+                self.frames.probabilities.push(probability);
+            }
+            self.frames
+                .levels
+                .extend(batch.iter().map(|frame| level(frame)));
+        }
     }
+}
+
+fn normalised(sample: i16) -> f32 {
+    f32::from(sample) / 32_768.0
+}
+
+fn amplified(sample: f32) -> f32 {
+    (sample * LOUD_GAIN).clamp(-1.0, 1.0)
 }
 
 /// The level of a frame in dB above one step.
