@@ -1,15 +1,17 @@
 //! The queue of spans, and the threads that work on it.
 //!
-//! A thread encodes while a span waits for it and few sequences are ready, else it steps all that are ready. Steps of few
-//! sequences cost almost as much as steps of many, so while one thread steps, others leave small batches to it.
+//! A thread encodes while a span waits for it and few spans are ready, else it steps its share of the spans that are being decoded.
+//! A step has a cost of its own besides that of each sequence, so while one thread steps, others leave very small batches to it.
+
+mod share;
 
 use std::collections::VecDeque;
-use std::iter::Peekable;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use self::share::{first_up_to, share};
 use crate::RunError;
 use crate::align::{self, Alignment};
 use crate::cache::{Heard, Sequence};
@@ -20,15 +22,10 @@ use crate::search::{Search, Task, TextToken, Transcript};
 
 /// Samples of an encoder frame.
 const FRAME_SAMPLES: usize = 320;
-/// Sequences that are ready before spans are encoded no further.
+/// Spans that are ready before further ones are encoded.
 const READY: usize = 8;
-/// Most sequences of one step.
-const MOST: usize = 16;
 /// Sequences whose logits are in memory at a time, except that those of one span are not parted: 0.2 MB each.
 const LOGIT_ROWS: usize = 32;
-/// Fewer sequences than this are left to a thread that is stepping already.
-const FEW: usize = 4;
-
 /// What a caller wants.
 pub(crate) enum Goal {
     /// The text of the span.
@@ -78,20 +75,38 @@ struct Running {
 }
 
 /// All spans of a model.
-#[derive(Default)]
 pub(crate) struct Batch {
     queue: Mutex<Queue>,
     changed: Condvar,
     steps: AtomicU64,
+    threads: usize,
 }
 
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<Job>,
     ready: Vec<Running>,
-    /// Threads that are stepping.
+    /// Sequences that threads are stepping.
     stepping: usize,
     is_closed: bool,
+}
+
+impl Queue {
+    /// Takes the spans that one of so many threads should step now, those that have waited longest.
+    fn take_share(&mut self, threads: usize) -> Option<Vec<Running>> {
+        let widths = self.ready.iter().map(Running::width);
+        let count = share(widths, self.stepping, threads);
+        let taken: Vec<_> = self.ready.drain(..count).collect();
+        self.stepping += taken.iter().map(Running::width).sum::<usize>();
+        (count > 0).then_some(taken)
+    }
+}
+
+impl Running {
+    /// How many sequences its next step feeds.
+    fn width(&self) -> usize {
+        self.search.width()
+    }
 }
 
 enum Work {
@@ -131,6 +146,16 @@ impl State {
 }
 
 impl Batch {
+    /// A batch on which so many threads work.
+    pub(crate) fn new(threads: usize) -> Self {
+        Self {
+            queue: Mutex::default(),
+            changed: Condvar::new(),
+            steps: AtomicU64::new(0),
+            threads,
+        }
+    }
+
     pub(crate) fn submit(&self, job: Job) {
         self.lock().waiting.push_back(job);
         self.changed.notify_all();
@@ -155,7 +180,10 @@ impl Batch {
     pub(crate) fn compute(&self, model: &Model) {
         let mut gemm = Gemm::new();
         while let Some(work) = self.next() {
-            let is_step = matches!(work, Work::Step(_));
+            let stepping = match &work {
+                Work::Encode(_) => 0,
+                Work::Step(running) => running.iter().map(Running::width).sum(),
+            };
             // A panic drops the spans of this work, whose callers then fail; the others go on.
             let done = catch_unwind(AssertUnwindSafe(|| match work {
                 Work::Encode(job) => self.encode(job, model, &mut gemm).into_iter().collect(),
@@ -166,7 +194,7 @@ impl Batch {
             }
 
             let mut queue = self.lock();
-            queue.stepping -= usize::from(is_step);
+            queue.stepping -= stepping;
             queue.ready.extend(done.into_iter().flatten());
             drop(queue);
             self.changed.notify_all();
@@ -185,11 +213,8 @@ impl Batch {
             {
                 return Some(Work::Encode(job));
             }
-            let is_left = queue.stepping > 0 && queue.ready.len() < FEW;
-            if !queue.ready.is_empty() && !is_left {
-                let count = queue.ready.len().min(MOST);
-                queue.stepping += 1;
-                return Some(Work::Step(queue.ready.drain(..count).collect()));
+            if let Some(running) = queue.take_share(self.threads) {
+                return Some(Work::Step(running));
             }
             let woken = self.changed.wait(queue);
             queue = woken.unwrap_or_else(PoisonError::into_inner);
@@ -262,13 +287,13 @@ impl Batch {
 
         let mut rows = rows.as_slice();
         let mut left = Vec::with_capacity(batch.len());
-        let mut batch = batch.into_iter().peekable();
-        while batch.peek().is_some() {
-            let some = take_up_to(&mut batch, LOGIT_ROWS);
-            let width: usize = some.iter().map(|running| running.search.width()).sum();
-            let (own, others) = rows.split_at(width * model.decoder.width());
-            rows = others;
-            left.extend(self.advance(some, own, model, gemm));
+        while !batch.is_empty() {
+            let count = first_up_to(LOGIT_ROWS, batch.iter().map(Running::width));
+            let others = batch.split_off(count);
+            let width: usize = batch.iter().map(Running::width).sum();
+            let (own, other_rows) = rows.split_at(width * model.decoder.width());
+            left.extend(self.advance(batch, own, model, gemm));
+            (batch, rows) = (others, other_rows);
         }
         left
     }
@@ -288,7 +313,7 @@ impl Batch {
         let mut logits = memory.as_mut_slice();
         let mut left = Vec::with_capacity(batch.len());
         for mut running in batch {
-            let (own, others) = logits.split_at_mut(running.search.width() * size);
+            let (own, others) = logits.split_at_mut(running.width() * size);
             logits = others;
             match running.search.advance(own, model.vocabulary()) {
                 Some(transcript) => self.finish(&running, transcript, model, gemm),
@@ -347,18 +372,4 @@ impl Batch {
         // The queue is whole after every statement.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The next spans, with at most so many sequences together, but at least one span.
-fn take_up_to(
-    spans: &mut Peekable<impl Iterator<Item = Running>>,
-    sequences: usize,
-) -> Vec<Running> {
-    let mut taken = Vec::from_iter(spans.next());
-    let mut count: usize = taken.iter().map(|running| running.search.width()).sum();
-    while let Some(next) = spans.next_if(|next| count + next.search.width() <= sequences) {
-        count += next.search.width();
-        taken.push(next);
-    }
-    taken
 }

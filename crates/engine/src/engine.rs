@@ -55,8 +55,9 @@ impl Engine {
     /// Loads a ggml file and starts `threads` threads.
     pub fn open(path: &Path, precision: Precision, threads: usize) -> Result<Self, LoadError> {
         let model = Arc::new(Model::open(path, precision)?);
-        let batch = Arc::new(Batch::default());
-        for _ in 0..threads.max(1) {
+        let threads = threads.max(1);
+        let batch = Arc::new(Batch::new(threads));
+        for _ in 0..threads {
             let pool = rayon::ThreadPoolBuilder::new()
                 .num_threads(1)
                 .thread_name(|_| "engine".to_owned())
