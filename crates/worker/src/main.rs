@@ -12,6 +12,7 @@ fn main() -> ExitCode {
     if let Some(code) = steno_worker::run_if_asked() {
         return code;
     }
+    steno_worker::return_large_blocks();
     steno_settings::keep_files_private();
     steno_settings::leave_no_core();
     let config: Config = steno_settings::parse();
