@@ -1,6 +1,6 @@
 // Scenarios of the page, one for each group of its features: intake, options, export and player, memory, microphone, long jobs.
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ask, choose, inspect, open, openText, plant, segment, settings, waitForStage, withPage } from "./support.mjs";
@@ -35,6 +35,7 @@ export const features = {
       }
       await page.waitForFunction(() => document.querySelectorAll(".job[data-stage='pending']").length === 8);
       const states = await page.locator(".job-state").allTextContents();
+      rmSync(folder, { recursive: true });
       assert.ok(states.includes("Next in the queue") && states.includes("In the queue, number 8"), states.join("; "));
       await inspect(page, "folders");
     }),
@@ -168,6 +169,7 @@ export const features = {
         await page.click("#open-key");
         assert.ok(await page.isChecked("#remember-key"));
         await page.click("button:text('Forget the key')");
+        await page.waitForSelector("dialog", { state: "detached" });
         assert.deepEqual(await kept(), [null, null]);
         assert.ok(requests.every((url) => !url.includes(settings.key)));
       },
