@@ -27,7 +27,7 @@ cleanup() {
   rm -rf "$root" "$root.log"
 }
 trap cleanup EXIT
-# until_so SECONDS WHAT COMMAND…: waits for a condition. The seconds only bound the wait, so they are many.
+# until_so SECONDS WHAT COMMAND…: waits for a condition, at most so many seconds. Choose the limit generously.
 until_so() {
   local deadline=$((SECONDS + $1)) what=$2; shift 2
   until "$@" >/dev/null 2>&1; do

@@ -251,6 +251,7 @@ export const features = {
         await page.waitForFunction(() => document.querySelector("meter").value > 0);
         await page.waitForFunction(() => document.querySelector(".record-time").textContent >= "0:02");
         await page.click("button:text('Pause')");
+        await page.waitForSelector("button:text('Go on')");
         const paused = await time();
         await inspect(page, "recording");
         assert.equal(await time(), paused);

@@ -42,7 +42,7 @@ def transcript_words(path):
 
 
 def cost(word, other):
-    """Of a word for another: more than a gap, so that equal words find each other, and less than two."""
+    """The cost of pairing two words: 0 if equal, else 3. A different pair is dearer than one gap (2) and cheaper than two."""
     return 0 if letters(word) == letters(other) else 3
 
 

@@ -31,7 +31,7 @@ export async function follow(jobId: string, lastEventId: string | null, handlers
     try {
       const endStream = silent >= SILENT_STREAMS ? null : handlers.takeStream();
       const hasEnded = endStream ? await stream().finally(endStream) : await poll(jobId, handlers, signal);
-      if (failures > 0) handlers.onReach(true);
+      handlers.onReach(true);
       failures = 0;
       if (hasEnded) return;
       if (!endStream) await pause(handlers.pollPause(), signal);
@@ -49,7 +49,7 @@ export async function follow(jobId: string, lastEventId: string | null, handlers
     const headers: Record<string, string> = { accept: "text/event-stream" };
     if (last) headers["last-event-id"] = last;
     const response = await call(`transcribe/${jobId}/events`, { headers, signal });
-    if (failures > 0) handlers.onReach(true);
+    handlers.onReach(true);
     failures = 0;
     // The browser has every event already.
     if (response.status === 204 || !response.body) return true;

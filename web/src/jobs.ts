@@ -5,7 +5,7 @@ import * as db from "./db";
 import { follow } from "./follow";
 import type { Job, JobStatus, Options, Segment } from "./types";
 
-/** Pause before a job is written down, in milliseconds; while segments come, which makes each write larger, the longer one. */
+/** Milliseconds before a changed job is saved. Longer while segments arrive, because each save writes all of them. */
 const SAVE_PAUSE = 200;
 const LIVE_SAVE_PAUSE = 3000;
 /** Recordings that are uploaded at a time. */
@@ -370,8 +370,8 @@ function change(job: Job, changes: Partial<Job>, isSaved = true): void {
 }
 
 /**
- * Writes a job down soon: segments may come fast, and each write is of the whole job. A reload before that asks for the segments
- * that are not written again.
+ * Saves a job soon. Segments may come fast, and each save writes the whole job. If the page is reloaded before, it asks the server
+ * again for the segments that were not saved.
  */
 function save(job: Job): void {
   if (unsaved.has(job)) return;

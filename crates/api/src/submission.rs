@@ -92,6 +92,11 @@ pub(crate) async fn submit<D: Endpoint>(
     if let Some(reservation) = reservation.filter(|_| accepted.is_new) {
         reservation.forget();
     }
+    // The job has the recordings of voices. A caller that waits for its text must not hold them, because they are no longer counted.
+    let options = TranscribeRequest {
+        known_speaker_references: Vec::new(),
+        ..options
+    };
     Ok(Submitted {
         job: accepted,
         options,

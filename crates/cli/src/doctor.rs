@@ -259,8 +259,8 @@ fn data_folder(folder: &Path) -> Finding {
 /// Checks that a queue belongs to this user and is closed to others.
 fn foreign_or_open(folder: &Path) -> Option<Finding> {
     let user = rustix::process::geteuid().as_raw();
-    let rows = ["", "steno.db", "steno.db-wal"];
-    for name in rows.into_iter().chain(JOB_FOLDERS) {
+    let files = ["", "steno.db", "steno.db-wal"];
+    for name in files.into_iter().chain(JOB_FOLDERS) {
         let path = if name.is_empty() {
             folder.to_owned()
         } else {

@@ -26,6 +26,7 @@ const FRAME_SAMPLES: usize = 320;
 const READY: usize = 8;
 /// Sequences whose logits are in memory at a time, except that those of one span are not parted: 0.2 MB each.
 const LOGIT_ROWS: usize = 32;
+
 /// What a caller wants.
 pub(crate) enum Goal {
     /// The text of the span.
@@ -92,7 +93,7 @@ struct Queue {
 }
 
 impl Queue {
-    /// Takes the spans that one of so many threads should step now, those that have waited longest.
+    /// Takes the spans that a thread should step now, the longest waiting first. `threads` is the number of all threads.
     fn take_share(&mut self, threads: usize) -> Option<Vec<Running>> {
         let widths = self.ready.iter().map(Running::width);
         let count = share(widths, self.stepping, threads);
@@ -146,7 +147,7 @@ impl State {
 }
 
 impl Batch {
-    /// A batch on which so many threads work.
+    /// A batch for this number of threads.
     pub(crate) fn new(threads: usize) -> Self {
         Self {
             queue: Mutex::default(),

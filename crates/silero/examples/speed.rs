@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use steno_silero::{Detector, FRAME_SAMPLES};
+use steno_silero::{BATCH_FRAMES, Detector, FRAME_SAMPLES};
 
 /// Frames of an hour.
 const FRAMES: usize = 3600 * 16_000 / FRAME_SAMPLES;
@@ -16,7 +16,7 @@ fn main() {
     });
 
     let began = Instant::now();
-    let frames = vec![frame; 16];
+    let frames = vec![frame; BATCH_FRAMES];
     let sum: f32 = (0..FRAMES / frames.len())
         .flat_map(|_| detector.probabilities(&frames))
         .sum();

@@ -10,7 +10,7 @@ pub const FRAME_SAMPLES: usize = 512;
 const CONTEXT_SAMPLES: usize = INPUT_SAMPLES - FRAME_SAMPLES;
 
 /// Frames that are computed at a time: enough to use each weight often while it is in the processor's cache.
-const BATCH: usize = 16;
+pub const BATCH_FRAMES: usize = 16;
 
 /// Finds speech in one stream of audio. Each frame's answer depends on the frames before it.
 pub struct Detector {
@@ -41,7 +41,7 @@ impl Detector {
 
     /// The probability, 0 to 1, of speech in each of the next frames: samples at 16 kHz, -1 to 1.
     pub fn probabilities(&mut self, frames: &[[f32; FRAME_SAMPLES]]) -> Vec<f32> {
-        let batches = frames.chunks(BATCH);
+        let batches = frames.chunks(BATCH_FRAMES);
         batches.flat_map(|batch| self.batch(batch)).collect()
     }
 

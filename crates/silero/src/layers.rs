@@ -23,8 +23,8 @@ pub(crate) struct Convolution {
 }
 
 impl Convolution {
-    /// Replaces `output` by the result for many frames, each of `steps` steps, each with all channels. Steps before the first and after
-    /// the last of a frame are zero. Returns the steps of a frame of the output.
+    /// Replaces `output` by the result for many frames. Each frame has `steps` steps, and each step all channels. Steps outside of a frame
+    /// count as zero. Returns the steps of each output frame.
     pub(crate) fn apply(&self, input: &[f32], steps: usize, output: &mut Vec<f32>) -> usize {
         let frames = input.len() / (steps * self.inputs);
         let steps_out = steps.div_ceil(self.stride);
@@ -64,7 +64,7 @@ pub(crate) struct Lstm {
 }
 
 impl Lstm {
-    /// The part of the gates that the inputs of many steps decide, replacing `gates`.
+    /// Replaces `gates` by what the inputs add to them, for many steps.
     pub(crate) fn read_inputs(&self, inputs: &[f32], gates: &mut Vec<f32>) {
         let steps = inputs.len() / HIDDEN;
         gates.clear();
@@ -104,7 +104,7 @@ impl Lstm {
     }
 }
 
-/// The hyperbolic tangent, to about 1e-7: several times as fast as the library's, which is exact near zero.
+/// The hyperbolic tangent, with an error of about 1e-7. The library's function is also exact near zero, and takes several times as long.
 fn tanh(value: f32) -> f32 {
     2.0 * sigmoid(2.0 * value) - 1.0
 }
@@ -115,8 +115,7 @@ struct Rows {
     sums: usize,
 }
 
-/// Adds to each row of sums the rows of `weight`, times a row of `inputs` values. `weight` has a row for each of these values, as long as a
-/// row of sums. Few rows of the weights are used at a time, for all `rows`, so that they stay in the processor's first cache.
+/// For each of `rows`: multiplies a row of `inputs` values with `weight`, which has `inputs` rows, and adds the product to a row of sums. Few rows of the weights are used at a time, for all `rows`, so that they stay in the processor's first cache.
 ///
 /// Compiled for wider registers too, and chosen by what the processor has. Multiplication and addition are not fused, and each sum
 /// gets its products in the order of the weights, so every width and every number of rows gives the same bits.

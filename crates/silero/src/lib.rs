@@ -13,4 +13,4 @@ mod layers;
 mod spectrum;
 mod weights;
 
-pub use detector::{Detector, FRAME_SAMPLES};
+pub use detector::{BATCH_FRAMES, Detector, FRAME_SAMPLES};

@@ -54,11 +54,16 @@ pub(crate) fn speakers(voices: &[Voice], bounds: Bounds) -> Vec<Vec<f32>> {
 
     let least = bounds.min.unwrap_or(1);
     let mut stop = STOP;
-    let found = |stop: f32| {
-        let groups = large_enough(cluster(&vectors, stop), &founding, voices);
-        without_mixtures(groups, &founding, voices)
-    };
+    let large = |stop: f32| large_enough(cluster(&vectors, stop), &founding, voices);
+    let found = |stop: f32| without_mixtures(large(stop), &founding, voices);
     let mut groups = found(stop);
+    if groups.len() < least {
+        // There are more speakers, as the client knows: one of them may sound like a mixture.
+        let all = large(stop);
+        if all.len() == least {
+            groups = all;
+        }
+    }
     while groups.len() < least && stop > FINER {
         stop -= FINER;
         groups = found(stop);
@@ -272,12 +277,21 @@ mod tests {
     #[test]
     fn sound_in_which_two_speakers_are_heard_is_no_speaker() {
         let dialogue = (0..80).map(|turn| sound(&[turn % 2], 1.0, turn));
-        let with_ten = |more: &dyn Fn(usize) -> Voice| {
+        let with_ten = |more: &dyn Fn(usize) -> Voice, bounds: Bounds| {
             let voices: Vec<Voice> = dialogue.clone().chain((80..90).map(more)).collect();
-            count(&labels(&voices, Bounds::default()))
+            count(&labels(&voices, bounds))
         };
-        assert_eq!(with_ten(&|turn| sound(&[0, 1], 1.5, turn)), 2);
-        assert_eq!(with_ten(&|turn| sound(&[2], 1.0, turn)), 3);
+        let free = Bounds::default();
+        let mixture = |turn| sound(&[0, 1], 1.5, turn);
+        assert_eq!(with_ten(&mixture, free), 2);
+        assert_eq!(with_ten(&|turn| sound(&[2], 1.0, turn), free), 3);
+
+        // The client knows that there is a third one.
+        let three = Bounds {
+            min: Some(3),
+            max: Some(3),
+        };
+        assert_eq!(with_ten(&mixture, three), 3);
     }
 
     #[test]

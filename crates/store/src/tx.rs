@@ -15,8 +15,8 @@ mod upkeep;
 pub(crate) mod value;
 
 pub(crate) use rows::{
-    EarlierJob, EndedClaim, JobRow, NewInput, NewJobRow, NewRun, NextTask, Offer, PlanRow,
-    Registered, ReservedUpload, TaskInHand, TaskOfRun, to_json,
+    DoneClaim, EarlierJob, EndedClaim, JobRow, NewInput, NewJobRow, NewRun, NextTask, Offer,
+    PlanRow, Registered, ReservedUpload, TaskInHand, TaskOfRun, to_json,
 };
 pub(crate) use statement::{Statement, parameters, sql};
 pub(crate) use tasks::Claimable;

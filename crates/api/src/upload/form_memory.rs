@@ -9,11 +9,11 @@ const FREE_BYTES: usize = 16 * 1024;
 /// Bytes beyond these of all forms together.
 const SHARED_BYTES: usize = 64 * 1024 * 1024;
 
-/// The memory. Cheap to clone.
+/// The counter that all forms share. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FormMemory(Arc<AtomicUsize>);
 
-/// What one form takes of it. Dropped, it is given back.
+/// The part of one form. It is given back when this is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct FormShare {
     memory: FormMemory,
@@ -39,9 +39,10 @@ impl FormShare {
             return true;
         }
 
+        let with_more = |taken: usize| Some(taken + more).filter(|sum| *sum <= SHARED_BYTES);
         let taken = &self.memory.0;
-        if taken.fetch_add(more, Ordering::SeqCst) + more > SHARED_BYTES {
-            taken.fetch_sub(more, Ordering::SeqCst);
+        let outcome = taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, with_more);
+        if outcome.is_err() {
             return false;
         }
         self.bytes += more;

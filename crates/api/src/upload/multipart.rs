@@ -16,6 +16,8 @@ use crate::problem::{ApiError, RETRY_FULL_S};
 const MAX_PARTS: usize = 10_000;
 /// How much is kept of the end of a field that is larger than allowed.
 const KEPT_END_BYTES: usize = 4 * 1024;
+/// What a field takes besides its name and value.
+const FIELD_BYTES: usize = 128;
 /// Recordings of known speakers have limits of their own: up to four of 1 MiB, with separators.
 const REFERENCES: Limits = Limits {
     name: "known_speaker_references",
@@ -168,6 +170,7 @@ async fn receive_file(
 
 /// What is kept of the fields of one form, in bytes.
 struct Kept {
+    fields: usize,
     references: usize,
     others: usize,
     share: FormShare,
@@ -176,6 +179,7 @@ struct Kept {
 impl Kept {
     fn new(share: FormShare) -> Self {
         Self {
+            fields: 0,
             references: 0,
             others: 0,
             share,
@@ -196,6 +200,8 @@ impl Kept {
         } else {
             &OTHER_FIELDS
         };
+        let is_first = *self.bytes_of(is_reference) == 0;
+        self.fields += 1;
         *self.bytes_of(is_reference) += name.len();
         let left = limits
             .form_bytes
@@ -214,7 +220,7 @@ impl Kept {
         }
         if is_too_long {
             let end = String::from_utf8_lossy(&value).into_owned();
-            let limit = if left < limits.field_bytes {
+            let limit = if !is_first && left < limits.field_bytes {
                 Limit::Form(limits.form_bytes)
             } else {
                 Limit::Field(limits.field_bytes)
@@ -232,7 +238,10 @@ impl Kept {
         connection: &Connection,
         max_bytes: usize,
     ) -> Result<(BytesMut, bool), ApiError> {
-        let before = self.references + self.others;
+        let before = self.references + self.others + self.fields * FIELD_BYTES;
+        if !self.share.cover(before) {
+            return Err(too_many_large_forms());
+        }
         let mut value = BytesMut::new();
         let mut is_too_long = false;
 

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use steno_models::{JobId, TranscribeRequest};
 use steno_store::{JobLookup, PlannedSpan, Prepared, RunRole, SpanOutput, TaskKind, TaskOutput};
+use tokio::net::TcpSocket;
 
 use super::*;
 use crate::outbound::{AddressPolicy, SystemResolver};
@@ -73,10 +74,10 @@ fn answer_one(listener: &TcpListener) -> String {
 
 #[tokio::test]
 async fn a_receiver_that_is_down_for_an_hour_gets_its_webhook_after_it_is_back() {
-    // Nothing listens there yet.
-    let place = TcpListener::bind("127.0.0.1:0").unwrap();
+    // Bound but not listening: connections are refused, and no other test can take the port.
+    let place = TcpSocket::new_v4().unwrap();
+    place.bind(([127, 0, 0, 1], 0).into()).unwrap();
     let address = place.local_addr().unwrap();
-    drop(place);
     let queue = TestQueue::new();
     let job = retrieved_job(&queue, address);
     let courier = queue.begin_run(RunRole::Courier);
@@ -113,7 +114,8 @@ async fn a_receiver_that_is_down_for_an_hour_gets_its_webhook_after_it_is_back()
     // After 0, 1, 2, about 8 and about 40 minutes.
     assert_eq!(attempts, 5);
 
-    let listener = TcpListener::bind(address).unwrap();
+    let listener = place.listen(1).unwrap().into_std().unwrap();
+    listener.set_nonblocking(false).unwrap();
     let receiver = thread::spawn(move || answer_one(&listener));
     let mut minutes = 0;
     while attempt_what_is_due().await == 0 {

@@ -299,7 +299,7 @@ mod tests {
         receive(&mut frozen, "\"one\"", 1);
         drop(run);
 
-        // The next courier writes another file, because the first one has the usual one.
+        // The frozen courier still has the usual file locked, so the next one creates a file of another name.
         let (run, claim) = courier(&queue);
         let mut other = sink(&queue, &claim);
         receive(&mut other, "\"two\"", 2);

@@ -10,8 +10,8 @@ const SHARE: usize = 8;
 /// Fewer sequences than this are left to a thread that is stepping already.
 const FEW: usize = 4;
 
-/// How many of the spans that are ready one of `threads` threads should step now, from the first on. `widths` are their sequences, and
-/// `stepping` those that other threads are stepping.
+/// How many of the ready spans a thread should step now, counted from the first. `widths` has the sequences of each ready span, and
+/// `stepping` is the number of sequences that other threads are stepping.
 pub(super) fn share(
     widths: impl Iterator<Item = usize> + Clone,
     stepping: usize,

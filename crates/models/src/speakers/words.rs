@@ -1,15 +1,17 @@
-//! Who says each word: the speaker whose turns overlap most with it, or the one of the nearest turn.
+//! Who says each word: the speaker of the turn that overlaps most with it, or of the nearest turn. Where two speak at once, the speaker
+//! of most of the sentence.
 
 use super::SpeakerTurn;
 use crate::Word;
 
-/// What a sentence ends with.
-const ENDS: [char; 6] = ['.', '?', '!', '。', '？', '！'];
+/// What a sentence ends with, besides quotes and brackets.
+const ENDS: [char; 7] = ['.', '?', '!', '…', '。', '？', '！'];
+const QUOTES: [char; 6] = ['"', '”', '’', '»', ')', '」'];
 
 /// The speaker of each word.
 pub(super) fn speakers_of_words(words: &[Word], turns: &[SpeakerTurn]) -> Vec<Option<u32>> {
     words
-        .split_inclusive(|word| word.word.ends_with(ENDS))
+        .split_inclusive(|word| word.word.trim_end_matches(QUOTES).ends_with(ENDS))
         .flat_map(|sentence| speakers_of(sentence, turns))
         .collect()
 }

@@ -27,7 +27,15 @@ const MAKE_DURABLE: &str = "SELECT pg_logical_emit_message(true, 'steno', '')";
 /// changes nothing.
 pub(super) struct Connection {
     link: Link,
-    prepared: HashMap<&'static str, Prepared>,
+    prepared: HashMap<(&'static str, Form), Prepared>,
+}
+
+/// How the text of a statement is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Form {
+    Plain,
+    /// As one that fails unless it changes one row.
+    ChangesOne,
 }
 
 /// A statement that the server has parsed.
@@ -97,7 +105,7 @@ impl Connection {
         statement: Statement,
         parameters: Parameters<'_>,
     ) -> Result<u64, StoreError> {
-        let prepared = self.prepare(statement)?;
+        let prepared = self.prepare(statement, Form::Plain)?;
         let bound = bind(&prepared.names, parameters)?;
         Ok(self.link.execute(&prepared.statement, bound)?)
     }
@@ -108,7 +116,7 @@ impl Connection {
         statement: Statement,
         parameters: Parameters<'_>,
     ) -> Result<(), StoreError> {
-        let prepared = self.prepare(statement)?;
+        let prepared = self.prepare(statement, Form::Plain)?;
         let bound = bind(&prepared.names, parameters)?;
         let check = Check::Succeeds;
         self.link.send_statement(prepared.statement, bound, check);
@@ -122,7 +130,7 @@ impl Connection {
         parameters: Parameters<'_>,
         action: &'static str,
     ) -> Result<(), StoreError> {
-        let prepared = self.prepare_as(statement, divides_by_changed_rows)?;
+        let prepared = self.prepare(statement, Form::ChangesOne)?;
         let bound = bind(&prepared.names, parameters)?;
         let check = Check::ChangesOne(action);
         self.link.send_statement(prepared.statement, bound, check);
@@ -135,7 +143,7 @@ impl Connection {
         statement: Statement,
         parameters: Parameters<'_>,
     ) -> Result<Vec<Row>, StoreError> {
-        let prepared = self.prepare(statement)?;
+        let prepared = self.prepare(statement, Form::Plain)?;
         let bound = bind(&prepared.names, parameters)?;
         Ok(self.link.query(&prepared.statement, &bound)?)
     }
@@ -181,26 +189,21 @@ impl Connection {
         Ok(row.get(0))
     }
 
-    /// The statement, prepared when it is first needed.
-    fn prepare(&mut self, statement: Statement) -> Result<Prepared, StoreError> {
-        self.prepare_as(statement, str::to_owned)
-    }
-
-    /// The statement in another form, which is always the same for this statement.
-    fn prepare_as(
-        &mut self,
-        statement: Statement,
-        form: impl FnOnce(&str) -> String,
-    ) -> Result<Prepared, StoreError> {
-        if let Some(prepared) = self.prepared.get(statement.name) {
+    /// The statement in one of its forms. Each form is prepared when it is first needed.
+    fn prepare(&mut self, statement: Statement, form: Form) -> Result<Prepared, StoreError> {
+        let key = (statement.name, form);
+        if let Some(prepared) = self.prepared.get(&key) {
             return Ok(prepared.clone());
         }
-        let (text, names) = numbered(statement.postgres);
+        let (mut text, names) = numbered(statement.postgres);
+        if form == Form::ChangesOne {
+            text = divides_by_changed_rows(&text);
+        }
         let prepared = Prepared {
-            statement: self.link.prepare(&form(&text))?,
+            statement: self.link.prepare(&text)?,
             names,
         };
-        self.prepared.insert(statement.name, prepared.clone());
+        self.prepared.insert(key, prepared.clone());
         Ok(prepared)
     }
 }

@@ -1,3 +1,1 @@
-DELETE FROM tasks WHERE id = :task AND claim_id = :claim_id AND status = 'claimed'
-RETURNING claimed_at,
-  NOT EXISTS (SELECT 1 FROM tasks AS other WHERE other.job = tasks.job AND other.id <> tasks.id AND other.status <> 'done') AS is_last
+DELETE FROM tasks WHERE id = :task AND claim_id = :claim_id AND status = 'claimed' RETURNING claimed_at

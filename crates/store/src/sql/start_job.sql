@@ -1,4 +1,4 @@
--- Leaves a job alone that has begun before, unless this attempt is a later one.
+-- Changes nothing if the job has begun and had this many attempts.
 UPDATE jobs SET
   status = 'processing',
   started_at = coalesce(started_at, :now),

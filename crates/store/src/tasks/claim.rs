@@ -111,7 +111,7 @@ pub(crate) fn claim_next(
 
         match new_claim(tx, run_id, &next) {
             Ok(claim) => {
-                take(tx, effects, now, &next, &claim)?;
+                mark_claimed(tx, effects, now, &next, &claim)?;
                 return Ok(Some(claim));
             }
             Err(error @ StoreError::Content { .. }) => {
@@ -122,13 +122,13 @@ pub(crate) fn claim_next(
     }
 }
 
-/// Whether a task may not begin beside the claims of its run, of which `has_suspect` tells: one of them is suspect.
+/// Whether the run has to wait with this task: a suspect task runs alone. `has_suspect` is `None` if the run has no claims.
 fn must_wait(has_suspect: Option<bool>, next: &NextTask) -> bool {
     has_suspect.is_some_and(|has_suspect| has_suspect || next.is_suspect)
 }
 
-/// Marks a task as claimed. No statement's answer is needed, so that they are sent together with the commit.
-fn take(
+/// Marks a task as claimed. It reads no answers, so that its statements are sent together with the commit.
+fn mark_claimed(
     tx: &Tx<'_>,
     effects: &mut Effects,
     now: Now,

@@ -17,7 +17,13 @@ pub(crate) fn finish_diarize(
     model: &str,
 ) -> Result<Settled, StoreError> {
     let ended = tx.finish_diarize(claim, &to_json("diarization", diarization)?)?;
-    let settled = settle(tx, effects, now, claim, ended.as_ref())?;
+    let settled = settle(
+        tx,
+        effects,
+        now,
+        claim,
+        ended.as_ref().map(|ended| &ended.claim),
+    )?;
     if ended.is_some_and(|ended| ended.is_last) {
         complete_job(tx, effects, now, claim, model)?;
     }

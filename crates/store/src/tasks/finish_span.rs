@@ -8,7 +8,7 @@ use crate::tasks::assemble::{RecordingFacts, assemble};
 use crate::tasks::fence::settle;
 use crate::tasks::finish_diarize::diarization;
 use crate::tasks::types::{Claim, Settled, SpanOutcome, SpanOutput, SpanTask};
-use crate::tx::{EndedClaim, Tx, to_json};
+use crate::tx::{DoneClaim, Tx, to_json};
 use crate::upkeep::counters::{Counter, count};
 use crate::{Now, StoreError};
 
@@ -29,7 +29,13 @@ pub(crate) fn finish_span(
     done: &SpanDone<'_>,
 ) -> Result<Settled, StoreError> {
     let ended = store_output(tx, claim, done.output)?;
-    let settled = settle(tx, effects, now, claim, ended.as_ref())?;
+    let settled = settle(
+        tx,
+        effects,
+        now,
+        claim,
+        ended.as_ref().map(|ended| &ended.claim),
+    )?;
     let Some(ended) = ended else {
         return Ok(settled);
     };
@@ -66,7 +72,7 @@ fn store_output(
     tx: &Tx<'_>,
     claim: &Claim,
     output: &SpanOutput,
-) -> Result<Option<EndedClaim>, StoreError> {
+) -> Result<Option<DoneClaim>, StoreError> {
     let outcome = SpanOutcome {
         dropped: output.dropped.clone(),
         sounds_like: output.sounds_like.clone(),

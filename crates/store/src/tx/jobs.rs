@@ -42,7 +42,7 @@ impl Tx<'_> {
         self.run(sql!("insert_speaker_references"), parameters)
     }
 
-    /// The recordings of a job's known speakers; none where they lie in its options.
+    /// The recordings of a job's known speakers. `None` if the job has none, or has them among its options.
     pub(crate) fn speaker_references(
         &self,
         job: i64,

@@ -202,6 +202,11 @@ impl NextTask {
 pub(crate) struct EndedClaim {
     /// `None` for a claim of the first release.
     pub(crate) claimed_at: Option<Timestamp>,
+}
+
+/// A claim that the output of its task has ended.
+pub(crate) struct DoneClaim {
+    pub(crate) claim: EndedClaim,
     /// Whether every other task of the job is done.
     pub(crate) is_last: bool,
 }
@@ -211,6 +216,14 @@ impl EndedClaim {
         let claimed_at: Option<i64> = row.get("claimed_at")?;
         Ok(Self {
             claimed_at: claimed_at.map(Timestamp::from_ms),
+        })
+    }
+}
+
+impl DoneClaim {
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            claim: EndedClaim::read(row)?,
             is_last: row.get("is_last")?,
         })
     }

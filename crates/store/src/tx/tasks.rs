@@ -10,7 +10,7 @@ use crate::tasks::types::{
     Certainty, Claim, ClaimId, PlannedSpan, SpanOutcome, SpanOutput, TaskStatus,
 };
 use crate::tx::rows::{json, optional_json, to_json};
-use crate::tx::{EndedClaim, Offer, TaskInHand, TaskOfRun, Tx, parameters, sql};
+use crate::tx::{DoneClaim, EndedClaim, Offer, TaskInHand, TaskOfRun, Tx, parameters, sql};
 use crate::upkeep::inspect::InspectedTask;
 
 /// Which tasks a claim may take; each list is a JSON array of words.
@@ -128,14 +128,14 @@ impl Tx<'_> {
         claim: &Claim,
         segments: &str,
         outcome: &str,
-    ) -> Result<Option<EndedClaim>, StoreError> {
+    ) -> Result<Option<DoneClaim>, StoreError> {
         let parameters = parameters! {
             ":task": claim.task_id,
             ":claim_id": claim.id.as_bytes(),
             ":segments": segments,
             ":outcome": outcome,
         };
-        self.first(sql!("finish_span"), parameters, EndedClaim::read)
+        self.first(sql!("finish_span"), parameters, DoneClaim::read)
     }
 
     /// Ends a claim with who speaks when. `None` if the claim was lost.
@@ -143,13 +143,13 @@ impl Tx<'_> {
         &self,
         claim: &Claim,
         output: &str,
-    ) -> Result<Option<EndedClaim>, StoreError> {
+    ) -> Result<Option<DoneClaim>, StoreError> {
         let parameters = parameters! {
             ":task": claim.task_id,
             ":claim_id": claim.id.as_bytes(),
             ":output": output,
         };
-        self.first(sql!("finish_diarize"), parameters, EndedClaim::read)
+        self.first(sql!("finish_diarize"), parameters, DoneClaim::read)
     }
 
     /// Ends a claim and deletes its task. `None` if the claim was lost.

@@ -1,4 +1,4 @@
-//! Invariant: recordings of voices are read by the tasks that label speakers alone, and go when their job ends.
+//! Invariant: only tasks that label speakers read recordings of voices, and the recordings are deleted when their job ends.
 
 use serde_json::json;
 use steno_models::{FailureCode, JobId, Status, TombstoneReason, TranscribeRequest};
@@ -10,7 +10,7 @@ use crate::support::Fixture;
 /// A recording of a voice, in base64.
 const VOICE: &str = "bWFya2VyLW9mLXRoZS12b2ljZQ==";
 
-/// What a client asks for that knows the voice of Anna.
+/// The options of a client that has a recording of Anna's voice.
 fn options() -> TranscribeRequest {
     let options = json!({
         "diarize": true,
@@ -57,7 +57,7 @@ fn tasks_that_label_speakers_get_the_recordings_of_voices() {
 }
 
 #[test]
-fn nothing_else_reads_the_recordings_of_voices() {
+fn no_other_operation_reads_the_recordings_of_voices() {
     let f = Fixture::new();
     let run = f.worker();
     let job = f.submit_with(options());
@@ -88,7 +88,7 @@ fn nothing_else_reads_the_recordings_of_voices() {
 }
 
 #[test]
-fn recordings_of_voices_go_when_their_job_ends_or_is_deleted() {
+fn recordings_of_voices_are_deleted_when_their_job_ends_or_is_deleted() {
     let f = Fixture::new();
     let run = f.worker();
     let begun = |expected: JobId| {

@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use steno_silero::Detector;
+use steno_silero::{BATCH_FRAMES, Detector};
 
 use super::milliseconds;
 
@@ -34,9 +34,8 @@ pub(super) struct Frames {
     pub(super) levels: Vec<u8>,
 }
 
-/// Frames that are computed at a time (half a second).
-const BATCH: usize = 16;
-const BATCH_SAMPLES: usize = BATCH * FRAME_SAMPLES;
+/// Samples that are analysed at a time (half a second).
+const BATCH_SAMPLES: usize = BATCH_FRAMES * FRAME_SAMPLES;
 
 /// Takes the signal as it is decoded.
 pub(super) struct Listener {
@@ -87,7 +86,7 @@ impl Listener {
     /// Takes whole frames.
     fn hear(&mut self, samples: &[i16]) {
         let (frames, _) = samples.as_chunks::<FRAME_SAMPLES>();
-        for batch in frames.chunks(BATCH) {
+        for batch in frames.chunks(BATCH_FRAMES) {
             let normal: Vec<_> = batch.iter().map(|frame| frame.map(normalised)).collect();
             let loud: Vec<_> = normal.iter().map(|frame| frame.map(amplified)).collect();
             let probabilities = self.detector.probabilities(&normal);

@@ -72,7 +72,7 @@ impl MemoryKills {
         *kills <= FREE_KILLS
     }
 
-    /// Forgets a job of which all is decoded.
+    /// Forgets a job when its recording and its references are decoded.
     pub(crate) fn forget(&self, job: JobId) {
         let mut kills = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kills.remove(&job);

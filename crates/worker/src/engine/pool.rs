@@ -201,15 +201,17 @@ impl WeightsPool {
         }
     }
 
-    /// Drops the weights that no slot uses, the default ones too, because a GPU has no memory for others: they may be what fills it.
-    /// Whether there were any.
+    /// Drops all weights that no slot uses, because the GPU has no memory for further ones. Includes the default weights. Returns
+    /// whether there were any.
     fn drop_unused(&self, reason: &str) -> bool {
         let mut entries = self.lock();
         let before = entries.len();
         entries.retain(|entry| !entry.is_unused());
         let dropped = before - entries.len();
         if dropped > 0 {
-            tracing::info!("dropped {dropped} weights from memory to make room: {reason}");
+            tracing::info!(
+                "the GPU has too little memory ({reason}): dropped {dropped} unused copies of weights"
+            );
         }
         dropped > 0
     }

@@ -120,7 +120,7 @@ fn decode(
     Ok(Ok(samples))
 }
 
-/// What decoding says about a reference. `is_free` counts a kill for memory, and says whether that costs nothing yet.
+/// Decides what an outcome of decoding means for a reference. `is_free` counts a kill for memory and returns whether it costs no try.
 fn judge(
     decoded: Result<Recording, DecodeError>,
     is_free: impl FnOnce() -> bool,
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_without_memory_or_files_is_not_the_fault_of_a_reference() {
+    fn errors_of_the_machine_postpone_the_task() {
         let killed = || DecodeError::OutOfMemory(ExitStatus::from_raw(9));
         for error in [
             killed(),

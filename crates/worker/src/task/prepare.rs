@@ -67,7 +67,7 @@ pub(super) fn prepare(
         }
         _ => None,
     };
-    // Not before: references of known speakers are decoded as well.
+    // Only now: kills while references of known speakers are decoded count too.
     context.memory_kills.forget(claim.job_id);
     planned.adopt(outputs.as_deref().unwrap_or_default());
     let prepared = Prepared {

@@ -31,7 +31,7 @@ use crate::wait::wait_for_result;
             content_type = "application/problem+json"),
         (status = 422, description = "`invalid_options`", body = Problem, content_type = "application/problem+json"),
         (status = 500, description = "`internal`", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`queue_full`, `not_ready`", body = Problem,
+        (status = 503, description = "`queue_full`, `too_many_connections`, `not_ready`", body = Problem,
             content_type = "application/problem+json"),
         (status = 507, description = "`disk_reserve`", body = Problem, content_type = "application/problem+json"),
     ),

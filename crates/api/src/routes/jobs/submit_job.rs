@@ -53,7 +53,7 @@ const URL: &str = "url";
             content_type = "application/problem+json"),
         (status = 429, description = "`quota_exceeded`, `rate_limited`", body = Problem,
             content_type = "application/problem+json"),
-        (status = 503, description = "`queue_full`, `not_ready`", body = Problem,
+        (status = 503, description = "`queue_full`, `too_many_connections`, `not_ready`", body = Problem,
             content_type = "application/problem+json"),
         (status = 507, description = "`disk_reserve`", body = Problem, content_type = "application/problem+json"),
     ),

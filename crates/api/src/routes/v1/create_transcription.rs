@@ -44,7 +44,7 @@ const X_JOB_ID: HeaderName = HeaderName::from_static("x-job-id");
         (status = 413, description = "`upload_too_large`", body = ErrorBody),
         (status = 415, description = "`unsupported_media_type`", body = ErrorBody),
         (status = 500, description = "The engine failed on this recording", body = ErrorBody),
-        (status = 503, description = "`queue_full`, `not_ready`", body = ErrorBody),
+        (status = 503, description = "`queue_full`, `too_many_connections`, `not_ready`", body = ErrorBody),
         (status = 507, description = "`disk_reserve`", body = ErrorBody),
     ),
 )]

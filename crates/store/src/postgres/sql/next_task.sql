@@ -1,4 +1,4 @@
--- Whether a run may claim, and the best task of the owner that was served least: see the statement of the same name for SQLite.
+-- What a run may claim next: see the statement of the same name for SQLite.
 -- Owners are walked in the order of their turns, and the first with a task ends the walk. Lists are arrays and `requires` is read
 -- by a scalar subquery, so that the planner cannot turn them into joins, which would read every ready task. OFFSET 0 keeps it from
 -- joining the owners in another order, and from reading all tasks to find the chosen one.

@@ -1,6 +1,7 @@
--- Whether a run may claim, and the best task of the owner that was served least. There is no row where the run is not registered,
--- and NULL for a task where there is none. `has_suspect` is NULL where the run has no claims. Every part walks an index, so that the cost does not depend on the
--- backlog: owners that have unfinished jobs but no ready task have claimed or waiting ones, and those are few.
+-- What a run may claim next. No row if the run is not registered; `id` is NULL if there is no task. `has_suspect` says whether one of
+-- the run's claims is suspect, and is NULL if it has none. The task is the best one of the owner that was served least.
+-- Every part walks an index, so that the cost does not depend on the backlog: owners that have unfinished jobs but no ready task have
+-- claimed or waiting ones, and those are few.
 -- Of an owner with many prepared jobs, spans come before the preparation of more jobs of the same priority: each prepared job
 -- holds its decoded audio.
 -- Queues of an owner (0007_open_tasks.sql): its name; with U+001F, for jobs that require something; with U+001F and the

@@ -1,4 +1,4 @@
-//! Weights on a GPU that has room for one copy, in place of which stands a backend that counts.
+//! The pool on a GPU with memory for one copy of weights. A backend that counts copies stands for the GPU.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
