@@ -112,5 +112,5 @@ fn server_user() -> Option<User> {
         })
     };
     let account = find("postgres").or_else(|| find("nobody"));
-    Some(account.expect("/etc/passwd must have the user `postgres` or `nobody`"))
+    Some(account.expect("PostgreSQL refuses to run as root: create the user `postgres`"))
 }
