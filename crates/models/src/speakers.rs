@@ -3,12 +3,14 @@
 //! A word belongs to the turn that it overlaps most, or to the nearest one. A segment is split where the speaker changes.
 //! Pure functions: the same turns give the same result, whichever worker finishes last.
 
+mod nearby;
 mod parts;
 mod words;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{JobResult, Segment};
+use crate::{JobResult, Segment, Word};
+use nearby::TurnIndex;
 use words::{speaker_of, speakers_of_words};
 
 pub(crate) use parts::cut;
@@ -96,9 +98,10 @@ impl JobResult {
         keeps_words: bool,
     ) {
         let segments = std::mem::take(&mut self.segments);
+        let index = TurnIndex::new(turns);
         let mut numbers: Vec<u32> = Vec::new();
         for segment in segments {
-            for (speaker, part) in split(segment, turns) {
+            for (speaker, part) in split(segment, &index) {
                 self.segments
                     .push(named(part, speaker, names, &mut numbers));
             }
@@ -183,15 +186,17 @@ impl Segment {
 }
 
 /// The parts of a segment, each with its speaker.
-fn split(segment: Segment, turns: &[SpeakerTurn]) -> Vec<(Option<u32>, Segment)> {
+fn split(segment: Segment, turns: &TurnIndex) -> Vec<(Option<u32>, Segment)> {
     let words = segment.words.as_deref().unwrap_or_default();
-    let speakers = speakers_of_words(words, turns);
+    let (start, end) = extent(&segment, words);
+    let turns = turns.near(start, end);
+    let speakers = speakers_of_words(words, &turns);
     let is_one = speakers.windows(2).all(|pair| pair[0] == pair[1]);
     let Some(first) = speakers.first().filter(|_| !is_one) else {
         let speaker = speakers
             .first()
             .copied()
-            .unwrap_or_else(|| speaker_of(segment.start, segment.end, turns));
+            .unwrap_or_else(|| speaker_of(segment.start, segment.end, &turns));
         return vec![(speaker, segment)];
     };
 
@@ -206,10 +211,19 @@ fn split(segment: Segment, turns: &[SpeakerTurn]) -> Vec<(Option<u32>, Segment)>
     speakers.into_iter().zip(cut(&segment, words)).collect()
 }
 
+/// Where a segment and its words lie.
+fn extent(segment: &Segment, words: &[Word]) -> (f64, f64) {
+    let starts = words.iter().map(|word| word.start);
+    let ends = words.iter().map(|word| word.end);
+    (
+        starts.fold(segment.start, f64::min),
+        ends.fold(segment.end, f64::max),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Word;
 
     fn turn(start: f64, end: f64, speaker: u32) -> SpeakerTurn {
         SpeakerTurn {
