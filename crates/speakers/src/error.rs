@@ -18,6 +18,10 @@ pub enum SpeakersError {
     #[error("the speaker networks give no usable numbers")]
     NoNumbers,
 
+    /// What was stored of the voices of a block is damaged, of another block, or of another release.
+    #[error("cannot use the voices of a block: {0}")]
+    Voices(&'static str),
+
     /// The caller asked to stop.
     #[error("stopped before the speakers were known")]
     Cancelled,
