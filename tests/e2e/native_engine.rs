@@ -65,6 +65,27 @@ fn language_words_beams_and_translation_work() {
 }
 
 #[test]
+fn threads_that_compute_come_after_answers_and_heartbeats() {
+    let Some(service) = service() else { return };
+    let job = service.client.submit(&fixture("clip.wav"), "language=en");
+    service.client.wait(job);
+
+    let tasks = format!("/proc/{}/task", service.workers[0].pid());
+    // See proc_pid_stat(5): the niceness is the 19th field, the name the 2nd.
+    let niceness_of = |stat: &str| -> Option<i32> {
+        let (_, fields) = stat.split_once("(engine) ")?;
+        fields.split(' ').nth(16)?.parse().ok()
+    };
+    let stats = fs::read_dir(tasks).unwrap();
+    let stats = stats.map(|task| fs::read_to_string(task.unwrap().path().join("stat")).unwrap());
+    let found: Vec<i32> = stats.filter_map(|stat| niceness_of(&stat)).collect();
+    assert!(
+        !found.is_empty() && found.iter().all(|niceness| *niceness >= 5),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn a_cancelled_job_frees_its_slot() {
     let Some(service) = service() else { return };
     let long = service.client.submit(&fixture("long.opus"), "language=en");

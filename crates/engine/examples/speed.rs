@@ -30,7 +30,7 @@ fn main() {
     let seconds = spans.iter().map(|span| span.len()).sum::<usize>() as f64 / 16_000.0;
 
     let loading = cpu_seconds();
-    let engine = Engine::open(Path::new(&weights), Precision::Int8, 1).expect("weights");
+    let engine = Engine::open(Path::new(&weights), Precision::Int8, 1, || {}).expect("weights");
     println!("{:.2} s to load", cpu_seconds() - loading);
     whisper_rs::install_logging_hooks();
     let mut parameters = WhisperContextParameters::default();

@@ -52,8 +52,13 @@ pub struct FirstToken {
 }
 
 impl Engine {
-    /// Loads a ggml file and starts `threads` threads.
-    pub fn open(path: &Path, precision: Precision, threads: usize) -> Result<Self, LoadError> {
+    /// Loads a ggml file and starts `threads` threads. Each calls `on_start` before it computes.
+    pub fn open(
+        path: &Path,
+        precision: Precision,
+        threads: usize,
+        on_start: fn(),
+    ) -> Result<Self, LoadError> {
         let model = Arc::new(Model::open(path, precision)?);
         let threads = threads.max(1);
         let batch = Arc::new(Batch::new(threads));
@@ -61,6 +66,7 @@ impl Engine {
             let pool = rayon::ThreadPoolBuilder::new()
                 .num_threads(1)
                 .thread_name(|_| "engine".to_owned())
+                .start_handler(move |_| on_start())
                 .build()?;
             let model = Arc::clone(&model);
             let batch = Arc::clone(&batch);

@@ -17,7 +17,7 @@ fn engine(threads: usize) -> Engine {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.bin");
     support::write_weights(&path, Sizes::SMALL, 1);
-    Engine::open(&path, Precision::Int8, threads).unwrap()
+    Engine::open(&path, Precision::Int8, threads, || {}).unwrap()
 }
 
 /// A request of its own for each span: lengths, strategies, prompts and languages differ.

@@ -10,6 +10,7 @@ mod control;
 mod decode_process;
 pub mod engine;
 mod memory;
+mod priority;
 mod start_error;
 mod task;
 mod voices;

@@ -3,7 +3,6 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::process::{getpriority_process, setpriority_process};
 use steno_runner::{
     ClaimedTask, Done, Ended, RunnerSettings, Supervisor, TaskRunner, TaskSlot, Undone,
 };
@@ -12,14 +11,12 @@ use steno_store::{Clock, DIARIZATION, RunSettings, Store, StoreError, TaskKind};
 use crate::Config;
 use crate::decode_process::{DecodeSettings, MemoryKills};
 use crate::engine::{Device, Engine, Session, VERSION};
+use crate::priority::lower_priority;
 use crate::task::{self, TaskContext};
 use crate::voices::Voices;
 
 /// What workers do. Recordings are fetched by couriers.
 const KINDS: [TaskKind; 3] = [TaskKind::Prepare, TaskKind::Transcribe, TaskKind::Diarize];
-
-/// The niceness of slots: heartbeats and the api's answers come before computing.
-const SLOT_NICENESS: i32 = 5;
 
 /// A worker that is registered and has its slots running.
 pub struct Worker(Supervisor);
@@ -119,14 +116,6 @@ impl TaskSlot for TranscriberSlot<'_> {
             control: task.control,
         };
         task::run(task.claim, &context, self.session.as_mut()).map_err(Undone::from)
-    }
-}
-
-/// Lowers the priority of the calling thread; on Linux setpriority(2) is about the thread alone.
-fn lower_priority() {
-    if getpriority_process(None).is_ok_and(|niceness| niceness < SLOT_NICENESS) {
-        // Where it is forbidden, as in our unit, the process already has its niceness.
-        let _ = setpriority_process(None, SLOT_NICENESS);
     }
 }
 

@@ -10,6 +10,7 @@ use steno_engine::{Engine, Precision, alignment_heads};
 use steno_weights::Verified;
 
 use super::{Backend, EngineError, LoadError, Model};
+use crate::priority::lower_priority;
 use run::Native;
 
 /// Loads weights into our own engine.
@@ -45,7 +46,12 @@ impl NativeEngine {
             return Ok(engine);
         }
 
-        let engine = Engine::open(weights.path(), Precision::Int8, self.threads);
+        let engine = Engine::open(
+            weights.path(),
+            Precision::Int8,
+            self.threads,
+            lower_priority,
+        );
         let engine = Arc::new(engine.map_err(EngineError::failed("load the weights"))?);
         loaded.push(Loaded {
             sha256: weights.sha256().to_owned(),
