@@ -77,6 +77,9 @@ fn a_retrieved_result_stays_for_its_grace_and_repeats_the_same_bytes() {
         gone(&service, job)
     });
     assert_eq!(reason, TombstoneReason::Retrieved);
+    let log = service.api.as_ref().unwrap().log();
+    let noted = format!("delivered the result of job {job}");
+    assert_eq!(log.matches(&noted).count(), 1, "{log}");
     within(Duration::from_secs(60), "its bytes are gone", || {
         (!grep(&service.data(), "marker-5531")).then_some(())
     });

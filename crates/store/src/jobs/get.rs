@@ -31,6 +31,13 @@ impl Store {
         job_id: JobId,
     ) -> Result<Option<JobLookup>, StoreError> {
         self.follow_clock(now)?;
+        // One statement needs no transaction, and is all that most calls need.
+        if let Some(row) = self.read_statement(|tx| tx.get_job(owner, job_id))? {
+            let (status, options) = job_of_row(row, now)?;
+            if !is_in_other_tables(&status, &options) {
+                return Ok(Some(job_or_tombstone(status, options, now)));
+            }
+        }
         self.read(|tx| lookup(tx, now, owner, job_id))
     }
 
@@ -56,16 +63,21 @@ pub(crate) fn lookup(
     job_id: JobId,
 ) -> Result<Option<JobLookup>, StoreError> {
     if let Some((status, options)) = load_job(tx, now, owner, job_id)? {
-        // A job past its deadline is gone even if no sweep has come by yet.
-        let is_kept =
-            has_pending(&status.deliveries) || status.delete_after.is_none_or(|end| end > now.wall);
-        if status.ttl_deadline > now.wall && is_kept {
-            return Ok(Some(JobLookup::Job(status, options)));
-        }
-        return Ok(Some(JobLookup::Deleted(tombstone_of(&status))));
+        return Ok(Some(job_or_tombstone(status, options, now)));
     }
     let tombstone = tx.get_tombstone(owner, job_id, now.wall)?;
     Ok(tombstone.map(JobLookup::Deleted))
+}
+
+/// A job past its deadline is gone even if no sweep has come by yet.
+fn job_or_tombstone(status: JobStatus, options: TranscribeRequest, now: Now) -> JobLookup {
+    let is_kept =
+        has_pending(&status.deliveries) || status.delete_after.is_none_or(|end| end > now.wall);
+    if status.ttl_deadline > now.wall && is_kept {
+        JobLookup::Job(status, options)
+    } else {
+        JobLookup::Deleted(tombstone_of(&status))
+    }
 }
 
 fn tombstone_of(status: &JobStatus) -> Tombstone {
@@ -100,10 +112,19 @@ fn load_job(
         job.position = position(tx, seq)?;
         job.fetch = fetch_status(tx, seq)?;
     }
-    if job.status.is_terminal() && options.callback_url.is_some() {
+    if has_deliveries(&job, &options) {
         job.deliveries = tx.list_deliveries(seq)?;
     }
     Ok(Some((job, options)))
+}
+
+/// Whether a status has parts that its row does not have.
+fn is_in_other_tables(job: &JobStatus, options: &TranscribeRequest) -> bool {
+    job.status == Status::Pending || has_deliveries(job, options)
+}
+
+fn has_deliveries(job: &JobStatus, options: &TranscribeRequest) -> bool {
+    job.status.is_terminal() && options.callback_url.is_some()
 }
 
 /// A job as its client sees it, without its place in the queue.

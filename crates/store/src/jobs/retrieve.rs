@@ -26,9 +26,11 @@ impl Store {
         let grace_end = self.settings.grace_end(began, now.wall);
 
         let may_go = self.write(|tx, effects| {
-            let marked = tx.mark_retrieved(job_id, began, grace_end)?;
+            if tx.mark_retrieved(job_id, began, grace_end)? == 0 {
+                return Ok(false);
+            }
             effects.changed.insert(job_id);
-            if marked == 0 || !self.settings.retrieval_grace.is_zero() {
+            if !self.settings.retrieval_grace.is_zero() {
                 return Ok(false);
             }
             // A job whose webhooks are still to be sent is left to the sweep.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::support::{Fixture, settings};
 use steno_models::{JobId, TombstoneReason};
-use steno_store::{JobLookup, SpoolRoom, StoreSettings, Sweep};
+use steno_store::{Audience, JobLookup, SpoolRoom, StoreSettings, Sweep, WakeMessage};
+use steno_testbed::within;
 
 pub(crate) fn tombstone_reason(f: &Fixture, job: JobId) -> Option<TombstoneReason> {
     match f.store.get_job(f.now(), None, job).unwrap() {
@@ -47,6 +48,28 @@ fn a_retrieved_job_stays_for_its_grace_period_only() {
     assert_eq!(tombstone_reason(&f, job), Some(TombstoneReason::Retrieved));
     f.clock.advance_ms(24 * 3_600_000);
     assert_eq!(tombstone_reason(&f, job), None);
+}
+
+#[test]
+fn a_repeated_retrieval_wakes_nobody() {
+    let f = Fixture::new();
+    let job = completed(&f, "hello");
+    let listener = f.store.listen(Audience::Apis).unwrap();
+    let next = || {
+        within(Duration::from_secs(10), "a message about a job", || {
+            let message = listener.receive(Duration::from_millis(100));
+            message.filter(|message| *message != WakeMessage::Missed)
+        })
+    };
+    f.store.mark_retrieved(f.now(), f.now().wall, job).unwrap();
+    assert_eq!(next(), WakeMessage::Changed(job));
+
+    f.store.mark_retrieved(f.now(), f.now().wall, job).unwrap();
+    let other = f.submit();
+    f.store
+        .delete_job(f.now(), None, other, TombstoneReason::Deleted)
+        .unwrap();
+    assert_eq!(next(), WakeMessage::Changed(other));
 }
 
 #[test]

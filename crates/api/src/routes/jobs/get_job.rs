@@ -75,8 +75,11 @@ pub(crate) async fn get_job(
     }
 
     let delivery = Delivery::new(&request, state, job.0);
-    let counts =
-        !view.keep && request.method() == Method::GET && !is_partial_or_prefetch(request.headers());
+    // Only the first delivery counts: clients that poll a completed job cost no write.
+    let counts = !view.keep
+        && status.retrieved_at.is_none()
+        && request.method() == Method::GET
+        && !is_partial_or_prefetch(request.headers());
     if counts {
         delivery.announce(&mut status);
     }
