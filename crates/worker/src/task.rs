@@ -186,6 +186,10 @@ impl SpoolBytes for SpoolReader {
         self.bytes()
     }
 
+    fn need_until(&mut self, end: u64) {
+        self.need_until(end);
+    }
+
     fn read_exact_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.read_exact_at(buffer, offset)
     }

@@ -40,6 +40,14 @@ impl SpoolReader {
         }
     }
 
+    /// Says that nothing from `end` on will be read soon, so that a bucket does not send it.
+    pub fn need_until(&mut self, end: u64) {
+        match &mut self.0 {
+            Source::File { .. } => {}
+            Source::Bucket(reader) => reader.need_until(end),
+        }
+    }
+
     /// Fills `buffer` from a place on. Fails with [`io::ErrorKind::UnexpectedEof`] beyond the end.
     pub fn read_exact_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         match &mut self.0 {

@@ -61,6 +61,22 @@ fn an_object_whose_machine_is_gone_is_deleted_after_an_hour() {
 }
 
 #[test]
+fn a_bucket_sends_no_sound_behind_a_span() {
+    let p = in_bucket();
+    let job = p.submit(b"RIFF");
+    let name = format!("{job}.{}.pcm", ClaimId::random());
+    p.put(&format!("spool/{name}"));
+    let mut reader = p.f.store.files().open_spool(&name).unwrap();
+    reader.need_until(4);
+    let mut buffer = [0; 2];
+    reader.read_exact_at(&mut buffer, 0).unwrap();
+
+    p.remove(&format!("spool/{name}"));
+    reader.read_exact_at(&mut buffer, 2).unwrap();
+    reader.read_exact_at(&mut buffer, 4).unwrap_err();
+}
+
+#[test]
 fn a_place_belongs_to_one_queue() {
     let p = in_bucket();
     p.submit(b"RIFF");

@@ -136,6 +136,9 @@ pub trait SpoolBytes {
     /// The number of bytes.
     fn bytes(&self) -> u64;
 
+    /// Says that nothing from `end` on will be read soon.
+    fn need_until(&mut self, _end: u64) {}
+
     /// Fills `buffer` from a place on.
     fn read_exact_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 }
@@ -185,6 +188,14 @@ impl Spool {
     ///
     /// Fails with [`io::ErrorKind::UnexpectedEof`] when the spool is shorter than the span's end.
     pub fn read_span(&mut self, span: &Span) -> io::Result<Vec<f32>> {
+        let end = span.stretches.last().map_or(0, |last| last.end_sample);
+        self.source.need_until(end * BYTES_PER_SAMPLE);
+        let samples = self.read_stretches(span);
+        self.source.need_until(u64::MAX);
+        samples
+    }
+
+    fn read_stretches(&mut self, span: &Span) -> io::Result<Vec<f32>> {
         let mut read = Vec::new();
         for stretch in &span.stretches {
             let samples = stretch

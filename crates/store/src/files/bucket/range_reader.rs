@@ -10,7 +10,7 @@ use super::{Bucket, path_of};
 use crate::StoreError;
 use crate::tx::JobFiles;
 
-/// Smallest size of a window: 32 s of sound, more than the longest span.
+/// Usual size of a window: 32 s of sound, more than the longest span.
 const WINDOW_BYTES: u64 = 1 << 20;
 
 /// An open spool.
@@ -21,6 +21,8 @@ pub(crate) struct RangeReader {
     bytes: u64,
     window: Bytes,
     window_start: u64,
+    /// Where a window ends that starts before it, if nothing behind it will be read.
+    needed_end: u64,
 }
 
 impl RangeReader {
@@ -32,11 +34,17 @@ impl RangeReader {
             path,
             window: Bytes::new(),
             window_start: 0,
+            needed_end: u64::MAX,
         })
     }
 
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Nothing from `end` on will be read soon.
+    pub(crate) fn need_until(&mut self, end: u64) {
+        self.needed_end = end;
     }
 
     pub(crate) fn read_exact_at(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
@@ -54,7 +62,8 @@ impl RangeReader {
     }
 
     fn fetch(&mut self, from: u64, to: u64) -> Result<(), StoreError> {
-        let to = to.max(from.saturating_add(WINDOW_BYTES)).min(self.bytes);
+        let window_end = from.saturating_add(WINDOW_BYTES).min(self.needed_end);
+        let to = window_end.max(to).min(self.bytes);
         let key = self.bucket.location.key(&self.path);
         let request = self.bucket.client.get_range(&key, from..to);
         let window = self.bucket.run("read", &self.path, request)?;

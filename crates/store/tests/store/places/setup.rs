@@ -132,6 +132,15 @@ impl Placed {
     }
 
     /// A claim on the `prepare` task of a new job.
+    /// Removes an object behind the back of the store.
+    pub(super) fn remove(&self, path: &str) {
+        let Objects::S3(server, bucket) = &self.objects else {
+            panic!("{} is no bucket of ours", self.name);
+        };
+        let file = server.folder().join(bucket).join(PREFIX).join(path);
+        std::fs::remove_file(file).unwrap();
+    }
+
     pub(super) fn claim(&self) -> Claim {
         self.f.submit();
         self.f.claim(&self.f.worker())
