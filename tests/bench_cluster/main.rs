@@ -1,7 +1,7 @@
 //! `make bench-cluster` (minutes): PostgreSQL and S3 on this machine, and what one job costs them.
 //!
 //! Servers, programs and clients share the processors, so ratios are more reliable than absolute
-//! numbers.
+//! numbers. Arguments choose what is measured: cost, uploads, slots, hosts, status; all without arguments.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot continue fails")]
 
 mod cost;
@@ -18,19 +18,26 @@ fn main() {
     let (postgres, s3) = (setup.start(), S3::start_for_hosts());
     let shared = || Shared::on(&postgres, &s3);
 
-    println!("  {:<62} {:>10}  target", "measure", "value");
-    section("Cost of a job");
-    cost::of_a_job(&shared());
-    cost::of_an_idle_process(&shared());
-    section("Speed");
-    speed::uploads(&shared());
-    speed::slots(&shared);
-    speed::two_hosts(&shared);
-    speed::status_calls(&shared());
-}
+    let chosen: Vec<String> = std::env::args().skip(1).collect();
+    let is_chosen = |name: &str| chosen.is_empty() || chosen.iter().any(|own| own == name);
 
-fn section(title: &str) {
-    println!("\n{title}");
+    println!("  {:<62} {:>10}  target", "measure", "value");
+    if is_chosen("cost") {
+        cost::of_a_job(&shared());
+        cost::of_an_idle_process(&shared());
+    }
+    if is_chosen("uploads") {
+        speed::uploads(&shared());
+    }
+    if is_chosen("slots") {
+        speed::slots(&shared);
+    }
+    if is_chosen("hosts") {
+        speed::two_hosts(&shared);
+    }
+    if is_chosen("status") {
+        speed::status_calls(&shared());
+    }
 }
 
 /// One line of a table: name, value and target.
