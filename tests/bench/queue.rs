@@ -154,6 +154,7 @@ pub(crate) fn span_overhead() {
         language_probability: None,
         spool: "bench.pcm".into(),
         spans: (0..SPANS).map(span).collect(),
+        blocks: Vec::new(),
         outputs: None,
         diarization: None,
         warnings: Vec::new(),

@@ -1,21 +1,65 @@
 //! Speakers when workers die: a kill in the middle of a diarized job changes no label, and never costs the text.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use steno_e2e::{Service, fixture, repeated};
 use steno_models::{JobId, JobResult, WarningCode};
+use steno_worker::Control;
+use steno_worker::audio::{Limits, TrackChoice, prepare};
 
 use crate::speakers::service_with_speakers;
 
-/// What is logged when a worker begins to find out who speaks when.
-const BEGIN: &str = "claimed speakers";
+/// The task that labels the speakers, as it is logged.
+const LABELS: &str = "speakers";
+/// The task that finds the voices in the second block of a recording.
+const SECOND_BLOCK: &str = "voices 1";
 
-/// Kills the worker that labels the speakers so many times, and waits for the job.
-fn result_after_kills(service: &mut Service, job: JobId, kills: usize) -> JobResult {
+/// Kills the worker of a task so many times, and waits for the job.
+fn result_after_kills(service: &mut Service, job: JobId, task: &str, kills: usize) -> JobResult {
     for _ in 0..kills {
-        service.workers[0].wait_for_log(&format!("{BEGIN} of job {job}"));
+        service.workers[0].wait_for_log(&format!("claimed {task} of job {job}"));
         service.workers.remove(0).kill();
         service.start_worker();
     }
     service.client.wait(job).result.unwrap()
+}
+
+struct NeverStop;
+
+impl Control for NeverStop {
+    fn should_stop(&self) -> bool {
+        false
+    }
+}
+
+/// The conversation twice, with 10 min of silence between: a recording of two blocks.
+fn recording_of_two_blocks(folder: &Path) -> PathBuf {
+    let spool = folder.join("dialogue.pcm");
+    fs::write(&spool, []).unwrap();
+    let limits = Limits::default();
+    let track = TrackChoice::Automatic { skipped: 0 };
+    prepare(
+        &fixture("dialogue.opus"),
+        &spool,
+        &limits,
+        track,
+        &NeverStop,
+    )
+    .unwrap();
+    let conversation = fs::read(&spool).unwrap();
+    let silence = vec![0; 600 * 16_000 * 2];
+    let samples = [conversation.as_slice(), &silence, &conversation].concat();
+
+    let size = samples.len() as u32;
+    let mut wav = b"RIFF".to_vec();
+    wav.extend((36 + size).to_le_bytes());
+    wav.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0\0\x7d\0\0\x02\0\x10\0data");
+    wav.extend(size.to_le_bytes());
+    wav.extend(samples);
+    let path = folder.join("two-blocks.wav");
+    fs::write(&path, wav).unwrap();
+    path
 }
 
 /// The segments with their speakers and times.
@@ -41,18 +85,18 @@ fn a_worker_that_is_killed_while_it_labels_speakers_changes_no_label_and_costs_n
     };
 
     let undisturbed = submit(&service);
-    let expected = result_after_kills(&mut service, undisturbed, 0);
+    let expected = result_after_kills(&mut service, undisturbed, LABELS, 0);
     assert!(expected.warnings.is_empty(), "{:?}", expected.warnings);
 
     // The third attempt is the last one.
     let job = submit(&service);
-    let labelled = result_after_kills(&mut service, job, 2);
+    let labelled = result_after_kills(&mut service, job, LABELS, 2);
     assert_eq!(labels(&labelled), labels(&expected));
     assert_eq!(labelled.speakers, expected.speakers);
     assert!(labelled.warnings.is_empty(), "{:?}", labelled.warnings);
 
     let job = submit(&service);
-    let given_up = result_after_kills(&mut service, job, 3);
+    let given_up = result_after_kills(&mut service, job, LABELS, 3);
     assert_eq!(given_up.text, expected.text);
     assert!(given_up.speakers.is_empty());
     let codes: Vec<&str> = given_up.warnings.iter().map(|w| w.code.as_str()).collect();
@@ -69,7 +113,7 @@ fn a_worker_that_is_killed_in_a_short_recording_changes_no_label() {
         service.client.submit(&fixture("call.opus"), options)
     };
     let undisturbed = submit(&service);
-    let expected = result_after_kills(&mut service, undisturbed, 0);
+    let expected = result_after_kills(&mut service, undisturbed, LABELS, 0);
 
     let job = submit(&service);
     service.workers[0].wait_for_log(&format!("claimed preparation of job {job}"));
@@ -78,4 +122,36 @@ fn a_worker_that_is_killed_in_a_short_recording_changes_no_label() {
     let status = service.client.wait(job);
     assert_eq!(status.attempts, 2, "the kill came before the end");
     assert_eq!(labels(&status.result.unwrap()), labels(&expected));
+}
+
+#[test]
+fn a_worker_that_is_killed_in_a_block_repeats_that_block_alone() {
+    let Some(mut service) = service_with_speakers() else {
+        return;
+    };
+    let recording = recording_of_two_blocks(&service.scratch());
+    let submit = |service: &Service| {
+        let options = "language=en&diarize=true";
+        service.client.submit(&recording, options)
+    };
+    let undisturbed = submit(&service);
+    let expected = result_after_kills(&mut service, undisturbed, SECOND_BLOCK, 0);
+    assert_eq!(expected.speakers.len(), 2);
+    assert!(expected.warnings.is_empty(), "{:?}", expected.warnings);
+
+    let job = submit(&service);
+    let labelled = result_after_kills(&mut service, job, SECOND_BLOCK, 1);
+    assert_eq!(labels(&labelled), labels(&expected));
+    assert_eq!(labelled.speakers, expected.speakers);
+    let log = service.workers[0].log();
+    let has_claimed = |task: &str| log.contains(&format!("claimed {task} of job {job}"));
+    assert!(has_claimed(SECOND_BLOCK) && has_claimed(LABELS), "{log}");
+    assert!(!has_claimed("voices 0"), "{log}");
+
+    let job = submit(&service);
+    let given_up = result_after_kills(&mut service, job, SECOND_BLOCK, 3);
+    assert_eq!(given_up.text, expected.text);
+    assert!(given_up.speakers.is_empty());
+    let codes: Vec<&str> = given_up.warnings.iter().map(|w| w.code.as_str()).collect();
+    assert_eq!(codes, [WarningCode::DiarizationFailed.as_str()]);
 }

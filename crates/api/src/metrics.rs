@@ -10,7 +10,7 @@ use metrics_exporter_prometheus::{
     Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
 };
 use steno_models::{FailureCode, Status, TombstoneReason, WarningCode};
-use steno_store::{Postponement, Statistics};
+use steno_store::{Postponement, Statistics, TaskKind};
 
 /// Bounds of the histogram of calls, in seconds. A long poll or a transcription is beyond the last.
 const CALL_SECONDS: [f64; 8] = [0.005, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0, 60.0];
@@ -335,7 +335,7 @@ fn counters(statistics: &Statistics) -> String {
 /// What the label of a counter can be; the empty one where it has none.
 fn known_labels(stored: &str) -> Vec<&'static str> {
     match stored {
-        "claims" | "task_seconds" => vec!["prepare", "transcribe", "fetch"],
+        "claims" | "task_seconds" => TaskKind::ALL.iter().map(|kind| kind.as_str()).collect(),
         "jobs_ended" => {
             let failures = FAILURES.iter().map(|code| code.as_str());
             std::iter::once(Status::Completed.as_str())

@@ -52,6 +52,7 @@ fn describe(claim: &Claim) -> String {
     match &claim.task {
         TaskInput::Prepare { .. } => "preparation".to_owned(),
         TaskInput::Transcribe(task) => format!("span {}", task.index),
+        TaskInput::Voices(task) => format!("voices {}", task.index),
         TaskInput::Diarize { .. } => "speakers".to_owned(),
         TaskInput::Fetch(_) => "download".to_owned(),
     }

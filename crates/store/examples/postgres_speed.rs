@@ -232,6 +232,7 @@ fn finish(store: &Store, claim: &Claim) {
         language_probability: Some(0.9),
         spool: "unused".into(),
         spans: vec![PlannedSpan::default()],
+        blocks: Vec::new(),
         outputs: Some(vec![SpanOutput::default()]),
         diarization: None,
         warnings: Vec::new(),

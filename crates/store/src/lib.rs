@@ -73,11 +73,13 @@ pub use signal::listener::WakeListener;
 pub use signal::message::{Audience, WakeMessage};
 pub use store::{Store, StoreSettings};
 pub use tasks::fetch::{FetchNoted, FetchPart, FetchProgress, FetchTask, FetchedAudio};
+pub use tasks::finish_diarize::Diarization;
 pub use tasks::release::Postponement;
 pub use tasks::types::{
-    Certainty, Claim, ClaimId, Diarization, Failure, Finished, PlannedSpan, Prepared, Settled,
-    SpanOutput, SpanTask, TaskInput, TaskKind, TaskOutput, TaskStatus,
+    Certainty, Claim, ClaimId, Failure, Finished, PlannedSpan, Prepared, Settled, SpanOutput,
+    SpanTask, TaskInput, TaskKind, TaskOutput, TaskStatus,
 };
+pub use tasks::voices::{FoundVoices, VoicesTask};
 pub use upkeep::back_up::Backup;
 pub use upkeep::counters::Statistics;
 pub use upkeep::inspect::{InspectedJob, InspectedTask, JobFilter};

@@ -11,3 +11,4 @@ mod finish_prepare;
 mod finish_span;
 pub(crate) mod release;
 pub(crate) mod types;
+pub(crate) mod voices;

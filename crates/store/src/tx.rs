@@ -16,7 +16,7 @@ pub(crate) mod value;
 
 pub(crate) use rows::{
     DoneClaim, EarlierJob, EndedClaim, JobRow, NewInput, NewJobRow, NewRun, NextTask, Offer,
-    PlanRow, Registered, ReservedUpload, TaskInHand, TaskOfRun, to_json,
+    PlanRow, Registered, ReservedUpload, TaskInHand, TaskOfRun, VoicesRow, to_json,
 };
 pub(crate) use statement::{Statement, parameters, sql};
 pub(crate) use tasks::Claimable;

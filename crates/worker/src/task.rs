@@ -2,6 +2,7 @@
 
 mod diarize;
 mod doubtful;
+mod find_voices;
 mod known_speakers;
 mod language;
 mod prepare;
@@ -12,7 +13,7 @@ use std::io;
 use steno_models::FailureCode;
 use steno_runner::{Done, Undone};
 use steno_store::{
-    Claim, Failure, Files, Postponement, SpoolReader, StoreError, TaskInput, TaskOutput,
+    Claim, Failure, Files, Postponement, SpoolReader, Store, StoreError, TaskInput, TaskOutput,
 };
 
 use crate::Control;
@@ -195,9 +196,10 @@ impl SpoolBytes for SpoolReader {
     }
 }
 
-/// Does the task of a claim.
+/// Does the task of a claim. Reads from the store what earlier tasks of the job have found.
 pub(crate) fn run(
     claim: &Claim,
+    store: &Store,
     context: &TaskContext<'_>,
     session: &mut dyn Session,
 ) -> Result<Done, TaskError> {
@@ -215,10 +217,16 @@ pub(crate) fn run(
             let kind = claim.task.kind().as_str();
             Err(StoreError::UnknownTaskKind(kind.to_owned()).into())
         }
+        TaskInput::Voices(task) => {
+            let spool = open_spool(context.files, &task.spool)?;
+            let found = find_voices::find_voices(spool, task, claim, context)?;
+            Ok(Done::new(TaskOutput::Voices(found)))
+        }
         TaskInput::Diarize { spool } => {
             let spool = open_spool(context.files, spool)?;
+            let found = |block| store.found_voices(claim, block);
             Ok(Done::new(TaskOutput::Speakers {
-                diarization: diarize::diarize(spool, claim, context)?,
+                diarization: diarize::diarize(spool, &found, claim, context)?,
                 model: context.model.to_owned(),
             }))
         }

@@ -1,4 +1,4 @@
-//! The worker as a task runner: `prepare` and `transcribe` tasks, with one engine for all slots.
+//! The worker as a task runner, with one engine for all slots.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,12 @@ use crate::task::{self, TaskContext};
 use crate::voices::Voices;
 
 /// What workers do. Recordings are fetched by couriers.
-const KINDS: [TaskKind; 3] = [TaskKind::Prepare, TaskKind::Transcribe, TaskKind::Diarize];
+const KINDS: [TaskKind; 4] = [
+    TaskKind::Prepare,
+    TaskKind::Transcribe,
+    TaskKind::Voices,
+    TaskKind::Diarize,
+];
 
 /// A worker that is registered and has its slots running.
 pub struct Worker(Supervisor);
@@ -115,7 +120,7 @@ impl TaskSlot for TranscriberSlot<'_> {
             model: chosen.unwrap_or_else(|| self.shared.engine.model()),
             control: task.control,
         };
-        task::run(task.claim, &context, self.session.as_mut()).map_err(Undone::from)
+        task::run(task.claim, task.store, &context, self.session.as_mut()).map_err(Undone::from)
     }
 }
 

@@ -35,6 +35,7 @@ fn retrieved_job(queue: &TestQueue, receiver: SocketAddr) -> JobId {
         language_probability: None,
         spool: String::new(),
         spans: vec![PlannedSpan::default()],
+        blocks: Vec::new(),
         outputs: Some(vec![SpanOutput::default()]),
         diarization: None,
         warnings: Vec::new(),

@@ -157,9 +157,11 @@ fn give_tasks_back(
         if is_charged {
             count(tx, Counter::Crashes, 1.0)?;
         }
-        // A job must not lose its text because of its labels: the task goes back once more, and its worker labels no speakers
+        // A job must not lose its text because of its labels: the task goes back once more, and its worker only ends it
         // (`Claim::has_spent_its_tries`).
-        let is_optional = task.kind == TaskKind::Diarize.as_str();
+        let is_optional = [TaskKind::Voices, TaskKind::Diarize]
+            .map(TaskKind::as_str)
+            .contains(&task.kind.as_str());
         if is_charged && task.crashes + 1 >= BUDGET && !is_optional {
             let failure = Failure {
                 code: FailureCode::WorkerCrashed,

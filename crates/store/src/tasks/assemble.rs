@@ -10,7 +10,8 @@ use steno_models::{
     merge_channels, separator,
 };
 
-use crate::tasks::types::{Diarization, PlannedSpan, SpanOutput};
+use crate::tasks::finish_diarize::Diarization;
+use crate::tasks::types::{PlannedSpan, SpanOutput};
 use channels::by_channel;
 use coverage::{coverage, together};
 

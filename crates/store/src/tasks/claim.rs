@@ -9,12 +9,16 @@ use crate::store::EXPECTED_REAL_TIME_FACTOR;
 use crate::tasks::types::{
     Certainty, Claim, ClaimId, Failure, PlannedSpan, SpanTask, TaskInput, TaskKind,
 };
+use crate::tasks::voices::VoicesTask;
 use crate::tx::{Claimable, NextTask, Tx};
 use crate::upkeep::counters::{Counter, count};
 use crate::{Now, Store, StoreError, WorkerRun};
 
 /// Expected compute time of a `prepare` task, before its duration is known.
 const PREPARE_COST_MS: i64 = 2000;
+
+/// Expected compute time for a second of a `voices` task, in seconds.
+const VOICES_REAL_TIME_FACTOR: f64 = 0.02;
 
 /// Unfinished jobs of an owner with decoded audio, from which on spans come before the preparation of further jobs. An hour of
 /// audio is 115 MB.
@@ -186,6 +190,7 @@ fn charge(tx: &Tx<'_>, next: &NextTask) -> Result<(), StoreError> {
     let cost_ms = match TaskKind::from_stored(&next.kind) {
         Some(TaskKind::Prepare | TaskKind::Diarize) => PREPARE_COST_MS,
         Some(TaskKind::Transcribe) => (next.span_ms as f64 * EXPECTED_REAL_TIME_FACTOR) as i64,
+        Some(TaskKind::Voices) => (next.span_ms as f64 * VOICES_REAL_TIME_FACTOR) as i64,
         Some(TaskKind::Fetch) | None => 0,
     };
     tx.charge_owner(&next.owner, cost_ms.max(1), next.served_ms)
@@ -221,6 +226,7 @@ fn input(next: &NextTask) -> Result<TaskInput, StoreError> {
         Some(TaskKind::Prepare) => Ok(TaskInput::Prepare {
             audio: next.audio.clone(),
         }),
+        Some(TaskKind::Voices) => voices_task(next).map(TaskInput::Voices),
         Some(TaskKind::Diarize) => match &next.spool {
             Some(spool) => Ok(TaskInput::Diarize {
                 spool: spool.clone(),
@@ -255,6 +261,23 @@ fn input(next: &NextTask) -> Result<TaskInput, StoreError> {
         // `next_task.sql` leaves the kinds that it does not know to others.
         None => Err(StoreError::UnknownTaskKind(next.kind.clone())),
     }
+}
+
+/// The block of a `voices` task. It has the columns of a span with one stretch.
+fn voices_task(next: &NextTask) -> Result<VoicesTask, StoreError> {
+    let (Some(spool), Some(index), Some(stretches)) =
+        (&next.spool, next.span_index, &next.stretches)
+    else {
+        return Err(StoreError::Contradiction {
+            action: "read a block",
+        });
+    };
+    let [(start, end)] = parse("stretches", stretches)?;
+    Ok(VoicesTask {
+        spool: spool.clone(),
+        index,
+        block: start..end,
+    })
 }
 
 fn parse<T: DeserializeOwned>(what: &'static str, json: &str) -> Result<T, StoreError> {

@@ -6,6 +6,7 @@ use crate::tasks::finish_diarize::finish_diarize;
 use crate::tasks::finish_prepare::finish_prepare;
 use crate::tasks::finish_span::{SpanDone, finish_span};
 use crate::tasks::types::{Claim, Finished, TaskInput, TaskKind, TaskOutput};
+use crate::tasks::voices::finish_voices;
 use crate::{Now, Store, StoreError};
 
 impl Store {
@@ -32,6 +33,9 @@ impl Store {
                         model,
                     };
                     finish_span(tx, effects, now, claim, &done)?
+                }
+                (TaskInput::Voices(_), TaskOutput::Voices(found)) => {
+                    finish_voices(tx, effects, now, claim, found)?
                 }
                 (TaskInput::Diarize { .. }, TaskOutput::Speakers { diarization, model }) => {
                     finish_diarize(tx, effects, now, claim, diarization, model)?

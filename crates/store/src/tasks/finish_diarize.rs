@@ -1,11 +1,31 @@
 //! Finishing a `diarize` task: who speaks when is kept until the job ends, and the last task completes the job.
 
+use serde::{Deserialize, Serialize};
+use steno_models::{SpeakerTurn, Warning};
+
 use crate::effects::Effects;
 use crate::tasks::fence::settle;
 use crate::tasks::finish_span::complete_job;
-use crate::tasks::types::{Claim, Diarization, Settled};
+use crate::tasks::types::{Claim, Settled};
 use crate::tx::{Tx, to_json};
 use crate::{Now, StoreError};
+
+/// Who speaks when. Stored as JSON until the job ends; holds no voice.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Diarization {
+    /// The turns of all speakers.
+    pub turns: Vec<SpeakerTurn>,
+    /// Numbers of the speakers that were recognised, with their names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<(u32, String)>,
+    /// What the client should know about the recordings of known speakers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+    /// Why there are none, for the client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
 
 /// Ends a `diarize` task. `model` names the weights, for the result of the job.
 pub(crate) fn finish_diarize(

@@ -1,4 +1,6 @@
-//! Finishing a `prepare` task: its spans become tasks, or the job completes.
+//! Finishing a `prepare` task: its spans and blocks become tasks, or the job completes.
+
+use std::ops::Range;
 
 use crate::effects::Effects;
 use crate::jobs::end::{Ending, complete};
@@ -10,7 +12,7 @@ use crate::tx::{PlanRow, Tx, to_json};
 use crate::upkeep::counters::{Counter, count};
 use crate::{Now, StoreError};
 
-/// Ends a `prepare` task. With its text the job completes; without, each span becomes a task.
+/// Ends a `prepare` task. With its text the job completes; without, each span becomes a task, and so does the search for speakers.
 pub(crate) fn finish_prepare(
     tx: &Tx<'_>,
     effects: &mut Effects,
@@ -29,7 +31,7 @@ pub(crate) fn finish_prepare(
 
     match &prepared.outputs {
         Some(outputs) => complete_at_once(tx, effects, now, claim, prepared, outputs)?,
-        None => insert_spans(tx, effects, claim, prepared)?,
+        None => insert_tasks(tx, effects, claim, prepared)?,
     }
     Ok(Settled::Stored)
 }
@@ -98,7 +100,7 @@ fn complete_at_once(
     )
 }
 
-fn insert_spans(
+fn insert_tasks(
     tx: &Tx<'_>,
     effects: &mut Effects,
     claim: &Claim,
@@ -109,13 +111,33 @@ fn insert_spans(
         tx.require_span_languages(claim.job_seq)?;
     }
 
-    if claim.options.diarize {
+    if claim.options.diarize && prepared.blocks.is_empty() {
         tx.insert_diarize_task(claim.job_seq)?;
     }
-    for (index, span) in prepared.spans.iter().enumerate() {
-        tx.insert_span_task(claim.job_seq, index, span)?;
-    }
+    insert_spans_and_blocks(tx, claim, prepared)?;
     effects.work = true;
     effects.changed.insert(claim.job_id);
+    Ok(())
+}
+
+/// Inserts the tasks in the order in which they are claimed. A block comes where the spans have reached its middle: so the first text
+/// does not wait for voices, and the last voices do not wait for all text.
+fn insert_spans_and_blocks(
+    tx: &Tx<'_>,
+    claim: &Claim,
+    prepared: &Prepared,
+) -> Result<(), StoreError> {
+    let mut blocks = prepared.blocks.iter().enumerate().peekable();
+    for (index, span) in prepared.spans.iter().enumerate() {
+        let start = span.stretches.first().map_or(0, |(start, _)| *start);
+        let is_due = |block: &Range<u64>| u64::midpoint(block.start, block.end) <= start;
+        while let Some((number, block)) = blocks.next_if(|(_, block)| is_due(block)) {
+            tx.insert_voices_task(claim.job_seq, number, block)?;
+        }
+        tx.insert_span_task(claim.job_seq, index, span)?;
+    }
+    for (number, block) in blocks {
+        tx.insert_voices_task(claim.job_seq, number, block)?;
+    }
     Ok(())
 }

@@ -1,14 +1,17 @@
 //! What the store and a worker say to each other about a task.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use steno_models::{FailureCode, Gap, JobId, Segment, SpeakerTurn, TranscribeRequest, Warning};
+use steno_models::{FailureCode, Gap, JobId, Segment, TranscribeRequest, Warning};
 use uuid::Uuid;
 
 use crate::store::BUDGET;
 use crate::tasks::fetch::{FetchTask, FetchedAudio};
+use crate::tasks::finish_diarize::Diarization;
+use crate::tasks::voices::{FoundVoices, VoicesTask};
 
 /// The fence: a claim's random name. A finish that names a lost claim changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,8 +74,8 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Whether this attempt follows the last death of a worker that a task may cause. Only a `diarize` task gets such an attempt: its
-    /// worker then labels no speakers, and the job still ends with its text. With any other task, the job has failed by then.
+    /// Whether this attempt follows the last death of a worker that a task may cause. Only tasks for speakers get such an
+    /// attempt: their worker then does nothing, and the job still ends with its text. With any other task, the job has failed by then.
     pub fn has_spent_its_tries(&self) -> bool {
         self.attempt > BUDGET
     }
@@ -88,6 +91,8 @@ pub enum TaskKind {
     Prepare,
     /// Transcribe one span.
     Transcribe,
+    /// Find the voices in one block of the recording.
+    Voices,
     /// Label the speakers of the recording.
     Diarize,
     /// Download the recording. For the courier.
@@ -96,13 +101,20 @@ pub enum TaskKind {
 
 impl TaskKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Prepare, Self::Transcribe, Self::Diarize, Self::Fetch];
+    pub const ALL: [Self; 5] = [
+        Self::Prepare,
+        Self::Transcribe,
+        Self::Voices,
+        Self::Diarize,
+        Self::Fetch,
+    ];
 
     /// The word in the database, the metrics and the log.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Prepare => "prepare",
             Self::Transcribe => "transcribe",
+            Self::Voices => "voices",
             Self::Diarize => "diarize",
             Self::Fetch => "fetch",
         }
@@ -163,6 +175,8 @@ pub enum TaskInput {
     },
     /// A span to transcribe.
     Transcribe(SpanTask),
+    /// A block of a decoded recording whose voices are to be found.
+    Voices(VoicesTask),
     /// A decoded recording whose speakers are to be labelled.
     Diarize {
         /// File name in `spool/`.
@@ -178,6 +192,7 @@ impl TaskInput {
         match self {
             Self::Prepare { .. } => TaskKind::Prepare,
             Self::Transcribe(_) => TaskKind::Transcribe,
+            Self::Voices(_) => TaskKind::Voices,
             Self::Diarize { .. } => TaskKind::Diarize,
             Self::Fetch(_) => TaskKind::Fetch,
         }
@@ -196,6 +211,8 @@ pub enum TaskOutput {
         /// Name of the weights, for the result of the job.
         model: String,
     },
+    /// Of `voices`.
+    Voices(FoundVoices),
     /// Of `diarize`.
     Speakers {
         /// Who speaks when.
@@ -213,27 +230,11 @@ impl TaskOutput {
         match self {
             Self::Plan(_) => TaskKind::Prepare,
             Self::Span { .. } => TaskKind::Transcribe,
+            Self::Voices(_) => TaskKind::Voices,
             Self::Speakers { .. } => TaskKind::Diarize,
             Self::Fetched(_) => TaskKind::Fetch,
         }
     }
-}
-
-/// Who speaks when. Stored as JSON until the job ends; holds no voice.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Diarization {
-    /// The turns of all speakers.
-    pub turns: Vec<SpeakerTurn>,
-    /// Numbers of the speakers that were recognised, with their names.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub known: Vec<(u32, String)>,
-    /// What the client should know about the recordings of known speakers.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<Warning>,
-    /// Why there are none, for the client.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub failed: Option<String>,
 }
 
 /// A span to transcribe.
@@ -331,6 +332,9 @@ pub struct Prepared {
     pub spool: String,
     /// The spans to transcribe, in order.
     pub spans: Vec<PlannedSpan>,
+    /// Blocks of the recording whose voices are found by tasks of their own, in samples and in order. Empty where no speakers are
+    /// asked for, and where one task does it all.
+    pub blocks: Vec<Range<u64>>,
     /// What each span yielded, when the slot has transcribed them already; empty if there are none.
     pub outputs: Option<Vec<SpanOutput>>,
     /// Who speaks when, where that was asked for and the slot has found it out already.

@@ -207,8 +207,24 @@ pub(crate) struct EndedClaim {
 /// A claim that the output of its task has ended.
 pub(crate) struct DoneClaim {
     pub(crate) claim: EndedClaim,
-    /// Whether every other task of the job is done.
+    /// Whether every other task of the job is done, or, of those for voices, every other one of them.
     pub(crate) is_last: bool,
+}
+
+/// What is stored of a block whose task is done.
+pub(crate) struct VoicesRow {
+    /// As JSON.
+    pub(crate) outcome: String,
+    pub(crate) voices: Option<Vec<u8>>,
+}
+
+impl VoicesRow {
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            outcome: row.get("output")?,
+            voices: row.get("body")?,
+        })
+    }
 }
 
 impl EndedClaim {

@@ -2,6 +2,8 @@
 //!
 //! Those that end a claim name it in their condition: they change no row, and return that, when the claim was lost.
 
+use std::ops::Range;
+
 use steno_models::{JobId, Segment, Timestamp};
 
 use crate::StoreError;
@@ -10,7 +12,9 @@ use crate::tasks::types::{
     Certainty, Claim, ClaimId, PlannedSpan, SpanOutcome, SpanOutput, TaskStatus,
 };
 use crate::tx::rows::{json, optional_json, to_json};
-use crate::tx::{DoneClaim, EndedClaim, Offer, TaskInHand, TaskOfRun, Tx, parameters, sql};
+use crate::tx::{
+    DoneClaim, EndedClaim, Offer, TaskInHand, TaskOfRun, Tx, VoicesRow, parameters, sql,
+};
 use crate::upkeep::inspect::InspectedTask;
 
 /// Which tasks a claim may take; each list is a JSON array of words.
@@ -53,6 +57,37 @@ impl Tx<'_> {
     pub(crate) fn insert_diarize_task(&self, job: i64) -> Result<(), StoreError> {
         let parameters = parameters! {":job": job};
         self.run(sql!("insert_diarize_task"), parameters)
+    }
+
+    pub(crate) fn insert_voices_task(
+        &self,
+        job: i64,
+        block: usize,
+        samples: &Range<u64>,
+    ) -> Result<(), StoreError> {
+        let parameters = parameters! {
+            ":job": job,
+            ":block": block as i64,
+            ":start_sample": samples.start as i64,
+            ":end_sample": samples.end as i64,
+        };
+        self.run(sql!("insert_voices_task"), parameters)
+    }
+
+    /// Keeps the voices that a task has found.
+    pub(crate) fn insert_voices(&self, task: i64, voices: &[u8]) -> Result<(), StoreError> {
+        let parameters = parameters! {":task": task, ":body": voices};
+        self.run(sql!("insert_voices"), parameters)
+    }
+
+    /// What a block of a job yielded; `None` unless its task is done.
+    pub(crate) fn found_voices(
+        &self,
+        job: i64,
+        block: u32,
+    ) -> Result<Option<VoicesRow>, StoreError> {
+        let parameters = parameters! {":job": job, ":block": block};
+        self.first(sql!("select_voices"), parameters, VoicesRow::read)
     }
 
     /// The output of the `diarize` task of a job, if it had one.
@@ -150,6 +185,20 @@ impl Tx<'_> {
             ":output": output,
         };
         self.first(sql!("finish_diarize"), parameters, DoneClaim::read)
+    }
+
+    /// Ends a claim with the outcome of a block. `None` if the claim was lost; `is_last` is about the blocks alone.
+    pub(crate) fn finish_voices(
+        &self,
+        claim: &Claim,
+        output: &str,
+    ) -> Result<Option<DoneClaim>, StoreError> {
+        let parameters = parameters! {
+            ":task": claim.task_id,
+            ":claim_id": claim.id.as_bytes(),
+            ":output": output,
+        };
+        self.first(sql!("finish_voices"), parameters, DoneClaim::read)
     }
 
     /// Ends a claim and deletes its task. `None` if the claim was lost.

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::Barrier;
 use std::thread;
 
-use steno_models::Status;
-use steno_store::{NewJob, Quota, Submission, TaskOutput};
+use steno_models::{Status, TranscribeRequest};
+use steno_store::{FoundVoices, NewJob, Quota, Submission, TaskKind, TaskOutput};
 
 use crate::support::{Fixture, output};
 
@@ -47,6 +47,34 @@ fn of_several_last_finishers_one_completes_the_job() {
                 .unwrap()
         });
         assert_eq!(f.status(job).status, Status::Completed);
+    }
+}
+
+#[test]
+fn of_several_last_blocks_one_lets_the_speakers_be_labelled() {
+    const BLOCKS: usize = 4;
+    let f = Fixture::new();
+    let run = f.worker();
+    for _ in 0..10 {
+        let job = f.submit_with(TranscribeRequest {
+            diarize: true,
+            ..TranscribeRequest::default()
+        });
+        let claim_of = |kind| f.store.claim_task(f.now(), &run, &[kind]).unwrap().unwrap();
+        let blocks = [0..16_000, 16_000..32_000, 32_000..48_000, 48_000..64_000];
+        f.plan_with_blocks(&claim_of(TaskKind::Prepare), 4, &blocks);
+        let claims: Vec<_> = (0..BLOCKS).map(|_| claim_of(TaskKind::Voices)).collect();
+
+        let (store, now) = (&f.store, f.now());
+        together(BLOCKS, |number| {
+            let output = TaskOutput::Voices(FoundVoices::Found(vec![1]));
+            store
+                .finish_task(now, &claims[number], &output, &[])
+                .unwrap()
+        });
+        let tasks = f.store.inspect_tasks(job).unwrap();
+        let labels = tasks.iter().filter(|task| task.kind == "diarize");
+        assert_eq!(labels.count(), 1);
     }
 }
 

@@ -25,6 +25,7 @@ mod rooms;
 mod speaker_references;
 mod support;
 mod upgrades;
+mod voices;
 
 /// The database of these tests.
 const BACKEND: database::Backend = database::Backend::Sqlite;

@@ -1,6 +1,7 @@
 //! What every store test needs: a store in a temporary folder and a clock that is turned by hand.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -167,9 +168,15 @@ impl Fixture {
 
     /// Plans `spans` spans of one second each.
     pub(crate) fn plan(&self, claim: &Claim, spans: u64) {
+        self.plan_with_blocks(claim, spans, &[]);
+    }
+
+    /// The same, with blocks whose voices are to be found.
+    pub(crate) fn plan_with_blocks(&self, claim: &Claim, spans: u64, blocks: &[Range<u64>]) {
         assert!(matches!(claim.task, TaskInput::Prepare { .. }));
         let prepared = Prepared {
             spool: spool_name(claim),
+            blocks: blocks.to_vec(),
             ..prepared(spans, None)
         };
         std::fs::write(self.folder("spool").join(&prepared.spool), b"pcm").unwrap();
@@ -278,6 +285,7 @@ pub(crate) fn prepared(spans: u64, outputs: Option<Vec<SpanOutput>>) -> Prepared
         language_probability: Some(0.9),
         spool: "unused".into(),
         spans: (0..spans).map(span).collect(),
+        blocks: Vec::new(),
         outputs,
         diarization: None,
         warnings: Vec::new(),

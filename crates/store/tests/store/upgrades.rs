@@ -88,7 +88,7 @@ fn the_jobs_of_every_released_schema_go_on() {
                     output: output("two"),
                     model: "base".to_owned(),
                 },
-                TaskInput::Diarize { .. } | TaskInput::Fetch(_) => {
+                TaskInput::Voices(_) | TaskInput::Diarize { .. } | TaskInput::Fetch(_) => {
                     panic!("no earlier release has such tasks")
                 }
             };

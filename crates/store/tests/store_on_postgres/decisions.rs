@@ -4,7 +4,7 @@
 use std::thread;
 
 use steno_models::{Status, TranscribeRequest};
-use steno_store::{Diarization, Submission, TaskInput, TaskOutput};
+use steno_store::{Diarization, FoundVoices, Submission, TaskInput, TaskKind, TaskOutput};
 use steno_testbed::wait_until;
 
 use crate::database::Connection;
@@ -73,6 +73,32 @@ fn of_a_last_span_and_a_diarization_that_end_together_one_completes_the_job() {
         gate.open_for(2);
     });
     assert_eq!(f.status(job).status, Status::Completed);
+}
+
+#[test]
+fn of_two_last_blocks_that_end_together_one_lets_the_speakers_be_labelled() {
+    let f = Fixture::new();
+    let run = f.worker();
+    let job = f.submit_with(TranscribeRequest {
+        diarize: true,
+        ..TranscribeRequest::default()
+    });
+    f.plan_with_blocks(&f.claim(&run), 1, &[0..8000, 8000..16_000]);
+    let claim = |_| f.store.claim_task(f.now(), &run, &[TaskKind::Voices]);
+    let claims = [1, 2].map(|block| claim(block).unwrap().unwrap());
+    let gate = Gate::before(&f, "INSERT ON counters");
+
+    let (store, now) = (&f.store, f.now());
+    thread::scope(|scope| {
+        for claim in &claims {
+            let done = TaskOutput::Voices(FoundVoices::Found(vec![1]));
+            scope.spawn(move || store.finish_task(now, claim, &done, &[]).unwrap());
+        }
+        gate.open_for(2);
+    });
+    let tasks = f.store.inspect_tasks(job).unwrap();
+    let labels = tasks.iter().filter(|task| task.kind == "diarize");
+    assert_eq!(labels.count(), 1);
 }
 
 #[test]

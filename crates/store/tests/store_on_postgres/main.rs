@@ -37,6 +37,8 @@ mod server;
 mod speaker_references;
 #[path = "../store/support.rs"]
 mod support;
+#[path = "../store/voices.rs"]
+mod voices;
 
 /// The database of these tests.
 const BACKEND: database::Backend = database::Backend::Postgres;

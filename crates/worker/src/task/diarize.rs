@@ -1,62 +1,51 @@
-//! Finds out who speaks when in a decoded recording. Reads the spool in windows of 10 s, and stores no embeddings.
+//! Finds out who speaks when in a decoded recording: clusters the voices of its blocks and labels its speakers.
 //!
 //! A failure never costs the text: the result has a warning instead.
 
 use steno_models::SpeakerTurn;
-use steno_speakers::{Bounds, Diarizer, SpeakersError};
-use steno_store::{Claim, Diarization};
+use steno_speakers::{BlockVoices, Bounds, Diarizer, Networks, Voices, blocks};
+use steno_store::{Claim, Diarization, FoundVoices, StoreError};
 
+use super::find_voices::{FAILED, find_in_block, networks};
 use super::known_speakers::KnownSpeakers;
 use super::{TaskContext, TaskError};
-use crate::audio::{AudioError, SAMPLE_RATE, Spool};
+use crate::audio::{SAMPLE_RATE, Spool};
 
-/// For the client, if the operator has not installed the networks.
-const NO_NETWORKS: &str = "speakers are not labelled: the server has no networks for it";
-/// For the client, if something went wrong.
-const FAILED: &str = "speakers are not labelled: they could not be distinguished in this recording";
+/// What tasks have found in a block of the recording, by the number of the block.
+pub(super) type Found<'a> = dyn Fn(u32) -> Result<Option<FoundVoices>, StoreError> + 'a;
 
 pub(super) fn diarize(
     mut spool: Spool,
+    found: &Found<'_>,
     claim: &Claim,
     context: &TaskContext<'_>,
 ) -> Result<Diarization, TaskError> {
     if claim.has_spent_its_tries() {
         return Ok(failed(FAILED));
     }
-    let networks = match context.voices.networks() {
+    let networks = match networks(context) {
         Ok(networks) => networks,
-        Err(error) => {
-            tracing::warn!(
-                error = format!("{error:#}"),
-                "cannot label speakers: the networks cannot be used"
-            );
-            return Ok(failed(NO_NETWORKS));
-        }
+        Err(reason) => return Ok(failed(reason)),
+    };
+    let voices = match voices(&networks, &mut spool, found, claim, context)? {
+        Ok(voices) => voices,
+        Err(reason) => return Ok(failed(&reason)),
     };
 
     let known = KnownSpeakers::of(claim, context)?;
-    let samples = spool.samples() as usize;
     let (min, max) = claim.options.speaker_bounds();
     let bounds = Bounds {
         min: min.map(usize::from),
         max: max.map(usize::from),
     };
     let diarizer = Diarizer::new(&networks, bounds).with_known(&known.voices);
-    let found = diarizer.speakers(
-        samples,
-        &mut |from, buffer| spool.read(from as u64, buffer),
-        &mut |_| !context.control.should_stop(),
-    );
-
-    match found {
+    match diarizer.label(&voices) {
         Ok(speakers) => Ok(Diarization {
             turns: speakers.turns.iter().map(in_seconds).collect(),
             known: named(&speakers.known, known.names),
             warnings: known.warnings,
             failed: None,
         }),
-        Err(SpeakersError::Cancelled) => Err(TaskError::Stopped),
-        Err(SpeakersError::Read(error)) => Err(AudioError::Spool(error).into()),
         Err(error) => {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -65,6 +54,53 @@ pub(super) fn diarize(
             Ok(failed(FAILED))
         }
     }
+}
+
+/// The voices of all blocks, or for the client why one has none. Blocks that no task has done are done here: those of a short recording,
+/// of a plan of an earlier release, or in a form of another release.
+fn voices(
+    networks: &Networks,
+    spool: &mut Spool,
+    found: &Found<'_>,
+    claim: &Claim,
+    context: &TaskContext<'_>,
+) -> Result<Result<Voices, String>, TaskError> {
+    let job = claim.job_id;
+    let samples = spool.samples() as usize;
+    let mut voices = Voices::new(samples);
+    for (index, block) in blocks(samples).iter().enumerate() {
+        if context.control.should_stop() {
+            return Err(TaskError::Stopped);
+        }
+        match found(index as u32)? {
+            Some(FoundVoices::Failed(reason)) => return Ok(Err(reason)),
+            Some(FoundVoices::Found(bytes)) => {
+                let Err(error) = voices.add(block, &BlockVoices::from_bytes(bytes)) else {
+                    continue;
+                };
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    job.id = %job,
+                    "the voices of block {index} of job {job} are found again"
+                );
+            }
+            None => {}
+        }
+
+        let own = match find_in_block(networks, spool, block, context)? {
+            Ok(own) => own,
+            Err(reason) => return Ok(Err(reason.to_owned())),
+        };
+        if let Err(error) = voices.add(block, &own) {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                job.id = %job,
+                "cannot use the voices of block {index} of job {job}"
+            );
+            return Ok(Err(FAILED.to_owned()));
+        }
+    }
+    Ok(Ok(voices))
 }
 
 fn failed(reason: &str) -> Diarization {

@@ -8,6 +8,7 @@ use steno_runner::Done;
 use steno_store::{Certainty, Claim, PlannedSpan, Prepared, SpanOutput, SpoolRoom, TaskOutput};
 
 use super::diarize::diarize;
+use super::find_voices::task_blocks;
 use super::language::{self, Scores, Spoken};
 use super::transcribe::{SpanJob, transcribe_span};
 use super::{TaskContext, TaskError};
@@ -57,13 +58,17 @@ pub(super) fn prepare(
         planned.spans.clear();
     }
     let outputs = transcribe_short(claim, &planned, spool.path(), context, session)?;
+    let blocks = match outputs {
+        None if claim.options.diarize => task_blocks(spool.path())?,
+        _ => Vec::new(),
+    };
     if outputs.is_none() {
         spool.store(&mut should_stop)?;
     }
 
     let diarization = match &outputs {
         Some(spans) if claim.options.diarize && !spans.is_empty() => {
-            Some(diarize(open(spool.path())?, claim, context)?)
+            Some(diarize(open(spool.path())?, &|_| Ok(None), claim, context)?)
         }
         _ => None,
     };
@@ -76,6 +81,7 @@ pub(super) fn prepare(
         language_probability: planned.probability,
         spool: spool.name().to_owned(),
         spans: planned.spans,
+        blocks,
         outputs,
         diarization,
         warnings,

@@ -1,0 +1,1 @@
+INSERT INTO task_data (task, name, body) VALUES (:task, 'voices', :body)
