@@ -3,13 +3,15 @@
 //! A word belongs to the turn that it overlaps most, or to the nearest one. A segment is split where the speaker changes.
 //! Pure functions: the same turns give the same result, whichever worker finishes last.
 
+mod heard;
 mod nearby;
 mod parts;
 mod words;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{JobResult, Segment, Word};
+use crate::{JobResult, Segment};
+use heard::heard_speakers;
 use nearby::TurnIndex;
 use words::{speaker_of, speakers_of_words};
 
@@ -89,8 +91,8 @@ impl SpeakerNames<'_> {
 }
 
 impl JobResult {
-    /// Names the speaker of each word and segment. Speakers without words are left out. `keeps_words` says whether the
-    /// client asked for words as well.
+    /// Names the speaker of each word and segment. Speakers without a word within their turns are left out. `keeps_words` says
+    /// whether the client asked for words as well.
     pub fn name_speakers(
         &mut self,
         turns: &[SpeakerTurn],
@@ -98,7 +100,8 @@ impl JobResult {
         keeps_words: bool,
     ) {
         let segments = std::mem::take(&mut self.segments);
-        let index = TurnIndex::new(turns);
+        let all = TurnIndex::new(turns);
+        let index = all.of(&heard_speakers(&segments, &all));
         let mut numbers: Vec<u32> = Vec::new();
         for segment in segments {
             for (speaker, part) in split(segment, &index) {
@@ -188,8 +191,7 @@ impl Segment {
 /// The parts of a segment, each with its speaker.
 fn split(segment: Segment, turns: &TurnIndex) -> Vec<(Option<u32>, Segment)> {
     let words = segment.words.as_deref().unwrap_or_default();
-    let (start, end) = extent(&segment, words);
-    let turns = turns.near(start, end);
+    let turns = turns.around(&segment);
     let speakers = speakers_of_words(words, &turns);
     let is_one = speakers.windows(2).all(|pair| pair[0] == pair[1]);
     let Some(first) = speakers.first().filter(|_| !is_one) else {
@@ -211,19 +213,10 @@ fn split(segment: Segment, turns: &TurnIndex) -> Vec<(Option<u32>, Segment)> {
     speakers.into_iter().zip(cut(&segment, words)).collect()
 }
 
-/// Where a segment and its words lie.
-fn extent(segment: &Segment, words: &[Word]) -> (f64, f64) {
-    let starts = words.iter().map(|word| word.start);
-    let ends = words.iter().map(|word| word.end);
-    (
-        starts.fold(segment.start, f64::min),
-        ends.fold(segment.end, f64::max),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Word;
 
     fn turn(start: f64, end: f64, speaker: u32) -> SpeakerTurn {
         SpeakerTurn {

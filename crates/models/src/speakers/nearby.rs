@@ -1,7 +1,11 @@
 //! Finds the turns that the words of a segment can belong to, so that a long recording takes time in proportion to its words and
 //! turns, and not to their product.
 
+use std::collections::BTreeSet;
+
 use super::SpeakerTurn;
+use super::words::EDGE;
+use crate::Segment;
 
 /// The turns of a recording, in the order of their starts.
 pub(super) struct TurnIndex {
@@ -24,9 +28,30 @@ impl TurnIndex {
         Self { turns, last_to_end }
     }
 
-    /// The turns that overlap with a stretch or touch it, and the nearest one on either side, in order. No other turn can be
-    /// nearer to a part of the stretch.
-    pub(super) fn near(&self, start: f64, end: f64) -> Vec<SpeakerTurn> {
+    /// Only the turns of these speakers.
+    pub(super) fn of(&self, speakers: &BTreeSet<u32>) -> Self {
+        let own = self.turns.iter().copied();
+        let own: Vec<SpeakerTurn> = own
+            .filter(|turn| speakers.contains(&turn.speaker))
+            .collect();
+        Self::new(&own)
+    }
+
+    /// The turns that the words of a segment can belong to.
+    pub(super) fn around(&self, segment: &Segment) -> Vec<SpeakerTurn> {
+        let words = segment.words.as_deref().unwrap_or_default();
+        let starts = words.iter().map(|word| word.start);
+        let ends = words.iter().map(|word| word.end);
+        self.near(
+            starts.fold(segment.start, f64::min),
+            ends.fold(segment.end, f64::max),
+        )
+    }
+
+    /// The turns that overlap with a stretch or are within [`EDGE`] of it, and the nearest one on either side, in order. No other
+    /// turn can be nearer to a part of the stretch.
+    fn near(&self, start: f64, end: f64) -> Vec<SpeakerTurn> {
+        let (start, end) = (start - EDGE, end + EDGE);
         let after = self.turns.partition_point(|turn| turn.start <= end);
         let mut near: Vec<SpeakerTurn> = self.turns.get(after).copied().into_iter().collect();
 

@@ -1,5 +1,5 @@
-//! Who says each word: the speaker of the turn that overlaps most with it, or of the nearest turn. Where two speak at once, the speaker
-//! of most of the sentence.
+//! Who says each word: the speaker of the turn that overlaps most with it, or of the nearest turn. The speaker of most of a sentence
+//! also says its words where two speak at once, and its first and last words where a turn ends or begins a little off.
 
 use super::SpeakerTurn;
 use crate::Word;
@@ -7,6 +7,12 @@ use crate::Word;
 /// What a sentence ends with, besides quotes and brackets.
 const ENDS: [char; 7] = ['.', '?', '!', '…', '。', '？', '！'];
 const QUOTES: [char; 6] = ['"', '”', '’', '»', ')', '」'];
+
+/// How far from the speaker's turn the first or last words of a sentence may be, in seconds. Turns and word times are only so
+/// exact.
+pub(super) const EDGE: f64 = 0.1;
+/// The share of a sentence's words from which on its speaker gets these words too.
+const MOST: f64 = 0.75;
 
 /// The speaker of each word.
 pub(super) fn speakers_of_words(words: &[Word], turns: &[SpeakerTurn]) -> Vec<Option<u32>> {
@@ -16,7 +22,7 @@ pub(super) fn speakers_of_words(words: &[Word], turns: &[SpeakerTurn]) -> Vec<Op
         .collect()
 }
 
-/// The speaker of each word of a sentence. Where two speak at once, the words go to the one who says the rest of it.
+/// The speaker of each word of a sentence.
 fn speakers_of(sentence: &[Word], turns: &[SpeakerTurn]) -> Vec<Option<u32>> {
     let speakers: Vec<Option<u32>> = sentence
         .iter()
@@ -24,17 +30,33 @@ fn speakers_of(sentence: &[Word], turns: &[SpeakerTurn]) -> Vec<Option<u32>> {
         .collect();
     let count = |speaker: &Option<u32>| speakers.iter().filter(|own| *own == speaker).count();
     // The last of the maxima is taken: of two that say as much, the one who ends the sentence.
-    let most = speakers.iter().copied().max_by_key(count).flatten();
-
-    let says = |speaker: u32, word: &Word| {
-        turns
-            .iter()
-            .any(|turn| turn.speaker == speaker && turn.start <= word.start && turn.end >= word.end)
+    let Some(most) = speakers.iter().copied().max_by_key(count).flatten() else {
+        return speakers;
     };
-    sentence
-        .iter()
-        .zip(&speakers)
-        .map(|(word, own)| most.filter(|most| says(*most, word)).or(*own))
+
+    let says = |word: &Word| {
+        let mut own = turns.iter().filter(|turn| turn.speaker == most);
+        own.any(|turn| turn.start <= word.start && turn.end >= word.end)
+    };
+    let is_near = |word: &Word| {
+        let mut own = turns.iter().filter(|turn| turn.speaker == most);
+        own.any(|turn| turn.start <= word.end + EDGE && turn.end >= word.start - EDGE)
+    };
+    let says_most = count(&Some(most)) as f64 >= sentence.len() as f64 * MOST;
+    let is_own = |own: &Option<u32>| *own == Some(most);
+    let first = speakers.iter().position(is_own).unwrap_or(0);
+    let last = speakers.iter().rposition(is_own).unwrap_or(0);
+
+    let words = sentence.iter().zip(&speakers).enumerate();
+    words
+        .map(|(index, (word, own))| {
+            let is_at_edge = index < first || index > last;
+            if says(word) || (says_most && is_at_edge && is_near(word)) {
+                Some(most)
+            } else {
+                *own
+            }
+        })
         .collect()
 }
 
@@ -50,4 +72,49 @@ pub(super) fn speaker_of(start: f64, end: f64, turns: &[SpeakerTurn]) -> Option<
         }
     }
     best.map(|(_, speaker)| speaker)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The speakers of words of 0.4 s, one each half second, where the second speaker begins at `change`.
+    fn speakers(sentence: &str, change: f64) -> Vec<u32> {
+        let words: Vec<Word> = sentence
+            .split(' ')
+            .enumerate()
+            .map(|(index, word)| Word {
+                word: word.to_owned(),
+                start: index as f64 * 0.5,
+                end: index as f64 * 0.5 + 0.4,
+                probability: 0.9,
+                speaker: None,
+            })
+            .collect();
+        let turn = |start, end, speaker| SpeakerTurn {
+            start,
+            end,
+            speaker,
+        };
+        let turns = [turn(0.0, change, 0), turn(change, 9.0, 1)];
+        let found = speakers_of_words(&words, &turns);
+        found.into_iter().flatten().collect()
+    }
+
+    #[test]
+    fn a_word_just_beside_the_turn_of_its_sentence_belongs_to_it() {
+        assert_eq!(speakers("I come from here.", 0.49), [1, 1, 1, 1]);
+        assert_eq!(speakers("Now I come here.", 1.41), [0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_word_far_from_the_turn_of_its_sentence_keeps_its_speaker() {
+        assert_eq!(speakers("I come from here.", 0.6), [0, 1, 1, 1]);
+        assert_eq!(speakers("Now I come here.", 1.3), [0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn a_short_sentence_takes_no_words_of_others() {
+        assert_eq!(speakers("Yes we do.", 0.49), [0, 1, 1]);
+    }
 }

@@ -4,16 +4,18 @@
 
 mod channels;
 mod coverage;
+mod speakers;
 
 use steno_models::{
-    Coverage, JobResult, Segment, Speaker, SpeakerNames, TranscribeRequest, Warning, WarningCode,
-    merge_channels, separator,
+    Coverage, JobResult, Segment, Speaker, TranscribeRequest, Warning, WarningCode, merge_channels,
+    separator,
 };
 
 use crate::tasks::finish_diarize::Diarization;
 use crate::tasks::types::{PlannedSpan, SpanOutput};
 use channels::by_channel;
-use coverage::{coverage, together};
+use coverage::{coverage, speech, together};
+use speakers::name_speakers;
 
 /// Mean log probability below which a segment is doubtful. Source: `logprob_threshold` of openai/whisper.
 const DOUBTFUL_AVG_LOGPROB: f32 = -1.0;
@@ -54,6 +56,7 @@ pub(crate) fn assemble(facts: RecordingFacts, spans: Vec<DoneSpan>) -> JobResult
     } else {
         vec![spans]
     };
+    let speech = channels.iter().flatten().flat_map(speech).collect();
     let coverage = together(channels.iter().map(|spans| coverage(spans)).collect());
     let Joined {
         text,
@@ -90,23 +93,9 @@ pub(crate) fn assemble(facts: RecordingFacts, spans: Vec<DoneSpan>) -> JobResult
         segments,
     };
     if let Some(diarization) = facts.diarization {
-        name_speakers(&mut result, diarization, &facts.options);
+        name_speakers(&mut result, diarization, speech, &facts.options);
     }
     result
-}
-
-/// Speakers that could not be distinguished are a warning, and never cost the text.
-fn name_speakers(result: &mut JobResult, diarization: Diarization, options: &TranscribeRequest) {
-    let names = SpeakerNames {
-        known: &diarization.known,
-        in_order: &options.speaker_names,
-    };
-    result.name_speakers(&diarization.turns, names, options.word_timestamps);
-    result.warnings.extend(diarization.warnings);
-    if let Some(reason) = diarization.failed {
-        let code = WarningCode::DiarizationFailed;
-        result.warnings.push(Warning::new(code, reason));
-    }
 }
 
 /// The transcript of all spans.

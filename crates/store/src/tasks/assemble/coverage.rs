@@ -58,8 +58,8 @@ pub(super) fn together(channels: Vec<Coverage>) -> Coverage {
     all
 }
 
-/// The speech of a span. Of a doubtful one, what turned out to have words.
-fn speech(span: &DoneSpan) -> Ranges {
+/// The speech of a span, in milliseconds. Of a doubtful one, what turned out to have words.
+pub(super) fn speech(span: &DoneSpan) -> Ranges {
     let stretches: Ranges = span
         .plan
         .stretches
@@ -192,6 +192,6 @@ fn to_ms(seconds: f64) -> u64 {
     (seconds * 1000.0).round().max(0.0) as u64
 }
 
-fn seconds(ms: u64) -> f64 {
+pub(super) fn seconds(ms: u64) -> f64 {
     ms as f64 / 1000.0
 }

@@ -6,6 +6,7 @@ use super::*;
 use crate::tasks::types::Certainty;
 
 mod channels;
+mod speakers;
 
 /// A segment of `text` from `start` to `end` seconds.
 fn said(text: &str, start: f64, end: f64) -> Segment {
