@@ -9,6 +9,7 @@ use crate::{
     Embedder, Segmentation, SpeakersError, Turn, Voices,
     blocks::blocks,
     cluster::{assign, recognise, speakers},
+    edges::moved_edges,
     turns::turns,
 };
 
@@ -116,7 +117,8 @@ impl<'a> Diarizer<'a> {
 fn label(voices: &Voices, bounds: Bounds, known: &[Option<Vec<f32>>]) -> Speakers {
     let centroids = speakers(&voices.founding, bounds);
     let labels = assign(&voices.labelled, &centroids);
-    let (turns, labels) = turns(&voices.runs, &voices.pieces, &labels, voices.samples);
+    let pieces = moved_edges(&voices.pieces, &voices.labelled, &labels, &centroids);
+    let (turns, labels) = turns(&voices.runs, &pieces, &labels, voices.samples);
 
     let number_of = |label: usize| labels.iter().position(|own| *own == label);
     let known = recognise(known, &centroids).into_iter();

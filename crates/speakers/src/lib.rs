@@ -10,6 +10,7 @@ mod block_voices;
 mod blocks;
 mod cluster;
 mod diarizer;
+mod edges;
 mod embedding;
 mod error;
 mod fbank;
