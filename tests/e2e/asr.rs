@@ -80,7 +80,7 @@ fn bazarr_detects_the_language_and_fetches_subtitles() {
 }
 
 /// A number of `/metrics`.
-fn metric(service: &Service, name: &str) -> f64 {
+pub(crate) fn metric(service: &Service, name: &str) -> f64 {
     let metrics = service.client.get("/metrics").text();
     let value = metrics.lines().find_map(|line| line.strip_prefix(name));
     value.unwrap_or("0").trim().parse().unwrap()

@@ -8,6 +8,7 @@ use steno_models::{JobId, JobResult, WarningCode};
 use steno_worker::Control;
 use steno_worker::audio::{Limits, TrackChoice, prepare};
 
+use crate::asr::metric;
 use crate::speakers::service_with_speakers;
 
 /// The task that labels the speakers, as it is logged.
@@ -138,6 +139,11 @@ fn a_worker_that_is_killed_in_a_block_repeats_that_block_alone() {
     let expected = result_after_kills(&mut service, undisturbed, SECOND_BLOCK, 0);
     assert_eq!(expected.speakers.len(), 2);
     assert!(expected.warnings.is_empty(), "{:?}", expected.warnings);
+    // The task that labels the speakers takes the voices that were found.
+    let series = |kind| format!("steno_task_seconds_total{{kind=\"{kind}\"}}");
+    let finding = metric(&service, &series("voices"));
+    let labelling = metric(&service, &series("diarize"));
+    assert!(labelling < finding / 4.0, "{labelling} s after {finding} s");
 
     let job = submit(&service);
     let labelled = result_after_kills(&mut service, job, SECOND_BLOCK, 1);
