@@ -35,7 +35,7 @@ fn check(spans: Vec<DoneSpan>, turns: &[SpeakerTurn], expected: &[&[(f64, f64)]]
 }
 
 #[test]
-fn turns_that_touch_no_speech_are_left_out() {
+fn turns_are_cut_to_speech_and_left_out_beside_it() {
     let talk = span(
         &[(2, 10), (20, 30)],
         vec![said("Hello.", 2.0, 9.5), said("Hello?", 20.5, 30.0)],
@@ -48,12 +48,13 @@ fn turns_that_touch_no_speech_are_left_out() {
         turn(11.0, 19.0, 0),
         turn(19.0, 20.5, 1),
         turn(21.0, 29.0, 1),
-        turn(30.0, 50.0, 1),
+        turn(29.5, 40.0, 1),
+        turn(41.0, 50.0, 1),
     ];
     check(
         vec![talk, music],
         &turns,
-        &[&[(1.5, 8.0)], &[(19.0, 20.5), (21.0, 29.0)]],
+        &[&[(1.5, 8.0)], &[(19.5, 20.5), (21.0, 29.0), (29.5, 30.5)]],
     );
 }
 
@@ -67,6 +68,14 @@ fn doubtful_sound_with_words_has_a_speaker() {
         &[&[(1.0, 4.0)]],
     );
     check(quiet(vec![]), &turns, &[]);
+}
+
+#[test]
+fn a_turn_goes_on_over_a_short_pause_and_not_over_music() {
+    let said = vec![said("Hello. And good morning.", 0.0, 9.0)];
+    let talk = span(&[(0, 4), (5, 9), (20, 24)], said, vec![]);
+    let turns = [turn(0.5, 23.0, 0)];
+    check(vec![talk], &turns, &[&[(0.5, 9.5), (19.5, 23.0)]]);
 }
 
 #[test]
