@@ -50,6 +50,7 @@ mod run_script;
 mod speakers;
 mod speakers_after_kills;
 mod speakers_by_command_line;
+mod speakers_without_networks;
 mod structure;
 mod submissions;
 mod up;

@@ -1,12 +1,13 @@
 //! Speakers: a conversation of two voices, in every answer that names them.
 
+use std::f64::consts::TAU;
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use steno_e2e::{Service, Settings, eventually, fixture, skip};
+use steno_e2e::{Service, Settings, fixture, skip};
 use steno_models::openai::{DiarizedTranscription, StreamEvent};
-use steno_models::{JobResult, ProblemCode, Segment, SpeakerLabels, WarningCode};
+use steno_models::{JobResult, Segment, SpeakerLabels};
+use steno_speakers::{Bounds, Diarizer, Networks};
 use steno_weights::Cache;
 
 /// The speakers of the lines of the conversation, in order.
@@ -26,7 +27,8 @@ pub(crate) fn service_with_speakers() -> Option<Service> {
     is_installed.then_some(service)
 }
 
-fn transcribe(service: &Service, options: &str) -> JobResult {
+/// The result of the conversation with these options.
+pub(crate) fn transcribe(service: &Service, options: &str) -> JobResult {
     let job = service
         .client
         .submit(&fixture("dialogue.opus"), &format!("language=en&{options}"));
@@ -158,68 +160,6 @@ fn bounds_are_kept_and_checked() {
     assert_eq!(refused.status, 422, "{}", refused.text());
 }
 
-/// A folder with Whisper's weights, without the speaker networks.
-fn weights_without_networks() -> tempfile::TempDir {
-    let weights = tempfile::tempdir().unwrap();
-    let installed = Cache::from_env().unwrap();
-    for name in ["ggml-base.bin", "ggml-base.json"] {
-        symlink(installed.folder().join(name), weights.path().join(name)).unwrap();
-    }
-    weights
-}
-
-fn service_with(weights: &Path) -> Service {
-    Settings::with_workers(1)
-        .set("STENO_WEIGHTS_DIR", weights.to_str().unwrap())
-        .set("STENO_WEIGHTS_PULL", "false")
-        .start()
-}
-
-#[test]
-fn speakers_are_refused_where_there_are_no_networks() {
-    let weights = weights_without_networks();
-    let service = service_with(weights.path());
-
-    let fields = [("diarize", "true"), ("language", "en")];
-    let refused = eventually("the worker announces what it can do", || {
-        let answer = service
-            .client
-            .post_form("/transcribe", &fixture("clip.opus"), &fields);
-        (answer.status == 422).then_some(answer)
-    });
-    assert_eq!(refused.problem().code, ProblemCode::DiarizationUnavailable);
-
-    let fields = [("response_format", "diarized_json")];
-    let path = "/v1/audio/transcriptions";
-    let refused = service
-        .client
-        .post_form(path, &fixture("clip.opus"), &fields);
-    assert_eq!(refused.status, 400);
-    assert_eq!(refused.json()["error"]["code"], "diarization_unavailable");
-    let models = service.client.get("/v1/models").text();
-    assert!(!models.contains("\"speakers\""), "{models}");
-}
-
-#[test]
-fn damaged_networks_cost_no_text() {
-    let weights = weights_without_networks();
-    let installed = Cache::from_env().unwrap();
-    let record = installed.folder().join("speakers.json");
-    if !record.exists() {
-        skip("run `steno weights pull speakers` first");
-        return;
-    }
-    symlink(record, weights.path().join("speakers.json")).unwrap();
-    fs::write(weights.path().join("speakers.safetensors"), "damaged").unwrap();
-    let service = service_with(weights.path());
-
-    let result = transcribe(&service, "diarize=true");
-
-    assert!(result.text.contains("Good morning"), "{}", result.text);
-    let codes: Vec<&str> = result.warnings.iter().map(|w| w.code.as_str()).collect();
-    assert_eq!(codes, [WarningCode::DiarizationFailed.as_str()]);
-}
-
 #[test]
 fn openai_s_diarized_json_and_stream_name_the_speakers() {
     let Some(service) = service_with_speakers() else {
@@ -342,4 +282,81 @@ fn music_after_a_conversation_has_no_speaker() {
         let last = ends.map(|turn| turn.end).fold(0.0, f64::max);
         assert!(last < conversation + 0.5, "a turn ends at {last}");
     }
+}
+
+/// Low strings that the networks take for a voice, at 16 kHz.
+fn strings() -> Vec<i16> {
+    const NOTE: usize = 5600;
+    const PAUSE: usize = 2000;
+    let melody = [392, 440, 494, 392, 330, 294, 392, 440].map(|hertz| f64::from(hertz) / 3.0);
+    let mut phase = 0.0;
+    let mut sound = Vec::new();
+    for hertz in melody.iter().cycle().take(3 * melody.len()) {
+        for sample in 0..NOTE {
+            let seconds = sample as f64 / 16_000.0;
+            let vibrato = 1.0 + 0.02 * (TAU * 5.5 * seconds).sin();
+            phase += TAU * hertz * vibrato / 16_000.0;
+            let harmonics =
+                (1..30).map(|number| (f64::from(number) * phase).sin() / f64::from(number));
+            let attack = (sample.min(NOTE - sample) as f64 / 800.0).min(1.0);
+            sound.push((8000.0 * attack * harmonics.sum::<f64>()) as i16);
+        }
+        sound.extend([0; PAUSE]);
+    }
+    sound
+}
+
+/// The bundled clip of one voice with these samples after it, as a WAV file.
+fn after_voice(samples: &[i16], folder: &Path) -> PathBuf {
+    const HEADER: usize = 44;
+    let mut file = fs::read(fixture("clip.wav")).unwrap();
+    file.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+    let bytes = (file.len() - HEADER) as u32;
+    file[4..8].copy_from_slice(&(bytes + 36).to_le_bytes());
+    file[40..44].copy_from_slice(&bytes.to_le_bytes());
+
+    let path = folder.join("voice_and_strings.wav");
+    fs::write(&path, file).unwrap();
+    path
+}
+
+#[test]
+fn strings_that_the_networks_take_for_a_voice_are_no_turn_of_it() {
+    let Some(service) = service_with_speakers() else {
+        return;
+    };
+    let strings = strings();
+    let in_strings: Vec<f32> = strings
+        .iter()
+        .map(|sample| f32::from(*sample) / 32_768.0)
+        .collect();
+    assert!(
+        !turns_in(&in_strings).is_empty(),
+        "the networks find no voice in the strings: the test needs other sound"
+    );
+
+    let recording = after_voice(&strings, &service.scratch());
+    let job = service
+        .client
+        .submit(&recording, "language=en&diarize=true");
+    let result = service.client.wait(job).result.unwrap();
+    assert!(result.duration_seconds > 14.0);
+    assert_eq!(result.speakers.len(), 1);
+    let ends = result.speakers[0].turns.iter().map(|turn| turn.end);
+    let last = ends.fold(0.0, f64::max);
+    assert!(last > 2.5 && last < 5.0, "the last turn ends at {last}");
+}
+
+/// What the networks find in these samples.
+fn turns_in(samples: &[f32]) -> Vec<steno_speakers::Turn> {
+    let weights = Cache::from_env().unwrap().open_verified_speakers().unwrap();
+    let networks = Networks::from_bytes(&fs::read(weights.path()).unwrap()).unwrap();
+    let mut read = |from: usize, buffer: &mut [f32]| {
+        buffer.copy_from_slice(&samples[from..from + buffer.len()]);
+        Ok(())
+    };
+    let found =
+        Diarizer::new(&networks, Bounds::default())
+            .speakers(samples.len(), &mut read, &mut |_| true);
+    found.unwrap().turns
 }
