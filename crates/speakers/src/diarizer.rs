@@ -127,3 +127,6 @@ fn label(voices: &Voices, bounds: Bounds, known: &[Option<Vec<f32>>]) -> Speaker
         known: known.map(|label| label.and_then(number_of)).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests;
