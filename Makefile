@@ -37,11 +37,11 @@ bench-full: build ## measure everything, also against faster-whisper; SPEECH=fol
 	target/release/steno weights pull base
 	@cargo run --quiet --release --locked -p steno-e2e --example bench -- full
 
-bench-cluster: build ## measure PostgreSQL and S3 on this machine, and what one job costs them
+bench-cluster: build ## measure PostgreSQL and S3 on this machine, and what one job costs them (MEASURES="uploads status")
 	@scripts/ensure-servers.sh
 	target/release/steno weights pull base
 	cargo build --quiet --release --locked -p steno-e2e --example scripted-worker
-	@cargo run --quiet --release --locked -p steno-e2e --example bench-cluster
+	@cargo run --quiet --release --locked -p steno-e2e --example bench-cluster -- $(MEASURES)
 
 speakers-bench: ## measure diarization over folders of recordings with .rttm: SPEAKERS="FOLDER FILE.wav"
 	cargo run --quiet --release --locked -p steno-speakers --example speakers-bench -- $(SPEAKERS)

@@ -1,7 +1,7 @@
 //! `make bench-cluster` (minutes): PostgreSQL and S3 on this machine, and what one job costs them.
 //!
 //! Servers, programs and clients share the processors, so ratios are more reliable than absolute
-//! numbers. Arguments choose what is measured: cost, uploads, slots, hosts, status; all without arguments.
+//! numbers. Arguments choose measures: `cost`, `uploads`, `slots`, `hosts`, `status`. Without arguments, all are taken.
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot continue fails")]
 
 mod cost;
@@ -18,25 +18,29 @@ fn main() {
     let (postgres, s3) = (setup.start(), S3::start_for_hosts());
     let shared = || Shared::on(&postgres, &s3);
 
+    let measures: [(&str, &dyn Fn()); 5] = [
+        ("cost", &|| {
+            cost::of_a_job(&shared());
+            cost::of_an_idle_process(&shared());
+        }),
+        ("uploads", &|| speed::uploads(&shared())),
+        ("slots", &|| speed::slots(&shared)),
+        ("hosts", &|| speed::two_hosts(&shared)),
+        ("status", &|| speed::status_calls(&shared())),
+    ];
     let chosen: Vec<String> = std::env::args().skip(1).collect();
-    let is_chosen = |name: &str| chosen.is_empty() || chosen.iter().any(|own| own == name);
+    let is_known = |name: &String| measures.iter().any(|(own, _)| own == name);
+    if let Some(unknown) = chosen.iter().find(|name| !is_known(name)) {
+        let names = measures.map(|(name, _)| name).join(", ");
+        eprintln!("there is no measure {unknown}; choose from {names}");
+        std::process::exit(2);
+    }
 
     println!("  {:<62} {:>10}  target", "measure", "value");
-    if is_chosen("cost") {
-        cost::of_a_job(&shared());
-        cost::of_an_idle_process(&shared());
-    }
-    if is_chosen("uploads") {
-        speed::uploads(&shared());
-    }
-    if is_chosen("slots") {
-        speed::slots(&shared);
-    }
-    if is_chosen("hosts") {
-        speed::two_hosts(&shared);
-    }
-    if is_chosen("status") {
-        speed::status_calls(&shared());
+    for (name, measure) in measures {
+        if chosen.is_empty() || chosen.iter().any(|own| own == name) {
+            measure();
+        }
     }
 }
 

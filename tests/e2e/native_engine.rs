@@ -65,7 +65,7 @@ fn language_words_beams_and_translation_work() {
 }
 
 #[test]
-fn threads_that_compute_come_after_answers_and_heartbeats() {
+fn engine_threads_have_a_lower_priority() {
     let Some(service) = service() else { return };
     let job = service.client.submit(&fixture("clip.wav"), "language=en");
     service.client.wait(job);
@@ -77,7 +77,8 @@ fn threads_that_compute_come_after_answers_and_heartbeats() {
         fields.split(' ').nth(16)?.parse().ok()
     };
     let stats = fs::read_dir(tasks).unwrap();
-    let stats = stats.map(|task| fs::read_to_string(task.unwrap().path().join("stat")).unwrap());
+    // A thread may end meanwhile.
+    let stats = stats.filter_map(|task| fs::read_to_string(task.ok()?.path().join("stat")).ok());
     let found: Vec<i32> = stats.filter_map(|stat| niceness_of(&stat)).collect();
     assert!(
         !found.is_empty() && found.iter().all(|niceness| *niceness >= 5),

@@ -40,7 +40,7 @@ impl SpoolReader {
         }
     }
 
-    /// Says that nothing from `end` on will be read soon, so that a bucket does not send it.
+    /// Says that nothing from the offset `end` on will be read soon, so that it is not fetched from a bucket.
     pub fn need_until(&mut self, end: u64) {
         match &mut self.0 {
             Source::File { .. } => {}

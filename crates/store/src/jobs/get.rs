@@ -31,10 +31,14 @@ impl Store {
         job_id: JobId,
     ) -> Result<Option<JobLookup>, StoreError> {
         self.follow_clock(now)?;
-        // One statement needs no transaction, and is all that most calls need.
+        // Most calls need this statement alone, and no transaction.
         if let Some(row) = self.read_statement(|tx| tx.get_job(owner, job_id))? {
-            let (status, options) = job_of_row(row, now)?;
-            if !is_in_other_tables(&status, &options) {
+            let seq = row.seq;
+            let (mut status, options) = job_of_row(row, now)?;
+            if status.status != Status::Pending {
+                if has_deliveries(&status, &options) {
+                    status.deliveries = self.read_statement(|tx| tx.list_deliveries(seq))?;
+                }
                 return Ok(Some(job_or_tombstone(status, options, now)));
             }
         }
@@ -116,11 +120,6 @@ fn load_job(
         job.deliveries = tx.list_deliveries(seq)?;
     }
     Ok(Some((job, options)))
-}
-
-/// Whether a status has parts that its row does not have.
-fn is_in_other_tables(job: &JobStatus, options: &TranscribeRequest) -> bool {
-    job.status == Status::Pending || has_deliveries(job, options)
 }
 
 fn has_deliveries(job: &JobStatus, options: &TranscribeRequest) -> bool {

@@ -27,7 +27,7 @@ pub struct InspectedJob {
     pub tasks_waiting: u32,
     /// Tasks that workers have claimed.
     pub tasks_claimed: u32,
-    /// Spans that are transcribed.
+    /// Tasks whose output is stored.
     pub tasks_done: u32,
 }
 
@@ -36,7 +36,7 @@ pub struct InspectedJob {
 pub struct InspectedTask {
     /// What is to be done; a kind of a later release is possible.
     pub kind: String,
-    /// Order of its span in the recording, from 0.
+    /// Order of its span or block in the recording, from 0.
     pub span: Option<u32>,
     /// Its status.
     pub status: TaskStatus,

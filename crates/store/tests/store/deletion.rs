@@ -51,7 +51,7 @@ fn a_retrieved_job_stays_for_its_grace_period_only() {
 }
 
 #[test]
-fn a_repeated_retrieval_wakes_nobody() {
+fn a_repeated_retrieval_sends_no_notification() {
     let f = Fixture::new();
     let job = completed(&f, "hello");
     let listener = f.store.listen(Audience::Apis).unwrap();

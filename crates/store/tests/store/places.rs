@@ -61,7 +61,7 @@ fn an_object_whose_machine_is_gone_is_deleted_after_an_hour() {
 }
 
 #[test]
-fn a_bucket_sends_no_sound_behind_a_span() {
+fn a_bucket_is_not_read_beyond_the_span() {
     let p = in_bucket();
     let job = p.submit(b"RIFF");
     let name = format!("{job}.{}.pcm", ClaimId::random());

@@ -136,7 +136,7 @@ pub trait SpoolBytes {
     /// The number of bytes.
     fn bytes(&self) -> u64;
 
-    /// Says that nothing from `end` on will be read soon.
+    /// Says that nothing from the offset `end` on will be read soon.
     fn need_until(&mut self, _end: u64) {}
 
     /// Fills `buffer` from a place on.

@@ -21,7 +21,7 @@ pub(crate) struct RangeReader {
     bytes: u64,
     window: Bytes,
     window_start: u64,
-    /// Where a window ends that starts before it, if nothing behind it will be read.
+    /// Nothing beyond this offset is fetched unless it is read.
     needed_end: u64,
 }
 
@@ -42,7 +42,7 @@ impl RangeReader {
         self.bytes
     }
 
-    /// Nothing from `end` on will be read soon.
+    /// Says that nothing from the offset `end` on will be read soon.
     pub(crate) fn need_until(&mut self, end: u64) {
         self.needed_end = end;
     }

@@ -131,8 +131,7 @@ impl Placed {
         }
     }
 
-    /// A claim on the `prepare` task of a new job.
-    /// Removes an object behind the back of the store.
+    /// Removes an object without the store.
     pub(super) fn remove(&self, path: &str) {
         let Objects::S3(server, bucket) = &self.objects else {
             panic!("{} is no bucket of ours", self.name);
@@ -141,6 +140,7 @@ impl Placed {
         std::fs::remove_file(file).unwrap();
     }
 
+    /// A claim on the `prepare` task of a new job.
     pub(super) fn claim(&self) -> Claim {
         self.f.submit();
         self.f.claim(&self.f.worker())
