@@ -2,7 +2,7 @@
 //! own PostgreSQL, whose commits wait for the disk.
 //!
 //! `cargo run --release -p steno-store --example postgres_speed -- [PENDING] [SECONDS] [MINUTES OF CHURN]` prints rates and
-//! percentiles. PostgreSQL has to be installed, but not running.
+//! percentiles; with churn, before and after it. PostgreSQL has to be installed, but not running.
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on fails")]
 
 use std::sync::{Arc, Mutex};
@@ -31,6 +31,9 @@ const BATCH: usize = 1000;
 /// How long each task takes in `measure_tasks`.
 const TASK: Duration = Duration::from_millis(250);
 
+/// Pause of each thread between two jobs of `churn`.
+const CHURN_PAUSE: Duration = Duration::from_secs(2);
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let mut number = |default: usize| arguments.next().map_or(default, |n| n.parse().unwrap());
@@ -54,15 +57,17 @@ fn main() {
         .collect();
 
     fill(&stores[0], &database, pending);
-    if minutes > 0 {
-        churn(&stores, &database, minutes);
-        return;
-    }
-    measure_submissions(&stores);
     let runs: Vec<WorkerRun> = stores.iter().map(|store| register(store)).collect();
     let runs = Arc::new(runs);
     let duration = Duration::from_secs(seconds as u64);
+    if minutes == 0 {
+        measure_submissions(&stores);
+    }
     measure_tasks(&stores, &runs, duration);
+    if minutes > 0 {
+        churn(&stores, &runs, &database, minutes);
+        measure_tasks(&stores, &runs, duration);
+    }
     measure_claims(&stores, &runs, duration);
 }
 
@@ -177,14 +182,14 @@ fn measure_claims(stores: &[Arc<Store>], runs: &Arc<Vec<WorkerRun>>, duration: D
 }
 
 /// Submits, claims, finishes and deletes jobs at a low rate, and reports each minute how long claims take and what the tables hold.
-fn churn(stores: &[Arc<Store>], database: &Database, minutes: usize) {
-    let runs: Vec<WorkerRun> = stores.iter().map(|store| register(store)).collect();
-    let runs = Arc::new(runs);
+fn churn(stores: &[Arc<Store>], runs: &Arc<Vec<WorkerRun>>, database: &Database, minutes: usize) {
     for minute in 1..=minutes {
         let begun = Instant::now();
-        let runs = Arc::clone(&runs);
+        let runs = Arc::clone(runs);
         let times = each_thread(stores, move |store, thread| {
             let run = &runs[thread % STORES];
+            // Threads do not begin at the same moment.
+            thread::sleep(CHURN_PAUSE * thread as u32 / (STORES * THREADS) as u32);
             store.heartbeat(store.clock().now(), run).unwrap();
             let mut times = Vec::new();
             while begun.elapsed() < Duration::from_secs(60) {
@@ -196,7 +201,7 @@ fn churn(stores: &[Arc<Store>], database: &Database, minutes: usize) {
                 let reason = TombstoneReason::Deleted;
                 store.delete_job(now, None, claim.job_id, reason).unwrap();
                 store.heartbeat(store.clock().now(), run).unwrap();
-                thread::sleep(Duration::from_secs(2));
+                thread::sleep(CHURN_PAUSE);
             }
             times
         });

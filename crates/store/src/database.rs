@@ -75,14 +75,14 @@ impl Database {
         }
     }
 
-    /// Runs one reading statement, as cheaply as the backend can.
-    pub(crate) fn read_statement<T>(
+    /// Runs reading statements as cheaply as the backend can: each may see what was committed since the one before.
+    pub(crate) fn read_statements<T>(
         &self,
         operation: impl Fn(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         match self {
             Self::Sqlite(database) => database.read(operation),
-            Self::Postgres(database) => database.read_statement(operation),
+            Self::Postgres(database) => database.read_statements(operation),
         }
     }
 

@@ -137,7 +137,7 @@ impl Store {
 
     /// A random name of this queue, made when it is first needed.
     pub(crate) fn queue_name(&self) -> Result<String, StoreError> {
-        if let Some(name) = self.read_statement(|tx| tx.get_setting(QUEUE_NAME))? {
+        if let Some(name) = self.read_statements(|tx| tx.get_setting(QUEUE_NAME))? {
             return Ok(name);
         }
         self.write_in_free_space(|tx, _| {
@@ -255,12 +255,12 @@ impl Store {
         }
     }
 
-    /// Runs one reading statement, as cheaply as the database can.
-    pub(crate) fn read_statement<T>(
+    /// Runs reading statements as cheaply as the database can: each may see what was committed since the one before.
+    pub(crate) fn read_statements<T>(
         &self,
         operation: impl Fn(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.database.read_statement(operation)
+        self.database.read_statements(operation)
     }
 
     /// Runs `operation` on one consistent snapshot.

@@ -47,7 +47,7 @@ impl Store {
     ) -> Result<Vec<ClaimedDelivery>, StoreError> {
         // Read without the write lock first: most polls find nothing.
         if self
-            .read_statement(|tx| tx.due_delivery(now.wall))?
+            .read_statements(|tx| tx.due_delivery(now.wall))?
             .is_none()
         {
             return Ok(Vec::new());

@@ -31,18 +31,7 @@ impl Store {
         job_id: JobId,
     ) -> Result<Option<JobLookup>, StoreError> {
         self.follow_clock(now)?;
-        // Most calls need this statement alone, and no transaction.
-        if let Some(row) = self.read_statement(|tx| tx.get_job(owner, job_id))? {
-            let seq = row.seq;
-            let (mut status, options) = job_of_row(row, now)?;
-            if status.status != Status::Pending {
-                if has_deliveries(&status, &options) {
-                    status.deliveries = self.read_statement(|tx| tx.list_deliveries(seq))?;
-                }
-                return Ok(Some(job_or_tombstone(status, options, now)));
-            }
-        }
-        self.read(|tx| lookup(tx, now, owner, job_id))
+        self.read_statements(|tx| lookup(tx, now, owner, job_id))
     }
 
     /// Those of `jobs` that have ended or are gone.
@@ -59,7 +48,7 @@ impl Store {
     }
 }
 
-/// The job, or what is left of it, on an open snapshot.
+/// The job, or what is left of it. Needs no snapshot: a job that is not there any more has its tombstone already.
 pub(crate) fn lookup(
     tx: &Tx<'_>,
     now: Now,
@@ -67,21 +56,16 @@ pub(crate) fn lookup(
     job_id: JobId,
 ) -> Result<Option<JobLookup>, StoreError> {
     if let Some((status, options)) = load_job(tx, now, owner, job_id)? {
-        return Ok(Some(job_or_tombstone(status, options, now)));
+        // A job past its deadline is gone even if no sweep has come by yet.
+        let is_kept =
+            has_pending(&status.deliveries) || status.delete_after.is_none_or(|end| end > now.wall);
+        if status.ttl_deadline > now.wall && is_kept {
+            return Ok(Some(JobLookup::Job(status, options)));
+        }
+        return Ok(Some(JobLookup::Deleted(tombstone_of(&status))));
     }
     let tombstone = tx.get_tombstone(owner, job_id, now.wall)?;
     Ok(tombstone.map(JobLookup::Deleted))
-}
-
-/// A job past its deadline is gone even if no sweep has come by yet.
-fn job_or_tombstone(status: JobStatus, options: TranscribeRequest, now: Now) -> JobLookup {
-    let is_kept =
-        has_pending(&status.deliveries) || status.delete_after.is_none_or(|end| end > now.wall);
-    if status.ttl_deadline > now.wall && is_kept {
-        JobLookup::Job(status, options)
-    } else {
-        JobLookup::Deleted(tombstone_of(&status))
-    }
 }
 
 fn tombstone_of(status: &JobStatus) -> Tombstone {
@@ -116,14 +100,10 @@ fn load_job(
         job.position = position(tx, seq)?;
         job.fetch = fetch_status(tx, seq)?;
     }
-    if has_deliveries(&job, &options) {
+    if job.status.is_terminal() && options.callback_url.is_some() {
         job.deliveries = tx.list_deliveries(seq)?;
     }
     Ok(Some((job, options)))
-}
-
-fn has_deliveries(job: &JobStatus, options: &TranscribeRequest) -> bool {
-    job.status.is_terminal() && options.callback_url.is_some()
 }
 
 /// A job as its client sees it, without its place in the queue.

@@ -98,7 +98,7 @@ impl Store {
         if quota.is_unlimited() {
             return Ok(QuotaCheck::Within);
         }
-        self.read_statement(|tx| Ok(quota.check(tx.usage(owner, None)?, bytes)))
+        self.read_statements(|tx| Ok(quota.check(tx.usage(owner, None)?, bytes)))
     }
 
     /// Counts an upload in progress against its owner's quota, from its beginning: `bytes` are those that the client
@@ -129,7 +129,7 @@ impl Store {
 
     /// Removes the reservation of an upload that does not become a job. Without one, nothing is written.
     pub fn release_upload(&self, upload: JobId) -> Result<(), StoreError> {
-        if self.read_statement(|tx| tx.any_upload(upload))? {
+        if self.read_statements(|tx| tx.any_upload(upload))? {
             self.write(|tx, _| tx.delete_upload(upload))?;
         }
         Ok(())
@@ -137,7 +137,7 @@ impl Store {
 
     /// Removes reservations whose upload no process receives. Part of the sweep.
     pub(crate) fn release_abandoned_uploads(&self) -> Result<(), StoreError> {
-        let uploads = self.read_statement(|tx| tx.list_uploads())?;
+        let uploads = self.read_statements(|tx| tx.list_uploads())?;
         let (here, elsewhere): (Vec<_>, Vec<_>) = uploads
             .into_iter()
             .partition(|upload| self.liveness.is_here(&upload.process));

@@ -240,14 +240,14 @@ impl Store {
         }
         if accepted.status == Status::Pending {
             // Counted outside the write lock: with a long backlog it takes milliseconds.
-            accepted.position = self.read_statement(|tx| position(tx, seq))?;
+            accepted.position = self.read_statements(|tx| position(tx, seq))?;
         }
         Ok(Submission::Accepted(accepted))
     }
 
     /// Whether an owner has a job that a submission may repeat, before its recording is known.
     pub fn may_have_earlier(&self, owner: &str, earlier: &EarlierJob) -> Result<bool, StoreError> {
-        self.read_statement(|tx| match earlier {
+        self.read_statements(|tx| match earlier {
             EarlierJob::None => Ok(false),
             EarlierJob::OfKey(key) => Ok(tx.find_job_of_key(owner, key)?.is_some()),
             EarlierJob::Shared => tx.any_shared_job(owner),
@@ -257,7 +257,7 @@ impl Store {
     /// Whether at least `max_pending_jobs` jobs are pending.
     pub fn is_queue_full(&self, max_pending_jobs: u64) -> Result<bool, StoreError> {
         self.database
-            .read_statement(|tx| tx.is_queue_full(max_pending_jobs))
+            .read_statements(|tx| tx.is_queue_full(max_pending_jobs))
     }
 }
 

@@ -124,8 +124,8 @@ impl Postgres {
         Ok(value)
     }
 
-    /// Runs one statement. It has a snapshot by itself, so BEGIN and COMMIT are saved.
-    pub(crate) fn read_statement<T>(
+    /// Runs statements without BEGIN and COMMIT. Each has a snapshot of its own.
+    pub(crate) fn read_statements<T>(
         &self,
         operation: impl Fn(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {

@@ -52,7 +52,7 @@ impl Store {
             return Ok(reclaimed);
         };
 
-        let mut registered = self.read_statement(|tx| tx.registered_runs())?;
+        let mut registered = self.read_statements(|tx| tx.registered_runs())?;
         registered.retain(|run| own_run != Some(&run.run_id));
         let gone = self.liveness.gone_runs(suspicion, &registered);
 

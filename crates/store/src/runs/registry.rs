@@ -73,12 +73,12 @@ impl Store {
 
     /// The workers that are registered, the first started first.
     pub fn registered_workers(&self) -> Result<Vec<RegisteredWorker>, StoreError> {
-        self.read_statement(|tx| tx.registered_workers())
+        self.read_statements(|tx| tx.registered_workers())
     }
 
     /// How many couriers are registered.
     pub fn count_couriers(&self) -> Result<u64, StoreError> {
-        self.read_statement(|tx| tx.count_runs(RunRole::Courier.as_str()))
+        self.read_statements(|tx| tx.count_runs(RunRole::Courier.as_str()))
     }
 
     /// Announces which weights jobs may ask for. It replaces what another worker announced: the workers of one data folder
@@ -95,7 +95,7 @@ impl Store {
 
     /// Names of the weights jobs may ask for, in alphabetical order. Empty before the first worker has started.
     pub fn announced_models(&self) -> Result<Vec<String>, StoreError> {
-        self.read_statement(|tx| tx.list_models())
+        self.read_statements(|tx| tx.list_models())
     }
 
     /// Extends the lease of every claim of a run. An error [`StoreError::RunLost`] means that they were given to others.

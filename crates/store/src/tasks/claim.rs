@@ -48,7 +48,7 @@ impl Store {
             Ok(full_queues.is_empty()
                 || tx.any_claimable(now.wall, &claimable(kinds, &full_queues))?)
         };
-        if !self.read_statement(is_there_work)? {
+        if !self.read_statements(is_there_work)? {
             return Ok(None);
         }
         self.write_soon_durable(|tx, effects| claim_next(tx, effects, now, run.id(), kinds))
@@ -56,7 +56,7 @@ impl Store {
 
     /// The valid claims of a worker's run. A slot whose claim is not among them works in vain.
     pub fn standing_claims(&self, run: &WorkerRun) -> Result<Vec<ClaimId>, StoreError> {
-        self.read_statement(|tx| tx.claims_of_run(run.id()))
+        self.read_statements(|tx| tx.claims_of_run(run.id()))
     }
 }
 

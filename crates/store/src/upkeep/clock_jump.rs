@@ -25,7 +25,7 @@ impl Store {
                 boot_id == own_boot && (offset_ms - noted_ms).abs() < DRIFT_MS
             })
         };
-        if self.read_statement(|tx| Ok(is_as_noted(tx.noted_clock()?)))? {
+        if self.read_statements(|tx| Ok(is_as_noted(tx.noted_clock()?)))? {
             return Ok(None);
         }
 

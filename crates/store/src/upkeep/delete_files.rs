@@ -13,7 +13,7 @@ impl Store {
     /// after a crash. A file that cannot be deleted stays on the list and does not stop the others.
     /// A process that reaches downloads alone deletes those, and leaves the others on the list.
     pub(crate) fn delete_files(&self) -> Result<(), StoreError> {
-        let mut paths = self.read_statement(|tx| tx.list_gc())?;
+        let mut paths = self.read_statements(|tx| tx.list_gc())?;
         if !self.has_all_files() {
             // A bucket has downloads under the same names as uploads.
             let is_in_folder = self.files.folder().is_some();
@@ -35,7 +35,7 @@ impl Store {
     /// Adds them to `orphans`. One that cannot be looked at is reported and left.
     pub(crate) fn delete_orphans(&self, orphans: &mut u32) -> Result<(), StoreError> {
         let is_needed = |files: JobFiles, name: &str| {
-            let is_needed = self.read_statement(|tx| match job_of_fetched_part(name) {
+            let is_needed = self.read_statements(|tx| match job_of_fetched_part(name) {
                 // A later attempt continues it.
                 Some(job_id) => tx.is_to_be_fetched(job_id),
                 None => tx.is_needed(files, name),
@@ -84,7 +84,7 @@ impl Store {
         // Without this, an object of another queue might be taken for an orphan.
         bucket.claim_for(&self.queue_name()?)?;
         bucket.delete_orphans(now, |files| {
-            let needed = self.read_statement(|tx| tx.needed_names(files))?;
+            let needed = self.read_statements(|tx| tx.needed_names(files))?;
             self.database.make_durable()?;
             Ok(needed)
         })
@@ -99,7 +99,7 @@ impl Store {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
-        let needed = self.read_statement(|tx| tx.needed_names(files))?;
+        let needed = self.read_statements(|tx| tx.needed_names(files))?;
         let ours = entries.into_iter().filter_map(|entry| match entry {
             Entry::Ours(name) => Some(name),
             Entry::Foreign(_) => None,

@@ -62,12 +62,12 @@ pub struct JobFilter {
 impl Store {
     /// Jobs, oldest first.
     pub fn inspect_jobs(&self, filter: &JobFilter) -> Result<Vec<InspectedJob>, StoreError> {
-        self.read_statement(|tx| tx.inspect_jobs(filter))
+        self.read_statements(|tx| tx.inspect_jobs(filter))
     }
 
     /// The tasks of a job, in the order in which they were made.
     pub fn inspect_tasks(&self, job: JobId) -> Result<Vec<InspectedTask>, StoreError> {
-        self.read_statement(|tx| tx.inspect_tasks(job))
+        self.read_statements(|tx| tx.inspect_tasks(job))
     }
 
     /// Makes tasks that failed or lost their worker due now, with a whole budget; of one job, or of all. Returns how many.

@@ -120,7 +120,7 @@ impl Store {
     }
 
     fn forget_tombstones(&self, now: Now) -> Result<(), StoreError> {
-        if !self.read_statement(|tx| tx.any_forgettable_tombstone(now.wall))? {
+        if !self.read_statements(|tx| tx.any_forgettable_tombstone(now.wall))? {
             return Ok(());
         }
         self.write(|tx, _| tx.forget_tombstones(now.wall))

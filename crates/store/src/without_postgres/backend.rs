@@ -67,7 +67,7 @@ impl Postgres {
         match *self {}
     }
 
-    pub(crate) fn read_statement<T>(
+    pub(crate) fn read_statements<T>(
         &self,
         _operation: impl Fn(&Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
