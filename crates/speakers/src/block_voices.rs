@@ -1,7 +1,8 @@
 //! What the networks find in a block of a recording, in bytes that can be kept and sent: 0.4 kB for each embedding.
 //!
 //! Labels are only ever made of what was read back from these bytes. So they do not depend on how a recording is cut into blocks,
-//! nor on which process found their voices. What is read is checked: it may be damaged, or of another release.
+//! nor on which process found their voices, if all processors are of the same kind (another kind may round differently). What is
+//! read is checked: it may be damaged, or of another release.
 
 use std::fmt;
 use std::ops::Range;
@@ -16,7 +17,7 @@ use crate::{
 
 /// The form of the bytes. Another form, or other networks, windows or pieces, need another number.
 const VERSION: u8 = 1;
-/// In place of a number of pieces: they are those that get a speaker.
+/// Stored instead of a count if the founding pieces are the labelled ones.
 const SAME: u8 = u8::MAX;
 /// What the numbers of an embedding, -1 to 1, are multiplied with: an error of 1.5e-5 changes a similarity by about as much.
 const SCALE: f32 = 32_767.0;
@@ -27,11 +28,19 @@ const TOLERANCE: f32 = 0.01;
 #[derive(Clone, PartialEq, Eq)]
 pub struct BlockVoices(Vec<u8>);
 
-/// A piece with its embedding, which has length 1.
-#[derive(Debug, Clone, PartialEq)]
+/// A piece with its embedding, which has length 1 and is never shown by `Debug`.
+#[derive(Clone, PartialEq)]
 pub(crate) struct EmbeddedPiece {
     pub(crate) piece: Piece,
     pub(crate) vector: Vec<f32>,
+}
+
+impl fmt::Debug for EmbeddedPiece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedPiece")
+            .field("piece", &self.piece)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A run with its embedded pieces.

@@ -17,8 +17,8 @@ pub fn blocks(samples: usize) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// The windows that belong to a block, with their indices: those whose first frame that is taken starts in it. So every window
-/// belongs to one block, wherever a recording is cut.
+/// The windows of a block, with their indices. A window belongs to the block in which its first used frame starts, so to one block
+/// alone.
 pub(crate) fn windows_of(samples: usize, block: &Range<usize>) -> Vec<(usize, Window)> {
     let all = windows(samples).into_iter().enumerate();
     all.filter(|(_, window)| block.contains(&sample_of(window.from)))

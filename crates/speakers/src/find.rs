@@ -1,5 +1,5 @@
 //! Finding the voices of a block: who speaks in each window, and an embedding of each piece with one voice. This takes nearly all
-//! the time. A window is read, and what is in it is found, without the others.
+//! the time. Each window is processed independently of the others.
 
 use std::io;
 use std::ops::Range;

@@ -53,7 +53,7 @@ impl Voices {
         Ok(())
     }
 
-    /// Fails unless every block was added, with finite numbers for some voice if there are any.
+    /// Fails if a block is missing, or if there is speech but no usable embedding.
     pub(crate) fn check(&self) -> Result<(), SpeakersError> {
         if self.next < self.samples {
             return Err(SpeakersError::Voices("a block is missing"));

@@ -11,9 +11,9 @@ mod decode_process;
 pub mod engine;
 mod memory;
 mod priority;
+mod speaker_networks;
 mod start_error;
 mod task;
-mod voices;
 mod weights;
 mod worker;
 

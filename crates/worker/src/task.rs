@@ -20,14 +20,14 @@ use crate::Control;
 use crate::audio::{AudioError, Spool, SpoolBytes};
 use crate::decode_process::{DecodeError, DecodeSettings, MemoryKills};
 use crate::engine::{EngineError, Session};
-use crate::voices::Voices;
+use crate::speaker_networks::SpeakerNetworks;
 
 /// What a worker needs for any task.
 pub(crate) struct TaskContext<'a> {
     pub(crate) files: &'a Files,
     pub(crate) decode: &'a DecodeSettings,
     pub(crate) memory_kills: &'a MemoryKills,
-    pub(crate) voices: &'a Voices,
+    pub(crate) speaker_networks: &'a SpeakerNetworks,
     /// Name of the weights the job is done with.
     pub(crate) model: &'a str,
     pub(crate) control: &'a dyn Control,
@@ -224,9 +224,9 @@ pub(crate) fn run(
         }
         TaskInput::Diarize { spool } => {
             let spool = open_spool(context.files, spool)?;
-            let found = |block| store.found_voices(claim, block);
+            let stored = |block| store.found_voices(claim, block);
             Ok(Done::new(TaskOutput::Speakers {
-                diarization: diarize::diarize(spool, &found, claim, context)?,
+                diarization: diarize::diarize(spool, &stored, claim, context)?,
                 model: context.model.to_owned(),
             }))
         }

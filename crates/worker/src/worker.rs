@@ -12,8 +12,8 @@ use crate::Config;
 use crate::decode_process::{DecodeSettings, MemoryKills};
 use crate::engine::{Device, Engine, Session, VERSION};
 use crate::priority::lower_priority;
+use crate::speaker_networks::SpeakerNetworks;
 use crate::task::{self, TaskContext};
-use crate::voices::Voices;
 
 /// What workers do. Recordings are fetched by couriers.
 const KINDS: [TaskKind; 4] = [
@@ -49,7 +49,7 @@ impl Worker {
             engine,
             decode: config.decode_settings(),
             memory_kills: MemoryKills::default(),
-            voices: Voices::configured(config),
+            speaker_networks: SpeakerNetworks::configured(config),
             announced: Mutex::default(),
         };
         Supervisor::start(settings, store, Arc::new(transcriber), clock).map(Self)
@@ -66,7 +66,7 @@ struct Transcriber {
     engine: Arc<dyn Engine>,
     decode: DecodeSettings,
     memory_kills: MemoryKills,
-    voices: Voices,
+    speaker_networks: SpeakerNetworks,
     /// The weights that jobs may ask for, as last announced.
     announced: Mutex<Vec<String>>,
 }
@@ -87,7 +87,7 @@ impl TaskRunner for Transcriber {
     /// Weights may be pulled while workers run.
     fn after_heartbeat(&self, store: &Store) -> Result<(), StoreError> {
         let mut models = self.engine.models();
-        if self.voices.are_available() {
+        if self.speaker_networks.are_available() {
             models.push(DIARIZATION.to_owned());
         }
         let mut announced = self
@@ -116,7 +116,7 @@ impl TaskSlot for TranscriberSlot<'_> {
             files: task.store.files(),
             decode: &self.shared.decode,
             memory_kills: &self.shared.memory_kills,
-            voices: &self.shared.voices,
+            speaker_networks: &self.shared.speaker_networks,
             model: chosen.unwrap_or_else(|| self.shared.engine.model()),
             control: task.control,
         };

@@ -165,4 +165,7 @@ fn voices_are_not_shown() {
         format!("{voices:?}"),
         format!("BlockVoices({length} bytes)")
     );
+
+    let piece = &runs[2].labelled[0];
+    assert!(!format!("{piece:?}").contains("vector"));
 }

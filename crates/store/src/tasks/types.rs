@@ -332,8 +332,8 @@ pub struct Prepared {
     pub spool: String,
     /// The spans to transcribe, in order.
     pub spans: Vec<PlannedSpan>,
-    /// Blocks of the recording whose voices are found by tasks of their own, in samples and in order. Empty where no speakers are
-    /// asked for, and where one task does it all.
+    /// Blocks of the recording whose voices are found by tasks of their own, in samples and in order. Empty without `diarize`, and if
+    /// one task finds all voices.
     pub blocks: Vec<Range<u64>>,
     /// What each span yielded, when the slot has transcribed them already; empty if there are none.
     pub outputs: Option<Vec<SpanOutput>>,

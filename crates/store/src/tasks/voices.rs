@@ -58,7 +58,7 @@ impl Store {
         claim: &Claim,
         block: u32,
     ) -> Result<Option<FoundVoices>, StoreError> {
-        let stored = self.read_statement(|tx| tx.found_voices(claim.job_seq, block))?;
+        let stored = self.read_statements(|tx| tx.found_voices(claim.job_seq, block))?;
         let Some(stored) = stored else {
             return Ok(None);
         };

@@ -207,7 +207,7 @@ pub(crate) struct EndedClaim {
 /// A claim that the output of its task has ended.
 pub(crate) struct DoneClaim {
     pub(crate) claim: EndedClaim,
-    /// Whether every other task of the job is done, or, of those for voices, every other one of them.
+    /// Whether no other task of the job is unfinished; for `voices`, no other `voices` task.
     pub(crate) is_last: bool,
 }
 

@@ -172,6 +172,11 @@ impl Spool {
         self.samples
     }
 
+    /// Says that no sample from the index `end` on will be read soon.
+    pub fn need_until(&mut self, end: u64) {
+        self.source.need_until(end.saturating_mul(BYTES_PER_SAMPLE));
+    }
+
     /// Fills `buffer` with the samples, of -1..1, from an index on.
     pub fn read(&mut self, from: u64, buffer: &mut [f32]) -> io::Result<()> {
         self.bytes
@@ -189,9 +194,9 @@ impl Spool {
     /// Fails with [`io::ErrorKind::UnexpectedEof`] when the spool is shorter than the span's end.
     pub fn read_span(&mut self, span: &Span) -> io::Result<Vec<f32>> {
         let end = span.stretches.last().map_or(0, |last| last.end_sample);
-        self.source.need_until(end * BYTES_PER_SAMPLE);
+        self.need_until(end);
         let samples = self.read_stretches(span);
-        self.source.need_until(u64::MAX);
+        self.need_until(u64::MAX);
         samples
     }
 

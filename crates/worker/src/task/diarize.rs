@@ -6,31 +6,38 @@ use steno_models::SpeakerTurn;
 use steno_speakers::{BlockVoices, Bounds, Diarizer, Networks, Voices, blocks};
 use steno_store::{Claim, Diarization, FoundVoices, StoreError};
 
-use super::find_voices::{FAILED, find_in_block, networks};
+use super::find_voices::{FAILED, Unlabelled, find_in_block, load_networks};
 use super::known_speakers::KnownSpeakers;
 use super::{TaskContext, TaskError};
 use crate::audio::{SAMPLE_RATE, Spool};
 
-/// What tasks have found in a block of the recording, by the number of the block.
-pub(super) type Found<'a> = dyn Fn(u32) -> Result<Option<FoundVoices>, StoreError> + 'a;
+/// What a task has found in a block of the recording, by the number of the block; `None` if no task has done it.
+pub(super) type StoredBlocks<'a> = dyn Fn(u32) -> Result<Option<FoundVoices>, StoreError> + 'a;
 
 pub(super) fn diarize(
     mut spool: Spool,
-    found: &Found<'_>,
+    stored: &StoredBlocks<'_>,
     claim: &Claim,
     context: &TaskContext<'_>,
 ) -> Result<Diarization, TaskError> {
     if claim.has_spent_its_tries() {
-        return Ok(failed(FAILED));
+        return Ok(failed(FAILED.to_owned()));
     }
-    let networks = match networks(context) {
-        Ok(networks) => networks,
-        Err(reason) => return Ok(failed(reason)),
-    };
-    let voices = match voices(&networks, &mut spool, found, claim, context)? {
-        Ok(voices) => voices,
-        Err(reason) => return Ok(failed(&reason)),
-    };
+    match label(&mut spool, stored, claim, context) {
+        Ok(labelled) => Ok(labelled),
+        Err(Unlabelled::Because(reason)) => Ok(failed(reason)),
+        Err(Unlabelled::Task(error)) => Err(error),
+    }
+}
+
+fn label(
+    spool: &mut Spool,
+    stored: &StoredBlocks<'_>,
+    claim: &Claim,
+    context: &TaskContext<'_>,
+) -> Result<Diarization, Unlabelled> {
+    let networks = load_networks(context)?;
+    let voices = collect_voices(&networks, spool, stored, claim, context)?;
 
     let known = KnownSpeakers::of(claim, context)?;
     let (min, max) = claim.options.speaker_bounds();
@@ -51,29 +58,29 @@ pub(super) fn diarize(
                 error = &error as &dyn std::error::Error,
                 "cannot label speakers"
             );
-            Ok(failed(FAILED))
+            Err(Unlabelled::Because(FAILED.to_owned()))
         }
     }
 }
 
-/// The voices of all blocks, or for the client why one has none. Blocks that no task has done are done here: those of a short recording,
-/// of a plan of an earlier release, or in a form of another release.
-fn voices(
+/// The voices of all blocks. Blocks that no task has done are done here: those of a short recording, of a plan of an earlier
+/// release, or in a form of another release.
+fn collect_voices(
     networks: &Networks,
     spool: &mut Spool,
-    found: &Found<'_>,
+    stored: &StoredBlocks<'_>,
     claim: &Claim,
     context: &TaskContext<'_>,
-) -> Result<Result<Voices, String>, TaskError> {
+) -> Result<Voices, Unlabelled> {
     let job = claim.job_id;
     let samples = spool.samples() as usize;
     let mut voices = Voices::new(samples);
     for (index, block) in blocks(samples).iter().enumerate() {
         if context.control.should_stop() {
-            return Err(TaskError::Stopped);
+            return Err(TaskError::Stopped.into());
         }
-        match found(index as u32)? {
-            Some(FoundVoices::Failed(reason)) => return Ok(Err(reason)),
+        match stored(index as u32)? {
+            Some(FoundVoices::Failed(reason)) => return Err(Unlabelled::Because(reason)),
             Some(FoundVoices::Found(bytes)) => {
                 let Err(error) = voices.add(block, &BlockVoices::from_bytes(bytes)) else {
                     continue;
@@ -87,25 +94,22 @@ fn voices(
             None => {}
         }
 
-        let own = match find_in_block(networks, spool, block, context)? {
-            Ok(own) => own,
-            Err(reason) => return Ok(Err(reason.to_owned())),
-        };
+        let own = find_in_block(networks, spool, block, context)?;
         if let Err(error) = voices.add(block, &own) {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 job.id = %job,
                 "cannot use the voices of block {index} of job {job}"
             );
-            return Ok(Err(FAILED.to_owned()));
+            return Err(Unlabelled::Because(FAILED.to_owned()));
         }
     }
-    Ok(Ok(voices))
+    Ok(voices)
 }
 
-fn failed(reason: &str) -> Diarization {
+fn failed(reason: String) -> Diarization {
     Diarization {
-        failed: Some(reason.to_owned()),
+        failed: Some(reason),
         ..Diarization::default()
     }
 }

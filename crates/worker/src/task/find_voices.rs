@@ -10,13 +10,16 @@ use steno_speakers::{BlockVoices, Networks, SpeakersError, blocks};
 use steno_store::{Claim, FoundVoices, VoicesTask};
 
 use super::{TaskContext, TaskError};
-use crate::audio::{AudioError, Spool, samples_of};
+use crate::audio::{AudioError, SAMPLE_RATE, Spool, samples_of};
 
 /// For the client, if the operator has not installed the networks.
 const NO_NETWORKS: &str = "speakers are not labelled: the server has no networks for it";
 /// For the client, if something went wrong.
 pub(super) const FAILED: &str =
     "speakers are not labelled: they could not be distinguished in this recording";
+
+/// Windows of the networks reach so far beyond a block: 10 s.
+const WINDOW_SAMPLES: u64 = 10 * SAMPLE_RATE as u64;
 
 pub(super) fn find_voices(
     mut spool: Spool,
@@ -27,37 +30,49 @@ pub(super) fn find_voices(
     if claim.has_spent_its_tries() {
         return Ok(FoundVoices::Failed(FAILED.to_owned()));
     }
-    let networks = match networks(context) {
-        Ok(networks) => networks,
-        Err(reason) => return Ok(FoundVoices::Failed(reason.to_owned())),
-    };
     let block = task.block.start as usize..task.block.end as usize;
-    let found = find_in_block(&networks, &mut spool, &block, context)?;
-    Ok(match found {
-        Ok(voices) => FoundVoices::Found(voices.into_bytes()),
-        Err(reason) => FoundVoices::Failed(reason.to_owned()),
-    })
+    let found = load_networks(context)
+        .and_then(|networks| find_in_block(&networks, &mut spool, &block, context));
+    match found {
+        Ok(voices) => Ok(FoundVoices::Found(voices.into_bytes())),
+        Err(Unlabelled::Because(reason)) => Ok(FoundVoices::Failed(reason)),
+        Err(Unlabelled::Task(error)) => Err(error),
+    }
 }
 
-/// The networks, or for the client why there are none.
-pub(super) fn networks(context: &TaskContext<'_>) -> Result<Arc<Networks>, &'static str> {
-    context.voices.networks().map_err(|error| {
+/// Why speakers cannot be labelled.
+pub(super) enum Unlabelled {
+    /// The job goes on without them; the reason is for the client.
+    Because(String),
+    /// The task has failed.
+    Task(TaskError),
+}
+
+impl<E: Into<TaskError>> From<E> for Unlabelled {
+    fn from(error: E) -> Self {
+        Self::Task(error.into())
+    }
+}
+
+pub(super) fn load_networks(context: &TaskContext<'_>) -> Result<Arc<Networks>, Unlabelled> {
+    context.speaker_networks.networks().map_err(|error| {
         tracing::warn!(
             error = format!("{error:#}"),
             "cannot label speakers: the networks cannot be used"
         );
-        NO_NETWORKS
+        Unlabelled::Because(NO_NETWORKS.to_owned())
     })
 }
 
-/// The voices of a block of the spool, or for the client why there are none.
+/// The voices of a block of the spool.
 pub(super) fn find_in_block(
     networks: &Networks,
     spool: &mut Spool,
     block: &Range<usize>,
     context: &TaskContext<'_>,
-) -> Result<Result<BlockVoices, &'static str>, TaskError> {
+) -> Result<BlockVoices, Unlabelled> {
     let samples = spool.samples() as usize;
+    spool.need_until(block.end as u64 + WINDOW_SAMPLES);
     let found = networks.find_voices(
         samples,
         block,
@@ -65,21 +80,24 @@ pub(super) fn find_in_block(
         &mut |_| !context.control.should_stop(),
     );
     match found {
-        Ok(voices) => Ok(Ok(voices)),
-        Err(SpeakersError::Cancelled) => Err(TaskError::Stopped),
+        Ok(voices) => Ok(voices),
+        Err(SpeakersError::Cancelled) => Err(TaskError::Stopped.into()),
         Err(SpeakersError::Read(error)) => Err(AudioError::Spool(error).into()),
         Err(error) => {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "cannot find the voices of a block"
             );
-            Ok(Err(FAILED))
+            Err(Unlabelled::Because(FAILED.to_owned()))
         }
     }
 }
 
-/// The blocks of a spool that become tasks of their own; none if one task does it all.
-pub(super) fn task_blocks(spool: &Path) -> Result<Vec<Range<u64>>, AudioError> {
+/// The blocks of a spool that become tasks of their own; none if no speakers are asked for, or if there is only one block.
+pub(super) fn task_blocks(claim: &Claim, spool: &Path) -> Result<Vec<Range<u64>>, AudioError> {
+    if !claim.options.diarize {
+        return Ok(Vec::new());
+    }
     let samples = samples_of(spool).map_err(AudioError::Spool)?;
     let blocks = blocks(samples as usize).into_iter();
     let blocks: Vec<Range<u64>> = blocks

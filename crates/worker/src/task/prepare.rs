@@ -1,5 +1,6 @@
 //! The `prepare` task: decode, find speech, detect the language, plan spans. A short recording is transcribed at once.
 
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -57,13 +58,11 @@ pub(super) fn prepare(
     if claim.options.detect_only {
         planned.spans.clear();
     }
-    let outputs = transcribe_short(claim, &planned, spool.path(), context, session)?;
-    let blocks = match outputs {
-        None if claim.options.diarize => task_blocks(spool.path())?,
-        _ => Vec::new(),
-    };
-    if outputs.is_none() {
-        spool.store(&mut should_stop)?;
+    let mut blocks = task_blocks(claim, spool.path())?;
+    let outputs = transcribe_short(claim, &planned, &blocks, spool.path(), context, session)?;
+    match outputs {
+        Some(_) => blocks.clear(),
+        None => spool.store(&mut should_stop)?,
     }
 
     let diarization = match &outputs {
@@ -96,11 +95,13 @@ pub(super) fn prepare(
     })
 }
 
-/// Transcribes a recording of at most one span. `None` if it has more, which become tasks of their own. So does the one span
-/// after a failed attempt with `diarize`: a worker that dies on the labels must not cost the text.
+/// Transcribes a recording of at most one span. `None` if it has more, which become tasks of their own. So does the one span if
+/// voices are to be found in several blocks, which takes long, and after a failed attempt with `diarize`: a worker that dies on
+/// the labels must not cost the text.
 fn transcribe_short(
     claim: &Claim,
     planned: &Planned,
+    blocks: &[Range<u64>],
     spool: &Path,
     context: &TaskContext<'_>,
     session: &mut dyn Session,
@@ -110,7 +111,7 @@ fn transcribe_short(
         ([span], Some(language)) => (span, language),
         _ => return Ok(None),
     };
-    if claim.options.diarize && claim.attempt > 1 {
+    if !blocks.is_empty() || (claim.options.diarize && claim.attempt > 1) {
         return Ok(None);
     }
     let job = SpanJob {

@@ -8,7 +8,7 @@ use steno_models::{JobResult, SpeakerNames, SpeakerTurn, TranscribeRequest, Warn
 use super::coverage::seconds;
 use crate::tasks::finish_diarize::Diarization;
 
-/// How far a turn may go beyond speech, in seconds. Speech detection is only so exact.
+/// How far a turn may go beyond speech, in seconds: the detection of speech is accurate to about 0.5 s.
 const MARGIN: f64 = 0.5;
 
 /// Names the speakers of a result. `speech` is in milliseconds, in any order. Speakers that could not be distinguished are a

@@ -121,7 +121,7 @@ fn check_among(
             disk_reserve_bytes: 0,
         },
         memory_kills: &MemoryKills::default(),
-        voices: &crate::voices::Voices::new(None, false),
+        speaker_networks: &crate::speaker_networks::SpeakerNetworks::new(None, false),
         model: "base",
         control: &NeverStop,
     };

@@ -9,14 +9,14 @@ use steno_weights::{Cache, SPEAKERS, WeightsError};
 use crate::Config;
 
 /// Where the networks are, and the networks once they are loaded.
-pub(crate) struct Voices {
+pub(crate) struct SpeakerNetworks {
     cache: Option<Cache>,
     /// Whether missing networks are downloaded.
     may_pull: bool,
     loaded: Mutex<Option<Arc<Networks>>>,
 }
 
-impl Voices {
+impl SpeakerNetworks {
     /// Loads nothing yet.
     pub(crate) fn new(cache: Option<Cache>, may_pull: bool) -> Self {
         Self {
