@@ -1,5 +1,5 @@
-//! Where the speaker changes within a run. Pieces have half of a window of 1.5 s each, so their own edges are too coarse. A window in
-//! which the speaker changes resembles each of the two by its share, so the change is where both would be equally near.
+//! Where the speaker changes within a run. Pieces are 0.75 s long, so their own edges are too coarse. An embedding of sound with a
+//! change resembles both speakers in proportion to their shares. The change is placed where the similarity to both is equal.
 
 use crate::{cluster::Voice, linkage::dot, runs::Piece};
 

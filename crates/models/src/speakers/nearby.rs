@@ -10,7 +10,7 @@ use crate::Segment;
 /// The turns of a recording, in the order of their starts.
 pub(super) struct TurnIndex {
     turns: Vec<SpeakerTurn>,
-    /// For each turn: which one ends last among it and those before it; of several the first.
+    /// For each turn, the index of the one with the latest end so far; of several the first.
     last_to_end: Vec<usize>,
 }
 

@@ -8,11 +8,11 @@ use crate::Word;
 const ENDS: [char; 7] = ['.', '?', '!', '…', '。', '？', '！'];
 const QUOTES: [char; 6] = ['"', '”', '’', '»', ')', '」'];
 
-/// How far from the speaker's turn the first or last words of a sentence may be, in seconds. Turns and word times are only so
-/// exact.
+/// How far from the speaker's turn the first or last words of a sentence may be, in seconds: turns and word times are accurate to
+/// about 0.1 s.
 pub(super) const EDGE: f64 = 0.1;
 /// The share of a sentence's words from which on its speaker gets these words too.
-const MOST: f64 = 0.75;
+const CLEAR_MAJORITY: f64 = 0.75;
 
 /// The speaker of each word.
 pub(super) fn speakers_of_words(words: &[Word], turns: &[SpeakerTurn]) -> Vec<Option<u32>> {
@@ -30,29 +30,34 @@ fn speakers_of(sentence: &[Word], turns: &[SpeakerTurn]) -> Vec<Option<u32>> {
         .collect();
     let count = |speaker: &Option<u32>| speakers.iter().filter(|own| *own == speaker).count();
     // The last of the maxima is taken: of two that say as much, the one who ends the sentence.
-    let Some(most) = speakers.iter().copied().max_by_key(count).flatten() else {
+    let Some(main_speaker) = speakers.iter().copied().max_by_key(count).flatten() else {
         return speakers;
     };
 
-    let says = |word: &Word| {
-        let mut own = turns.iter().filter(|turn| turn.speaker == most);
+    let speaks_during = |word: &Word| {
+        let mut own = turns.iter().filter(|turn| turn.speaker == main_speaker);
         own.any(|turn| turn.start <= word.start && turn.end >= word.end)
     };
     let is_near = |word: &Word| {
-        let mut own = turns.iter().filter(|turn| turn.speaker == most);
+        let mut own = turns.iter().filter(|turn| turn.speaker == main_speaker);
         own.any(|turn| turn.start <= word.end + EDGE && turn.end >= word.start - EDGE)
     };
-    let says_most = count(&Some(most)) as f64 >= sentence.len() as f64 * MOST;
-    let is_own = |own: &Option<u32>| *own == Some(most);
-    let first = speakers.iter().position(is_own).unwrap_or(0);
-    let last = speakers.iter().rposition(is_own).unwrap_or(0);
+    let has_clear_majority =
+        count(&Some(main_speaker)) as f64 >= sentence.len() as f64 * CLEAR_MAJORITY;
+    let is_own = |own: &Option<u32>| *own == Some(main_speaker);
+    let (Some(first), Some(last)) = (
+        speakers.iter().position(is_own),
+        speakers.iter().rposition(is_own),
+    ) else {
+        return speakers;
+    };
 
     let words = sentence.iter().zip(&speakers).enumerate();
     words
         .map(|(index, (word, own))| {
             let is_at_edge = index < first || index > last;
-            if says(word) || (says_most && is_at_edge && is_near(word)) {
-                Some(most)
+            if speaks_during(word) || (has_clear_majority && is_at_edge && is_near(word)) {
+                Some(main_speaker)
             } else {
                 *own
             }
