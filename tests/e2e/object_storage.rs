@@ -101,6 +101,13 @@ fn an_api_killed_during_an_upload_leaves_nothing_after_the_next_sweep() {
     });
     service.api.take().unwrap().kill();
     assert!(cached(&service) > 0);
+    // The test server may still be writing what it had received, and it would keep a part that it completes after the abort.
+    eventually("the test server has ended the request", || {
+        let files = std::fs::read_dir(bucket.server.folder()).unwrap();
+        let mut names = files.map(|file| file.unwrap().file_name());
+        let is_unfinished = names.any(|name| name.to_string_lossy().starts_with(".tmp."));
+        (!is_unfinished).then_some(())
+    });
 
     service.start_api();
     bucket.wait_until_empty(&service);
