@@ -17,7 +17,7 @@ pub(crate) fn moved_edges(
             continue;
         }
 
-        // How much more the voice is that of the left speaker: above zero in the first piece, below in the next.
+        // Similarity to the left speaker minus similarity to the right one: positive in the first piece, negative in the next.
         let lead = |index: usize| {
             let vector = &voices[index].vector;
             dot(&centroids[left], vector) - dot(&centroids[right], vector)
@@ -66,7 +66,7 @@ mod tests {
         PIECES.map(piece).to_vec()
     }
 
-    /// A voice that is to this share that of the first speaker, else that of the second.
+    /// The embedding of a mixture: the share `first` is the first speaker, the rest the second.
     fn voice(first: f32) -> Voice {
         let mut vector = vec![0.0; DIMENSIONS];
         vector[0] = first;
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn the_edge_is_where_both_speakers_are_equally_near() {
-        // Three quarters of the way from the middle of the first window to that of the second.
+        // The change lies at 75 % of the distance between the middles of the two windows.
         let found = edges(&pieces(), [1.0, 1.0 / 3.0, 0.0], [0, 1, 1]);
         assert_eq!(found, [(0, 79), (79, 112), (112, 180)]);
         let found = edges(&pieces(), [1.0, 2.0 / 3.0, 0.0], [0, 0, 1]);

@@ -2,7 +2,7 @@
 
 use crate::effects::Effects;
 use crate::tasks::types::{Claim, Settled};
-use crate::tx::{EndedClaim, Tx};
+use crate::tx::{DoneClaim, EndedClaim, Tx};
 use crate::upkeep::counters::{Counter, count};
 use crate::{Now, StoreError};
 
@@ -36,6 +36,17 @@ pub(crate) fn settle(
     let kind = claim.task.kind().as_str();
     count(tx, Counter::TaskSeconds(kind), ms as f64 / 1000.0)?;
     Ok(Settled::Stored)
+}
+
+/// The same for a statement that kept the output of the task.
+pub(crate) fn settle_done(
+    tx: &Tx<'_>,
+    effects: &mut Effects,
+    now: Now,
+    claim: &Claim,
+    done: Option<&DoneClaim>,
+) -> Result<Settled, StoreError> {
+    settle(tx, effects, now, claim, done.map(|done| &done.claim))
 }
 
 /// The other slots of a worker wait while it runs a suspect task. They may go on.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use steno_models::{SpeakerTurn, Warning};
 
 use crate::effects::Effects;
-use crate::tasks::fence::settle;
+use crate::tasks::fence::settle_done;
 use crate::tasks::finish_span::complete_job;
 use crate::tasks::types::{Claim, Settled};
 use crate::tx::{Tx, to_json};
@@ -37,13 +37,7 @@ pub(crate) fn finish_diarize(
     model: &str,
 ) -> Result<Settled, StoreError> {
     let ended = tx.finish_diarize(claim, &to_json("diarization", diarization)?)?;
-    let settled = settle(
-        tx,
-        effects,
-        now,
-        claim,
-        ended.as_ref().map(|ended| &ended.claim),
-    )?;
+    let settled = settle_done(tx, effects, now, claim, ended.as_ref())?;
     if ended.is_some_and(|ended| ended.is_last) {
         complete_job(tx, effects, now, claim, model)?;
     }

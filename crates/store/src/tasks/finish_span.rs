@@ -5,7 +5,7 @@ use steno_models::JobResult;
 use crate::effects::Effects;
 use crate::jobs::end::{Ending, complete};
 use crate::tasks::assemble::{RecordingFacts, assemble};
-use crate::tasks::fence::settle;
+use crate::tasks::fence::settle_done;
 use crate::tasks::finish_diarize::diarization;
 use crate::tasks::types::{Claim, Settled, SpanOutcome, SpanOutput, SpanTask};
 use crate::tx::{DoneClaim, Tx, to_json};
@@ -29,13 +29,7 @@ pub(crate) fn finish_span(
     done: &SpanDone<'_>,
 ) -> Result<Settled, StoreError> {
     let ended = store_output(tx, claim, done.output)?;
-    let settled = settle(
-        tx,
-        effects,
-        now,
-        claim,
-        ended.as_ref().map(|ended| &ended.claim),
-    )?;
+    let settled = settle_done(tx, effects, now, claim, ended.as_ref())?;
     let Some(ended) = ended else {
         return Ok(settled);
     };

@@ -9,7 +9,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::effects::Effects;
-use crate::tasks::fence::settle;
+use crate::tasks::fence::settle_done;
 use crate::tasks::types::{Claim, Settled};
 use crate::tx::{Tx, to_json};
 use crate::{Now, Store, StoreError};
@@ -88,13 +88,7 @@ pub(crate) fn finish_voices(
     };
     let outcome = to_json("outcome", &VoicesOutcome { failed })?;
     let ended = tx.finish_voices(claim, &outcome)?;
-    let settled = settle(
-        tx,
-        effects,
-        now,
-        claim,
-        ended.as_ref().map(|ended| &ended.claim),
-    )?;
+    let settled = settle_done(tx, effects, now, claim, ended.as_ref())?;
     let Some(ended) = ended else {
         return Ok(settled);
     };

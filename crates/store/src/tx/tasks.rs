@@ -13,7 +13,7 @@ use crate::tasks::types::{
 };
 use crate::tx::rows::{json, optional_json, to_json};
 use crate::tx::{
-    DoneClaim, EndedClaim, Offer, TaskInHand, TaskOfRun, Tx, VoicesRow, parameters, sql,
+    DoneClaim, EndedClaim, Offer, Statement, TaskInHand, TaskOfRun, Tx, VoicesRow, parameters, sql,
 };
 use crate::upkeep::inspect::InspectedTask;
 
@@ -179,12 +179,7 @@ impl Tx<'_> {
         claim: &Claim,
         output: &str,
     ) -> Result<Option<DoneClaim>, StoreError> {
-        let parameters = parameters! {
-            ":task": claim.task_id,
-            ":claim_id": claim.id.as_bytes(),
-            ":output": output,
-        };
-        self.first(sql!("finish_diarize"), parameters, DoneClaim::read)
+        self.finish_with_output(sql!("finish_diarize"), claim, output)
     }
 
     /// Ends a claim with the outcome of a block. `None` if the claim was lost; `is_last` is about the blocks alone.
@@ -193,12 +188,21 @@ impl Tx<'_> {
         claim: &Claim,
         output: &str,
     ) -> Result<Option<DoneClaim>, StoreError> {
+        self.finish_with_output(sql!("finish_voices"), claim, output)
+    }
+
+    fn finish_with_output(
+        &self,
+        statement: Statement,
+        claim: &Claim,
+        output: &str,
+    ) -> Result<Option<DoneClaim>, StoreError> {
         let parameters = parameters! {
             ":task": claim.task_id,
             ":claim_id": claim.id.as_bytes(),
             ":output": output,
         };
-        self.first(sql!("finish_voices"), parameters, DoneClaim::read)
+        self.first(statement, parameters, DoneClaim::read)
     }
 
     /// Ends a claim and deletes its task. `None` if the claim was lost.
