@@ -1,5 +1,6 @@
 //! The flow of a task in a slot: claim → work → finish, as numbered steps.
 
+use std::cell::Cell;
 use std::time::Instant;
 
 use steno_store::{Claim, Finished, Settled, StoreError, TaskKind};
@@ -118,21 +119,24 @@ fn finish_done(
 ) -> Result<Finished, StoreError> {
     let (output, keep_file) = done.into_parts();
     let more = kinds_to_claim(shared);
+    // A commit whose answer was lost may name the file, also where a later try finds the claim gone: the file is kept, and the
+    // orphan scan decides.
+    let may_be_committed = Cell::new(false);
     let finished = shared.retry(|| {
         // A pause between two tries is a sign of life: waiting for disk space is no hang.
         control.note_alive();
         let now = shared.clock.now();
-        shared.store.finish_task(now, claim, &output, more)
+        let finished = shared.store.finish_task(now, claim, &output, more);
+        finished.inspect_err(|error| {
+            if error.is_outcome_unknown() {
+                may_be_committed.set(true);
+            }
+        })
     });
 
-    // A commit that failed may turn out to be complete later, and names the file then: it is kept,
-    // and the orphan scan decides.
-    let may_be_named = match &finished {
-        Ok(finished) => finished.settled.is_stored(),
-        Err(error) => error.is_fatal(),
-    };
+    let is_stored = matches!(&finished, Ok(finished) if finished.settled.is_stored());
     if let Some(keep) = keep_file
-        && may_be_named
+        && (is_stored || may_be_committed.get())
     {
         keep();
     }

@@ -210,7 +210,7 @@ impl StoreError {
     }
 
     /// Whether it is unknown if what the call wrote is stored: the connection was lost during the commit, or the disk failed.
-    pub(crate) fn is_outcome_unknown(&self) -> bool {
+    pub fn is_outcome_unknown(&self) -> bool {
         self.is_fatal() || matches!(self, Self::Database(error) if error.is_outcome_unknown())
     }
 

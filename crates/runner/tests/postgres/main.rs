@@ -1,0 +1,5 @@
+//! What faults of a database server do to a process that runs tasks.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod lost_answers;
+mod support;
