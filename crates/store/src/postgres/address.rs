@@ -19,9 +19,10 @@ const KEEPALIVE_AFTER: Duration = Duration::from_secs(10);
 
 /// Session settings. They differ from the server's defaults, which shows that a connection is
 /// direct: a pooler in transaction mode drops them. Statements read a few rows each: compiling their plans, or starting processes
-/// that help with one, takes a hundred times as long as running it.
+/// that help with one, takes a hundred times as long as running it. A write has to see what was committed while it waited for its
+/// lock, so the isolation level is not the server's default.
 const OPTIONS: &str = "-c idle_in_transaction_session_timeout=10s -c lock_timeout=20s -c jit=off \
-     -c max_parallel_workers_per_gather=0";
+     -c max_parallel_workers_per_gather=0 -c default_transaction_isolation=read\\ committed";
 
 /// The address of a PostgreSQL database with user and password, from `STENO_DATABASE_URL`. Shows neither in `Debug`.
 #[derive(Clone)]

@@ -52,6 +52,30 @@ fn a_queue_goes_on_after_its_server_was_restarted() {
 }
 
 #[test]
+fn writers_at_the_same_time_succeed_whatever_the_default_isolation_of_the_server_is() {
+    let setup = Setup::default().set("default_transaction_isolation", "serializable");
+    let server = setup.start();
+    let database = TestDatabase::Server(server.create_database());
+    let f = Fixture::on(database, settings());
+
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..10 {
+                    f.submit();
+                    let run = f.worker();
+                    let claim = f.claim(&run);
+                    f.store.heartbeat(f.now(), &run).unwrap();
+                    assert!(f.complete(&claim, "text"));
+                }
+            });
+        }
+    });
+    let completed = "SELECT count(*) FROM jobs WHERE status = 'completed'";
+    assert_eq!(f.connect().number(completed), Some(40));
+}
+
+#[test]
 fn an_accepted_job_survives_a_crash_of_the_server() {
     // The server writes its log by itself only after 10 s, so that a commit that has not waited for it is lost.
     let server = Setup::default().set("wal_writer_delay", "10s").start();
