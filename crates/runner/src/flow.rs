@@ -23,7 +23,7 @@ pub(crate) fn run_slot(shared: &Shared, control: &TaskControl) -> Result<(), Sto
         if shared.is_draining() {
             if let Some(claim) = next {
                 // If the claim is lost, there is nothing to give back.
-                let _ = shared.store.release_task(&claim)?;
+                let _ = shared.retry(|| shared.store.release_task(&claim))?;
             }
             return Ok(());
         }
@@ -32,7 +32,10 @@ pub(crate) fn run_slot(shared: &Shared, control: &TaskControl) -> Result<(), Sto
         let claimed = match next.take() {
             Some(claim) => Some(claim),
             None => shared.retry(|| {
-                let kinds = shared.runner.kinds();
+                let kinds = kinds_to_claim(shared);
+                if kinds.is_empty() {
+                    return Ok(None);
+                }
                 shared
                     .store
                     .claim_task(shared.clock.now(), &shared.run, kinds)

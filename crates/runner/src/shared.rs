@@ -31,14 +31,14 @@ impl Shared {
     }
 
     /// Retries a store operation until it succeeds: a full disk or a locked database must not cost a
-    /// result. Gives up on a fatal error, and while the process drains.
+    /// result, and a drain that meets one no try. Gives up on a fatal error. The drain has a limit.
     pub(crate) fn retry<T>(
         &self,
         operation: impl Fn() -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         loop {
             match operation() {
-                Err(error) if !error.is_fatal() && !self.is_draining() => {
+                Err(error) if !error.is_fatal() => {
                     tracing::warn!(
                         error = &error as &dyn Error,
                         "store operation failed; trying again"

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
-use steno_store::StoreError;
+use steno_store::{ClaimId, StoreError};
 
 use super::{RunnerSettings, Slot};
 use crate::Ended;
@@ -14,7 +14,7 @@ use crate::upkeep::passed;
 
 /// Pause between two checks of the slots.
 const TICK: Duration = Duration::from_millis(20);
-/// Time for slots to stop after the time to drain is over.
+/// Time for slots to stop and to store it, after the time to drain is over.
 const STOP_LIMIT: Duration = Duration::from_secs(15);
 /// Extra time requested from systemd at each heartbeat while draining.
 const STOP_EXTENSION_US: u32 = 60_000_000;
@@ -41,21 +41,42 @@ pub(super) fn drain(
             }
         }
         if !have_ended(&slots, STOP_LIMIT, shared, &mut heartbeat_due)? {
-            tracing::error!("a slot does not stop; its task goes back when this process is gone");
-            return Ok(Ended::Broken);
+            tracing::error!(
+                "a slot does not stop, or cannot store what it did; its task goes back"
+            );
+            return give_up(shared, &claims_at_fault(&slots));
         }
     }
 
+    let at_fault = claims_at_fault(&slots);
     // A slot that failed since the last tick has logged its error.
     let have_failed = slots
         .into_iter()
         .any(|slot| !matches!(slot.thread.join(), Ok(Ok(()))));
     if have_failed {
-        return Ok(Ended::Broken);
+        return give_up(shared, &at_fault);
     }
     shared.store.end_run(&shared.run)?;
     tracing::info!("drained");
     Ok(Ended::Drained)
+}
+
+/// Ends this run before its process ends: other processes would charge all of its tasks. Tasks that take too long, or whose end
+/// cannot be stored, are not at fault.
+fn give_up(shared: &Shared, at_fault: &[ClaimId]) -> Result<Ended, StoreError> {
+    let now = shared.clock.now();
+    let given_back = shared.store.abandon_run(now, &shared.run, at_fault);
+    passed(given_back.map(drop), "cannot give the tasks back")?;
+    Ok(Ended::Broken)
+}
+
+/// Claims of slots that have panicked: the others have ended their claim.
+fn claims_at_fault(slots: &[Slot]) -> Vec<ClaimId> {
+    slots
+        .iter()
+        .filter(|slot| slot.thread.is_finished())
+        .filter_map(|slot| slot.control.claim())
+        .collect()
 }
 
 /// Waits until all slots have ended, at most `limit`. Returns whether they have.

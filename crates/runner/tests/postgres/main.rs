@@ -1,5 +1,6 @@
 //! What faults of a database server do to a process that runs tasks.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod drains;
 mod lost_answers;
 mod support;
