@@ -10,7 +10,9 @@ use steno_testbed::Moto;
 
 use crate::support::{Fixture, settings};
 use checks::CHECKS;
-use setup::{HOUR_MS, Objects, in_another_folder, in_bucket, in_bucket_of_moto, in_data_folder};
+use setup::{
+    HOUR_MS, Objects, in_another_folder, in_bucket, in_bucket_of_moto, in_data_folder, sound,
+};
 
 #[test]
 fn files_in_the_data_folder() {
@@ -74,6 +76,30 @@ fn a_bucket_is_not_read_beyond_the_span() {
     p.remove(&format!("spool/{name}"));
     reader.read_exact_at(&mut buffer, 2).unwrap();
     reader.read_exact_at(&mut buffer, 4).unwrap_err();
+}
+
+#[test]
+fn an_upload_whose_id_cannot_be_noted_is_aborted() {
+    let p = in_bucket();
+    let Objects::S3(server, _) = &p.objects else {
+        panic!("{}", p.name)
+    };
+    let uploads = || {
+        let entries = std::fs::read_dir(server.folder()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with(".upload")).count()
+    };
+    let mut upload = p.upload(b"RIFF");
+    let cache = p.f.root.path().join("cache");
+    let local = std::fs::read_dir(&cache).unwrap().next().unwrap().unwrap();
+    let note = cache.join(format!("{}.multipart", local.file_name().display()));
+    std::fs::create_dir(&note).unwrap();
+    upload.write(&sound(8 << 20)).unwrap_err();
+    assert_eq!(uploads(), 1);
+
+    std::fs::remove_dir(&note).unwrap();
+    drop(upload);
+    steno_testbed::wait_until("the upload is aborted", || uploads() == 0);
 }
 
 #[test]

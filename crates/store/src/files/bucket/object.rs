@@ -70,11 +70,12 @@ impl NewObject {
             let created = bucket.client.create_multipart(&key);
             let id =
                 bucket.run_until_stopped("begin to write", &self.path, should_stop, created)?;
-            self.local().note_multipart(&id)?;
             self.multipart = Some(Multipart {
-                id,
+                id: id.clone(),
                 parts: Vec::new(),
             });
+            // If it cannot be noted, dropping this aborts the upload.
+            self.local().note_multipart(&id)?;
         }
         self.send_part_of(&key, PART_BYTES, should_stop)
     }
