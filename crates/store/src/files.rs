@@ -142,6 +142,14 @@ impl Files {
         }
     }
 
+    /// Size of the spool of this name, 0 if it is not there.
+    pub(crate) fn spool_bytes(&self, name: &str) -> Result<u64, StoreError> {
+        match &self.place {
+            Place::Folder(folder) => folder.spool_bytes(name),
+            Place::Bucket(bucket) => bucket.spool_bytes(name),
+        }
+    }
+
     /// The folder on this machine that recordings and spools are written to first.
     fn writable(&self) -> &Path {
         match &self.place {

@@ -20,7 +20,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
@@ -234,18 +234,38 @@ impl Bucket {
 
     /// Size of a spool.
     fn size_of(&self, name: &str, path: &str) -> Result<u64, StoreError> {
-        let sizes = || self.sizes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bytes) = sizes().get(name) {
+        if let Some(bytes) = self.sizes().get(name) {
             return Ok(*bytes);
         }
         let key = self.location.key(path);
         let object = self.run("inspect", path, self.client.head(&key))?;
-        let mut sizes = sizes();
+        self.remember_size(name, object.size);
+        Ok(object.size)
+    }
+
+    /// Remembers the size of a spool, which saves a request.
+    fn remember_size(&self, name: &str, bytes: u64) {
+        let mut sizes = self.sizes();
         if sizes.len() >= MAX_SIZES {
             sizes.clear();
         }
-        sizes.insert(name.to_owned(), object.size);
-        Ok(object.size)
+        sizes.insert(name.to_owned(), bytes);
+    }
+
+    fn sizes(&self) -> MutexGuard<'_, HashMap<String, u64>> {
+        self.sizes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Size of a spool, 0 if it is not there.
+    pub(crate) fn spool_bytes(&self, name: &str) -> Result<u64, StoreError> {
+        match self.size_of(name, &path_of(JobFiles::Spool, name)) {
+            Err(StoreError::Storage { source, .. })
+                if matches!(*source, Error::NotFound { .. }) =>
+            {
+                Ok(0)
+            }
+            found => found,
+        }
     }
 
     /// Deletes an object. One that is gone already counts as deleted.

@@ -191,6 +191,16 @@ impl Folder {
             .map_err(StoreError::file("inspect", &path))
     }
 
+    /// Size of a spool, 0 if it is not there.
+    pub(crate) fn spool_bytes(&self, name: &str) -> Result<u64, StoreError> {
+        let path = self.path(JobFiles::Spool, name);
+        match fs::metadata(&path) {
+            Ok(spool) => Ok(spool.len()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(StoreError::file("inspect", path)(error)),
+        }
+    }
+
     pub(crate) fn why_unreadable(&self, files: JobFiles, name: &str) -> Option<String> {
         let path = self.path(files, name);
         match File::open(&path) {

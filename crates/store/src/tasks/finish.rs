@@ -64,12 +64,7 @@ impl Store {
         if prepared.outputs.is_some() {
             return Ok(0);
         }
-        let path = self.data.spool().join(&prepared.spool);
-        match std::fs::metadata(&path) {
-            Ok(spool) => Ok(spool.len()),
-            // The job was deleted meanwhile.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
-            Err(error) => Err(StoreError::file("inspect", path)(error)),
-        }
+        // It is 0 as well if the job was deleted meanwhile.
+        self.files.spool_bytes(&prepared.spool)
     }
 }

@@ -11,36 +11,46 @@ use crate::tx::JobFiles;
 
 /// A spool that is being written.
 #[derive(Debug)]
-pub(crate) struct BucketSpool(NewObject);
+pub(crate) struct BucketSpool {
+    object: NewObject,
+    name: String,
+}
 
 impl BucketSpool {
     pub(crate) fn create(bucket: &Arc<Bucket>, name: &str) -> Result<Self, StoreError> {
         let local = bucket.cache.create(name)?;
         let path = path_of(JobFiles::Spool, name);
-        Ok(Self(NewObject::new(bucket, path, local)))
+        Ok(Self {
+            object: NewObject::new(bucket, path, local),
+            name: name.to_owned(),
+        })
     }
 
     /// Where the decoder writes it.
     pub(crate) fn path(&mut self) -> &Path {
-        self.0.local().path()
+        self.object.local().path()
     }
 
     /// Sends it.
     pub(crate) fn send(&mut self, should_stop: &mut dyn FnMut() -> bool) -> Result<(), StoreError> {
-        self.0.rewind()?;
-        let local = self.0.local();
+        self.object.rewind()?;
+        let local = self.object.local();
         let metadata = local.file.metadata();
-        let mut rest = metadata
+        let bytes = metadata
             .map_err(StoreError::file("inspect", local.path()))?
             .len();
+        let mut rest = bytes;
         while rest > PART_BYTES {
-            self.0.send_part(should_stop)?;
+            self.object.send_part(should_stop)?;
             rest -= PART_BYTES;
         }
-        self.0.complete(rest, should_stop)
+        self.object.complete(rest, should_stop)?;
+
+        self.object.bucket().remember_size(&self.name, bytes);
+        Ok(())
     }
 
     pub(crate) fn keep(self) {
-        self.0.keep();
+        self.object.keep();
     }
 }

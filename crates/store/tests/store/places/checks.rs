@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use steno_models::{JobId, Status};
-use steno_store::{SpoolRoom, Store, StoreError};
+use steno_store::{Quota, QuotaCheck, SpoolRoom, Store, StoreError};
 
 use super::setup::{HOUR_MS, Objects, Placed, sound};
 use crate::support::{output, prepared, settings};
@@ -20,10 +20,11 @@ const ROOM: SpoolRoom = SpoolRoom {
 /// One rule.
 pub(super) type Check = fn(&Placed);
 /// All of them.
-pub(super) const CHECKS: [Check; 9] = [
+pub(super) const CHECKS: [Check; 10] = [
     a_recording_is_read_back_and_deleted_with_its_job,
     a_large_recording_arrives_whole,
     a_spool_is_read_at_any_place,
+    a_spool_counts_against_the_quota_of_its_key,
     what_is_given_up_leaves_nothing,
     what_a_dead_process_leaves_is_swept,
     listed_files_are_deleted_after_a_restart,
@@ -108,6 +109,34 @@ fn a_spool_is_read_at_any_place(p: &Placed) {
         assert!(p.f.finish_span_with(&span, output("text")));
     }
     assert_eq!(p.f.status(claim.job_id).status, Status::Completed);
+    p.wait_until_empty();
+}
+
+fn a_spool_counts_against_the_quota_of_its_key(p: &Placed) {
+    let quota = Quota {
+        stored_bytes: Some(1_000),
+        ..Quota::default()
+    };
+    p.f.submit_as("a", 60, quota);
+    let run = p.f.worker();
+    let claim = p.f.claim(&run);
+    let mut spool = p.f.store.files().create_spool(&claim, 60, ROOM).unwrap();
+    std::fs::write(spool.path(), sound(200)).unwrap();
+    spool.store(&mut || false).unwrap();
+    let plan = steno_store::Prepared {
+        spool: spool.name().to_owned(),
+        ..prepared(1, None)
+    };
+    let requests = p.requests();
+    assert!(p.f.finish_prepare(&claim, plan));
+    assert_eq!(p.requests(), requests, "{}: the size is known", p.name);
+    spool.keep();
+
+    let check = |bytes| p.f.store.check_quota("a", quota, bytes).unwrap();
+    assert_eq!(check(740), QuotaCheck::Within, "{}", p.name);
+    assert_ne!(check(741), QuotaCheck::Within, "{}", p.name);
+    assert!(p.f.finish_span_with(&p.f.claim(&run), output("text")));
+    assert_eq!(check(1_000), QuotaCheck::Within, "{}", p.name);
     p.wait_until_empty();
 }
 

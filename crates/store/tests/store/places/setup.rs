@@ -115,6 +115,14 @@ impl Placed {
         std::fs::read_dir(cache).map_or(0, Iterator::count)
     }
 
+    /// How many requests the server has received. 0 where none counts them.
+    pub(super) fn requests(&self) -> u64 {
+        match &self.objects {
+            Objects::S3(server, _) => server.requests().values().sum(),
+            Objects::Folder(_) | Objects::Moto(_) => 0,
+        }
+    }
+
     pub(super) fn put(&self, path: &str) {
         match &self.objects {
             Objects::Folder(root) => std::fs::write(root.join(path), "content").unwrap(),
