@@ -12,7 +12,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::SimpleAuth;
-use s3s::dto::DeleteObjectsInput;
+use s3s::dto::{DeleteObjectInput, DeleteObjectsInput};
 use s3s::path::S3Path;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3Request, S3Result};
@@ -71,7 +71,9 @@ impl S3 {
         let mut keys = SimpleAuth::from_single(Self::ACCESS_KEY, Self::SECRET_KEY);
         keys.register(Self::COURIER_ACCESS_KEY.to_owned(), Self::SECRET_KEY.into());
         builder.set_auth(keys);
-        builder.set_access(Rights);
+        builder.set_access(Rights {
+            folder: folder.path().to_owned(),
+        });
 
         let mut server = Self {
             address: SocketAddr::from((address, 0)),
@@ -175,7 +177,10 @@ impl S3 {
 }
 
 /// What the keys are allowed to do.
-struct Rights;
+struct Rights {
+    /// The folder of the server.
+    folder: PathBuf,
+}
 
 #[async_trait::async_trait]
 impl S3Access for Rights {
@@ -187,6 +192,15 @@ impl S3Access for Rights {
             _ => false,
         };
         allow_if(is_allowed)
+    }
+
+    /// Answers 404 for an object that is not there, as Google's storage does. Amazon's and moto answer 204.
+    async fn delete_object(&self, request: &mut S3Request<DeleteObjectInput>) -> S3Result<()> {
+        let DeleteObjectInput { bucket, key, .. } = &request.input;
+        if self.folder.join(bucket).join(key).exists() {
+            return Ok(());
+        }
+        Err(s3s::s3_error!(NoSuchKey, "there is no such object"))
     }
 
     async fn delete_objects(&self, request: &mut S3Request<DeleteObjectsInput>) -> S3Result<()> {

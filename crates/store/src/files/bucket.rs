@@ -13,6 +13,8 @@ mod probe;
 mod range_reader;
 mod recording;
 mod spool;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 use std::collections::HashMap;
@@ -140,20 +142,28 @@ impl Bucket {
         })
     }
 
-    /// A file that cannot be deleted does not stop the others. Files that are not reached in time
-    /// are not deleted.
+    /// A file that cannot be deleted does not stop the others, and one that is gone already counts as
+    /// deleted. Files that are not reached in time are not deleted.
     pub(crate) fn delete(&self, paths: Vec<String>) -> Deleted {
         let mut deleted = Deleted::default();
-        let keyed = paths
+        let keyed: Vec<_> = paths
             .into_iter()
-            .map(|path| (self.location.key(&path), path));
-        let mut left: HashMap<object_store::path::Path, String> = keyed.collect();
-        let keys: Vec<_> = left.keys().cloned().map(Ok).collect();
+            .map(|path| (self.location.key(&path), path))
+            .collect();
+        let keys: Vec<_> = keyed.iter().map(|(key, _)| Ok(key.clone())).collect();
+        let mut left: HashMap<String, String> = keyed
+            .into_iter()
+            .map(|(key, path)| (key.to_string(), path))
+            .collect();
         let all = async {
             let mut deletions = self.client.delete_stream(stream::iter(keys).boxed());
             while let Some(outcome) = deletions.next().await {
                 match outcome {
-                    Ok(key) => deleted.paths.extend(left.remove(&key)),
+                    Ok(key) => deleted.paths.extend(left.remove(key.as_ref())),
+                    // Some servers answer 404 for an object that is gone already. The error of a request for many objects names no key.
+                    Err(Error::NotFound { path: key, .. }) if left.contains_key(&key) => {
+                        deleted.paths.extend(left.remove(&key));
+                    }
                     Err(error) => deleted.failed = Some(self.failure("delete", "files")(error)),
                 }
             }

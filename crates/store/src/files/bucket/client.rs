@@ -26,6 +26,15 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Builds the client. Contacts no server.
 pub(super) fn build(location: &BucketLocation) -> Result<AmazonS3, StoreError> {
+    configure(location)?
+        .build()
+        .map_err(|error| StoreError::StorageUrl {
+            problem: format!("a variable of AWS (AWS_…) is wrong: {error}"),
+        })
+}
+
+/// The settings of the client.
+pub(super) fn configure(location: &BucketLocation) -> Result<AmazonS3Builder, StoreError> {
     let mut builder = AmazonS3Builder::from_env()
         .with_bucket_name(&location.bucket)
         .with_http_connector(Connector(http_client()?))
@@ -45,13 +54,10 @@ pub(super) fn build(location: &BucketLocation) -> Result<AmazonS3, StoreError> {
         builder = builder.with_region(region);
     }
     // An operator who writes http:// wants no encryption.
-    let builder = credentials::add(
+    credentials::add(
         builder.with_allow_http(true),
         location.credentials.as_deref(),
-    )?;
-    builder.build().map_err(|error| StoreError::StorageUrl {
-        problem: format!("a variable of AWS (AWS_…) is wrong: {error}"),
-    })
+    )
 }
 
 fn http_client() -> Result<reqwest::Client, StoreError> {
