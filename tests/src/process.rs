@@ -124,7 +124,7 @@ impl Process {
         eventually("the process ends", || self.child.try_wait().unwrap())
     }
 
-    /// Memory in use in bytes (`VmRSS`), and its peak (`VmHWM`).
+    /// Memory in use in bytes without pages of files (`RssAnon`), and the peak with them (`VmHWM`).
     pub fn memory_bytes(&self) -> (u64, u64) {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let field = |name: &str| {
@@ -136,7 +136,7 @@ impl Process {
                 .unwrap()
                 * 1024
         };
-        (field("VmRSS:"), field("VmHWM:"))
+        (field("RssAnon:"), field("VmHWM:"))
     }
 
     /// Processor time used so far, in seconds.

@@ -5,6 +5,7 @@
 
 mod database;
 mod file;
+mod large_blocks;
 mod log;
 mod open_files;
 mod parent;
@@ -16,6 +17,7 @@ mod value;
 mod version;
 
 pub use database::DatabaseSettings;
+pub use large_blocks::return_large_blocks;
 pub use log::{LogFormat, LogSettings, start_log};
 pub use open_files::raise_open_files;
 pub use parent::{PARENT_VARIABLE, SCRATCH_VARIABLE, die_with, die_with_parent};

@@ -8,11 +8,15 @@ use steno_runner::{EXIT_CONFIG, EXIT_RESTART, Ended, stop_on_signals};
 use steno_store::Store;
 use steno_worker::{Config, Worker};
 
+/// Blocks that go back to the system when they are freed, in bytes. With those of each slot kept, a worker with eight slots took
+/// 439 MB instead of 396.
+const LARGE_BLOCK: u32 = 4 << 20;
+
 fn main() -> ExitCode {
     if let Some(code) = steno_worker::run_if_asked() {
         return code;
     }
-    steno_worker::return_large_blocks();
+    steno_settings::return_large_blocks(LARGE_BLOCK);
     steno_settings::keep_files_private();
     steno_settings::leave_no_core();
     let config: Config = steno_settings::parse();
