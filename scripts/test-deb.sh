@@ -195,6 +195,14 @@ get /transcribe >/dev/null && fail "requests without a key are answered"
 inside curl --silent --fail -H "Authorization: Bearer $key" http://127.0.0.1:8080/transcribe >/dev/null || fail "the key is refused"
 rm "$root/etc/credstore/steno.api-keys"
 
+say "the password of the database as a credential"
+echo secret >"$root/etc/credstore/steno.database-password"
+inside systemctl restart steno-api steno-worker@1 steno-courier || fail "a unit does not start with the password"
+for unit in steno-api steno-worker@1 steno-courier; do
+  inside grep -q secret "/run/credentials/$unit.service/steno.database-password" || fail "$unit gets no password"
+done
+rm "$root/etc/credstore/steno.database-password"
+
 say "keys in a file that is read again"
 authorized() { inside curl --silent --fail -H "Authorization: Bearer $1" http://127.0.0.1:8080/transcribe; }
 add_key() {
