@@ -11,6 +11,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends cmake g++ make \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
+# Without rust-toolchain.toml (.dockerignore): rustup would download the toolchain that it names.
 COPY . .
 # The programs report it as part of their version: --build-arg STENO_COMMIT=$(git rev-parse --short=10 HEAD)
 ARG STENO_COMMIT=unknown
@@ -63,6 +64,8 @@ ENTRYPOINT ["/usr/local/bin/steno-worker"]
 
 FROM base AS api
 COPY --from=build /out/bin/steno /out/bin/steno-api /out/bin/steno-courier /usr/local/bin/
+# It refuses to start without API keys there (STENO_API_KEYS_FILE).
+ENV STENO_BIND=0.0.0.0:8080
 EXPOSE 8080
 # steno-courier listens on no port: switch this off for it.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
