@@ -1,28 +1,25 @@
 //! The state of a slot, which its own thread and the supervisor both see.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use steno_store::{ClaimId, Clock};
+use steno_store::ClaimId;
 
 /// Connects a running task with the supervisor: signs of life one way, the request to stop the other.
 pub struct TaskControl {
-    clock: Arc<dyn Clock>,
     claim: Mutex<Option<ClaimId>>,
     stop: AtomicBool,
-    /// Time of the last sign of life, in milliseconds since boot.
-    alive_at_ms: AtomicI64,
+    /// The last sign of life, by the clock of this process: that of the queue jumps when the database server's does.
+    alive_at: Mutex<Instant>,
 }
 
 impl TaskControl {
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        let alive_at_ms = AtomicI64::new(clock.now().boot_ms);
+    pub(crate) fn new() -> Self {
         Self {
-            clock,
             claim: Mutex::new(None),
             stop: AtomicBool::new(false),
-            alive_at_ms,
+            alive_at: Mutex::new(Instant::now()),
         }
     }
 
@@ -47,11 +44,11 @@ impl TaskControl {
     }
 
     /// Time since the last sign of life of the task; zero while idle.
-    pub(crate) fn silent_for(&self, now_boot_ms: i64) -> Duration {
+    pub(crate) fn silent_for(&self, now: Instant) -> Duration {
         if self.claim().is_none() {
             return Duration::ZERO;
         }
-        Duration::from_millis((now_boot_ms - self.alive_at_ms.load(Ordering::SeqCst)).max(0) as u64)
+        now.saturating_duration_since(*self.lock_alive_at())
     }
 
     pub(crate) fn begin(&self, claim: ClaimId) {
@@ -66,8 +63,11 @@ impl TaskControl {
     }
 
     pub(crate) fn note_alive(&self) {
-        self.alive_at_ms
-            .store(self.clock.now().boot_ms, Ordering::SeqCst);
+        *self.lock_alive_at() = Instant::now();
+    }
+
+    fn lock_alive_at(&self) -> MutexGuard<'_, Instant> {
+        self.alive_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<ClaimId>> {
@@ -77,26 +77,25 @@ impl TaskControl {
 
 #[cfg(test)]
 mod tests {
-    use steno_store::ManualClock;
-
     use super::*;
 
     #[test]
     fn a_slot_is_silent_only_while_it_has_a_task() {
-        let clock = Arc::new(ManualClock::at_ms(0));
-        let control = TaskControl::new(Arc::clone(&clock) as Arc<dyn Clock>);
-        let silent_for = |ms| control.silent_for(clock.now().boot_ms + ms);
+        let control = TaskControl::new();
+        let silent_for =
+            |seconds| control.silent_for(Instant::now() + Duration::from_secs(seconds));
         assert_eq!(silent_for(9_000), Duration::ZERO);
 
         control.begin(ClaimId::random());
-        assert_eq!(silent_for(9_000), Duration::from_secs(9));
+        assert!(silent_for(9_000) >= Duration::from_secs(9_000));
+        assert!(silent_for(0) < Duration::from_secs(9_000));
         control.end();
         assert_eq!(silent_for(9_000), Duration::ZERO);
     }
 
     #[test]
     fn only_the_claim_that_is_named_is_stopped() {
-        let control = TaskControl::new(Arc::new(ManualClock::at_ms(0)));
+        let control = TaskControl::new();
         let (first, second) = (ClaimId::random(), ClaimId::random());
         control.begin(first);
         control.stop_claim(second);

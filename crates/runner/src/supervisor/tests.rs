@@ -1,7 +1,7 @@
 //! A supervisor on a real store whose slots claim nothing by themselves.
 
 use steno_models::{JobId, TranscribeRequest};
-use steno_store::{NewJob, Place, Quota, StoreSettings, TaskKind};
+use steno_store::{ManualClock, NewJob, Place, Quota, StoreSettings, TaskKind};
 
 use super::*;
 use crate::{ClaimedTask, Done, TaskSlot, Undone};
@@ -26,6 +26,13 @@ impl TaskSlot for Nothing {
 }
 
 fn start(folder: &std::path::Path) -> Supervisor {
+    start_with(folder, Store::clock)
+}
+
+fn start_with(
+    folder: &std::path::Path,
+    clock: impl FnOnce(&Store) -> Arc<dyn Clock>,
+) -> Supervisor {
     let place = Place {
         data: folder.to_owned(),
         database: None,
@@ -37,7 +44,7 @@ fn start(folder: &std::path::Path) -> Supervisor {
         lease: Duration::from_secs(30),
     };
     let store = Arc::new(Store::open(place, settings).unwrap());
-    let clock = store.clock();
+    let clock = clock(&store);
     let settings = RunnerSettings {
         run: RunSettings {
             slots: 1,
@@ -114,4 +121,15 @@ fn the_claim_of_a_slot_is_not_given_back() {
         supervisor.release_unheld_claims().unwrap();
     }
     assert_eq!(shared.store.standing_claims(&shared.run).unwrap(), [claim]);
+}
+
+#[test]
+fn a_jump_of_the_clock_of_the_queue_is_no_stall() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at_ms(1_800_000_000_000));
+    let supervisor = start_with(folder.path(), |_| Arc::clone(&clock) as Arc<dyn Clock>);
+    supervisor.slots[0].control.begin(ClaimId::random());
+
+    clock.advance_ms(3_600_000);
+    assert!(supervisor.broken_slots().is_empty());
 }

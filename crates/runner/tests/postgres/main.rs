@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod drains;
+mod leases;
 mod lost_answers;
 mod support;
