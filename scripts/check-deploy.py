@@ -12,6 +12,9 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT / "crates/settings/src/parse.rs"
+COMPOSE = ROOT / "deploy/compose.yaml"
+# Images whose program has capabilities as a file. The kernel does not start it in a container without them.
+FILE_CAPABILITIES = {"caddy": ["NET_BIND_SERVICE"]}
 
 
 def settings() -> set[str]:
@@ -46,7 +49,7 @@ def seconds(text: str) -> int:
 
 def every_setting_exists():
     known = settings()
-    files = [ROOT / "Dockerfile", ROOT / "deploy/compose.yaml", *(ROOT / "deploy/kubernetes").glob("*.yaml")]
+    files = [ROOT / "Dockerfile", COMPOSE, *(ROOT / "deploy/kubernetes").glob("*.yaml")]
     for file in files:
         for name in set(re.findall(r"\bSTENO_[A-Z_]+\b", file.read_text())) - known:
             yield f"{file.name}: {name} is no setting of Steno"
@@ -68,11 +71,15 @@ def containers_have_no_rights():
             if "memory" not in container["resources"]["limits"]:
                 yield f"{name}: has no memory limit"
 
-    compose = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
+    compose = yaml.safe_load(COMPOSE.read_text())
     for name in ("api", "worker", "courier", "proxy"):
         service = compose["services"][name]
         if not service.get("read_only") or service.get("cap_drop") != ["ALL"] or service["user"].startswith("0"):
             yield f"compose: {name} has rights that it does not need"
+    for name, service in compose["services"].items():
+        program = service["image"].split(":")[0]
+        if "cap_drop" in service and service.get("cap_add", []) != FILE_CAPABILITIES.get(program, []):
+            yield f"compose: {name} must have the capabilities of the file of its program, and no others"
 
 
 def pods_get_time_to_drain():
@@ -82,11 +89,12 @@ def pods_get_time_to_drain():
         for container in pod["containers"]:
             environment = {entry["name"]: entry.get("value") for entry in container.get("env", [])}
             drain = seconds(environment.get("STENO_DRAIN_TIMEOUT", "20s"))
-            wait = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+            hook = container.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", ["sleep", "0"])
+            wait = int(hook[hook.index("sleep") + 1])
             if grace < drain + wait + 10:
                 yield f"{name}: is killed after {grace} s, before its {drain} s of drain and {wait} s of waiting end"
 
-    compose = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
+    compose = yaml.safe_load(COMPOSE.read_text())
     for name in ("api", "worker", "courier"):
         service = compose["services"][name]
         drain = seconds(service["environment"].get("STENO_DRAIN_TIMEOUT", "20s"))
@@ -96,7 +104,7 @@ def pods_get_time_to_drain():
 
 def folders_in_memory_are_larger_than_the_reserve():
     """Below its reserve, an api refuses uploads and a courier downloads nothing."""
-    compose = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
+    compose = yaml.safe_load(COMPOSE.read_text())
     for name in ("api", "courier"):
         service = compose["services"][name]
         size = next(int(found[1]) for mount in service["tmpfs"] if (found := re.search(r"size=(\d+)m", mount)))
@@ -141,9 +149,44 @@ def secrets_are_only_referred_to():
     for item in manifests():
         if item["kind"] == "Secret":
             yield f"{item['metadata']['name']}: a secret is in the repository"
-    for file in [ROOT / "deploy/compose.yaml", *(ROOT / "deploy/kubernetes").glob("*.yaml")]:
+    for file in [COMPOSE, *(ROOT / "deploy/kubernetes").glob("*.yaml")]:
         if re.search(r"://[^/\s@]+:[^/\s@]+@", file.read_text()):
             yield f"{file.name}: an address contains a password"
+
+
+def every_secret_is_made_by_the_header():
+    """Its commands make each file, and let each container read it: they have users of their own."""
+    text = COMPOSE.read_text()
+    header = text[: text.index("\nname:")]
+    for name, secret in yaml.safe_load(text)["secrets"].items():
+        path = re.escape(secret["file"].removeprefix("./"))
+        if not re.search(rf"^# .* deploy/{path}(\s|$)", header, re.MULTILINE):
+            yield f"compose: no command of the header makes the secret {name}"
+    for command in ("install -d -m 700 deploy/secrets", "chmod 444 deploy/secrets/*"):
+        if command not in header:
+            yield f"compose: the header lacks {command}"
+
+
+def images_use_their_own_toolchain():
+    """With the file in the image, rustup downloads what it names."""
+    if "!rust-toolchain.toml" in (ROOT / ".dockerignore").read_text().splitlines():
+        yield "the image is built with rust-toolchain.toml and not with the toolchain of its base"
+
+
+def images_listen_where_they_say():
+    """The default of STENO_BIND is an address of the container alone."""
+    stages = (ROOT / "Dockerfile").read_text().split("\nFROM ")
+    for stage in stages:
+        for port in re.findall(r"^EXPOSE (\d+)$", stage, re.MULTILINE):
+            if not re.search(rf"^ENV STENO_BIND=0\.0\.0\.0:{port}$", stage, re.MULTILINE):
+                yield f"Dockerfile: nothing listens on the exposed port {port}"
+
+
+def traffic_does_not_depend_on_the_database():
+    """When it is away, each api answers with Retry-After. Pods that are not ready leave the Service all at once."""
+    for container in of_kind("Deployment")["steno-api"]["spec"]["template"]["spec"]["containers"]:
+        if container["readinessProbe"]["httpGet"]["path"] != "/healthz":
+            yield "steno-api: its readiness depends on the database"
 
 
 RULES = [
@@ -153,6 +196,10 @@ RULES = [
     folders_in_memory_are_larger_than_the_reserve,
     names_that_are_referred_to_exist,
     secrets_are_only_referred_to,
+    every_secret_is_made_by_the_header,
+    images_use_their_own_toolchain,
+    images_listen_where_they_say,
+    traffic_does_not_depend_on_the_database,
 ]
 
 complaints = [complaint for rule in RULES for complaint in rule()]
