@@ -209,3 +209,30 @@ fn networks_that_cannot_be_pulled_cost_no_text_and_are_pulled_again_for_the_next
     install_networks(weights.path());
     assert_eq!(turns(&transcribe(&service, "diarize=true")), TURNS);
 }
+
+#[test]
+fn networks_that_come_during_the_tries_label_the_job() {
+    if !has_networks() {
+        return;
+    }
+    let weights = weights_without_networks();
+    let tools = tempfile::tempdir().unwrap();
+    let path = path_without_pip(tools.path(), &tools.path().join("called"));
+    let (proxy, _) = closed_proxy();
+    let service = service_without_internet(weights.path(), &proxy, &path);
+
+    let job = service
+        .client
+        .submit(&fixture("dialogue.opus"), "language=en&diarize=true");
+    let worker = &service.workers[0];
+    eventually("the first try fails", || {
+        let log = worker.log();
+        log.contains("the speaker networks cannot be used")
+            .then_some(())
+    });
+    install_networks(weights.path());
+
+    let result = service.client.wait(job).result.unwrap();
+    assert_eq!(turns(&result), TURNS);
+    assert!(result.warnings.is_empty(), "{:?}", result.warnings);
+}

@@ -1,19 +1,30 @@
 //! The speaker networks: loaded when a job first needs them, then shared by all slots.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use steno_speakers::Networks;
 use steno_weights::{Cache, SPEAKERS, WeightsError};
 
 use crate::Config;
+
+/// Pause after a failed download. The blocks of a long recording ask one after the other, and each would wait for it.
+const PULL_PAUSE: Duration = Duration::from_secs(5);
 
 /// Where the networks are, and the networks once they are loaded.
 pub(crate) struct SpeakerNetworks {
     cache: Option<Cache>,
     /// Whether missing networks are downloaded.
     may_pull: bool,
-    loaded: Mutex<Option<Arc<Networks>>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    loaded: Option<Arc<Networks>>,
+    /// When the last download failed.
+    pull_failed_at: Option<Instant>,
 }
 
 impl SpeakerNetworks {
@@ -22,7 +33,7 @@ impl SpeakerNetworks {
         Self {
             cache,
             may_pull,
-            loaded: Mutex::default(),
+            state: Mutex::default(),
         }
     }
 
@@ -47,8 +58,8 @@ impl SpeakerNetworks {
     /// The networks. The first call reads them, and pulls them where they are missing or damaged and the settings allow.
     pub(crate) fn networks(&self) -> Result<Arc<Networks>> {
         // Other slots wait here, so that the file is read once.
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(networks) = &*loaded {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(networks) = &state.loaded {
             return Ok(Arc::clone(networks));
         }
 
@@ -57,15 +68,30 @@ impl SpeakerNetworks {
             Err(error @ (WeightsError::NotInstalled { .. } | WeightsError::Changed { .. }))
                 if self.may_pull =>
             {
-                tracing::warn!("{error}; downloading them now (STENO_WEIGHTS_PULL)");
-                steno_weights::pull_speakers(cache, &mut |_| ())?;
+                state.pull(cache, &error)?;
                 cache.open_verified_speakers()?
             }
             outcome => outcome?,
         };
         let bytes = std::fs::read(weights.path()).context("cannot read the speaker networks")?;
         let networks = Arc::new(Networks::from_bytes(&bytes)?);
-        *loaded = Some(Arc::clone(&networks));
+        state.loaded = Some(Arc::clone(&networks));
         Ok(networks)
+    }
+}
+
+impl State {
+    /// Downloads the networks because of `problem`.
+    fn pull(&mut self, cache: &Cache, problem: &WeightsError) -> Result<()> {
+        if self
+            .pull_failed_at
+            .is_some_and(|failed_at| failed_at.elapsed() < PULL_PAUSE)
+        {
+            bail!("{problem}; they could not be downloaded a moment ago");
+        }
+        tracing::warn!("{problem}; downloading them now (STENO_WEIGHTS_PULL)");
+        steno_weights::pull_speakers(cache, &mut |_| ())
+            .inspect_err(|_| self.pull_failed_at = Some(Instant::now()))?;
+        Ok(())
     }
 }

@@ -48,6 +48,9 @@ pub(crate) enum TaskError {
     /// The process that decodes the recording could not be started, died or hung.
     #[error(transparent)]
     Decoder(DecodeError),
+    /// The speaker networks are missing or damaged here.
+    #[error("the speaker networks cannot be used: {0:#}")]
+    SpeakerNetworks(anyhow::Error),
     /// The store could not be used.
     #[error("cannot work with the store")]
     Store(#[from] StoreError),
@@ -108,6 +111,10 @@ impl TaskError {
             ),
             Self::Engine(EngineError::ModelUnavailable { model, reason }) => {
                 (FailureCode::ModelUnavailable, format!("the model {model} cannot be used: {reason}"), false)
+            }
+            // The last try ends with a result without speakers instead.
+            Self::SpeakerNetworks(_) => {
+                (FailureCode::ModelUnavailable, "the server cannot label speakers".to_owned(), true)
             }
             Self::Engine(_) => {
                 (FailureCode::EngineError, "the speech engine failed on this recording".to_owned(), true)

@@ -79,6 +79,11 @@ impl Claim {
     pub fn has_spent_its_tries(&self) -> bool {
         self.attempt > BUDGET
     }
+
+    /// Whether a failure of this attempt that is retryable is not followed by another try.
+    pub fn is_last_try(&self) -> bool {
+        self.attempt >= BUDGET
+    }
 }
 
 /// Kinds of tasks that this release knows. A task of any other kind is left to programs that know it.

@@ -36,7 +36,7 @@ fn label(
     claim: &Claim,
     context: &TaskContext<'_>,
 ) -> Result<Diarization, Unlabelled> {
-    let networks = load_networks(context)?;
+    let networks = load_networks(claim, context)?;
     let voices = collect_voices(&networks, spool, stored, claim, context)?;
 
     let known = KnownSpeakers::of(claim, context)?;

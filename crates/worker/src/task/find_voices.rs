@@ -31,7 +31,7 @@ pub(super) fn find_voices(
         return Ok(FoundVoices::Failed(FAILED.to_owned()));
     }
     let block = task.block.start as usize..task.block.end as usize;
-    let found = load_networks(context)
+    let found = load_networks(claim, context)
         .and_then(|networks| find_in_block(&networks, &mut spool, &block, context));
     match found {
         Ok(voices) => Ok(FoundVoices::Found(voices.into_bytes())),
@@ -54,8 +54,16 @@ impl<E: Into<TaskError>> From<E> for Unlabelled {
     }
 }
 
-pub(super) fn load_networks(context: &TaskContext<'_>) -> Result<Arc<Networks>, Unlabelled> {
+/// The networks. If they cannot be used here, the task is tried again later, maybe on another machine; its last try is the one
+/// that leaves the job without labels.
+pub(super) fn load_networks(
+    claim: &Claim,
+    context: &TaskContext<'_>,
+) -> Result<Arc<Networks>, Unlabelled> {
     context.speaker_networks.networks().map_err(|error| {
+        if !claim.is_last_try() {
+            return TaskError::SpeakerNetworks(error).into();
+        }
         tracing::warn!(
             error = format!("{error:#}"),
             "cannot label speakers: the networks cannot be used"

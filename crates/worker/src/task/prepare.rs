@@ -96,8 +96,8 @@ pub(super) fn prepare(
 }
 
 /// Transcribes a recording of at most one span. `None` if it has more, which become tasks of their own. So does the one span if
-/// voices are to be found in several blocks, which takes long, and after a failed attempt with `diarize`: a worker that dies on
-/// the labels must not cost the text.
+/// voices are to be found in several blocks, which takes long; after a failed attempt with `diarize`, because a worker that dies on
+/// the labels must not cost the text; and if the speaker networks cannot be used here, because another worker may have them.
 fn transcribe_short(
     claim: &Claim,
     planned: &Planned,
@@ -111,7 +111,8 @@ fn transcribe_short(
         ([span], Some(language)) => (span, language),
         _ => return Ok(None),
     };
-    if !blocks.is_empty() || (claim.options.diarize && claim.attempt > 1) {
+    let labels_later = || claim.attempt > 1 || context.speaker_networks.networks().is_err();
+    if !blocks.is_empty() || (claim.options.diarize && labels_later()) {
         return Ok(None);
     }
     let job = SpanJob {
