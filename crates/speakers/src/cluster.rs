@@ -3,7 +3,7 @@
 use crate::{
     Bounds,
     embedding::DIMENSIONS,
-    linkage::{Group, cluster, dot, link},
+    linkage::{Group, cluster, dot},
 };
 
 /// Mean cosine distance at which two clusters are two speakers.
@@ -36,8 +36,13 @@ pub(crate) struct Voice {
     pub(crate) seconds: f32,
 }
 
-/// The mean vector of each speaker, of length 1. Their number is within `bounds` if the voices allow it.
-pub(crate) fn speakers(voices: &[Voice], bounds: Bounds) -> Vec<Vec<f32>> {
+/// The mean vector of each speaker, of length 1. Their number is within `bounds` if the voices allow it. `progress` is called
+/// often; `None` once it returns false.
+pub(crate) fn speakers(
+    voices: &[Voice],
+    bounds: Bounds,
+    progress: &mut dyn FnMut() -> bool,
+) -> Option<Vec<Vec<f32>>> {
     let long: Vec<usize> = (0..voices.len())
         .filter(|index| voices[*index].embedded_seconds >= FOUNDING_SECONDS)
         .collect();
@@ -54,19 +59,19 @@ pub(crate) fn speakers(voices: &[Voice], bounds: Bounds) -> Vec<Vec<f32>> {
 
     let least = bounds.min.unwrap_or(1);
     let mut stop = STOP;
-    let large = |stop: f32| large_enough(cluster(&vectors, stop), &founding, voices);
-    let found = |stop: f32| without_mixtures(large(stop), &founding, voices);
-    let mut groups = found(stop);
-    if groups.len() < least {
-        // There are more speakers, as the client knows: one of them may sound like a mixture.
-        let all = large(stop);
-        if all.len() == least {
-            groups = all;
-        }
+    let mut large = |stop: f32| {
+        let groups = cluster(&vectors, stop, progress)?;
+        Some(large_enough(groups, &founding, voices))
+    };
+    let all = large(stop)?;
+    let mut groups = without_mixtures(all.clone(), &founding, voices);
+    if groups.len() < least && all.len() == least {
+        // There are more speakers, as the client knows: one of them sounds like a mixture.
+        groups = all;
     }
     while groups.len() < least && stop > FINER {
         stop -= FINER;
-        groups = found(stop);
+        groups = without_mixtures(large(stop)?, &founding, voices);
     }
     if let Some(most) = bounds.max {
         groups = merge_down(groups, most.max(1));
@@ -78,7 +83,7 @@ pub(crate) fn speakers(voices: &[Voice], bounds: Bounds) -> Vec<Vec<f32>> {
         centroids = means(voices, &labels, &centroids);
         labels = assign(voices, &centroids);
     }
-    means(voices, &labels, &centroids)
+    Some(means(voices, &labels, &centroids))
 }
 
 /// The speaker that each known voice belongs to, if any: the nearest pairs first, each speaker once.
@@ -172,7 +177,8 @@ fn merge_down(mut groups: Vec<Group>, most: usize) -> Vec<Group> {
         let taken = groups.remove(right);
         groups[left].merge(taken);
     }
-    link(groups, f32::NEG_INFINITY)
+    groups.sort_by_key(|group| group.members.first().copied());
+    groups
 }
 
 /// The nearest speaker of each piece; of equally near ones the first.
@@ -239,7 +245,7 @@ mod tests {
     }
 
     fn labels(voices: &[Voice], bounds: Bounds) -> Vec<usize> {
-        assign(voices, &speakers(voices, bounds))
+        assign(voices, &speakers(voices, bounds, &mut || true).unwrap())
     }
 
     fn count(labels: &[usize]) -> usize {
@@ -325,6 +331,23 @@ mod tests {
     }
 
     #[test]
+    fn clustering_can_be_stopped() {
+        let bounds = Bounds {
+            min: Some(4),
+            max: None,
+        };
+        let voices = dialogue(2, 300);
+        let mut calls = 0;
+        speakers(&voices, bounds, &mut || {
+            calls += 1;
+            true
+        });
+        // The distance is lowered again and again, and each time takes some steps.
+        assert!(calls > 20, "{calls} calls");
+        assert!(speakers(&voices, bounds, &mut || false).is_none());
+    }
+
+    #[test]
     fn a_long_recording_is_clustered_in_blocks_with_the_same_speakers() {
         let labels = labels(&dialogue(5, 7001), Bounds::default());
         assert_eq!(count(&labels), 5);
@@ -337,7 +360,7 @@ mod tests {
 
     #[test]
     fn known_voices_are_recognised_once_each() {
-        let centroids = speakers(&dialogue(3, 60), Bounds::default());
+        let centroids = speakers(&dialogue(3, 60), Bounds::default(), &mut || true).unwrap();
         let known = [2, 0, 0, 9].map(|speaker| Some(voice(speaker, 5).vector));
         assert_eq!(
             recognise(&known, &centroids),

@@ -94,13 +94,18 @@ impl<'a> Diarizer<'a> {
                 .find_voices(samples, block, read, &mut within)?;
             voices.add(block, &found)?;
         }
-        self.label(&voices)
+        self.label(&voices, &mut || progress(1.0))
     }
 
-    /// The speakers of a recording of which all blocks were added.
-    pub fn label(&self, voices: &Voices) -> Result<Speakers, SpeakersError> {
+    /// The speakers of a recording of which all blocks were added. `progress` is called at least once a second; it returns
+    /// false to stop.
+    pub fn label(
+        &self,
+        voices: &Voices,
+        progress: &mut dyn FnMut() -> bool,
+    ) -> Result<Speakers, SpeakersError> {
         voices.check()?;
-        Ok(label(voices, self.bounds, &self.known_voices()))
+        label(voices, self.bounds, &self.known_voices(), progress).ok_or(SpeakersError::Cancelled)
     }
 
     /// The embeddings of the known voices.
@@ -113,19 +118,24 @@ impl<'a> Diarizer<'a> {
     }
 }
 
-/// Clusters voices and labels the runs. `known` are the embeddings of known voices.
-fn label(voices: &Voices, bounds: Bounds, known: &[Option<Vec<f32>>]) -> Speakers {
-    let centroids = speakers(&voices.founding, bounds);
+/// Clusters voices and labels the runs. `known` are the embeddings of known voices. `None` once `progress` returns false.
+fn label(
+    voices: &Voices,
+    bounds: Bounds,
+    known: &[Option<Vec<f32>>],
+    progress: &mut dyn FnMut() -> bool,
+) -> Option<Speakers> {
+    let centroids = speakers(&voices.founding, bounds, progress)?;
     let labels = assign(&voices.labelled, &centroids);
     let pieces = moved_edges(&voices.pieces, &voices.labelled, &labels, &centroids);
     let (turns, labels) = turns(&voices.runs, &pieces, &labels, voices.samples);
 
     let number_of = |label: usize| labels.iter().position(|own| *own == label);
     let known = recognise(known, &centroids).into_iter();
-    Speakers {
+    Some(Speakers {
         turns,
         known: known.map(|label| label.and_then(number_of)).collect(),
-    }
+    })
 }
 
 #[cfg(test)]

@@ -38,9 +38,16 @@ impl Group {
     }
 }
 
+/// Merges between two calls of `progress`, which take some milliseconds.
+const STEPS: usize = 64;
+
 /// Puts vectors together until no two groups are nearer than `stop`. Groups are in the order of their
-/// first members.
-pub(crate) fn cluster(vectors: &[&[f32]], stop: f32) -> Vec<Group> {
+/// first members. `progress` is called often; `None` once it returns false.
+pub(crate) fn cluster(
+    vectors: &[&[f32]],
+    stop: f32,
+    progress: &mut dyn FnMut() -> bool,
+) -> Option<Vec<Group>> {
     let single = |(index, vector): (usize, &&[f32])| Group {
         members: vec![index],
         sum: vector.to_vec(),
@@ -55,23 +62,30 @@ pub(crate) fn cluster(vectors: &[&[f32]], stop: f32) -> Vec<Group> {
             if block.is_empty() {
                 break;
             }
-            fewer.extend(link(block, BLOCK_STOP.min(stop)));
+            fewer.extend(link(block, BLOCK_STOP.min(stop), progress)?);
         }
         groups = fewer;
         if groups.len() * 10 > before * 9 {
             break;
         }
     }
-    link(groups, stop)
+    link(groups, stop, progress)
 }
 
-/// Merges groups until no two are nearer than `stop`.
-pub(crate) fn link(groups: Vec<Group>, stop: f32) -> Vec<Group> {
+/// Merges groups until no two are nearer than `stop`. `None` once `progress` returns false.
+pub(crate) fn link(
+    groups: Vec<Group>,
+    stop: f32,
+    progress: &mut dyn FnMut() -> bool,
+) -> Option<Vec<Group>> {
     let mut open: Vec<Option<Group>> = groups.into_iter().map(Some).collect();
     let mut done: Vec<Group> = Vec::new();
     let mut chain: Vec<usize> = Vec::new();
     let mut first = 0;
-    loop {
+    for step in 0_usize.. {
+        if step.is_multiple_of(STEPS) && !progress() {
+            return None;
+        }
         let Some(&top) = chain.last() else {
             while first < open.len() && open[first].is_none() {
                 first += 1;
@@ -106,8 +120,7 @@ pub(crate) fn link(groups: Vec<Group>, stop: f32) -> Vec<Group> {
     }
 
     done.sort_by_key(|group| group.members.first().copied());
-
-    done
+    Some(done)
 }
 
 /// The open group nearest to `from`; of equally near ones `preferred`, else the first.

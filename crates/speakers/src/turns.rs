@@ -152,4 +152,32 @@ mod tests {
         assert_eq!(turns.len(), 1);
         assert_eq!((turns[0].speaker, turns[0].end), (0, 14 * 270 + 360));
     }
+
+    #[test]
+    fn turns_of_two_who_speak_at_once_overlap() {
+        let run = |speakers, from, to| Run {
+            window: 0,
+            speakers,
+            from,
+            to,
+        };
+        let runs = [
+            run(0b001, 0, 100),
+            run(0b011, 100, 140),
+            run(0b010, 140, 240),
+        ];
+        let pieces: Vec<Piece> = runs.iter().flat_map(Run::pieces).collect();
+        let labels: Vec<usize> = pieces
+            .iter()
+            .map(|piece| usize::from(piece.speaker == 0b010))
+            .collect();
+
+        let (turns, _) = turns(&runs, &pieces, &labels, 1_000_000);
+        let turns: Vec<_> = turns
+            .iter()
+            .map(|turn| (turn.speaker, turn.start, turn.end))
+            .collect();
+        let at = |frame| sample_of(frame) as u64;
+        assert_eq!(turns, [(0, at(0), at(140)), (1, at(100), at(240))]);
+    }
 }

@@ -67,7 +67,7 @@ fn speakers(networks: &Networks, samples: &[f32], known: &[Vec<f32>], cuts: &[us
         voices.add(&block, &BlockVoices::from_bytes(bytes)).unwrap();
     }
     let diarizer = Diarizer::new(networks, Bounds::default()).with_known(known);
-    diarizer.label(&voices).unwrap()
+    diarizer.label(&voices, &mut || true).unwrap()
 }
 
 #[test]
@@ -113,10 +113,16 @@ fn blocks_that_are_missing_or_in_another_order_are_an_error() {
     assert!(voices.add(&blocks[1], &found[1]).is_err());
     assert!(voices.add(&blocks[0], &found[1]).is_err());
     let diarizer = Diarizer::new(&networks, Bounds::default());
-    assert!(diarizer.label(&voices).is_err());
+    assert!(diarizer.label(&voices, &mut || true).is_err());
 
     voices.add(&blocks[0], &found[0]).unwrap();
-    assert!(diarizer.label(&voices).is_err());
+    assert!(diarizer.label(&voices, &mut || true).is_err());
     voices.add(&blocks[1], &found[1]).unwrap();
-    assert!(!diarizer.label(&voices).unwrap().turns.is_empty());
+    assert!(
+        !diarizer
+            .label(&voices, &mut || true)
+            .unwrap()
+            .turns
+            .is_empty()
+    );
 }

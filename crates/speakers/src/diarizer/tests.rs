@@ -86,7 +86,7 @@ fn twelve_hours_with_twenty_speakers_are_labelled() {
     }
     assert!(voices.labelled.len() > 30_000);
 
-    let found = label(&voices, Bounds::default(), &[]);
+    let found = label(&voices, Bounds::default(), &[], &mut || true).unwrap();
     let windows = windows_of(samples, &(0..samples));
     assert_eq!(found.turns.len(), windows.len().div_ceil(TURN_WINDOWS));
     for (index, turn) in found.turns.iter().enumerate() {

@@ -3,7 +3,7 @@
 //! A failure never costs the text: the result has a warning instead.
 
 use steno_models::SpeakerTurn;
-use steno_speakers::{BlockVoices, Bounds, Diarizer, Networks, Voices, blocks};
+use steno_speakers::{BlockVoices, Bounds, Diarizer, Networks, SpeakersError, Voices, blocks};
 use steno_store::{Claim, Diarization, FoundVoices, StoreError};
 
 use super::find_voices::{FAILED, Unlabelled, find_in_block, load_networks};
@@ -46,13 +46,14 @@ fn label(
         max: max.map(usize::from),
     };
     let diarizer = Diarizer::new(&networks, bounds).with_known(&known.voices);
-    match diarizer.label(&voices) {
+    match diarizer.label(&voices, &mut || !context.control.should_stop()) {
         Ok(speakers) => Ok(Diarization {
             turns: speakers.turns.iter().map(in_seconds).collect(),
             known: named(&speakers.known, known.names),
             warnings: known.warnings,
             failed: None,
         }),
+        Err(SpeakersError::Cancelled) => Err(TaskError::Stopped.into()),
         Err(error) => {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
