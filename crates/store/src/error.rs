@@ -46,6 +46,17 @@ pub enum StoreError {
         /// Bucket and prefix.
         place: String,
     },
+    /// The files of the queue are at another place than those of this process.
+    #[error(
+        "the files of this queue are in {stored}, and this process has {own}: set STENO_STORAGE_URL to the same \
+         value for all processes (unset means the data folder); before a queue gets another place, let it run empty"
+    )]
+    OtherPlace {
+        /// The place of the queue.
+        stored: String,
+        /// The place of this process.
+        own: String,
+    },
     /// A recording was stored so long before its submission that it may have been deleted as an orphan.
     #[error("the recording was stored too long before its submission")]
     TooLate,
@@ -226,6 +237,7 @@ impl StoreError {
             | Self::NotEmpty { .. }
             | Self::StorageUrl { .. }
             | Self::StorageInUse { .. }
+            | Self::OtherPlace { .. }
             | Self::ForeignOwner { .. }
             | Self::DatabaseAddress(_) => true,
             Self::Database(error) => error.needs_operator(),

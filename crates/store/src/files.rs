@@ -166,6 +166,12 @@ impl Files {
         }
     }
 
+    /// Whether they are in the data folder itself.
+    pub(crate) fn is_in_data_folder(&self) -> bool {
+        self.folder()
+            .is_some_and(|folder| folder.root() == self.data.root())
+    }
+
     /// The bucket, if they are in one.
     pub(crate) fn bucket(&self) -> Option<&Bucket> {
         match &self.place {
@@ -229,9 +235,7 @@ impl fmt::Display for Files {
     /// The place, without credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            Place::Folder(folder) if folder.root() == self.data.root() => {
-                f.write_str("the data folder")
-            }
+            Place::Folder(_) if self.is_in_data_folder() => f.write_str("the data folder"),
             Place::Folder(folder) => write!(f, "file://{}", folder.root().display()),
             Place::Bucket(bucket) => bucket.fmt(f),
         }

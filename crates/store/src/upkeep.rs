@@ -6,5 +6,6 @@ pub(crate) mod clock_jump;
 pub(crate) mod counters;
 pub(crate) mod delete_files;
 pub(crate) mod inspect;
+pub(crate) mod place_of_files;
 pub(crate) mod settings;
 pub(crate) mod sweep;

@@ -44,7 +44,8 @@ impl Location {
         match url.scheme() {
             "file" => url
                 .to_file_path()
-                .map(Self::Folder)
+                // Without a slash at the end, so that equal places have one form.
+                .map(|folder| Self::Folder(folder.components().collect()))
                 .map_err(|()| wrong("a folder is written as file:///folder")),
             "s3" => BucketLocation::parse(&url).map(Self::Bucket),
             _ => Err(wrong("it must begin with s3:// or file:///")),
@@ -146,10 +147,12 @@ mod tests {
             assert_eq!(location.to_string(), "s3://recordings");
             assert_eq!(location.key("spool/x").as_ref(), "spool/x");
         }
-        assert_eq!(
-            Location::parse("file:///srv/steno").unwrap(),
-            Location::Folder("/srv/steno".into())
-        );
+        for text in ["file:///srv/steno", "file:///srv/steno/"] {
+            let Location::Folder(folder) = Location::parse(text).unwrap() else {
+                panic!("{text}")
+            };
+            assert_eq!(folder.to_str(), Some("/srv/steno"), "{text}");
+        }
     }
 
     #[test]

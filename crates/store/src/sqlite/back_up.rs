@@ -22,9 +22,9 @@ impl Sqlite {
     }
 }
 
-/// Makes a copy independent of the workers of its original, without a charge. Returns the files that it needs.
+/// Makes a copy independent of the workers and the files of its original, without a charge. Returns the files that it needs.
 pub(crate) fn detach_copy(path: &Path) -> Result<HashSet<String>, StoreError> {
     let copy = Connection::open(path)?;
-    copy.execute_batch(text!("sqlite/sql", "release_all"))?;
+    copy.execute_batch(text!("sqlite/sql", "detach_copy"))?;
     Tx::Sqlite(SqliteTx::new(&copy)).needed_files()
 }

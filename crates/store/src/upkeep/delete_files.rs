@@ -23,6 +23,8 @@ impl Store {
             return Ok(());
         }
 
+        // At another place they would be missing, which counts as deleted.
+        self.check_place_of_files()?;
         // A crash must not bring a job back whose files are gone.
         self.database.make_durable()?;
         let deleted = self.files.delete(paths)?;
@@ -90,7 +92,7 @@ impl Store {
         })
     }
 
-    fn has_all_files(&self) -> bool {
+    pub(super) fn has_all_files(&self) -> bool {
         self.data.access() == FileAccess::All
     }
 

@@ -1,4 +1,5 @@
-//! Settings that have to be the same in every process of a queue: differences are logged at the start.
+//! Settings that have to be the same in every process of a queue: differences are logged at the start. The place of files is not one of
+//! them: a difference there is an error (`place_of_files.rs`).
 //!
 //! A difference is no error. An operator changes a setting by restarting one process after the other, and the first would
 //! not start beside those that still have the old value.
@@ -19,8 +20,10 @@ pub struct SettingDifference {
 
 impl Store {
     /// Compares this process's settings with those of the process that started before, logs a warning for each difference,
-    /// and stores its own. To be called once, when an api or a worker starts.
+    /// and stores its own. To be called once, when an api, a worker or a courier starts. Fails with [`StoreError::OtherPlace`] if the
+    /// files of the queue are at another place.
     pub fn compare_settings(&self) -> Result<Vec<SettingDifference>, StoreError> {
+        self.settle_place_of_files()?;
         let own = self.shared_settings();
         let differences = self.read(|tx| differences(tx, &own))?;
         for difference in &differences {
@@ -44,13 +47,12 @@ impl Store {
         Ok(differences)
     }
 
-    fn shared_settings(&self) -> [(&'static str, String); 4] {
+    fn shared_settings(&self) -> [(&'static str, String); 3] {
         let ms = |duration: std::time::Duration| format!("{} ms", duration.as_millis());
         [
             ("STENO_TTL", ms(self.settings.ttl)),
             ("STENO_RETRIEVAL_GRACE", ms(self.settings.retrieval_grace)),
             ("STENO_LEASE", ms(self.settings.lease)),
-            ("STENO_STORAGE_URL", self.files.to_string()),
         ]
     }
 }

@@ -121,6 +121,43 @@ fn a_place_belongs_to_one_queue() {
 }
 
 #[test]
+fn a_process_with_another_place_does_no_harm() {
+    let p = in_data_folder();
+    p.f.store.compare_settings().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", folder.path().display());
+    let other = Store::open(p.f.root.path(), settings()).unwrap();
+    let other = other.with_storage(Some(&url)).unwrap();
+    let is_refused = |outcome: Result<(), StoreError>| {
+        let error = outcome.unwrap_err();
+        assert!(matches!(error, StoreError::OtherPlace { .. }), "{error}");
+        assert!(error.needs_operator() && !error.is_fatal());
+    };
+
+    // It cannot start while the files of a job are elsewhere, and leaves files that are to be deleted.
+    let job = p.submit(b"RIFF");
+    is_refused(other.compare_settings().map(drop));
+    is_refused(other.check_place_of_files());
+    let (now, reason) = (p.f.now(), steno_models::TombstoneReason::Deleted);
+    other.delete_job(now, None, job, reason).unwrap();
+    assert_eq!(other.sweep(now).unwrap().failed_steps, 1);
+    assert_eq!(p.files(), [format!("audio/{job}")]);
+    is_refused(other.compare_settings().map(drop));
+    assert_eq!(p.f.store.sweep(now).unwrap().failed_steps, 0);
+    assert_eq!(p.files(), Vec::<String>::new());
+
+    // An empty queue moves, and so does one whose files were copied.
+    other.compare_settings().unwrap();
+    is_refused(p.f.store.check_place_of_files());
+    p.f.store.compare_settings().unwrap();
+    let name = format!("audio/{}", p.submit(b"RIFF"));
+    is_refused(other.compare_settings().map(drop));
+    std::fs::copy(p.f.root.path().join(&name), folder.path().join(&name)).unwrap();
+    other.compare_settings().unwrap();
+    other.check_place_of_files().unwrap();
+}
+
+#[test]
 fn a_storage_that_is_away_costs_no_job_and_no_process() {
     let p = in_bucket();
     let Objects::S3(server, _) = &p.objects else {

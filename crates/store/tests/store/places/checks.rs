@@ -234,8 +234,12 @@ fn listed_files_are_deleted_after_a_restart(p: &Placed) {
 }
 
 fn a_backup_has_the_files(p: &Placed) {
+    p.f.store.compare_settings().unwrap();
     let recording = sound(1_000);
     let job = p.submit(&recording).to_string();
+    let list = format!("INSERT INTO gc VALUES ('audio/{}')", JobId::random());
+    let database = rusqlite::Connection::open(p.f.data().database()).unwrap();
+    database.execute(&list, []).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("backup");
     assert_eq!(p.f.store.back_up(&target).unwrap().files, 1, "{}", p.name);
@@ -246,6 +250,7 @@ fn a_backup_has_the_files(p: &Placed) {
     let mode = std::os::unix::fs::PermissionsExt::mode(&copy.metadata().unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600, "{}", p.name);
     let restored = Store::open(&target, settings()).unwrap();
+    restored.compare_settings().unwrap();
     assert_eq!(
         restored.check().unwrap(),
         Vec::<String>::new(),
