@@ -1,8 +1,8 @@
 //! The process: registered like a worker, with slots that download recordings and a loop that sends webhooks.
 
 use std::error::Error;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use anyhow::Context as _;
@@ -79,7 +79,7 @@ impl Courier {
             secrets,
             limits: WebhookLimits::default(),
             run_id,
-            in_flight: AtomicUsize::new(0),
+            in_flight: Mutex::default(),
             is_broken: AtomicBool::new(false),
         };
         Ok(Self {

@@ -1,14 +1,14 @@
 //! The loop that sends webhooks: it claims those that are due, sends them, and stores the outcomes.
 
 use std::error::Error;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use steno_models::DeliveryStatus;
 use steno_store::{
-    ClaimedDelivery, Clock, DeliveryOutcome, Now, Settled, Store, StoreError, WakeListener,
+    ClaimId, ClaimedDelivery, Clock, DeliveryOutcome, Now, Settled, Store, StoreError, WakeListener,
 };
 use tokio::runtime::Handle;
 
@@ -32,7 +32,8 @@ pub(crate) struct Dispatch {
     pub(crate) secrets: SecretsFile,
     pub(crate) limits: WebhookLimits,
     pub(crate) run_id: String,
-    pub(crate) in_flight: AtomicUsize,
+    /// Claims of the webhooks that are being sent.
+    pub(crate) in_flight: Mutex<Vec<ClaimId>>,
     /// An attempt met an error after which the process has to end.
     pub(crate) is_broken: AtomicBool,
 }
@@ -44,11 +45,10 @@ pub(crate) fn run(
     listener: &WakeListener,
     stop: &AtomicBool,
 ) -> Result<(), StoreError> {
+    let mut has_failed = false;
     while !stop.load(Ordering::SeqCst) && !dispatch.is_broken.load(Ordering::SeqCst) {
         // 1. Claim webhooks that are due, up to the limit.
-        let free = MAX_AT_A_TIME.saturating_sub(dispatch.in_flight.load(Ordering::SeqCst));
-        let now = dispatch.clock.now();
-        let claimed = match dispatch.store.claim_deliveries(now, &dispatch.run_id, free) {
+        let claimed = match dispatch.claim(&mut has_failed) {
             Err(error) if error.is_fatal() => return Err(error),
             Err(error) => {
                 tracing::warn!(error = &error as &dyn Error, "cannot claim webhooks");
@@ -59,11 +59,12 @@ pub(crate) fn run(
 
         // 2. Send each in a task of its own.
         for delivery in claimed {
-            dispatch.in_flight.fetch_add(1, Ordering::SeqCst);
+            let claim = delivery.claim_id();
+            dispatch.in_flight().push(claim);
             let dispatch = Arc::clone(dispatch);
             runtime.spawn(async move {
                 dispatch.attempt(delivery).await;
-                dispatch.in_flight.fetch_sub(1, Ordering::SeqCst);
+                dispatch.in_flight().retain(|other| *other != claim);
             });
         }
 
@@ -77,12 +78,38 @@ pub(crate) fn run(
 
 fn drain(dispatch: &Dispatch) {
     let began = Instant::now();
-    while dispatch.in_flight.load(Ordering::SeqCst) > 0 && began.elapsed() < DRAIN_LIMIT {
+    while !dispatch.in_flight().is_empty() && began.elapsed() < DRAIN_LIMIT {
         thread::sleep(Duration::from_millis(20));
     }
 }
 
 impl Dispatch {
+    fn in_flight(&self) -> MutexGuard<'_, Vec<ClaimId>> {
+        self.in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Claims webhooks that are due. `has_failed` says whether the last claim failed: its commit may be complete all the same, with
+    /// webhooks that no attempt sends, so they are given back first.
+    fn claim(&self, has_failed: &mut bool) -> Result<Vec<ClaimedDelivery>, StoreError> {
+        let held = self.in_flight().clone();
+        if std::mem::replace(has_failed, true) {
+            let released = self.store.release_deliveries(&self.run_id, &held)?;
+            if released > 0 {
+                tracing::warn!(
+                    "gave back {released} webhooks that were claimed without an answer of the database"
+                );
+            }
+        }
+
+        let free = MAX_AT_A_TIME.saturating_sub(held.len());
+        let now = self.clock.now();
+        let claimed = self.store.claim_deliveries(now, &self.run_id, free)?;
+        *has_failed = false;
+        Ok(claimed)
+    }
+
     /// One attempt, and the commit of its outcome.
     async fn attempt(self: &Arc<Self>, delivery: ClaimedDelivery) {
         let outcome = self.send(&delivery).await;

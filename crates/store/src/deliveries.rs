@@ -6,6 +6,7 @@
 pub(crate) mod claim;
 pub(crate) mod finish;
 pub(crate) mod redeliver;
+mod release;
 
 use steno_models::{Delivery, DeliveryStatus};
 

@@ -52,6 +52,22 @@ fn retrieved_job(queue: &TestQueue, receiver: SocketAddr) -> JobId {
     job
 }
 
+/// What a courier needs to send the webhooks of a queue. The queue's folder lives as long as the returned handle.
+fn dispatch(queue: TestQueue, run_id: &str) -> (Arc<Dispatch>, tempfile::TempDir) {
+    let policy = AddressPolicy::parse("127.0.0.1").unwrap();
+    let dispatch = Dispatch {
+        secrets: SecretsFile::open(queue.folder.path().join("webhook-secrets")).unwrap(),
+        clock: queue.clock,
+        outbound: Arc::new(Outbound::new(policy, Arc::new(SystemResolver))),
+        limits: WebhookLimits::default(),
+        run_id: run_id.to_owned(),
+        in_flight: Mutex::default(),
+        is_broken: AtomicBool::new(false),
+        store: Arc::new(queue.store),
+    };
+    (Arc::new(dispatch), queue.folder)
+}
+
 fn is_there(store: &Store, now: Now, job: JobId) -> bool {
     let found = store.get_job(now, None, job).unwrap();
     matches!(found, Some(JobLookup::Job(..)))
@@ -83,20 +99,11 @@ async fn a_receiver_that_is_down_for_an_hour_gets_its_webhook_after_it_is_back()
     let job = retrieved_job(&queue, address);
     let courier = queue.begin_run(RunRole::Courier);
 
-    let policy = AddressPolicy::parse("127.0.0.1").unwrap();
-    let dispatch = Arc::new(Dispatch {
-        secrets: SecretsFile::open(queue.folder.path().join("webhook-secrets")).unwrap(),
-        clock: Arc::clone(&queue.clock) as Arc<dyn Clock>,
-        outbound: Arc::new(Outbound::new(policy, Arc::new(SystemResolver))),
-        limits: WebhookLimits::default(),
-        run_id: courier.id().to_owned(),
-        in_flight: AtomicUsize::new(0),
-        is_broken: AtomicBool::new(false),
-        store: Arc::new(queue.store),
-    });
+    let clock = Arc::clone(&queue.clock);
+    let (dispatch, _folder) = dispatch(queue, courier.id());
     let store = Arc::clone(&dispatch.store);
     let attempt_what_is_due = async || {
-        let now = queue.clock.now();
+        let now = clock.now();
         let due = store.claim_deliveries(now, courier.id(), 64).unwrap();
         let count = due.len();
         for delivery in due {
@@ -108,9 +115,9 @@ async fn a_receiver_that_is_down_for_an_hour_gets_its_webhook_after_it_is_back()
     let mut attempts = 0;
     for _ in 0..60 {
         attempts += attempt_what_is_due().await;
-        store.sweep(queue.clock.now()).unwrap();
-        assert!(is_there(&store, queue.clock.now(), job));
-        queue.clock.advance_ms(MINUTE_MS);
+        store.sweep(clock.now()).unwrap();
+        assert!(is_there(&store, clock.now(), job));
+        clock.advance_ms(MINUTE_MS);
     }
     // After 0, 1, 2, about 8 and about 40 minutes.
     assert_eq!(attempts, 5);
@@ -122,12 +129,36 @@ async fn a_receiver_that_is_down_for_an_hour_gets_its_webhook_after_it_is_back()
     while attempt_what_is_due().await == 0 {
         assert!(minutes < 140, "the pauses are two hours at most");
         minutes += 1;
-        queue.clock.advance_ms(MINUTE_MS);
-        store.sweep(queue.clock.now()).unwrap();
-        assert!(is_there(&store, queue.clock.now(), job));
+        clock.advance_ms(MINUTE_MS);
+        store.sweep(clock.now()).unwrap();
+        assert!(is_there(&store, clock.now(), job));
     }
     let request = receiver.join().unwrap();
     assert!(request.contains("transcription.completed"), "{request}");
-    store.sweep(queue.clock.now()).unwrap();
-    assert!(!is_there(&store, queue.clock.now(), job));
+    store.sweep(clock.now()).unwrap();
+    assert!(!is_there(&store, clock.now(), job));
+}
+
+#[test]
+fn webhooks_of_a_claim_without_an_answer_are_claimed_again_and_those_being_sent_are_not() {
+    let queue = TestQueue::new();
+    let receiver = ([127, 0, 0, 1], 9).into();
+    let being_sent = retrieved_job(&queue, receiver);
+    let lost = retrieved_job(&queue, receiver);
+    let courier = queue.begin_run(RunRole::Courier);
+    let (dispatch, _folder) = dispatch(queue, courier.id());
+    let mut has_failed = false;
+
+    for delivery in dispatch.claim(&mut has_failed).unwrap() {
+        if delivery.job_id() == being_sent {
+            dispatch.in_flight().push(delivery.claim_id());
+        }
+    }
+    assert!(dispatch.claim(&mut has_failed).unwrap().is_empty());
+
+    has_failed = true;
+    let claimed = dispatch.claim(&mut has_failed).unwrap();
+    let claimed: Vec<_> = claimed.iter().map(ClaimedDelivery::job_id).collect();
+    assert_eq!(claimed, [lost]);
+    assert!(!has_failed);
 }

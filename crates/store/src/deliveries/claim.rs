@@ -26,6 +26,11 @@ pub struct ClaimedDelivery {
 }
 
 impl ClaimedDelivery {
+    /// The claim.
+    pub fn claim_id(&self) -> ClaimId {
+        self.claim_id
+    }
+
     /// The job it reports on.
     pub fn job_id(&self) -> JobId {
         self.body.data.job_id

@@ -32,6 +32,22 @@ impl Tx<'_> {
         self.run(sql!("claim_delivery"), parameters)
     }
 
+    /// The webhooks that a run has claimed, with their claims.
+    pub(crate) fn deliveries_of_run(
+        &self,
+        run_id: &str,
+    ) -> Result<Vec<(i64, ClaimId)>, StoreError> {
+        let parameters = parameters! {":run_id": run_id};
+        self.all(sql!("deliveries_of_run"), parameters, |row| {
+            Ok((row.get(0)?, ClaimId::from_bytes(row.get(1)?)))
+        })
+    }
+
+    pub(crate) fn release_delivery(&self, id: i64, claim_id: ClaimId) -> Result<usize, StoreError> {
+        let parameters = parameters! {":id": id, ":claim_id": claim_id.as_bytes()};
+        self.execute(sql!("release_delivery"), parameters)
+    }
+
     /// [`StoreError::Content`] if what is stored of it cannot be read.
     pub(crate) fn load_delivery(
         &self,

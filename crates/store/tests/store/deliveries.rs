@@ -85,6 +85,35 @@ fn a_job_that_ends_has_its_webhook_in_the_same_commit() {
 }
 
 #[test]
+fn what_a_courier_has_claimed_without_knowing_it_is_due_again_at_no_charge() {
+    let fixture = Fixture::new();
+    let (courier, other) = (fixture.courier(), fixture.courier());
+    let claim_of = |courier: &WorkerRun| {
+        fixture.completed(options("https://example.org/", &[]));
+        fixture.due(courier).pop().unwrap()
+    };
+    let (lost, held, foreign) = (claim_of(&courier), claim_of(&courier), claim_of(&other));
+
+    let release = || {
+        let released = fixture
+            .store
+            .release_deliveries(courier.id(), &[held.claim_id()]);
+        released.unwrap()
+    };
+    assert_eq!(release(), 1);
+    assert_eq!(release(), 0);
+
+    let due = fixture.due(&courier);
+    assert_eq!(due.len(), 1);
+    assert_eq!((due[0].job_id(), due[0].attempts), (lost.job_id(), 0));
+    let delivered = outcome(DeliveryStatus::Delivered, None);
+    assert!(!fixture.finish_delivery(&lost, &delivered));
+    for claim in [&held, &foreign, &due[0]] {
+        assert!(fixture.finish_delivery(claim, &delivered));
+    }
+}
+
+#[test]
 fn only_the_events_that_were_asked_for_are_reported() {
     let fixture = Fixture::new();
     let courier = fixture.courier();
