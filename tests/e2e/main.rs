@@ -51,6 +51,7 @@ mod speakers;
 mod speakers_after_kills;
 mod speakers_by_command_line;
 mod speakers_without_networks;
+mod stops;
 mod structure;
 mod submissions;
 mod up;

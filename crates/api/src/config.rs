@@ -110,6 +110,10 @@ pub struct Config {
     #[arg(long, env = "STENO_DISK_RESERVE_BYTES", default_value = "256MiB", value_parser = parse_bytes)]
     pub disk_reserve_bytes: u64,
 
+    /// Time for requests in progress to end after SIGTERM; the others are cut off.
+    #[arg(long, env = "STENO_DRAIN_TIMEOUT", default_value = "20s", value_parser = parse_duration)]
+    pub drain_timeout: Duration,
+
     /// What to log and how.
     #[command(flatten)]
     pub log: LogSettings,

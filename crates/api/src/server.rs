@@ -33,8 +33,6 @@ use crate::{Config, cors, janitor, middleware, routes};
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
-/// Time for calls in progress to end after a stop.
-const SHUTDOWN_TIMEOUT_S: u64 = 15;
 
 /// Marks an error of a start that ends the same way until a person changes something.
 #[derive(Debug, thiserror::Error)]
@@ -152,6 +150,7 @@ fn serve(
     let config = &state.config;
     let connections = state.connections.clone();
     let workers = available_parallelism().map_or(2, NonZeroUsize::get);
+    let drain_seconds = config.drain_timeout.as_secs_f64().ceil() as u64;
     // Some connections beyond the limit are accepted too, to answer them with the reason for the refusal.
     let most_connections = config.max_connections + config.max_connections / 8 + 64;
 
@@ -172,7 +171,7 @@ fn serve(
     .on_connect(move |connection, data| connections.remember(connection, data))
     .keep_alive(config.keep_alive)
     .client_request_timeout(HEAD_TIMEOUT)
-    .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
+    .shutdown_timeout(drain_seconds)
     .disable_signals()
     .listen(listener)?;
     Ok(server.run())
