@@ -5,21 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use steno_e2e::{Service, eventually, fixture};
+use steno_e2e::{Service, Settings, eventually, fixture};
 use steno_models::{FetchState, JobId};
 
 use crate::by_url::{recording, settings, submit};
 use crate::origin::{Origin, Step, answer, head_of};
 
-/// A service whose limits a test can reach.
-fn service() -> Service {
+/// A service whose limits of size a test can reach.
+fn small_settings() -> Settings {
     settings()
         .set("STENO_MAX_UPLOAD_BYTES", "100000")
-        .set("STENO_FETCH_CHUNK_TIMEOUT", "1s")
-        .set("STENO_FETCH_TIMEOUT", "4s")
-        .set("STENO_FETCH_MIN_RATE", "2000")
         .set("STENO_FETCH_SLOTS", "64")
-        .start()
 }
 
 /// Waits for the end of a job that must fail, and checks its reason.
@@ -41,7 +37,7 @@ fn always(steps: Vec<Step>) -> Origin {
 
 #[test]
 fn no_download_reaches_an_address_that_is_not_permitted() {
-    let service = service();
+    let service = small_settings().start();
     // Would answer, if it were called.
     let inside = Origin::on("127.0.0.2", |_| answer("200 OK", b"secret"));
     let port = inside.url("/").rsplit(':').next().unwrap().to_owned();
@@ -98,7 +94,7 @@ fn no_download_reaches_an_address_that_is_not_permitted() {
 
 #[test]
 fn servers_that_mean_harm_cost_only_their_own_job() {
-    let service = service();
+    let service = small_settings().start();
     let page = b"<!DOCTYPE html><html><title>Talk</title></html>";
     let zeros = vec![0; 4096];
     let packed = "200 OK\r\ncontent-encoding: gzip";
@@ -173,7 +169,11 @@ fn servers_that_mean_harm_cost_only_their_own_job() {
 
 #[test]
 fn what_may_be_better_later_is_tried_again() {
-    let service = service();
+    let service = small_settings()
+        .set("STENO_FETCH_CHUNK_TIMEOUT", "1s")
+        .set("STENO_FETCH_TIMEOUT", "15s")
+        .set("STENO_FETCH_MIN_RATE", "2000")
+        .start();
     let failing = Origin::start(|_| answer("500 Internal Server Error", b""));
     let silent = always(vec![Step::Hang]);
     let cut = always(vec![
@@ -210,14 +210,12 @@ fn what_may_be_better_later_is_tried_again() {
     waiting.push((lasting, "http_status"));
 
     let mut left = waiting.clone();
-    eventually("every first attempt has failed", || {
+    eventually("an attempt of each has failed for its reason", || {
         left.retain(|(job, reason)| {
             let fetch = service.client.status(*job).fetch;
             let retried = fetch.filter(|fetch| fetch.state == FetchState::Retrying);
-            if let Some(problem) = retried.as_ref().and_then(|fetch| fetch.problem.as_deref()) {
-                assert_eq!(problem, *reason);
-            }
-            retried.is_none()
+            // On a slow machine, an attempt can also fail because its time is over.
+            retried.is_none_or(|fetch| fetch.problem.as_deref() != Some(*reason))
         });
         left.is_empty().then_some(())
     });

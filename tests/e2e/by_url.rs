@@ -1,9 +1,10 @@
 //! Recordings that are submitted by their address: the whole way through api, courier and worker.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
-use steno_e2e::{Service, Settings, eventually, fixture};
+use steno_e2e::{Event, Service, Settings, eventually, fixture};
 use steno_models::{FetchState, JobId, Status};
 
 use crate::origin::{Origin, Request, Step, head_of};
@@ -34,15 +35,21 @@ pub(crate) fn expected_text(service: &Service) -> String {
     service.client.wait_for_text(uploaded)
 }
 
-/// A recording that comes in small pieces until the test ends.
-fn slow_origin() -> Origin {
-    Origin::start(|_| {
+/// A recording of which the second half comes when the test says so.
+fn slow_origin() -> (Origin, Arc<AtomicBool>) {
+    let is_released = Arc::new(AtomicBool::new(false));
+    let released = Arc::clone(&is_released);
+    let origin = Origin::start(move |_| {
         let body = recording();
+        let (half, rest) = body.split_at(body.len() / 2);
         vec![
             Step::Send(head_of("200 OK", body.len())),
-            Step::Drip(body, 100, Duration::from_millis(50)),
+            Step::Send(half.to_vec()),
+            Step::WaitFor(Arc::clone(&released)),
+            Step::Send(rest.to_vec()),
         ]
-    })
+    });
+    (origin, is_released)
 }
 
 pub(crate) fn wait_for_download(service: &Service, job: JobId) {
@@ -100,12 +107,13 @@ fn the_command_line_takes_an_address() {
 #[test]
 fn an_address_is_forgotten_with_its_fetch_and_never_shown() {
     let service = settings().set("STENO_SWEEP_INTERVAL", "1s").start();
-    let origin = slow_origin();
+    let (origin, is_released) = slow_origin();
     let job = submit(&service, &origin.url("/talk?token=tIcKeT"));
     wait_for_download(&service, job);
 
     let shown = service.client.get(&format!("/transcribe/{job}?keep=true"));
     assert!(!shown.text().contains("tIcKeT"), "{}", shown.text());
+    is_released.store(true, Ordering::SeqCst);
     service.client.wait_for_text(job);
     let processes = service.couriers.iter().chain(&service.workers);
     for process in processes.chain(&service.api) {
@@ -124,20 +132,20 @@ fn an_address_is_forgotten_with_its_fetch_and_never_shown() {
 #[test]
 fn a_job_says_how_far_its_download_is() {
     let service = settings().start();
-    let origin = slow_origin();
+    let (origin, is_released) = slow_origin();
     let job = submit(&service, &origin.url("/"));
     wait_for_download(&service, job);
 
     let status = service.client.status(job);
     assert_eq!(status.status, Status::Pending);
     assert_eq!(status.fetch.unwrap().total, Some(recording().len() as u64));
-    let events = service
-        .client
-        .get(&format!("/transcribe/{job}/events"))
-        .text();
-    assert!(events.contains("event: fetch\n"), "{events}");
-    assert!(events.contains(r#""state":"downloading""#), "{events}");
-    assert!(events.contains("event: completed\n"), "{events}");
+    let path = format!("/transcribe/{job}/events");
+    let mut events = service.client.events(&path, None);
+    let is_downloading =
+        |event: &Event| event.name == "fetch" && event.data["state"] == "downloading";
+    assert!(events.any(|event| is_downloading(&event)));
+    is_released.store(true, Ordering::SeqCst);
+    assert!(events.any(|event| event.name == "completed"));
     assert_eq!(service.client.status(job).fetch, None);
 }
 

@@ -1,7 +1,5 @@
 //! Downloads whose courier is killed or stopped: another one continues them.
 
-use std::time::Duration;
-
 use steno_e2e::{Process, Settings, eventually, fixture};
 use steno_models::{FetchState, JobId};
 
@@ -12,15 +10,13 @@ use crate::origin::{Origin, Request, Step, answer, head_of};
 fn a_courier_that_is_killed_loses_no_download() {
     let mut service = settings().start();
     let body = recording();
-    let origin = Origin::start(move |request| {
-        let pause = Duration::from_millis(50);
-        match request.index {
-            0 => vec![
-                Step::Send(head_of("200 OK", body.len())),
-                Step::Drip(body.clone(), 100, pause),
-            ],
-            _ => answer("200 OK", &body),
-        }
+    let origin = Origin::start(move |request| match request.index {
+        0 => vec![
+            Step::Send(head_of("200 OK", body.len())),
+            Step::Send(body[..body.len() / 2].to_vec()),
+            Step::Hang,
+        ],
+        _ => answer("200 OK", &body),
     });
     let job = submit(&service, &origin.url("/"));
     wait_for_download(&service, job);

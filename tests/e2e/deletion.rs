@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use steno_e2e::{Service, Settings, eventually, fixture, within};
+use steno_e2e::{Service, Settings, eventually, fixture};
 use steno_models::{JobId, ProblemCode, Status, TombstoneReason};
 
 fn gone(service: &Service, job: JobId) -> Option<TombstoneReason> {
@@ -37,7 +37,7 @@ pub(crate) fn grep(folder: &Path, text: &str) -> bool {
 #[test]
 fn a_retrieved_result_stays_for_its_grace_and_repeats_the_same_bytes() {
     let service = Settings::with_workers(1)
-        .set("STENO_RETRIEVAL_GRACE", "15s")
+        .set("STENO_RETRIEVAL_GRACE", "30s")
         .start();
     let job = service.client.submit(
         &fixture("clip.wav"),
@@ -73,14 +73,12 @@ fn a_retrieved_result_stays_for_its_grace_and_repeats_the_same_bytes() {
         grep(&service.data(), "marker-5531"),
         "the test can see what is there"
     );
-    let reason = within(Duration::from_secs(60), "the job is gone", || {
-        gone(&service, job)
-    });
+    let reason = eventually("the job is gone", || gone(&service, job));
     assert_eq!(reason, TombstoneReason::Retrieved);
     let log = service.api.as_ref().unwrap().log();
     let noted = format!("delivered the result of job {job}");
     assert_eq!(log.matches(&noted).count(), 1, "{log}");
-    within(Duration::from_secs(60), "its bytes are gone", || {
+    eventually("its bytes are gone", || {
         (!grep(&service.data(), "marker-5531")).then_some(())
     });
 
@@ -90,9 +88,7 @@ fn a_retrieved_result_stays_for_its_grace_and_repeats_the_same_bytes() {
 #[test]
 fn an_answer_that_its_client_did_not_read_is_no_retrieval() {
     let service = Settings::with_scripted_workers(1).start();
-    let job = service.client.submit(&fixture("clip.wav"), "language=en");
-    service.client.wait(job);
-    let ask = || {
+    let ask = |job: JobId| {
         let mut connection = TcpStream::connect(service.address()).unwrap();
         let head = format!(
             "GET /transcribe/{job} HTTP/1.1\r\nhost: {}\r\n\r\n",
@@ -103,11 +99,21 @@ fn an_answer_that_its_client_did_not_read_is_no_retrieval() {
     };
 
     // The whole answer lies in the buffers of the kernel, and its client goes away with some of it.
-    for _ in 0..20 {
-        let mut connection = ask();
-        connection.read_exact(&mut [0; 100]).unwrap();
-        drop(connection);
-    }
+    // An answer that lies there for half a second counts as read, so a client that was too slow does not count.
+    let job = (0..5).find_map(|_| {
+        let job = service.client.submit(&fixture("clip.wav"), "language=en");
+        service.client.wait(job);
+        let mut is_quick = true;
+        for _ in 0..20 {
+            let began = Instant::now();
+            let mut connection = ask(job);
+            connection.read_exact(&mut [0; 100]).unwrap();
+            drop(connection);
+            is_quick &= began.elapsed() < Duration::from_millis(400);
+        }
+        is_quick.then_some(job)
+    });
+    let job = job.expect("one of five tries is quick enough");
     eventually("the connections have ended", || {
         let metrics = service.client.get("/metrics").text();
         let count = metrics
@@ -121,10 +127,11 @@ fn an_answer_that_its_client_did_not_read_is_no_retrieval() {
     });
     assert_eq!(service.client.status(job).retrieved_at, None);
     let api = service.api.as_ref().unwrap();
-    assert!(!api.log().contains("delivered the result"), "{}", api.log());
+    let noted = format!("delivered the result of job {job}");
+    assert!(!api.log().contains(&noted), "{}", api.log());
 
     // One that has read everything and keeps its connection has retrieved.
-    let mut connection = ask();
+    let mut connection = ask(job);
     let mut answer = Vec::new();
     while !answer.ends_with(b"}") {
         let mut part = [0; 4096];
@@ -143,16 +150,18 @@ fn a_call_after_a_retrieval_does_not_wait_for_it() {
     let job = service.client.submit(&fixture("clip.wav"), "language=en");
     service.client.wait(job);
     // All on one connection: the next call shows that the answer before it was read.
-    let began = Instant::now();
-    for _ in 0..50 {
-        assert_eq!(
-            service.client.get(&format!("/transcribe/{job}")).status,
-            200
-        );
-    }
-    let took = began.elapsed();
-    // Fifty times the half second for which a silent connection is watched would be 25 s.
-    assert!(took < Duration::from_secs(12), "{took:?}");
+    let mut took: Vec<Duration> = (0..50)
+        .map(|_| {
+            let began = Instant::now();
+            let answer = service.client.get(&format!("/transcribe/{job}"));
+            assert_eq!(answer.status, 200);
+            began.elapsed()
+        })
+        .collect();
+    took.sort_unstable();
+    // A silent connection is watched for half a second.
+    let median = took[took.len() / 2];
+    assert!(median < Duration::from_millis(250), "{took:?}");
 }
 
 #[test]
@@ -177,7 +186,7 @@ fn without_grace_a_result_can_be_fetched_once() {
 
 #[test]
 fn every_status_ends_at_the_deadline() {
-    let mut service = Settings::with_workers(1)
+    let mut service = Settings::with_scripted_workers(1)
         .set("STENO_TTL", "20s")
         .set("STENO_SWEEP_INTERVAL", "1s")
         .start();
@@ -186,15 +195,13 @@ fn every_status_ends_at_the_deadline() {
     assert!(service.workers.remove(0).terminate().success());
     let waiting = service.client.submit(&fixture("clip.wav"), "language=en");
     for job in [done, waiting] {
-        let reason = within(Duration::from_secs(60), "the job expires", || {
-            gone(&service, job)
-        });
+        let reason = eventually("the job expires", || gone(&service, job));
         assert_eq!(reason, TombstoneReason::Expired);
     }
-    within(Duration::from_secs(20), "its audio is gone", || {
+    eventually("its audio is gone", || {
         service.files().is_empty().then_some(())
     });
-    within(Duration::from_secs(60), "its tombstone is gone", || {
+    eventually("its tombstone is gone", || {
         (service.client.get(&format!("/transcribe/{done}")).status == 404).then_some(())
     });
 }

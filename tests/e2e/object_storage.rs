@@ -69,7 +69,9 @@ fn a_worker_killed_at_its_spool_costs_no_job() {
     let settings = Settings::with_scripted_workers(1).set("STENO_SWEEP_INTERVAL", "1s");
     let mut service = bucket.for_processes(settings).start();
     let recording = repeated("clip.wav", 12, &service.scratch());
-    let job = service.client.submit(&recording, "language=en");
+    // The spool is there until the last span has ended.
+    let query = "language=en&prompt=wait:2000";
+    let job = service.client.submit(&recording, query);
     eventually("a spool is in the bucket", || {
         bucket
             .keys()

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -15,6 +16,8 @@ pub(crate) enum Step {
     Drip(Vec<u8>, usize, Duration),
     /// Sends these bytes again and again.
     Endless(Vec<u8>),
+    /// Does nothing until the test says so.
+    WaitFor(Arc<AtomicBool>),
     /// Does nothing until the other side leaves.
     Hang,
 }
@@ -128,6 +131,12 @@ pub(crate) fn serve(
                     break Err(error);
                 }
             },
+            Step::WaitFor(is_released) => {
+                while !is_released.load(Ordering::SeqCst) {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                Ok(())
+            }
             Step::Hang => {
                 while stream.read(&mut [0]).is_ok_and(|read| read > 0) {}
                 Ok(())
