@@ -118,7 +118,7 @@ impl Dispatch {
         log(&delivery, &stored);
 
         let dispatch = Arc::clone(self);
-        let finish = move || dispatch.finish(&delivery, &stored);
+        let finish = move || dispatch.finish(now, &delivery, &stored);
         if !matches!(tokio::task::spawn_blocking(finish).await, Ok(Ok(()))) {
             self.is_broken.store(true, Ordering::SeqCst);
         }
@@ -160,17 +160,16 @@ impl Dispatch {
         .await
     }
 
-    /// Stores an outcome. Tries again while the database is locked or the disk is full. An error means that the process has to end.
+    /// Stores the outcome of an attempt that ended at `now`. Tries again while the database is locked or the disk is full.
+    /// An error means that the process has to end.
     fn finish(
         &self,
+        now: Now,
         delivery: &ClaimedDelivery,
         outcome: &DeliveryOutcome,
     ) -> Result<(), StoreError> {
         loop {
-            match self
-                .store
-                .finish_delivery(self.clock.now(), delivery, outcome)
-            {
+            match self.store.finish_delivery(now, delivery, outcome) {
                 Ok(Settled::Stored | Settled::ClaimLost) => return Ok(()),
                 Err(error) if error.is_fatal() => {
                     tracing::error!(error = &error as &dyn Error, "cannot store a delivery");
