@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ask, choose, inspect, open, openText, plant, segment, settings, waitForStage, withPage } from "./support.mjs";
+import { ask, choose, inspect, longestTask, open, openText, plant, segment, settings, waitForStage, withPage } from "./support.mjs";
 
 export const features = {
   /** A dropped folder and a chosen one: recordings are taken, at most three are uploaded at a time, each shows where it is. */
@@ -200,6 +200,9 @@ export const features = {
         page.on("request", (request) => {
           if (request.url().endsWith("/events")) resumed.push(request.headers()["last-event-id"] ?? null);
         });
+        // The text comes slowly, so that the server stops in the middle of it.
+        await page.click("summary:text('Options')");
+        await page.fill("#prompt", "wait:10000");
         await choose(page, settings.recording);
         await waitForStage(page, "processing");
         await ask("stop");
@@ -292,21 +295,11 @@ export const features = {
       await plant(page, { name: "long.wav", segments, more: job });
       await open(page);
       await page.waitForSelector(".row .text");
-      await page.evaluate(() => {
-        window.longest = 0;
-        let last = performance.now();
-        const measure = (now) => {
-          window.longest = Math.max(window.longest, now - last);
-          last = now;
-          requestAnimationFrame(measure);
-        };
-        requestAnimationFrame(measure);
+      const longest = await longestTask(page, async () => {
+        release();
+        await page.waitForSelector(".tools");
       });
-      release();
-      await page.waitForSelector(".tools");
-      const longest = await page.evaluate(() => window.longest);
-      console.log(`longest frame: ${Math.round(longest)} ms`);
-      assert.ok(longest < 500, `a frame took ${longest} ms`);
+      assert.ok(longest < 500, `a task took ${longest} ms`);
     }),
 };
 
@@ -317,9 +310,9 @@ function jobOf(requests) {
 
 /** Waits until a condition of this program holds. */
 async function waitUntil(isSo) {
-  const end = Date.now() + 60_000;
+  const end = Date.now() + 600_000;
   while (!isSo()) {
-    assert.ok(Date.now() < end, "not so in a minute");
+    assert.ok(Date.now() < end, "not so in ten minutes");
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

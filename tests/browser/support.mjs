@@ -20,12 +20,13 @@ export async function ask(what) {
 export async function withPage(scenario, { expected = [], args = [], ...context } = {}) {
   const browser = await chromium.launch({
     executablePath: settings.browser,
+    timeout: 180_000,
     args: ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", ...args],
   });
   try {
     const visitor = await browser.newContext({ viewport: { width: 1100, height: 850 }, acceptDownloads: true, ...context });
     const page = await visitor.newPage();
-    page.setDefaultTimeout(60_000);
+    page.setDefaultTimeout(300_000);
     const complaints = [];
     const requests = [];
     const isExpected = (text) => expected.some((known) => text.includes(known));
@@ -56,7 +57,7 @@ export async function choose(page, ...files) {
 }
 
 /** Waits until the newest job is at a stage. */
-export async function waitForStage(page, stage, timeout = 120_000) {
+export async function waitForStage(page, stage, timeout = 600_000) {
   await page.waitForSelector(`.job[data-stage="${stage}"]`, { timeout });
 }
 
@@ -71,6 +72,22 @@ export async function openText(page) {
   await waitForStage(page, "completed");
   await open(page);
   await page.waitForSelector(".row .text");
+}
+
+/** The longest task of the page's main thread during an action, in milliseconds of processor time: other programs do not count. */
+export async function longestTask(page, action) {
+  const browser = page.context().browser();
+  await browser.startTracing(page, { categories: ["toplevel", "disabled-by-default-devtools.timeline"] });
+  await action();
+  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString());
+
+  const mains = traceEvents.filter(({ name, args }) => name === "thread_name" && args.name === "CrRendererMain");
+  const isMain = ({ pid, tid }) => mains.some((main) => main.pid === pid && main.tid === tid);
+  const tasks = traceEvents.filter((event) => event.name === "RunTask" && event.tdur !== undefined && isMain(event));
+  assert.ok(tasks.length > 0, "the trace has tasks with their processor time");
+  const longest = tasks.reduce((longest, { tdur }) => Math.max(longest, tdur), 0) / 1000;
+  console.log(`longest task: ${Math.round(longest)} ms of ${tasks.length} tasks`);
+  return longest;
 }
 
 /** Checks a view by the rules of WCAG 2.2 AA, and takes a picture. `without` are rules that do not apply to it. */

@@ -66,9 +66,10 @@ const inPage = async ({ base, apiKey, bytes }) => {
   };
 };
 
-const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"], timeout: 180_000 });
 const call = async (port, key) => {
   const page = await browser.newPage();
+  page.setDefaultTimeout(180_000);
   await page.goto(`http://localhost:${port}/`);
   const bytes = [...fs.readFileSync(recording)];
   const outcome = await page.evaluate(inPage, { base, apiKey: key, bytes });

@@ -25,7 +25,7 @@ fn program() -> Option<PathBuf> {
     Some(folder.join("page.mjs"))
 }
 
-/// Runs a scenario against a service. It may ask to stop and start the service.
+/// Runs a scenario against a service. It may ask to stop and start the api, and to start a worker.
 fn check(service: &mut Service, scenario: &str, more: &Value) {
     let (Some(browser), Some(program)) = (chromium(), program()) else {
         return;
@@ -57,6 +57,7 @@ fn check(service: &mut Service, scenario: &str, more: &Value) {
         match line.as_str() {
             "ask: stop" => drop(service.api.take().map(|mut api| api.terminate())),
             "ask: start" => service.start_api(),
+            "ask: worker" => service.start_worker(),
             other => {
                 println!("{other}");
                 continue;
@@ -120,7 +121,7 @@ fn the_page_shows_what_the_server_refuses_and_why() {
 #[test]
 fn the_page_goes_on_after_a_restart_of_the_server() {
     check(
-        &mut Settings::with_workers(1).start(),
+        &mut Settings::with_workers(0).start(),
         "restart",
         &json!({}),
     );
@@ -140,7 +141,7 @@ fn the_page_remembers_an_api_key_only_if_its_user_wants_that() {
 
 #[test]
 fn the_page_says_that_a_job_was_deleted() {
-    check(&mut Settings::with_workers(1).start(), "gone", &json!({}));
+    check(&mut Settings::with_workers(0).start(), "gone", &json!({}));
 }
 
 #[test]
@@ -207,13 +208,14 @@ fn the_page_repeats_an_upload_that_failed() {
 
 #[test]
 fn the_page_resumes_events_after_the_last_one() {
-    check(&mut Settings::with_workers(1).start(), "resume", &json!({}));
+    let mut service = Settings::with_scripted_workers(1).start();
+    check(&mut service, "resume", &json!({}));
 }
 
 #[test]
 fn the_page_says_that_a_job_has_expired() {
     let service = Settings::with_workers(0)
-        .set("STENO_TTL", "3s")
+        .set("STENO_TTL", "20s")
         .set("STENO_SWEEP_INTERVAL", "1s");
     check(&mut service.start(), "expired", &json!({}));
 }
