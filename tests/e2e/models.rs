@@ -17,7 +17,7 @@ fn a_job_is_done_with_the_weights_it_asks_for() {
     import("base").unwrap();
     let service = Settings::with_workers(1)
         .set("STENO_WEIGHTS_DIR", folder.path().to_str().unwrap())
-        .set("STENO_LEASE", "5s")
+        .set("STENO_LEASE", "15s")
         .start();
     let refused = service
         .client

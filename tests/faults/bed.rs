@@ -111,6 +111,13 @@ impl Bed {
         format!("language=en&prompt={}", self.prompt.replace(' ', "%20"))
     }
 
+    /// Uploads a recording, again while the server is not ready.
+    pub(crate) fn submit_surely(&self, ledger: &mut Ledger, name: &'static str) -> JobId {
+        let job = self.service.client.submit(&fixture(name), &self.query());
+        ledger.jobs.push((job, name));
+        job
+    }
+
     /// Uploads a recording. It enters the ledger only if the answer is 202.
     pub(crate) fn submit(&self, ledger: &mut Ledger, name: &'static str) -> Option<JobId> {
         self.submit_as(None, ledger, name)

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use steno_e2e::{Service, Settings, fixture, within};
+use steno_e2e::{Service, Settings, eventually, fixture};
 
 use crate::bed::{Bed, Ledger, RECORDINGS, report, scale};
 use crate::shim;
@@ -43,7 +43,7 @@ fn a_locked_database_is_waited_for_and_then_reported() {
         database.execute_batch("ROLLBACK").unwrap();
         service.client.wait_for_text(earlier);
         service.client.delete(&format!("/transcribe/{earlier}"));
-        within(Duration::from_secs(30), "no file is left", || {
+        eventually("no file is left", || {
             service.files().is_empty().then_some(())
         });
     }
@@ -128,7 +128,7 @@ fn a_disk_that_becomes_read_only_loses_nothing() {
         assert!(bed.service.try_start_worker(&shim::borrowed(&environment)));
         let mut ledger = Ledger::default();
         for name in RECORDINGS {
-            bed.submit(&mut ledger, name).unwrap();
+            bed.submit_surely(&mut ledger, name);
         }
         fs::write(&lock, "").unwrap();
         // It reports the reason, or exits because the state on disk is unknown. It accepts nothing.

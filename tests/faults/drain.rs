@@ -1,9 +1,7 @@
 //! A draining worker keeps its claims until it exits, even beyond its lease.
 
-use std::time::Duration;
-
 use rustix::process::Signal;
-use steno_e2e::{Settings, fixture, within};
+use steno_e2e::{Settings, eventually, fixture};
 
 use crate::bed::{report, scale};
 
@@ -11,22 +9,20 @@ use crate::bed::{report, scale};
 fn a_drain_longer_than_the_lease_costs_no_try() {
     let rounds = scale(5, 1);
     let settings = Settings::with_scripted_workers(0)
-        .set("STENO_LEASE", "5s")
-        .set("STENO_DRAIN_TIMEOUT", "30s");
+        .set("STENO_LEASE", "10s")
+        .set("STENO_DRAIN_TIMEOUT", "60s");
     let mut service = settings.start();
     for _ in 0..rounds {
         service.start_worker();
         let job = service
             .client
-            .submit(&fixture("clip.opus"), "language=en&prompt=wait:9000");
+            .submit(&fixture("clip.opus"), "language=en&prompt=wait:15000");
         let mut draining = service.workers.remove(0);
         draining.wait_for_log("claimed preparation");
         draining.signal(Signal::TERM);
         // A second worker would take the task over at once.
         service.start_worker();
-        within(Duration::from_secs(60), "it ends", || {
-            draining.has_ended().then_some(())
-        });
+        eventually("it ends", || draining.has_ended().then_some(()));
         let log = draining.log();
         assert!(
             log.contains("ended preparation") && log.contains("drained"),

@@ -1,9 +1,7 @@
 //! A worker is stopped beyond its lease and continues later: its output is dropped.
 
-use std::time::Duration;
-
 use rustix::process::Signal;
-use steno_e2e::{Process, Settings, eventually, fixture, within};
+use steno_e2e::{Process, Settings, eventually, fixture};
 use steno_models::JobId;
 
 use crate::bed::{report, scale};
@@ -18,23 +16,24 @@ fn late_output_of_a_frozen_worker_is_dropped() {
         .set("STENO_LEASE", "15s")
         .start();
     for _ in 0..rounds {
+        for _ in 0..FROZEN {
+            service.start_worker();
+        }
         let jobs: Vec<JobId> = (0..FROZEN)
             .map(|_| {
                 service
                     .client
-                    .submit(&fixture("clip.opus"), "language=en&prompt=wait:1500")
+                    .submit(&fixture("clip.opus"), "language=en&prompt=wait:10000")
             })
             .collect();
-        let frozen: Vec<Process> = (0..FROZEN)
-            .map(|_| {
-                service.start_worker();
-                let worker = service.workers.pop().unwrap();
-                worker.wait_for_log("claimed preparation");
-                worker.signal(Signal::STOP);
-                worker
-            })
-            .collect();
-        service.start_worker();
+        // Each has one slot, so each claims one job.
+        let frozen: Vec<Process> = service.workers.drain(..).collect();
+        for worker in &frozen {
+            worker.wait_for_log("claimed preparation");
+            worker.signal(Signal::STOP);
+        }
+        let slots = FROZEN.to_string();
+        assert!(service.try_start_worker(&[("STENO_SLOTS", &slots)]));
         let texts: Vec<_> = jobs
             .iter()
             .map(|job| service.client.wait_for_text(*job))
@@ -48,15 +47,15 @@ fn late_output_of_a_frozen_worker_is_dropped() {
         }
         for mut worker in frozen {
             // It has lost its run, so it drops its work and exits to be restarted.
-            within(Duration::from_secs(30), "it ends", || {
-                worker.has_ended().then_some(())
-            });
+            eventually("it ends", || worker.has_ended().then_some(()));
             let log = worker.log();
             assert!(!log.contains("ended preparation"), "{log}");
         }
         for (job, text) in jobs.iter().zip(texts) {
             let status = service.client.status(*job);
-            assert_eq!((status.attempts, status.result.unwrap().text), (2, text));
+            // On a slow machine the last worker can lose its lease too.
+            assert!((2..=3).contains(&status.attempts), "{}", status.attempts);
+            assert_eq!(status.result.unwrap().text, text);
             service.client.delete(&format!("/transcribe/{job}"));
         }
         service.workers.pop().unwrap().terminate();

@@ -25,8 +25,7 @@ fn torture(bed: &mut Bed, random: &mut Random, victim: Victim, kills: usize) -> 
     let mut ended_before = ended(&store);
     for _ in 0..kills {
         while !store.is_queue_full(BACKLOG).unwrap() {
-            bed.submit(&mut ledger, RECORDINGS[random.below(2) as usize])
-                .expect("the api runs");
+            bed.submit_surely(&mut ledger, RECORDINGS[random.below(2) as usize]);
         }
         // Kills faster than the work would hit every job three times. Apart from that, the moment is random.
         eventually("a job ends between two kills", || {
@@ -112,7 +111,7 @@ fn real_campaign(name: &str, victim: Victim, kills: usize) {
         if kill > 0 && kill % 50 == 0 {
             report(name, &format!("{kill} kills so far"));
         }
-        let job = bed.submit(&mut ledger, RECORDINGS[1]).unwrap();
+        let job = bed.submit_surely(&mut ledger, RECORDINGS[1]);
         eventually("it has begun", || {
             (bed.service.client.status(job).progress > 0.0).then_some(())
         });

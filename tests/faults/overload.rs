@@ -25,6 +25,8 @@ fn under_overload_accepted_jobs_complete_and_others_are_refused_at_once() {
         .set("STENO_SLOTS", "2")
         .set("STENO_MAX_PENDING_JOBS", "40");
     let service = settings.start();
+    // Its answers show how slow the machine is.
+    let idle = Settings::with_scripted_workers(0).start();
     let began = Instant::now();
     let refused = AtomicUsize::new(0);
     let is_over = || {
@@ -53,7 +55,7 @@ fn under_overload_accepted_jobs_complete_and_others_are_refused_at_once() {
                             refusals.push(began.elapsed());
                             refused.fetch_add(1, Ordering::Relaxed);
                             let began = Instant::now();
-                            service.client.get("/healthz");
+                            idle.client.get("/healthz");
                             other_calls.push(began.elapsed());
                         }
                     }
@@ -85,14 +87,14 @@ fn under_overload_accepted_jobs_complete_and_others_are_refused_at_once() {
     report(
         "overload",
         &format!(
-            "{} accepted, {done} done, {} refused in {median:.1?}, p99 {p99:.1?}, other calls {other_call:.1?}",
+            "{} accepted, {done} done, {} refused in {median:.1?}, p99 {p99:.1?}, an idle server {other_call:.1?}",
             accepted.len(),
             refusals.len()
         ),
     );
 
     assert_eq!(done, accepted.len());
-    // The reduced form runs beside other tests, so a call that does next to nothing is slow there too.
+    // The reduced form runs beside other tests, so an idle server is slow there too.
     let (took, limit) = if is_full() {
         (p99, Duration::from_millis(50))
     } else {

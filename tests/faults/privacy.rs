@@ -4,9 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
 
-use steno_e2e::{Settings, fixture, within};
+use steno_e2e::{Settings, eventually, fixture};
 
 use crate::bed::{report, scale};
 
@@ -18,7 +17,8 @@ fn after_deletion_nothing_of_a_job_is_on_disk() {
     let jobs = scale(50, 10);
     let settings = Settings::with_scripted_workers(1)
         .set("STENO_LOG", "debug")
-        .set("STENO_RETRIEVAL_GRACE", "2s");
+        .set("STENO_RETRIEVAL_GRACE", "2s")
+        .set("STENO_SWEEP_INTERVAL", "1s");
     let mut service = settings.start();
     let markers: Vec<_> = (0..jobs)
         .map(|index| format!("Marker{index:03}Zanzibar"))
@@ -61,13 +61,14 @@ fn after_deletion_nothing_of_a_job_is_on_disk() {
                 }
             });
         }
-        within(Duration::from_secs(60), "no marker is in any file", || {
+        let end = Guard(&over);
+        eventually("no marker is in any file", || {
             let found = markers
                 .iter()
                 .any(|marker| contains(&service.data(), marker.as_bytes()));
             (!found).then_some(())
         });
-        over.store(true, Ordering::Relaxed);
+        drop(end);
     });
 
     let logs = [
@@ -86,6 +87,15 @@ fn after_deletion_nothing_of_a_job_is_on_disk() {
         "privacy",
         &format!("{jobs} jobs, no marker in database, its log, folders and logs"),
     );
+}
+
+/// Ends the readers also when the test fails.
+struct Guard<'a>(&'a AtomicBool);
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn contains(folder: &Path, marker: &[u8]) -> bool {

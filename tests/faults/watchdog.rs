@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use steno_e2e::{Settings, within};
+use steno_e2e::{Settings, eventually};
 
 use crate::shim;
 
@@ -36,20 +36,14 @@ fn an_event_loop_that_hangs_starves_the_watchdog() {
     let mut environment = shim::hang_environment(&hang);
     environment.push(("NOTIFY_SOCKET", path.to_str().unwrap().to_owned()));
     assert!(service.try_start_api(&shim::borrowed(&environment)));
-    within(
-        Duration::from_secs(20),
-        "the watchdog is fed while all event loops run",
-        &is_fed,
-    );
+    eventually("the watchdog is fed while all event loops run", &is_fed);
 
     std::fs::write(&hang, "").unwrap();
     let api = service.api.as_ref().unwrap();
-    within(
-        Duration::from_secs(60),
-        "the watchdog is not fed while one event loop hangs",
-        || (next().is_none() && api.log().contains("an event loop has not turned")).then_some(()),
-    );
+    eventually("the watchdog is not fed while one event loop hangs", || {
+        (next().is_none() && api.log().contains("an event loop has not turned")).then_some(())
+    });
 
     std::fs::remove_file(&hang).unwrap();
-    within(Duration::from_secs(20), "it is fed again", &is_fed);
+    eventually("it is fed again", &is_fed);
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
-use steno_models::{JobAccepted, JobId, JobStatus, Problem, Status};
+use steno_models::{JobAccepted, JobId, JobStatus, Problem, ProblemCode, Status};
 use ureq::http::Response;
 use ureq::{Agent, Body, BodyReader, RequestBuilder};
 
@@ -124,13 +124,19 @@ impl Client {
         Answer::read(request.send(File::open(file).unwrap()).unwrap())
     }
 
-    /// Uploads a recording and requires a 202.
+    /// Uploads a recording and requires a 202. A server whose disk is busy says that it is not ready: the upload is repeated then.
     pub fn submit(&self, file: &Path, query: &str) -> JobId {
-        let answer = self.upload(file, query);
-        assert_eq!(answer.status, 202, "{}", answer.text());
-        serde_json::from_slice::<JobAccepted>(&answer.body)
-            .unwrap()
-            .job_id
+        let key = JobId::random().to_string();
+        crate::eventually("the upload is accepted", || {
+            let answer = self.try_upload_as(Some(&key), file, query).unwrap();
+            if answer.status == 503 && answer.problem().code == ProblemCode::NotReady {
+                return None;
+            }
+            Some(answer.accepted().unwrap_or_else(|| {
+                let text = answer.text();
+                panic!("{} {text}", answer.status)
+            }))
+        })
     }
 
     /// `GET path`, or `None` without a response.
