@@ -39,25 +39,25 @@ fn an_upload_at_one_api_is_followed_and_retrieved_at_another() {
 fn a_long_poll_at_one_api_ends_when_a_worker_elsewhere_finishes() {
     let shared = Shared::create();
     let (one, other) = (machine(&shared, 0), machine(&shared, 1));
-    let job = one
-        .client
-        .submit(&fixture("clip.opus"), "language=en&prompt=wait:1500");
+    let mut late_ms: Vec<i64> = (0..7)
+        .map(|_| {
+            let query = "language=en&prompt=wait:1500";
+            let job = one.client.submit(&fixture("clip.opus"), query);
+            let status = one.client.wait(job);
+            let answered = time_now();
 
-    let answer = one
-        .client
-        .get(&format!("/transcribe/{job}?keep=true&wait=30"));
-    let answered = time_now();
-
-    let status: steno_models::JobStatus = serde_json::from_slice(&answer.body).unwrap();
-    assert_eq!(status.status, Status::Completed);
-    let late_ms = answered - status.finished_at.unwrap().ms();
+            assert_eq!(status.status, Status::Completed);
+            answered - status.finished_at.unwrap().ms()
+        })
+        .collect();
     drop(other);
+    late_ms.sort_unstable();
     report(
         "long poll across machines",
-        &format!("answered {late_ms} ms after the end"),
+        &format!("answered so many ms after the end: {late_ms:?}"),
     );
-    // A poll finds a lost message after 5 s; a message is faster, also on a busy machine.
-    assert!(late_ms < 4000, "answered {late_ms} ms after the end");
+    // A poll finds a lost message after 5 s, here 3.5 s after the end. A message is faster, also on a busy machine.
+    assert!(late_ms[late_ms.len() / 2] < 1500, "{late_ms:?}");
 }
 
 /// Milliseconds since 1970. The database of the test is on this machine, so its clock is the same.

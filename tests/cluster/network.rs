@@ -6,10 +6,9 @@ use steno_e2e::{Settings, Shared, fixture, within};
 use steno_models::Status;
 use steno_testbed::{Host, Postgres, S3};
 
-use crate::{SOON, report};
+use crate::{SOON, is_full, report};
 
-/// The shortest that is allowed.
-const LEASE: Duration = Duration::from_secs(5);
+const LEASE: Duration = Duration::from_secs(10);
 
 #[test]
 fn a_worker_that_lost_its_network_loses_its_task_and_its_late_result_is_dropped() {
@@ -20,7 +19,7 @@ fn a_worker_that_lost_its_network_loses_its_task_and_its_late_result_is_dropped(
     let shared = Shared::on(&postgres, &s3);
     let lease = format!("{}s", LEASE.as_secs());
     let settings = |workers| Settings::with_scripted_workers(workers).set("STENO_LEASE", &lease);
-    let near = settings(0).sharing(&shared).start();
+    let mut near = settings(0).sharing(&shared).start();
     let mut far = settings(0).sharing_from(&shared, &host).start_nothing();
     far.start_worker();
     let far_run = || -> Option<String> {
@@ -33,15 +32,14 @@ fn a_worker_that_lost_its_network_loses_its_task_and_its_late_result_is_dropped(
             .get(0)
     };
 
-    // Longer than the lease, so that the lost worker finishes after its claim is gone.
+    // Longer than the lease and the start of another worker, so that the lost worker finishes after its claim is gone.
     let job = near
         .client
-        .submit(&fixture("clip.opus"), "language=en&prompt=wait:8000");
+        .submit(&fixture("clip.opus"), "language=en&prompt=wait:30000");
     let first = within(SOON, "it is claimed", far_run);
+    near.start_worker();
     host.drop_packets();
     let dropped = Instant::now();
-    let mut near = near;
-    near.start_worker();
     within(SOON, "another worker takes it", || {
         far_run().filter(|run| *run != first)
     });
@@ -50,9 +48,10 @@ fn a_worker_that_lost_its_network_loses_its_task_and_its_late_result_is_dropped(
         "packets dropped",
         &format!("claimed elsewhere after {took:.1?}, lease {LEASE:?}"),
     );
-    // One heartbeat may have arrived just before, and dead processes are searched for about once a
-    // second.
-    assert!(took < LEASE * 2 + Duration::from_secs(2), "{took:?}");
+    // One heartbeat may have arrived just before, and dead processes are searched for about once a second. Other tests run
+    // at the same time as the reduced form.
+    let search = Duration::from_secs(if is_full() { 2 } else { 7 });
+    assert!(took < LEASE + search, "{took:?}");
 
     host.deliver_packets();
     let status = near.client.wait(job);
@@ -61,7 +60,7 @@ fn a_worker_that_lost_its_network_loses_its_task_and_its_late_result_is_dropped(
     // again.
     let mut lost = far.workers.remove(0);
     assert_eq!(lost.wait().code(), Some(75), "{}", lost.log());
-    assert!(!lost.log().contains("ended span"), "{}", lost.log());
+    assert!(!lost.log().contains("ended preparation"), "{}", lost.log());
     far.start_worker();
     near.workers.remove(0).kill();
     let next = near.client.submit(&fixture("clip.opus"), "language=en");

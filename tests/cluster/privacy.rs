@@ -1,11 +1,9 @@
 //! After deletion, no byte of a job is in the bucket, in the rows, or on the machines.
 
-use std::time::Duration;
-
 use steno_e2e::{Settings, Shared, fixture, within};
 use steno_testbed::{Postgres, S3};
 
-use crate::{machine, report, scale};
+use crate::{SOON, machine, report, scale};
 
 #[test]
 fn after_deletion_nothing_of_a_job_is_in_the_bucket_or_in_the_rows() {
@@ -41,7 +39,7 @@ fn after_deletion_nothing_of_a_job_is_in_the_bucket_or_in_the_rows() {
         markers.push(marker);
     }
 
-    within(Duration::from_secs(60), "no byte is left", || {
+    within(SOON, "no byte is left", || {
         let in_files = !shared.s3.files_with(piece).is_empty()
             || markers
                 .iter()
@@ -75,7 +73,7 @@ fn storage_without_bulk_deletion_is_emptied_too() {
         let deleted = service.client.delete(&format!("/transcribe/{job}"));
         assert_eq!(deleted.status, 204);
     }
-    within(Duration::from_secs(60), "the bucket is empty", || {
+    within(SOON, "the bucket is empty", || {
         shared.files().is_empty().then_some(())
     });
 
