@@ -68,7 +68,7 @@ impl Host {
         let folder = self.configuration();
         fs::create_dir_all(&folder).unwrap();
         let content = format!(
-            "nameserver {}\noptions timeout:2 attempts:2\n",
+            "nameserver {}\noptions timeout:30 attempts:1\n",
             self.gateway
         );
         fs::write(folder.join("resolv.conf"), content).unwrap();
