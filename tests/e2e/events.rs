@@ -168,22 +168,29 @@ fn five_hundred_idle_followers_cost_little_and_end_with_the_server() {
     let (all, _) = api.memory_bytes();
     let bytes = all.saturating_sub(half) / 250;
     assert!(bytes < 100_000, "{bytes} bytes for each");
-    // Until the first sign of life, 15 s later. A look at the database for each of them and second would show.
-    let cpu = api.cpu_seconds();
-    let mut heard = Vec::new();
-    while !String::from_utf8_lossy(&heard).contains(": keep-alive\n\n") {
-        let mut chunk = [0; 512];
-        let length = followers[0].read(&mut chunk).unwrap();
-        assert!(
-            length > 0,
-            "the stream ended: {}",
-            String::from_utf8_lossy(&heard)
-        );
-        heard.extend_from_slice(&chunk[..length]);
-    }
-
-    let idle = api.cpu_seconds() - cpu;
-    assert!(idle < 1.5, "{idle} s of processor time in 15 s");
+    // Until the next sign of life, 15 s later. A look at the database for each of them and second would show. Other programs
+    // can make it look more, but not all the time.
+    let mut idle_seconds = || {
+        let before = api.cpu_seconds();
+        let mut heard = Vec::new();
+        while !String::from_utf8_lossy(&heard).contains(": keep-alive\n\n") {
+            let mut chunk = [0; 512];
+            let length = followers[0].read(&mut chunk).unwrap();
+            assert!(
+                length > 0,
+                "the stream ended: {}",
+                String::from_utf8_lossy(&heard)
+            );
+            heard.extend_from_slice(&chunk[..length]);
+        }
+        api.cpu_seconds() - before
+    };
+    let idle = [idle_seconds(), idle_seconds(), idle_seconds()];
+    let least = idle.into_iter().fold(f64::INFINITY, f64::min);
+    assert!(
+        least < 0.5,
+        "{idle:?} seconds of processor time in 15 s each"
+    );
     assert!(api.terminate().success());
     for follower in &mut followers {
         let mut rest = Vec::new();
