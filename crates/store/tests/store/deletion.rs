@@ -56,7 +56,7 @@ fn a_repeated_retrieval_sends_no_notification() {
     let job = completed(&f, "hello");
     let listener = f.store.listen(Audience::Apis).unwrap();
     let next = || {
-        within(Duration::from_secs(10), "a message about a job", || {
+        within(Duration::from_secs(120), "a message about a job", || {
             let message = listener.receive(Duration::from_millis(100));
             message.filter(|message| *message != WakeMessage::Missed)
         })

@@ -18,7 +18,7 @@ use steno_testbed::{Database, Postgres, Setup, Shutdown, wait_until};
 
 /// Long enough that only the fast way recovers in time.
 const LONG_LEASE: Duration = Duration::from_secs(60);
-const SHORT_LEASE: Duration = Duration::from_secs(4);
+const SHORT_LEASE: Duration = Duration::from_secs(12);
 /// Time between two searches for dead processes, as in every process.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -181,8 +181,9 @@ fn the_task_of_a_killed_process_goes_back_at_the_second_search() {
         })
         .collect();
     times.sort();
-    // 0.7 s between two looks on a calm machine. A busy one gets more.
-    assert!(times[1] < Duration::from_secs(2), "{times:?}");
+    // 0.7 s between two looks on a calm machine; the campaign on two machines requires two seconds. A busy one needs longer,
+    // but far less than the lease.
+    assert!(times[1] < LONG_LEASE / 6, "{times:?}");
 }
 
 #[test]
@@ -264,7 +265,7 @@ fn a_process_keeps_its_task_over_a_restart_of_the_server_and_is_missed_after_it(
 
         worker.send(Signal::KILL);
         let time = cluster.time_to_reclaim(LONG_LEASE).expect("it goes back");
-        assert!(time < Duration::from_secs(5), "{time:?}");
+        assert!(time < LONG_LEASE / 4, "{time:?}");
     }
 }
 

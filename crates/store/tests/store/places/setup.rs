@@ -195,7 +195,7 @@ impl Placed {
     pub(super) fn wait_until_empty(&self) {
         let began = Instant::now();
         while self.files() != Vec::<String>::new() || self.cached() > 0 {
-            assert!(began.elapsed() < Duration::from_secs(20), "{}", self.name);
+            assert!(began.elapsed() < Duration::from_secs(120), "{}", self.name);
             std::thread::yield_now();
         }
     }
