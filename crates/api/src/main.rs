@@ -12,13 +12,13 @@ use tokio::signal::unix::{SignalKind, signal};
 /// sysexits.h).
 const EXIT_CONFIG: u8 = 78;
 
+/// Blocks that go back to the system when they are freed, in bytes. Fields of forms and results are large; other blocks are not.
+const LARGE_BLOCK: u32 = 1 << 20;
+
 #[expect(
     clippy::disallowed_methods,
     reason = "systemd passes credentials in a variable"
 )]
-/// Blocks that go back to the system when they are freed, in bytes. Fields of forms and results are large; other blocks are not.
-const LARGE_BLOCK: u32 = 1 << 20;
-
 fn main() -> ExitCode {
     steno_settings::return_large_blocks(LARGE_BLOCK);
     steno_settings::keep_files_private();
