@@ -35,6 +35,13 @@ if [ -d ../shared/audio ]; then
 else
   echo "skipped: there are no recordings beside the checkout; the tests above hold bounds on the bundled ones"
 fi
+step speakers
+if [ -d ../shared/speakers ]; then
+  cargo run --quiet --locked -p steno-speakers --example speakers-bench -- \
+    --check crates/speakers/examples/speakers-bench/bounds.tsv ../shared/speakers
+else
+  echo "skipped: there are no conversations beside the checkout; the tests above check one of the fixtures"
+fi
 step dashboard
 python3 -m json.tool deploy/grafana.json >/dev/null
 step documentation

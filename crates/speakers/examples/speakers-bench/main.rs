@@ -2,8 +2,10 @@
 //!
 //! `cargo run --release -p steno-speakers --example speakers-bench -- [OPTION FOLDER] FOLDER|FILE…`. Run by `make speakers-bench`.
 //! With `--known`, counts how often the voices of a folder are recognised instead. With `--turns`, scores the RTTM files of a
-//! folder, which another program wrote (`tests/dialogues/peer.py`).
+//! folder, which another program wrote (`tests/dialogues/peer.py`). With `--check`, fails if the error rates exceed the bounds of a
+//! file (`bounds.tsv`).
 
+mod bounds;
 mod known;
 mod recording;
 
@@ -23,26 +25,40 @@ fn main() -> Result<()> {
     let networks = Networks::from_bytes(&fs::read(weights.path())?)?;
 
     let mut arguments = std::env::args_os().skip(1).peekable();
-    let option = arguments.next_if(|argument| argument == "--known" || argument == "--turns");
-    let folder = option.as_ref().and_then(|_| arguments.next());
-    let folder = folder.map(PathBuf::from).unwrap_or_default();
+    let options = ["--known", "--turns", "--check"];
+    let option = arguments.next_if(|argument| options.iter().any(|option| argument == option));
+    let place = option.as_ref().and_then(|_| arguments.next());
+    let place = place.map(PathBuf::from).unwrap_or_default();
     let mut recordings = Vec::new();
     for argument in arguments {
         recordings.extend(found(Path::new(&argument))?);
     }
+    let measure_own = || measure_all(&recordings, &|_, samples| diarize(&networks, samples));
     match option.as_ref().and_then(|option| option.to_str()) {
-        Some("--known") => known::measure(&networks, &folder, &recordings),
-        Some(_) => measure_all(&recordings, &|path, _| {
-            recording::read_turns(&folder.join(name(path)))
-        }),
-        None => measure_all(&recordings, &|_, samples| diarize(&networks, samples)),
+        Some("--known") => known::measure(&networks, &place, &recordings),
+        Some("--turns") => {
+            let of_another = |path: &Path| recording::read_turns(&place.join(name(path)));
+            measure_all(&recordings, &|path, _| of_another(path)).map(drop)
+        }
+        Some(_) => check(&place, &measure_own()?),
+        None => measure_own().map(drop),
     }
+}
+
+/// Fails if the sums exceed the bounds of a file.
+fn check(bounds: &Path, sums: &[(String, Sum)]) -> Result<()> {
+    let exceeded = bounds::exceeded(bounds, sums)?;
+    if exceeded.is_empty() {
+        return Ok(());
+    }
+    Err(format!("worse than {}: {}", bounds.display(), exceeded.join("; ")).into())
 }
 
 /// Finds the turns of a recording with these samples.
 type Find<'a> = dyn Fn(&Path, &[f32]) -> Result<Vec<Turn>> + 'a;
 
-fn measure_all(recordings: &[PathBuf], find: &Find<'_>) -> Result<()> {
+/// Prints a line for each recording and for each set of recordings, and returns the sums of the sets.
+fn measure_all(recordings: &[PathBuf], find: &Find<'_>) -> Result<Vec<(String, Sum)>> {
     println!(
         "{:<24}{:>8}{:>8}{:>8}{:>8}{:>9}",
         "recording", "seconds", "DER 0", "DER .25", "count", "s/s"
@@ -63,7 +79,7 @@ fn measure_all(recordings: &[PathBuf], find: &Find<'_>) -> Result<()> {
         sum.print(&format!("{set} ({})", sum.recordings));
     }
     println!("peak memory: {} MB", peak_memory_mb());
-    Ok(())
+    Ok(sums)
 }
 
 /// What was measured over some recordings.
@@ -86,13 +102,16 @@ impl Sum {
         self.counts.extend(&other.counts);
     }
 
+    /// Recordings whose speakers were counted right.
+    fn right_counts(&self) -> usize {
+        let is_right = |count: &&(usize, usize)| count.0 == count.1;
+        self.counts.iter().filter(is_right).count()
+    }
+
     fn print(&self, name: &str) {
         let counts = match self.counts.as_slice() {
             [(found, truth)] => format!("{found}/{truth}"),
-            many => {
-                let right = many.iter().filter(|(found, truth)| found == truth).count();
-                format!("{right} of {}", many.len())
-            }
+            many => format!("{} of {}", self.right_counts(), many.len()),
         };
         println!(
             "{name:<24}{:>8.1}{:>8.1}{:>8.1}{counts:>8}{:>9.4}   missed {:.1} false {:.1} confused {:.1}",
