@@ -8,6 +8,8 @@ use steno_models::{ProblemCode, Status};
 use steno_testbed::S3;
 
 const MARK: &str = "steno/queue";
+/// What an upload repeats that never ends.
+const CONTENT: &[u8] = b"a recording that never ends ";
 /// More than the first part of a multipart upload.
 const SENT_BYTES: usize = 9 << 20;
 
@@ -28,6 +30,19 @@ impl Bucket {
             settings = settings.set(name, &value);
         }
         settings.set("STENO_STORAGE_URL", &format!("s3://{}/steno", self.name))
+    }
+
+    /// Sends a part of an upload, and waits until the storage has it.
+    fn begin_upload(&self, service: &Service) -> TcpStream {
+        let mut connection = TcpStream::connect(service.address()).unwrap();
+        let head = "POST /transcribe HTTP/1.1\r\nHost: localhost\r\nContent-Type: audio/wav\r\nContent-Length: 20000000\r\n\r\n";
+        connection.write_all(head.as_bytes()).unwrap();
+        let body = CONTENT.repeat(SENT_BYTES / CONTENT.len());
+        connection.write_all(&body).unwrap();
+        eventually("a part is in the storage", || {
+            (!self.server.files_with(CONTENT).is_empty()).then_some(())
+        });
+        connection
     }
 
     fn keys(&self) -> Vec<String> {
@@ -92,15 +107,7 @@ fn an_api_killed_during_an_upload_leaves_nothing_after_the_next_sweep() {
     let mut service = bucket
         .for_processes(Settings::with_scripted_workers(0))
         .start();
-    let content = b"a recording that never ends ";
-    let mut connection = TcpStream::connect(service.address()).unwrap();
-    let head = "POST /transcribe HTTP/1.1\r\nHost: localhost\r\nContent-Type: audio/wav\r\nContent-Length: 20000000\r\n\r\n";
-    connection.write_all(head.as_bytes()).unwrap();
-    let body = content.repeat(SENT_BYTES / content.len());
-    connection.write_all(&body).unwrap();
-    eventually("a part is in the storage", || {
-        (!bucket.server.files_with(content).is_empty()).then_some(())
-    });
+    let _connection = bucket.begin_upload(&service);
     service.api.take().unwrap().kill();
     assert!(cached(&service) > 0);
     // The test server may still be writing what it had received, and it would keep a part that it completes after the abort.
@@ -113,7 +120,20 @@ fn an_api_killed_during_an_upload_leaves_nothing_after_the_next_sweep() {
 
     service.start_api();
     bucket.wait_until_empty(&service);
-    assert!(bucket.server.files_with(content).is_empty());
+    assert!(bucket.server.files_with(CONTENT).is_empty());
+}
+
+#[test]
+fn an_api_that_is_stopped_during_an_upload_leaves_nothing() {
+    let bucket = Bucket::new();
+    let mut service = bucket
+        .for_processes(Settings::with_scripted_workers(0))
+        .start();
+    let _connection = bucket.begin_upload(&service);
+
+    assert!(service.api.take().unwrap().terminate().success());
+    assert_eq!(cached(&service), 0);
+    assert!(bucket.server.files_with(CONTENT).is_empty());
 }
 
 #[test]

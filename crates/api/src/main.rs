@@ -64,6 +64,7 @@ async fn open(config: Config) -> anyhow::Result<Store> {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let store = open(config.clone()).await?;
+    let files = store.files().clone();
     let clock = store.clock();
     let server = steno_api::bind(config, Arc::new(store), clock)?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -79,7 +80,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     tracing::info!("listening on http://{}", server.address());
     // Without systemd this does nothing.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    server
+    let served = server
         .run(async move {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -88,7 +89,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
             tracing::info!("stopping");
         })
-        .await?;
+        .await;
+    tokio::task::spawn_blocking(move || files.finish_deletions()).await?;
 
-    Ok(())
+    Ok(served?)
 }

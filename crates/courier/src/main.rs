@@ -49,10 +49,14 @@ fn run(config: &Config) -> anyhow::Result<Ended> {
     })?;
     let store = store.with_storage(config.queue.storage_url.as_deref())?;
     let clock = store.clock();
+    let files = store.files().clone();
     let courier = Courier::start(config, Arc::new(store), clock, stop)?;
     tracing::info!("sending webhooks and fetching recordings");
     // Without systemd this does nothing.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 
-    Ok(courier.run()?)
+    let ended = courier.run();
+    files.finish_deletions();
+
+    Ok(ended?)
 }

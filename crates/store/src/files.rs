@@ -150,6 +150,14 @@ impl Files {
         }
     }
 
+    /// Waits, for a few seconds at most, until uploads that were given up are deleted from a bucket. To be called when the process
+    /// ends: what is left then is deleted by the next process of this machine, if there is one.
+    pub fn finish_deletions(&self) {
+        if let Some(bucket) = self.bucket() {
+            bucket.finish_deletions();
+        }
+    }
+
     /// The folder on this machine that recordings and spools are written to first.
     fn writable(&self) -> &Path {
         match &self.place {

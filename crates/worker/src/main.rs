@@ -56,9 +56,13 @@ fn run(config: &Config) -> anyhow::Result<Ended> {
 
     let slots = config.slots();
     let clock = store.clock();
+    let files = store.files().clone();
     let worker = Worker::start(config, Arc::new(store), Arc::new(engine), clock)?;
     tracing::info!(slots, "working with {slots} slots");
     // Without systemd this does nothing.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    Ok(worker.run(&stop)?)
+    let ended = worker.run(&stop);
+    files.finish_deletions();
+
+    Ok(ended?)
 }

@@ -3,6 +3,7 @@
 //! Each key is written once. The key of a recording has the random id of its job, the key of a spool has the id of its claim. Called through
 //! [`Files`](super::Files) by threads that may block. Requests run on a small runtime of their own.
 
+mod background;
 mod block_on;
 mod cache;
 mod client;
@@ -22,7 +23,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
@@ -35,6 +36,7 @@ use super::location::BucketLocation;
 use super::{Deleted, Entry, folder};
 use crate::tx::JobFiles;
 use crate::{DataDir, StoreError};
+use background::Background;
 use cache::Cache;
 use orphans::FirstSeen;
 
@@ -70,6 +72,7 @@ pub(crate) struct Bucket {
     /// Sizes of spools, by name. A spool never changes.
     sizes: Mutex<HashMap<String, u64>>,
     first_seen: FirstSeen,
+    background: Arc<Background>,
 }
 
 impl Bucket {
@@ -90,6 +93,7 @@ impl Bucket {
             failed_at: Mutex::default(),
             sizes: Mutex::default(),
             first_seen: FirstSeen::default(),
+            background: Arc::default(),
         })
     }
 
@@ -325,11 +329,6 @@ impl Bucket {
 
     fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         block_on::block_on(self.runtime(), future)
-    }
-
-    /// Runs a future in the background.
-    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        self.runtime().spawn(future);
     }
 
     fn runtime(&self) -> &Runtime {

@@ -6,7 +6,7 @@ mod setup;
 
 use steno_models::JobId;
 use steno_store::{ClaimId, Store, StoreError};
-use steno_testbed::Moto;
+use steno_testbed::{Moto, S3};
 
 use crate::support::{Fixture, settings};
 use checks::CHECKS;
@@ -84,11 +84,7 @@ fn an_upload_whose_id_cannot_be_noted_is_aborted() {
     let Objects::S3(server, _) = &p.objects else {
         panic!("{}", p.name)
     };
-    let uploads = || {
-        let entries = std::fs::read_dir(server.folder()).unwrap();
-        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| name.starts_with(".upload")).count()
-    };
+    let uploads = || begun_uploads(server);
     let mut upload = p.upload(b"RIFF");
     let cache = p.f.root.path().join("cache");
     let local = std::fs::read_dir(&cache).unwrap().next().unwrap().unwrap();
@@ -100,6 +96,38 @@ fn an_upload_whose_id_cannot_be_noted_is_aborted() {
     std::fs::remove_dir(&note).unwrap();
     drop(upload);
     steno_testbed::wait_until("the upload is aborted", || uploads() == 0);
+}
+
+#[test]
+fn a_process_that_ends_waits_until_its_uploads_are_aborted() {
+    let p = in_bucket();
+    let Objects::S3(server, _) = &p.objects else {
+        panic!("{}", p.name)
+    };
+    let uploads: Vec<_> = (0..4).map(|_| p.upload(&sound(8 << 20))).collect();
+    assert_ne!(begun_uploads(server), 0);
+    drop(uploads);
+    p.f.store.files().finish_deletions();
+    assert_eq!((begun_uploads(server), p.cached()), (0, 0));
+
+    // Without an answer of the storage, the next process has to find the upload.
+    let upload = p.upload(&sound(8 << 20));
+    server.stop();
+    drop(upload);
+    p.f.store.files().finish_deletions();
+    assert_ne!(p.cached(), 0);
+    server.start_again();
+    steno_testbed::wait_until("the upload is aborted", || {
+        p.f.store.sweep(p.f.now()).unwrap();
+        (begun_uploads(server), p.cached()) == (0, 0)
+    });
+}
+
+/// Files of multipart uploads that were begun and not ended.
+fn begun_uploads(server: &S3) -> usize {
+    let entries = std::fs::read_dir(server.folder()).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with(".upload")).count()
 }
 
 #[test]

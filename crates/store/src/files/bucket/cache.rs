@@ -23,7 +23,7 @@ pub(super) struct Cache {
     incoming: Option<PathBuf>,
 }
 
-/// A file in the folder. Deleted when dropped.
+/// A file in the folder. Deleted when dropped, unless it is left.
 #[derive(Debug)]
 pub(super) struct CacheFile {
     path: PathBuf,
@@ -65,9 +65,14 @@ impl CacheFile {
         &self.path
     }
 
-    /// Leaves it to a sweep, which finds it unlocked.
-    pub(super) fn leave(mut self) {
+    /// Leaves it to a sweep when it is dropped. A sweep finds it unlocked then.
+    pub(super) fn leave(&mut self) {
         self.is_left = true;
+    }
+
+    /// Deletes it now, although it was to be left.
+    pub(super) fn delete(mut self) {
+        self.is_left = false;
     }
 
     /// Notes the multipart upload that this file's process has begun, so that it is aborted if the process dies.

@@ -167,24 +167,25 @@ impl NewObject {
 
 impl Drop for NewObject {
     fn drop(&mut self) {
-        let Some(local) = self.local.take() else {
+        let Some(mut local) = self.local.take() else {
             return;
         };
         if !self.has_begun {
             return;
         }
-        // Delete the local file last: if the process dies before, a sweep needs it to finish the
-        // work.
+        // Until the object is deleted, the local file is left to a sweep, which finishes the work if
+        // this process does not.
+        local.leave();
         let bucket = Arc::clone(&self.bucket);
         let path = std::mem::take(&mut self.path);
         let multipart = self.multipart.take();
         self.bucket.spawn(async move {
-            if let Err(error) = bucket.discard(&path, multipart).await {
-                tracing::warn!(
+            match bucket.discard(&path, multipart).await {
+                Ok(()) => local.delete(),
+                Err(error) => tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "an upload that was given up is left to the sweep"
-                );
-                local.leave();
+                ),
             }
         });
     }
