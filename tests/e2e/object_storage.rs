@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::TcpStream;
 
 use steno_e2e::{Client, Service, Settings, eventually, fixture, repeated};
-use steno_models::{ProblemCode, Status};
+use steno_models::{FailureCode, ProblemCode, Status};
 use steno_testbed::S3;
 
 const MARK: &str = "steno/queue";
@@ -161,5 +161,24 @@ fn while_the_storage_is_away_uploads_are_refused_and_jobs_wait() {
         let status = service.client.wait(job);
         assert_eq!(status.status, Status::Completed, "{:?}", status.error);
     }
+    bucket.wait_until_empty(&service);
+}
+
+#[test]
+fn a_job_whose_recording_is_gone_fails_after_some_tries() {
+    let bucket = Bucket::new();
+    let mut service = bucket
+        .for_processes(Settings::with_scripted_workers(0))
+        .start();
+    let job = service.client.submit(&fixture("clip.opus"), "language=en");
+    let object = format!("{}/steno/audio/{job}", bucket.name);
+    std::fs::remove_file(bucket.server.folder().join(object)).unwrap();
+    service.start_worker();
+
+    let status = service.client.wait(job);
+    let error = status.error.unwrap();
+    assert_eq!(error.code, FailureCode::EngineError, "{}", error.message);
+    assert!(error.message.contains("send it again"), "{}", error.message);
+    assert_eq!(status.attempts, 3);
     bucket.wait_until_empty(&service);
 }

@@ -31,6 +31,12 @@ pub enum StoreError {
         /// What the client or the server said.
         source: Box<object_store::Error>,
     },
+    /// A file of a job is gone from the object storage, and the storage itself is there.
+    #[error("{object} is gone from the object storage")]
+    FileLost {
+        /// The object, with bucket and prefix.
+        object: String,
+    },
     /// `STENO_STORAGE_URL` cannot be used.
     #[error("STENO_STORAGE_URL cannot be used: {problem}")]
     StorageUrl {

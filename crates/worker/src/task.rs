@@ -96,6 +96,9 @@ impl TaskError {
     fn remedy(&self) -> Remedy {
         let (code, message, retryable) = match self {
             Self::Stopped | Self::Store(StoreError::Stopped) => return Remedy::Release,
+            Self::File(_) | Self::Store(_) if self.has_lost_file() => {
+                (FailureCode::EngineError, "the server has lost the recording; send it again".to_owned(), true)
+            }
             Self::File(_) | Self::Store(_) if self.is_disk_full() => return Remedy::Postpone(Postponement::DiskFull),
             Self::File(_) | Self::Store(StoreError::Storage { .. }) => return Remedy::Postpone(Postponement::Files),
             Self::Store(_) => return Remedy::Postpone(Postponement::Store),
@@ -126,6 +129,18 @@ impl TaskError {
             retryable,
             reason: None,
         })
+    }
+
+    /// Whether a file of the job is gone for certain: only a human could bring it back.
+    fn has_lost_file(&self) -> bool {
+        let error = match self {
+            Self::Store(error) => Some(error),
+            Self::File(AudioError::Spool(error)) => {
+                error.get_ref().and_then(|error| error.downcast_ref())
+            }
+            _ => None,
+        };
+        matches!(error, Some(StoreError::FileLost { .. }))
     }
 
     fn is_disk_full(&self) -> bool {
@@ -271,6 +286,9 @@ mod tests {
 
     #[test]
     fn what_is_reported_about_the_recording_does() {
+        let lost = || StoreError::FileLost {
+            object: "spool/x".to_owned(),
+        };
         let died = std::os::unix::process::ExitStatusExt::from_raw(9);
         for (error, retryable) in [
             (TaskError::from(AudioError::EmptyAudio), false),
@@ -280,6 +298,8 @@ mod tests {
             ),
             (DecodeError::Died(died).into(), true),
             (DecodeError::Nonsense.into(), true),
+            (lost().into(), true),
+            (AudioError::Spool(io::Error::other(lost())).into(), true),
         ] {
             let Remedy::Fail(failure) = error.remedy() else {
                 panic!("not charged: {error}")

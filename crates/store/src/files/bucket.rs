@@ -290,6 +290,19 @@ impl Bucket {
         }
     }
 
+    /// Tells a file of a job that is gone from a place that is out of reach, which has no mark of the queue either.
+    fn or_lost(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Storage { object, source, .. }
+                if matches!(*source, Error::NotFound { .. })
+                    && matches!(self.exists(QUEUE_MARK), Ok(true)) =>
+            {
+                StoreError::FileLost { object }
+            }
+            error => error,
+        }
+    }
+
     /// Runs a request to its end.
     fn run<T>(
         &self,

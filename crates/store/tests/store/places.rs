@@ -131,6 +131,38 @@ fn begun_uploads(server: &S3) -> usize {
 }
 
 #[test]
+fn a_file_that_is_gone_is_told_from_a_storage_that_is_away() {
+    let p = in_bucket();
+    let claim = p.claim();
+    let job = claim.job_id.to_string();
+    let spool = format!("{job}.{}.pcm", ClaimId::random());
+    p.put(&format!("spool/{spool}"));
+    let files = p.f.store.files();
+    // Its size is known, so that opening it again contacts no server.
+    files.open_spool(&spool).unwrap();
+    p.remove(&format!("audio/{job}"));
+    p.remove(&format!("spool/{spool}"));
+
+    let is_lost = || {
+        let error = p.read(&claim, &job).unwrap_err();
+        matches!(error, StoreError::FileLost { .. })
+    };
+    let is_spool_lost = || {
+        let read = files.open_spool(&spool).unwrap().read_exact_at(&mut [0], 0);
+        let error = read.unwrap_err().downcast::<StoreError>().unwrap();
+        matches!(error, StoreError::FileLost { .. })
+    };
+    let is_unknown_lost = || {
+        let error = files.open_spool("unknown").map(drop).unwrap_err();
+        matches!(error, StoreError::FileLost { .. })
+    };
+    assert!(is_lost() && is_spool_lost() && is_unknown_lost());
+    // Without the mark of the queue, the whole place may be the wrong one.
+    p.remove("queue");
+    assert!(!is_lost() && !is_spool_lost() && !is_unknown_lost());
+}
+
+#[test]
 fn a_place_belongs_to_one_queue() {
     let p = in_bucket();
     p.submit(b"RIFF");

@@ -28,8 +28,11 @@ pub(crate) struct RangeReader {
 impl RangeReader {
     pub(crate) fn open(bucket: &Arc<Bucket>, name: &str) -> Result<Self, StoreError> {
         let path = path_of(JobFiles::Spool, name);
+        let bytes = bucket
+            .size_of(name, &path)
+            .map_err(|error| bucket.or_lost(error))?;
         Ok(Self {
-            bytes: bucket.size_of(name, &path)?,
+            bytes,
             bucket: Arc::clone(bucket),
             path,
             window: Bytes::new(),
@@ -66,7 +69,10 @@ impl RangeReader {
         let to = window_end.max(to).min(self.bytes);
         let key = self.bucket.location.key(&self.path);
         let request = self.bucket.client.get_range(&key, from..to);
-        let window = self.bucket.run("read", &self.path, request)?;
+        let window = self
+            .bucket
+            .run("read", &self.path, request)
+            .map_err(|error| self.bucket.or_lost(error))?;
         if window.len() as u64 != to - from {
             return Err(self.bucket.failure("read", &self.path)(super::late()));
         }

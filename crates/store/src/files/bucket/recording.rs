@@ -27,7 +27,9 @@ impl Bucket {
         let mut copy = self.cache.create(&copy_name(claim.job_id, claim.id))?;
         let at = copy.path().to_owned();
         let path = path_of(JobFiles::Audio, name);
-        let bytes = self.download(&path, &mut copy.file, &at, should_stop)?;
+        let bytes = self
+            .download(&path, &mut copy.file, &at, should_stop)
+            .map_err(|error| self.or_lost(error))?;
         Ok((RecordingCopy(copy), bytes))
     }
 }
