@@ -89,6 +89,31 @@ fn weights_that_vanish_before_their_job_fail_it_and_no_other() {
 }
 
 #[test]
+fn weights_that_one_worker_lacks_are_tried_on_another() {
+    let [both, one] = [(), ()].map(|()| tempfile::tempdir().unwrap());
+    let installed = Cache::from_env().unwrap();
+    for (folder, name) in [(&both, "base"), (&both, "mine"), (&one, "base")] {
+        let cache = Cache::new(folder.path());
+        steno_weights::import(&cache, name, &installed.path("base").unwrap(), &mut |_| ()).unwrap();
+    }
+    let mut service = Settings::with_workers(1)
+        .set("STENO_WEIGHTS_DIR", both.path().to_str().unwrap())
+        .start();
+    assert!(service.workers.remove(0).terminate().success());
+    let job = service
+        .client
+        .submit(&fixture("clip.opus"), "model=mine&language=en");
+    let one = one.path().to_str().unwrap();
+    assert!(service.try_start_worker(&[("STENO_WEIGHTS_DIR", one)]));
+    service.workers[0].wait_for_log("cannot be used");
+    assert!(service.workers.remove(0).terminate().success());
+
+    service.start_worker();
+    let status = service.client.wait(job);
+    assert_eq!(status.status, Status::Completed, "{:?}", status.error);
+}
+
+#[test]
 fn weights_that_others_need_room_for_are_dropped_and_too_large_ones_are_not_offered() {
     let folder = tempfile::tempdir().unwrap();
     let installed = Cache::from_env().unwrap();

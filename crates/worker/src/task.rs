@@ -112,8 +112,9 @@ impl TaskError {
                     .to_owned(),
                 true,
             ),
+            // Another worker may have the weights.
             Self::Engine(EngineError::ModelUnavailable { model, reason }) => {
-                (FailureCode::ModelUnavailable, format!("the model {model} cannot be used: {reason}"), false)
+                (FailureCode::ModelUnavailable, format!("the model {model} cannot be used: {reason}"), true)
             }
             // The last try ends with a result without speakers instead.
             Self::SpeakerNetworks(_) => {
@@ -289,6 +290,10 @@ mod tests {
         let lost = || StoreError::FileLost {
             object: "spool/x".to_owned(),
         };
+        let unavailable = EngineError::ModelUnavailable {
+            model: "small".to_owned(),
+            reason: "they are not installed on the server".to_owned(),
+        };
         let died = std::os::unix::process::ExitStatusExt::from_raw(9);
         for (error, retryable) in [
             (TaskError::from(AudioError::EmptyAudio), false),
@@ -298,6 +303,7 @@ mod tests {
             ),
             (DecodeError::Died(died).into(), true),
             (DecodeError::Nonsense.into(), true),
+            (unavailable.into(), true),
             (lost().into(), true),
             (AudioError::Spool(io::Error::other(lost())).into(), true),
         ] {
