@@ -62,6 +62,16 @@ enum AdminCommand {
     Vacuum,
 }
 
+impl AdminCommand {
+    /// Whether it works with recordings.
+    fn needs_files(&self) -> bool {
+        match self {
+            Self::Purge { .. } | Self::Backup { .. } | Self::Check => true,
+            Self::Jobs { .. } | Self::Retry { .. } | Self::Vacuum => false,
+        }
+    }
+}
+
 #[derive(Args, Debug)]
 struct JobSelection {
     /// Only this job.
@@ -101,6 +111,9 @@ impl JobSelection {
 /// Runs the command.
 pub(crate) fn admin(arguments: &AdminArguments) -> anyhow::Result<()> {
     let store = open(&arguments.queue)?;
+    if arguments.command.needs_files() {
+        store.check_place_of_files()?;
+    }
     match &arguments.command {
         AdminCommand::Jobs { which, json } => {
             let filter = which.filter(store.clock().now().wall);
