@@ -80,7 +80,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     tracing::info!("listening on http://{}", server.address());
     // Without systemd this does nothing.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    let served = server
+    let outcome = server
         .run(async move {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -92,5 +92,5 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .await;
     tokio::task::spawn_blocking(move || files.finish_deletions()).await?;
 
-    Ok(served?)
+    Ok(outcome?)
 }

@@ -13,6 +13,7 @@ mod orphans;
 mod probe;
 mod range_reader;
 mod recording;
+mod sizes;
 mod spool;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
@@ -55,8 +56,6 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 const MEMORY_UNITS: usize = 128;
 /// Pause between two checks whether a transfer has to stop.
 const STOP_TICK: Duration = Duration::from_millis(100);
-/// Sizes of spools that are remembered.
-const MAX_SIZES: usize = 1024;
 /// The object that names the queue whose files these are.
 const QUEUE_MARK: &str = "queue";
 
@@ -244,42 +243,6 @@ impl Bucket {
                 }
             }
         })
-    }
-
-    /// Size of a spool.
-    fn size_of(&self, name: &str, path: &str) -> Result<u64, StoreError> {
-        if let Some(bytes) = self.sizes().get(name) {
-            return Ok(*bytes);
-        }
-        let key = self.location.key(path);
-        let object = self.run("inspect", path, self.client.head(&key))?;
-        self.remember_size(name, object.size);
-        Ok(object.size)
-    }
-
-    /// Remembers the size of a spool, which saves a request.
-    fn remember_size(&self, name: &str, bytes: u64) {
-        let mut sizes = self.sizes();
-        if sizes.len() >= MAX_SIZES {
-            sizes.clear();
-        }
-        sizes.insert(name.to_owned(), bytes);
-    }
-
-    fn sizes(&self) -> MutexGuard<'_, HashMap<String, u64>> {
-        self.sizes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Size of a spool, 0 if it is not there.
-    pub(crate) fn spool_bytes(&self, name: &str) -> Result<u64, StoreError> {
-        match self.size_of(name, &path_of(JobFiles::Spool, name)) {
-            Err(StoreError::Storage { source, .. })
-                if matches!(*source, Error::NotFound { .. }) =>
-            {
-                Ok(0)
-            }
-            found => found,
-        }
     }
 
     /// Deletes an object. One that is gone already counts as deleted.
