@@ -120,41 +120,79 @@ fn add_rows<const FUSED: bool>(
     let whole = rows.count - rows.count % ROWS;
     for first in (0..whole).step_by(ROWS) {
         let block: [&[f32]; ROWS] = std::array::from_fn(|at| row(first + at));
-        for (at, sums) in sums::<ROWS, FUSED>(block, panel.weights).iter().enumerate() {
+        for (at, sums) in sums::<FUSED>(block, panel.weights).iter().enumerate() {
             store(first + at, sums);
         }
     }
     for index in whole..rows.count {
-        let [sums] = sums::<1, FUSED>([row(index)], panel.weights);
-        store(index, &sums);
+        store(index, &sums_of_one::<FUSED>(row(index), panel.weights));
     }
 }
 
-/// The sums of products of some rows with a panel. `FUSED`: the processor multiplies and adds in one instruction.
+/// The sums of products of [`ROWS`] rows with a panel. `FUSED`: the processor multiplies and adds in one instruction.
+///
+/// Each row has a variable of its own: a compiler without link-time optimisation keeps an array of them in memory.
+#[expect(
+    clippy::inline_always,
+    reason = "otherwise it is compiled for the oldest processor"
+)]
+#[expect(
+    clippy::similar_names,
+    reason = "they differ in the number of the row, and belong together"
+)]
+#[inline(always)]
+fn sums<const FUSED: bool>(rows: [&[f32]; ROWS], weights: &[[f32; WIDTH]]) -> [[f32; WIDTH]; ROWS] {
+    let inputs = weights.len();
+    let [row0, row1, row2, row3, row4, row5] = rows;
+    let (row0, row1, row2) = (&row0[..inputs], &row1[..inputs], &row2[..inputs]);
+    let (row3, row4, row5) = (&row3[..inputs], &row4[..inputs], &row5[..inputs]);
+    let [
+        mut sums0,
+        mut sums1,
+        mut sums2,
+        mut sums3,
+        mut sums4,
+        mut sums5,
+    ] = [[0.0_f32; WIDTH]; ROWS];
+    for (input, weights) in weights.iter().enumerate() {
+        add_products::<FUSED>(&mut sums0, row0[input], weights);
+        add_products::<FUSED>(&mut sums1, row1[input], weights);
+        add_products::<FUSED>(&mut sums2, row2[input], weights);
+        add_products::<FUSED>(&mut sums3, row3[input], weights);
+        add_products::<FUSED>(&mut sums4, row4[input], weights);
+        add_products::<FUSED>(&mut sums5, row5[input], weights);
+    }
+    [sums0, sums1, sums2, sums3, sums4, sums5]
+}
+
+/// The sums of products of one row with a panel.
 #[expect(
     clippy::inline_always,
     reason = "otherwise it is compiled for the oldest processor"
 )]
 #[inline(always)]
-fn sums<const COUNT: usize, const FUSED: bool>(
-    rows: [&[f32]; COUNT],
-    weights: &[[f32; WIDTH]],
-) -> [[f32; WIDTH]; COUNT] {
-    let rows = rows.map(|row| &row[..weights.len()]);
-    let mut sums = [[0.0_f32; WIDTH]; COUNT];
-    for (input, weights) in weights.iter().enumerate() {
-        for (sums, row) in sums.iter_mut().zip(rows) {
-            let value = row[input];
-            for (sum, weight) in sums.iter_mut().zip(weights) {
-                *sum = if FUSED {
-                    value.mul_add(*weight, *sum)
-                } else {
-                    *sum + value * weight
-                };
-            }
-        }
+fn sums_of_one<const FUSED: bool>(row: &[f32], weights: &[[f32; WIDTH]]) -> [f32; WIDTH] {
+    let mut sums = [0.0; WIDTH];
+    for (value, weights) in row.iter().zip(weights) {
+        add_products::<FUSED>(&mut sums, *value, weights);
     }
     sums
+}
+
+/// Adds `value` times the weights.
+#[expect(
+    clippy::inline_always,
+    reason = "otherwise it is compiled for the oldest processor"
+)]
+#[inline(always)]
+fn add_products<const FUSED: bool>(sums: &mut [f32; WIDTH], value: f32, weights: &[f32; WIDTH]) {
+    for (sum, weight) in sums.iter_mut().zip(weights) {
+        *sum = if FUSED {
+            value.mul_add(*weight, *sum)
+        } else {
+            *sum + value * weight
+        };
+    }
 }
 
 #[cfg(test)]
