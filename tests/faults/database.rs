@@ -187,6 +187,12 @@ fn a_database_of_an_older_release_is_migrated_with_its_jobs() {
         // The same job as an older release would have left it.
         let path = service.data().join("steno.db");
         let new = service.data().join("new.db");
+        // The job may still be in the WAL, which would be left behind.
+        let database = Connection::open(&path).unwrap();
+        database
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .unwrap();
+        drop(database);
         fs::rename(&path, &new).unwrap();
         let old = Connection::open(&path).unwrap();
         for file in &migrations[..known] {
