@@ -10,7 +10,7 @@ use steno_e2e::statistics::percentile;
 use steno_e2e::{Client, Settings, eventually, fixture, repeated};
 use steno_models::{JobId, TranscribeRequest};
 use steno_store::{
-    Clock, NewJob, PlannedSpan, Prepared, Quota, RunSettings, SpanOutput, Store, StoreSettings,
+    Clock, NewJob, PlannedSpan, Prepared, RunSettings, SpanOutput, Store, StoreSettings,
     Submission, SystemClock, TaskKind, TaskOutput, WorkerRun,
 };
 
@@ -63,14 +63,8 @@ impl Queue {
         upload.write(b"RIFF").unwrap();
         let (audio, options) = (upload.store().unwrap(), TranscribeRequest::default());
         let job = NewJob {
-            audio: audio.into(),
             options,
-            owner: String::new(),
-            idempotency_key: None,
-            shared: false,
-            quota: Quota::default(),
-            max_pending_jobs: u64::MAX,
-            request_id: String::new(),
+            ..NewJob::of(audio)
         };
         match self.store.submit_job(SystemClock.now(), job).unwrap() {
             Submission::Accepted(accepted) => accepted.job_id,

@@ -1,7 +1,7 @@
 //! Recordings that are submitted by their address: the whole way through api, courier and worker.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use steno_e2e::{Event, Service, Settings, eventually, fixture};
@@ -35,10 +35,10 @@ pub(crate) fn expected_text(service: &Service) -> String {
     service.client.wait_for_text(uploaded)
 }
 
-/// A recording of which the second half comes when the test says so.
-fn slow_origin() -> (Origin, Arc<AtomicBool>) {
-    let is_released = Arc::new(AtomicBool::new(false));
-    let released = Arc::clone(&is_released);
+/// A recording of which the second half comes when the returned sender is dropped.
+fn slow_origin() -> (Origin, Sender<()>) {
+    let (held, released) = channel();
+    let released = Arc::new(Mutex::new(released));
     let origin = Origin::start(move |_| {
         let body = recording();
         let (half, rest) = body.split_at(body.len() / 2);
@@ -49,7 +49,7 @@ fn slow_origin() -> (Origin, Arc<AtomicBool>) {
             Step::Send(rest.to_vec()),
         ]
     });
-    (origin, is_released)
+    (origin, held)
 }
 
 pub(crate) fn wait_for_download(service: &Service, job: JobId) {
@@ -107,13 +107,13 @@ fn the_command_line_takes_an_address() {
 #[test]
 fn an_address_is_forgotten_with_its_fetch_and_never_shown() {
     let service = settings().set("STENO_SWEEP_INTERVAL", "1s").start();
-    let (origin, is_released) = slow_origin();
+    let (origin, held) = slow_origin();
     let job = submit(&service, &origin.url("/talk?token=tIcKeT"));
     wait_for_download(&service, job);
 
     let shown = service.client.get(&format!("/transcribe/{job}?keep=true"));
     assert!(!shown.text().contains("tIcKeT"), "{}", shown.text());
-    is_released.store(true, Ordering::SeqCst);
+    drop(held);
     service.client.wait_for_text(job);
     let processes = service.couriers.iter().chain(&service.workers);
     for process in processes.chain(&service.api) {
@@ -132,7 +132,7 @@ fn an_address_is_forgotten_with_its_fetch_and_never_shown() {
 #[test]
 fn a_job_says_how_far_its_download_is() {
     let service = settings().start();
-    let (origin, is_released) = slow_origin();
+    let (origin, held) = slow_origin();
     let job = submit(&service, &origin.url("/"));
     wait_for_download(&service, job);
 
@@ -144,7 +144,7 @@ fn a_job_says_how_far_its_download_is() {
     let is_downloading =
         |event: &Event| event.name == "fetch" && event.data["state"] == "downloading";
     assert!(events.any(|event| is_downloading(&event)));
-    is_released.store(true, Ordering::SeqCst);
+    drop(held);
     assert!(events.any(|event| event.name == "completed"));
     assert_eq!(service.client.status(job).fetch, None);
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -16,8 +16,8 @@ pub(crate) enum Step {
     Drip(Vec<u8>, usize, Duration),
     /// Sends these bytes again and again.
     Endless(Vec<u8>),
-    /// Does nothing until the test says so.
-    WaitFor(Arc<AtomicBool>),
+    /// Does nothing until the test has dropped the sender.
+    WaitFor(Arc<Mutex<Receiver<()>>>),
     /// Does nothing until the other side leaves.
     Hang,
 }
@@ -131,10 +131,8 @@ pub(crate) fn serve(
                     break Err(error);
                 }
             },
-            Step::WaitFor(is_released) => {
-                while !is_released.load(Ordering::SeqCst) {
-                    thread::sleep(Duration::from_millis(10));
-                }
+            Step::WaitFor(released) => {
+                let _ = released.lock().unwrap().recv();
                 Ok(())
             }
             Step::Hang => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use steno_models::{JobId, TranscribeRequest};
 use steno_store::{
-    Claim, Clock as _, JobAudio, ManualClock, NewJob, Now, Quota, RunRole, RunSettings, Store,
+    Claim, Clock as _, JobAudio, ManualClock, NewJob, Now, RunRole, RunSettings, Store,
     StoreSettings, Submission, TaskKind, WorkerRun,
 };
 
@@ -37,14 +37,8 @@ impl TestQueue {
 
     pub(crate) fn submit(&self, audio: JobAudio, options: TranscribeRequest) -> JobId {
         let job = NewJob {
-            audio,
             options,
-            owner: String::new(),
-            idempotency_key: None,
-            shared: false,
-            quota: Quota::default(),
-            max_pending_jobs: u64::MAX,
-            request_id: String::new(),
+            ..NewJob::of(audio)
         };
         match self.store.submit_job(self.now(), job).unwrap() {
             Submission::Accepted(accepted) => accepted.job_id,

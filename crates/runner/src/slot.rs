@@ -10,7 +10,7 @@ use steno_store::ClaimId;
 pub struct TaskControl {
     claim: Mutex<Option<ClaimId>>,
     stop: AtomicBool,
-    /// The last sign of life, by the clock of this process: that of the queue jumps when the database server's does.
+    /// When the task last gave a sign of life. Not by the clock of the queue, which jumps with that of the database server.
     alive_at: Mutex<Instant>,
 }
 

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use steno_models::{JobId, TombstoneReason, TranscribeRequest};
+use steno_models::{JobId, TombstoneReason};
 use steno_store::{
-    Claim, DatabaseAddress, NewJob, Place, PlannedSpan, Prepared, Quota, RunRole, RunSettings,
-    SpanOutput, Store, StoreSettings, TaskKind, TaskOutput, WorkerRun,
+    Claim, DatabaseAddress, NewJob, Place, PlannedSpan, Prepared, RunRole, RunSettings, SpanOutput,
+    Store, StoreSettings, TaskKind, TaskOutput, WorkerRun,
 };
 use steno_testbed::{Database, Setup};
 
@@ -83,14 +83,8 @@ fn new_job(store: &Store, owner: usize) -> NewJob {
     let mut upload = store.files().begin_upload(JobId::random(), 0).unwrap();
     upload.write(b"RIFF").unwrap();
     NewJob {
-        audio: upload.store().unwrap().into(),
-        options: TranscribeRequest::default(),
         owner: format!("owner-{owner}"),
-        idempotency_key: None,
-        shared: false,
-        quota: Quota::default(),
-        max_pending_jobs: u64::MAX,
-        request_id: String::new(),
+        ..NewJob::of(upload.store().unwrap())
     }
 }
 

@@ -1,7 +1,7 @@
 //! A supervisor on a real store whose slots claim nothing by themselves.
 
-use steno_models::{JobId, TranscribeRequest};
-use steno_store::{ManualClock, NewJob, Place, Quota, StoreSettings, TaskKind};
+use steno_models::JobId;
+use steno_store::{ManualClock, NewJob, Place, StoreSettings, TaskKind};
 
 use super::*;
 use crate::{ClaimedTask, Done, TaskSlot, Undone};
@@ -64,16 +64,7 @@ fn claim_unheld(shared: &Shared) -> ClaimId {
     } = shared;
     let mut upload = store.files().begin_upload(JobId::random(), 0).unwrap();
     upload.write(b"RIFF").unwrap();
-    let job = NewJob {
-        audio: upload.store().unwrap().into(),
-        options: TranscribeRequest::default(),
-        owner: String::new(),
-        idempotency_key: None,
-        shared: false,
-        quota: Quota::default(),
-        max_pending_jobs: u64::MAX,
-        request_id: String::new(),
-    };
+    let job = NewJob::of(upload.store().unwrap());
     store.submit_job(clock.now(), job).unwrap();
     let claim = store.claim_task(clock.now(), run, &[TaskKind::Prepare]);
     claim.unwrap().unwrap().id

@@ -9,7 +9,7 @@ use crate::support::Queue;
 
 #[test]
 fn the_spool_of_a_plan_whose_commit_had_no_answer_is_kept() {
-    // Commits that are durable wait for a standby that is not there, except in sessions that wait for the own disk only.
+    // No standby has this name, so a commit gets no answer. Sessions with `synchronous_commit = local` do not wait for a standby.
     let server = Setup::default()
         .set("synchronous_standby_names", "nobody")
         .start();

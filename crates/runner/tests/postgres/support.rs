@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use steno_models::{JobId, TranscribeRequest};
+use steno_models::JobId;
 use steno_runner::{
     ClaimedTask, Done, Ended, RunnerSettings, Supervisor, TaskRunner, TaskSlot, Undone,
 };
 use steno_store::{
-    DatabaseAddress, NewJob, Place, PlannedSpan, Prepared, Quota, RunSettings, SpoolRoom, Store,
+    DatabaseAddress, NewJob, Place, PlannedSpan, Prepared, RunSettings, SpoolRoom, Store,
     StoreError, StoreSettings, Submission, TaskKind, TaskOutput,
 };
 use steno_testbed::Database;
@@ -51,16 +51,7 @@ impl Queue {
     pub(crate) fn submit(&self) {
         let mut upload = self.store.files().begin_upload(JobId::random(), 0).unwrap();
         upload.write(b"RIFF").unwrap();
-        let job = NewJob {
-            audio: upload.store().unwrap().into(),
-            options: TranscribeRequest::default(),
-            owner: String::new(),
-            idempotency_key: None,
-            shared: false,
-            quota: Quota::default(),
-            max_pending_jobs: u64::MAX,
-            request_id: String::new(),
-        };
+        let job = NewJob::of(upload.store().unwrap());
         let submitted = self.store.submit_job(self.store.clock().now(), job);
         assert!(matches!(submitted.unwrap(), Submission::Accepted(_)));
     }

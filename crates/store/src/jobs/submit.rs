@@ -36,6 +36,22 @@ pub struct NewJob {
     pub request_id: String,
 }
 
+impl NewJob {
+    /// A job with the default options, of no owner, without limits.
+    pub fn of(audio: impl Into<JobAudio>) -> Self {
+        Self {
+            audio: audio.into(),
+            options: TranscribeRequest::default(),
+            owner: String::new(),
+            idempotency_key: None,
+            shared: false,
+            quota: Quota::default(),
+            max_pending_jobs: u64::MAX,
+            request_id: String::new(),
+        }
+    }
+}
+
 /// Where the recording of a new job is.
 #[derive(Debug)]
 pub enum JobAudio {

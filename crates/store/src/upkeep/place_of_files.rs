@@ -20,8 +20,9 @@ impl Store {
         }
     }
 
-    /// Makes the place of this process that of the queue. Fails with [`StoreError::OtherPlace`] if the queue has another one that is
-    /// still needed: files are to be deleted there, or not every file that jobs need is at the new place.
+    /// Compares the place of files in this process's settings with the one that the queue has stored, and stores it if there is
+    /// none. A queue moves to another place only if nothing at the old one is needed: no file is to be deleted there, and all files
+    /// of unfinished jobs are at the new place. Otherwise the error is [`StoreError::OtherPlace`].
     pub(crate) fn settle_place_of_files(&self) -> Result<(), StoreError> {
         if !self.database.is_in_folder() && self.files.is_in_data_folder() {
             tracing::warn!(

@@ -1,7 +1,7 @@
 //! What clients rely on: a submission that is repeated is one job, lists have pages, followers miss nothing.
 
 use steno_models::{JobId, Segment, Status, TombstoneReason, TranscribeRequest};
-use steno_store::{Accepted, Followed, NewJob, Quota, Sent, Submission};
+use steno_store::{Accepted, Followed, NewJob, Sent, Submission};
 
 use crate::support::Fixture;
 
@@ -262,14 +262,11 @@ fn the_jobs_of_another_key_are_not_there() {
                 .submit_job(
                     f.now(),
                     NewJob {
-                        audio: audio.into(),
                         options,
                         owner,
                         idempotency_key,
                         shared: true,
-                        quota: Quota::default(),
-                        max_pending_jobs: u64::MAX,
-                        request_id: String::new(),
+                        ..NewJob::of(audio)
                     },
                 )
                 .unwrap(),

@@ -4,7 +4,7 @@
 use std::fs;
 
 use steno_models::{Status, TombstoneReason, TranscribeRequest};
-use steno_store::{NewJob, Quota, Store, StoreError};
+use steno_store::{NewJob, Store, StoreError};
 
 use crate::deletion::grep;
 use crate::support::{Fixture, settings};
@@ -79,16 +79,7 @@ fn waiting_job(f: &Fixture) -> NewJob {
         .begin_upload(steno_models::JobId::random(), 0)
         .unwrap();
     upload.write(b"RIFF").unwrap();
-    NewJob {
-        audio: upload.store().unwrap().into(),
-        options: TranscribeRequest::default(),
-        owner: String::new(),
-        idempotency_key: None,
-        shared: false,
-        quota: Quota::default(),
-        max_pending_jobs: u64::MAX,
-        request_id: String::new(),
-    }
+    NewJob::of(upload.store().unwrap())
 }
 
 #[test]

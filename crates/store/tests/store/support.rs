@@ -111,16 +111,7 @@ impl Fixture {
     pub(crate) fn new_job(&self, recording: &[u8]) -> NewJob {
         let mut upload = self.store.files().begin_upload(JobId::random(), 0).unwrap();
         upload.write(recording).unwrap();
-        NewJob {
-            audio: upload.store().unwrap().into(),
-            options: TranscribeRequest::default(),
-            owner: String::new(),
-            idempotency_key: None,
-            shared: false,
-            quota: Quota::default(),
-            max_pending_jobs: u64::MAX,
-            request_id: String::new(),
-        }
+        NewJob::of(upload.store().unwrap())
     }
 
     pub(crate) fn submit_job(&self, job: NewJob) -> Submission {

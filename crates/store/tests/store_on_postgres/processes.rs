@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use steno_models::{JobId, TranscribeRequest};
+use steno_models::JobId;
 use steno_store::{
     Clock, DatabaseAddress, NewJob, Place, Quota, QuotaCheck, Reclaimed, Store, StoreSettings,
     Submission,
@@ -93,16 +93,7 @@ impl Cluster {
     fn submit(&self) {
         let mut upload = self.store.files().begin_upload(JobId::random(), 0).unwrap();
         upload.write(b"RIFF").unwrap();
-        let job = NewJob {
-            audio: upload.store().unwrap().into(),
-            options: TranscribeRequest::default(),
-            owner: String::new(),
-            idempotency_key: None,
-            shared: false,
-            quota: Quota::default(),
-            max_pending_jobs: u64::MAX,
-            request_id: String::new(),
-        };
+        let job = NewJob::of(upload.store().unwrap());
         let submitted = self.store.submit_job(self.clock.now(), job).unwrap();
         assert!(matches!(submitted, Submission::Accepted(_)));
     }
