@@ -168,3 +168,27 @@ fn another_user_gets_advice_to_run_as_the_owner() {
         "{said}"
     );
 }
+
+#[test]
+fn admin_refuses_to_work_with_files_at_another_place() {
+    let files = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", files.path().display());
+    let service = Settings::with_workers(0)
+        .set("STENO_STORAGE_URL", &url)
+        .start();
+    let job = service.client.submit(&fixture("clip.opus"), "");
+    let backup = service.scratch().join("backup");
+
+    for arguments in [
+        &["purge", "--all"][..],
+        &["backup", backup.to_str().unwrap()],
+        &["check"],
+    ] {
+        let (done, said) = admin(&service, arguments);
+        assert!(!done, "{arguments:?}: {said}");
+        assert!(said.contains("STENO_STORAGE_URL"), "{said}");
+    }
+    assert!(!backup.exists());
+    assert_eq!(service.client.status(job).status, Status::Pending);
+    assert!(admin(&service, &["jobs"]).1.contains(&job.to_string()));
+}
