@@ -150,7 +150,7 @@ impl Files {
         }
     }
 
-    /// Waits, for a few seconds at most, until uploads that were given up are deleted from a bucket. To be called when the process
+    /// Waits, for a few seconds at most, until uploads are kept or deleted from a bucket. To be called when the process
     /// ends: what is left then is deleted by the next process of this machine, if there is one.
     pub fn finish_deletions(&self) {
         if let Some(bucket) = self.bucket() {

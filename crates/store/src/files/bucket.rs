@@ -3,7 +3,6 @@
 //! Each key is written once. The key of a recording has the random id of its job, the key of a spool has the id of its claim. Called through
 //! [`Files`](super::Files) by threads that may block. Requests run on a small runtime of their own.
 
-mod background;
 mod block_on;
 mod cache;
 mod client;
@@ -17,6 +16,7 @@ mod sizes;
 mod spool;
 #[cfg(test)]
 mod tests;
+mod unsettled;
 mod upload;
 
 use std::collections::HashMap;
@@ -37,9 +37,9 @@ use super::location::BucketLocation;
 use super::{Deleted, Entry, folder};
 use crate::tx::JobFiles;
 use crate::{DataDir, StoreError};
-use background::Background;
 use cache::Cache;
 use orphans::FirstSeen;
+use unsettled::Unsettled;
 
 pub(crate) use probe::probe;
 pub(crate) use range_reader::RangeReader;
@@ -71,7 +71,7 @@ pub(crate) struct Bucket {
     /// Sizes of spools, by name. A spool never changes.
     sizes: Mutex<HashMap<String, u64>>,
     first_seen: FirstSeen,
-    background: Arc<Background>,
+    unsettled: Arc<Unsettled>,
 }
 
 impl Bucket {
@@ -92,7 +92,7 @@ impl Bucket {
             failed_at: Mutex::default(),
             sizes: Mutex::default(),
             first_seen: FirstSeen::default(),
-            background: Arc::default(),
+            unsettled: Arc::default(),
         })
     }
 

@@ -110,6 +110,15 @@ fn a_process_that_ends_waits_until_its_uploads_are_aborted() {
     p.f.store.files().finish_deletions();
     assert_eq!((begun_uploads(server), p.cached()), (0, 0));
 
+    // A part may still be on its way, on another thread.
+    let before = puts(server);
+    std::thread::scope(|threads| {
+        threads.spawn(|| drop(p.upload(&sound(8 << 20))));
+        steno_testbed::wait_until("a part is being sent", || puts(server) > before);
+        p.f.store.files().finish_deletions();
+        assert_eq!((begun_uploads(server), p.cached()), (0, 0));
+    });
+
     // Without an answer of the storage, the next process has to find the upload.
     let upload = p.upload(&sound(8 << 20));
     server.stop();
@@ -121,6 +130,10 @@ fn a_process_that_ends_waits_until_its_uploads_are_aborted() {
         p.f.store.sweep(p.f.now()).unwrap();
         (begun_uploads(server), p.cached()) == (0, 0)
     });
+}
+
+fn puts(server: &S3) -> u64 {
+    server.requests().get("PUT").copied().unwrap_or(0)
 }
 
 /// Files of multipart uploads that were begun and not ended.

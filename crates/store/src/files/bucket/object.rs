@@ -10,6 +10,7 @@ use object_store::{Error, ObjectStore as _, ObjectStoreExt as _, PutMode};
 
 use super::Bucket;
 use super::cache::CacheFile;
+use super::unsettled::Counted;
 use crate::StoreError;
 
 /// Size of each part but the last. S3 takes parts from 5 MiB and at most 10,000 of them: 78 GiB.
@@ -26,8 +27,8 @@ pub(super) struct NewObject {
     local: Option<CacheFile>,
     multipart: Option<Multipart>,
     sent: u64,
-    /// Whether the server may have received anything.
-    has_begun: bool,
+    /// Set from when the server may have received anything.
+    begun: Option<Counted>,
 }
 
 #[derive(Debug)]
@@ -44,7 +45,7 @@ impl NewObject {
             local: Some(local),
             multipart: None,
             sent: 0,
-            has_begun: false,
+            begun: None,
         }
     }
 
@@ -58,13 +59,19 @@ impl NewObject {
             .expect("the file is taken when the object is kept or dropped")
     }
 
+    /// Notes that the server is about to receive something.
+    fn begin(&mut self) -> Arc<Bucket> {
+        self.begun
+            .get_or_insert_with(|| self.bucket.unsettled.add());
+        Arc::clone(&self.bucket)
+    }
+
     /// Sends a part of [`PART_BYTES`] from the local file, at its present place.
     pub(super) fn send_part(
         &mut self,
         should_stop: &mut dyn FnMut() -> bool,
     ) -> Result<(), StoreError> {
-        self.has_begun = true;
-        let bucket = Arc::clone(&self.bucket);
+        let bucket = self.begin();
         let key = bucket.location.key(&self.path);
         if self.multipart.is_none() {
             let created = bucket.client.create_multipart(&key);
@@ -108,8 +115,7 @@ impl NewObject {
         rest: u64,
         should_stop: &mut dyn FnMut() -> bool,
     ) -> Result<(), StoreError> {
-        self.has_begun = true;
-        let bucket = Arc::clone(&self.bucket);
+        let bucket = self.begin();
         let key = bucket.location.key(&self.path);
         if self.multipart.is_none() {
             let _memory = bucket.block_on(bucket.memory.acquire_many(units(rest)));
@@ -170,16 +176,16 @@ impl Drop for NewObject {
         let Some(mut local) = self.local.take() else {
             return;
         };
-        if !self.has_begun {
+        let Some(counted) = self.begun.take() else {
             return;
-        }
+        };
         // Until the object is deleted, the local file is left to a sweep, which finishes the work if
         // this process does not.
         local.leave();
         let bucket = Arc::clone(&self.bucket);
         let path = std::mem::take(&mut self.path);
         let multipart = self.multipart.take();
-        self.bucket.spawn(async move {
+        self.bucket.spawn(counted, async move {
             match bucket.discard(&path, multipart).await {
                 Ok(()) => local.delete(),
                 Err(error) => tracing::warn!(
