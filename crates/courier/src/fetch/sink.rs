@@ -9,6 +9,7 @@ use steno_store::{
     AudioUpload, Claim, FetchNoted, FetchPart, FetchProgress, FetchTask, Store, StoreError,
     StoredAudio,
 };
+use tokio::task::block_in_place;
 
 use super::failure::Refusal;
 use super::web_page::is_web_page;
@@ -154,9 +155,11 @@ impl<'a> FileSink<'a> {
 
     /// Stores the progress if it has changed, and checks the owner's limit on stored bytes.
     fn note(&mut self, progress: FetchProgress) -> Result<(), SinkError> {
-        let noted = self
-            .store
-            .note_fetch(self.claim, &progress, self.max_stored_bytes)?;
+        // Called from the async code of the download, in which a session of PostgreSQL cannot wait.
+        let noted = block_in_place(|| {
+            self.store
+                .note_fetch(self.claim, &progress, self.max_stored_bytes)
+        })?;
         self.noted = progress;
         self.noted_at = Instant::now();
 
