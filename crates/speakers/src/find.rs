@@ -56,25 +56,32 @@ impl Networks {
     /// A run with its pieces. Uses smaller pieces where voices may change: the segmentation does not find every change of speakers
     /// without a pause.
     fn embed_run(&self, run: Run, first: usize, buffer: &[f32]) -> EmbeddedRun {
-        let coarse = self.embed_pieces(run.pieces(), first, buffer);
-        let is_long_piece = coarse.len() == 1 && !run.is_short();
+        let pieces = run.pieces();
+        if pieces.len() == 1 && !run.is_short() {
+            // One piece cannot show whether the voice changes within it.
+            return EmbeddedRun {
+                run,
+                labelled: self.embed_pieces(run.fine_pieces(), first, buffer),
+                founding: None,
+            };
+        }
+
+        let coarse = self.embed_pieces(pieces, first, buffer);
         let likeness = coarse
             .windows(2)
             .map(|pair| dot(&pair[0].vector, &pair[1].vector))
             .fold(1.0, f32::min);
-
-        if coarse.is_empty() || (likeness > SURELY_ALIKE && !is_long_piece) {
+        if coarse.is_empty() || likeness > SURELY_ALIKE {
             return EmbeddedRun {
                 run,
                 labelled: coarse,
                 founding: None,
             };
         }
-        let may_change = likeness <= ALIKE || is_long_piece;
         EmbeddedRun {
             run,
             labelled: self.embed_pieces(run.fine_pieces(), first, buffer),
-            founding: (!may_change).then_some(coarse),
+            founding: (likeness > ALIKE).then_some(coarse),
         }
     }
 
