@@ -108,7 +108,7 @@ fn the_page_fits_a_phone_and_texts_from_right_to_left() {
 
 #[test]
 fn the_page_shows_what_the_server_refuses_and_why() {
-    let mut service = Settings::with_workers(1)
+    let mut service = Settings::with_scripted_workers(1)
         .set("STENO_MAX_UPLOAD_BYTES", "100kB")
         .start();
     check(
@@ -141,7 +141,11 @@ fn the_page_remembers_an_api_key_only_if_its_user_wants_that() {
 
 #[test]
 fn the_page_says_that_a_job_was_deleted() {
-    check(&mut Settings::with_workers(0).start(), "gone", &json!({}));
+    check(
+        &mut Settings::with_scripted_workers(0).start(),
+        "gone",
+        &json!({}),
+    );
 }
 
 #[test]
@@ -189,18 +193,26 @@ fn every_download_of_the_page_equals_the_rendering_of_the_api() {
 
 #[test]
 fn the_page_plays_at_every_speed_and_marks_what_is_spoken() {
-    check(&mut Settings::with_workers(1).start(), "player", &json!({}));
+    check(
+        &mut Settings::with_scripted_workers(1).start(),
+        "player",
+        &json!({}),
+    );
 }
 
 #[test]
 fn the_page_keeps_recordings_only_if_its_user_wants_that() {
-    check(&mut Settings::with_workers(1).start(), "memory", &json!({}));
+    check(
+        &mut Settings::with_scripted_workers(1).start(),
+        "memory",
+        &json!({}),
+    );
 }
 
 #[test]
 fn the_page_repeats_an_upload_that_failed() {
     check(
-        &mut Settings::with_workers(1).start(),
+        &mut Settings::with_scripted_workers(1).start(),
         "upload_failure",
         &json!({}),
     );
@@ -214,7 +226,7 @@ fn the_page_resumes_events_after_the_last_one() {
 
 #[test]
 fn the_page_says_that_a_job_has_expired() {
-    let service = Settings::with_workers(0)
+    let service = Settings::with_scripted_workers(0)
         .set("STENO_TTL", "20s")
         .set("STENO_SWEEP_INTERVAL", "1s");
     check(&mut service.start(), "expired", &json!({}));
@@ -232,7 +244,7 @@ fn the_page_stays_responsive_while_a_long_text_comes() {
 #[test]
 fn the_page_takes_dropped_and_pasted_files() {
     check(
-        &mut Settings::with_workers(1).start(),
+        &mut Settings::with_scripted_workers(1).start(),
         "drop_and_paste",
         &json!({}),
     );
@@ -241,7 +253,7 @@ fn the_page_takes_dropped_and_pasted_files() {
 #[test]
 fn the_page_takes_addresses_of_recordings() {
     check(
-        &mut Settings::with_workers(1)
+        &mut Settings::with_scripted_workers(1)
             .with_courier()
             .set("STENO_OUTBOUND_ALLOW", "127.0.0.0/8")
             .start(),
@@ -271,7 +283,7 @@ fn the_page_shows_speakers_and_exports_their_new_names() {
 #[test]
 fn the_page_polls_where_no_events_get_through() {
     check(
-        &mut Settings::with_workers(1).start(),
+        &mut Settings::with_scripted_workers(1).start(),
         "polling",
         &json!({}),
     );
