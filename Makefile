@@ -8,7 +8,7 @@ BIND ?= 127.0.0.1:8080
 WORKERS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help tools build run check test bench bench-full bench-cluster speakers-bench dialogues words faults build-tests emulated sanitized test-vulkan fuzz deb deb-test fixtures fmt
+.PHONY: help tools build run check test bench bench-full bench-cluster speakers-bench dialogues words faults test-shared build-tests emulated sanitized test-vulkan fuzz deb deb-test fixtures fmt
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,12 @@ words: tools ## measure word errors and missed speech, against whisper-rs alone 
 
 faults: build-tests ## kill, freeze and starve Steno for an hour or more and check that nothing is lost (SEED=n)
 	STENO_FAULTS=full STENO_FAULTS_SEED=$(or $(SEED),1) cargo test --locked -p steno-e2e --test faults --test cluster -- --nocapture --test-threads=2
+
+test-shared: build-tests ## run all end-to-end tests and fault campaigns on PostgreSQL and S3 (40 minutes)
+	scripts/ensure-clients.sh
+	target/debug/steno weights pull tiny.en
+	target/debug/steno weights pull speakers
+	TEST_QUEUE=shared cargo test --workspace --locked --no-fail-fast --test e2e --test faults
 
 build-tests: tools
 	@scripts/ensure-servers.sh

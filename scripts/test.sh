@@ -28,6 +28,11 @@ step tests
 SKIPPED_TESTS_LOG=$(mktemp)
 export SKIPPED_TESTS_LOG
 cargo test --workspace --locked --no-fail-fast
+# Those tests in which the queue does the work. `make test-shared` runs all.
+step "tests on PostgreSQL and S3"
+TEST_QUEUE=shared cargo test --workspace --locked --no-fail-fast --test e2e --test faults -- \
+  by_url:: deletion:: events:: fairness:: keys:: lifecycle:: operators:: submissions:: webhooks:: \
+  frozen:: kills::kills_of_the_api kills::kills_of_workers poison:: privacy:: soak::
 step words
 if [ -d ../shared/audio ]; then
   # Fails if errors, missed speech or hallucinated words over the open recordings exceed tests/words/bounds.tsv.

@@ -121,11 +121,7 @@ fn an_address_is_forgotten_with_its_fetch_and_never_shown() {
     }
     // The address was in the WAL: the sweep truncates it.
     eventually("the address is in no file", || {
-        let has_address = ["steno.db", "steno.db-wal"].iter().any(|name| {
-            let bytes = std::fs::read(service.data().join(name)).unwrap_or_default();
-            bytes.windows(6).any(|found| found == b"tIcKeT")
-        });
-        (!has_address).then_some(())
+        (!service.holds("tIcKeT")).then_some(())
     });
 }
 
@@ -207,7 +203,7 @@ fn deleting_a_job_stops_its_download_and_leaves_no_byte() {
     });
     let job = submit(&service, &origin.url("/"));
     wait_for_download(&service, job);
-    assert_eq!(service.files().len(), 1);
+    assert_ne!(service.files(), Vec::<String>::new());
 
     let answer = service.client.delete(&format!("/transcribe/{job}"));
     assert_eq!(answer.status, 204);

@@ -66,6 +66,7 @@ fn origin_that_hangs_once(tag: &'static str, later: &[u8]) -> Origin {
 fn stored_by_two_couriers(origin: &Origin, end: impl FnOnce(Process)) -> Vec<u8> {
     // Without a worker, the recording stays.
     let mut service = Settings::with_workers(0)
+        .on_one_machine()
         .with_courier()
         .set("STENO_OUTBOUND_ALLOW", "127.0.0.1")
         .set("STENO_SWEEP_INTERVAL", "1s")

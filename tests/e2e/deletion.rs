@@ -1,9 +1,7 @@
 //! Invariant: what was retrieved, deleted or has expired is gone, from the api and from the disk.
 
-use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use steno_e2e::{Service, Settings, eventually, fixture};
@@ -15,22 +13,6 @@ fn gone(service: &Service, job: JobId) -> Option<TombstoneReason> {
         let problem = answer.problem();
         assert_eq!(problem.code, ProblemCode::Gone);
         problem.tombstone.unwrap().reason
-    })
-}
-
-/// Whether any file below `folder` contains `text`.
-pub(crate) fn grep(folder: &Path, text: &str) -> bool {
-    fs::read_dir(folder).unwrap().any(|entry| {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            return grep(&path, text);
-        }
-        // Sockets cannot be read.
-        fs::read(&path).is_ok_and(|bytes| {
-            bytes
-                .windows(text.len())
-                .any(|window| window == text.as_bytes())
-        })
     })
 }
 
@@ -70,7 +52,7 @@ fn a_retrieved_result_stays_for_its_grace_and_repeats_the_same_bytes() {
     );
 
     assert!(
-        grep(&service.data(), "marker-5531"),
+        service.holds("marker-5531"),
         "the test can see what is there"
     );
     let reason = eventually("the job is gone", || gone(&service, job));
@@ -79,7 +61,7 @@ fn a_retrieved_result_stays_for_its_grace_and_repeats_the_same_bytes() {
     let noted = format!("delivered the result of job {job}");
     assert_eq!(log.matches(&noted).count(), 1, "{log}");
     eventually("its bytes are gone", || {
-        (!grep(&service.data(), "marker-5531")).then_some(())
+        (!service.holds("marker-5531")).then_some(())
     });
 
     assert_eq!(service.files(), Vec::<String>::new());

@@ -7,7 +7,6 @@ use base64::engine::general_purpose::STANDARD;
 use steno_e2e::{Answer, Service, eventually, fixture};
 use steno_models::{JobAccepted, JobStatus, WarningCode};
 
-use crate::deletion::grep;
 use crate::speakers::{TURNS, service_with_speakers, turns};
 
 fn data_url(audio: &[u8]) -> String {
@@ -51,10 +50,7 @@ fn known_voices_get_their_names_and_are_kept_nowhere_after_the_job() {
 
     service.workers.remove(0).kill();
     let submitted = submit(&service, "Ben,Anna", &references);
-    assert!(
-        grep(&service.data(), part),
-        "the test looks in the wrong place"
-    );
+    assert!(service.holds(part), "the test looks in the wrong place");
     service.start_worker();
     let status = wait(&service, &submitted);
     let shown = serde_json::to_string(&status).unwrap();
@@ -69,7 +65,7 @@ fn known_voices_get_their_names_and_are_kept_nowhere_after_the_job() {
     assert!(logs.contains("claimed"), "{logs}");
     assert!(!logs.contains(part) && !logs.contains("Anna"), "{logs}");
     eventually("nothing of the voice is left", || {
-        (!grep(&service.data(), part)).then_some(())
+        (!service.holds(part)).then_some(())
     });
 }
 

@@ -13,7 +13,7 @@ fn admin(service: &Service, arguments: &[&str]) -> (bool, String) {
     let output = Command::new(steno_e2e::binary_path("steno"))
         .arg("admin")
         .args(arguments)
-        .env("STENO_DATA", service.data())
+        .envs(service.queue_environment())
         .output()
         .unwrap();
     (
@@ -24,7 +24,7 @@ fn admin(service: &Service, arguments: &[&str]) -> (bool, String) {
 
 #[test]
 fn a_backup_taken_while_jobs_run_goes_on_from_there() {
-    let mut service = Settings::with_workers(1).start();
+    let mut service = Settings::with_workers(1).on_one_machine().start();
     let long = service.client.submit(&fixture("long.opus"), "language=en");
     let done = service.client.submit(&fixture("clip.opus"), "language=en");
     let text = service.client.wait_for_text(done);
@@ -103,7 +103,7 @@ fn jobs_are_listed_checked_and_purged() {
 
     let (checked, said) = admin(&service, &["check"]);
     assert!(checked, "{said}");
-    std::fs::remove_file(service.data().join("audio").join(jobs[1].to_string())).unwrap();
+    service.lose_recording(jobs[1]);
     let (checked, said) = admin(&service, &["check"]);
     assert!(
         !checked && said.contains(&jobs[1].to_string()) && said.contains("missing"),
@@ -115,8 +115,7 @@ fn jobs_are_listed_checked_and_purged() {
         "2 jobs are deleted\n"
     );
     assert!(admin(&service, &["vacuum"]).0);
-    let database = std::fs::read(service.data().join("steno.db")).unwrap();
-    assert!(!database.windows(10).any(|window| window == b"verysecret"));
+    assert!(!service.holds("verysecret"));
     assert!(
         !admin(&service, &["jobs", "--data", "/nowhere"]).0,
         "it makes no queue where there is none"
@@ -143,7 +142,7 @@ fn unknown_uuid() -> String {
 
 #[test]
 fn another_user_gets_advice_to_run_as_the_owner() {
-    let service = Settings::with_workers(0).start();
+    let service = Settings::with_workers(0).on_one_machine().start();
     let folder = service.scratch();
     fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
     // The folder of the programs may be closed to other users.

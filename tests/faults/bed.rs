@@ -139,15 +139,15 @@ impl Bed {
         Some(job)
     }
 
-    /// The queue as the processes open it.
-    pub(crate) fn store(&self) -> Store {
+    /// The rows of the queue.
+    pub(crate) fn rows(&self) -> Store {
         let hour = Duration::from_secs(3600);
         let settings = StoreSettings {
             ttl: 24 * hour,
             retrieval_grace: hour,
             lease: hour,
         };
-        Store::open(&self.service.data(), settings).unwrap()
+        self.service.open_rows(settings)
     }
 
     /// Repeats `attempt` until it returns a value, and restarts processes that ended.
@@ -185,11 +185,21 @@ impl Bed {
         tally
     }
 
+    /// Checks that rows and files agree.
+    pub(crate) fn check(&self) {
+        let (code, findings, problem) = self.service.cli(&["admin", "check"]);
+        assert_eq!(
+            (code, findings.as_str()),
+            (Some(0), "nothing is wrong\n"),
+            "{problem}"
+        );
+    }
+
     /// Checks the queue, deletes jobs whose 202 did not arrive, and checks that no row and no file is left.
     pub(crate) fn check_nothing_is_left(&mut self) {
-        let store = self.store();
+        let rows = self.rows();
         // A job whose 202 was cut off runs like any other.
-        for job in store.inspect_jobs(&JobFilter::default()).unwrap() {
+        for job in rows.inspect_jobs(&JobFilter::default()).unwrap() {
             self.outlast("a job whose 202 was cut off ends", |client| {
                 ended(client, job.job_id)
             });
@@ -197,8 +207,8 @@ impl Bed {
                 .client
                 .delete(&format!("/transcribe/{}", job.job_id));
         }
-        assert_eq!(store.check().unwrap(), Vec::<String>::new());
-        assert_eq!(store.inspect_jobs(&JobFilter::default()).unwrap(), []);
+        self.check();
+        assert_eq!(rows.inspect_jobs(&JobFilter::default()).unwrap(), []);
         eventually("no file is left", || {
             self.service.files().is_empty().then_some(())
         });

@@ -67,7 +67,9 @@ pub(crate) fn scenario(bed: &mut Bed, victim: Victim, log: &Path, fault: Fault) 
 /// All points of a scenario without faults, or as many as the scale allows, evenly spread.
 fn campaign(victim: Victim, limit: usize) {
     let mut bed = Bed::new(
-        Settings::with_scripted_workers(1).set("STENO_SWEEP_INTERVAL", "1s"),
+        Settings::with_scripted_workers(1)
+            .on_one_machine()
+            .set("STENO_SWEEP_INTERVAL", "1s"),
         "wait:1",
     );
     let log = bed.service.scratch().join("points");

@@ -111,7 +111,10 @@ fn long_recording(service: &Service) -> PathBuf {
 
 #[test]
 fn a_decoder_that_dies_costs_only_its_own_job_a_try() {
-    let scene = Scene::begin(Settings::with_scripted_workers(1), long_recording);
+    let scene = Scene::begin(
+        Settings::with_scripted_workers(1).on_one_machine(),
+        long_recording,
+    );
     let mut killed = Vec::new();
     for signal in [Signal::ABORT, Signal::KILL, Signal::ILL] {
         let decoder = next_decoder(scene.job, &killed);
@@ -131,7 +134,9 @@ fn a_decoder_that_dies_costs_only_its_own_job_a_try() {
 
 #[test]
 fn a_decoder_that_hangs_is_killed_and_retried() {
-    let settings = Settings::with_scripted_workers(1).set("STENO_STALL_TIMEOUT", "20s");
+    let settings = Settings::with_scripted_workers(1)
+        .on_one_machine()
+        .set("STENO_STALL_TIMEOUT", "20s");
     let scene = Scene::begin(settings, long_recording);
     let decoder = next_decoder(scene.job, &[]);
     kill_process(decoder, Signal::STOP).unwrap();
@@ -180,7 +185,10 @@ fn next_ffmpeg(job: JobId, earlier: &[Pid]) -> Pid {
 
 #[test]
 fn an_ffmpeg_that_is_killed_costs_its_own_job_a_try_and_leaves_no_half_result() {
-    let scene = Scene::begin(Settings::with_scripted_workers(1), recording_for_ffmpeg);
+    let scene = Scene::begin(
+        Settings::with_scripted_workers(1).on_one_machine(),
+        recording_for_ffmpeg,
+    );
     let mut killed = Vec::new();
     for _ in 0..3 {
         let ffmpeg = next_ffmpeg(scene.job, &killed);
@@ -195,7 +203,9 @@ fn an_ffmpeg_that_is_killed_costs_its_own_job_a_try_and_leaves_no_half_result() 
 
 #[test]
 fn an_ffmpeg_that_hangs_is_killed_and_retried() {
-    let settings = Settings::with_scripted_workers(1).set("STENO_STALL_TIMEOUT", "20s");
+    let settings = Settings::with_scripted_workers(1)
+        .on_one_machine()
+        .set("STENO_STALL_TIMEOUT", "20s");
     let scene = Scene::begin(settings, recording_for_ffmpeg);
     let ffmpeg = next_ffmpeg(scene.job, &[]);
     kill_process(ffmpeg, Signal::STOP).unwrap();
@@ -212,6 +222,7 @@ fn a_decoder_over_its_memory_limit_fails_alone() {
     // Pictures are read into memory whole: 60 MB are allowed by default and do not fit here. The limit counts the address space,
     // in which a development build of the program alone takes more than 48 MiB.
     let settings = Settings::with_scripted_workers(1)
+        .on_one_machine()
         .set("STENO_DECODE_MEMORY_BYTES", "96MiB")
         .set("STENO_FFMPEG", "off");
     let scene = Scene::begin(settings, |service| {
@@ -250,6 +261,7 @@ fn flac_with_pictures(count: usize, bytes: u32) -> Vec<u8> {
 /// A job whose decoders are compromised.
 fn begin_hostile(how: &str) -> (Service, JobId) {
     let mut service = Settings::with_scripted_workers(0)
+        .on_one_machine()
         .set("STENO_STALL_TIMEOUT", "20s")
         .start();
     assert!(service.try_start_worker(&shim::borrowed(&shim::decoder_environment(how))));
@@ -304,7 +316,10 @@ fn a_false_answer_of_a_decoder_is_rejected() {
 
 #[test]
 fn a_decoder_has_minimal_privileges() {
-    let scene = Scene::begin(Settings::with_scripted_workers(1), long_recording);
+    let scene = Scene::begin(
+        Settings::with_scripted_workers(1).on_one_machine(),
+        long_recording,
+    );
     let decoder = scene.decoder_at_work();
     kill_process(decoder, Signal::STOP).unwrap();
     let of = |name: &str| {

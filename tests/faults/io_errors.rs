@@ -10,7 +10,9 @@ use crate::shim::{self, Fault};
 /// `limit` writes and as many syncs fail, evenly spread over those of a run without faults.
 fn campaign(victim: Victim, limit: usize) {
     let mut bed = Bed::new(
-        Settings::with_scripted_workers(1).set("STENO_SWEEP_INTERVAL", "1s"),
+        Settings::with_scripted_workers(1)
+            .on_one_machine()
+            .set("STENO_SWEEP_INTERVAL", "1s"),
         "wait:1",
     );
     let log = bed.service.scratch().join("points");

@@ -33,9 +33,7 @@ fn a_long_run_loses_nothing_and_does_not_grow() {
         let tally = bed.settle(ledger);
         assert_eq!((tally.completed, tally.crashed), (BATCH, 0));
         let processes = bed.service.workers.iter().chain(&bed.service.api);
-        let log = fs::metadata(bed.service.data().join("steno.db-wal"))
-            .unwrap()
-            .len();
+        let log = bed.service.wal_bytes();
         samples.push((processes.map(usage).collect::<Vec<_>>(), log));
     }
 

@@ -1,13 +1,16 @@
 //! A whole service on a data folder of its own.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use steno_models::JobId;
+use steno_store::{Place, Store, StoreSettings};
 use steno_testbed::Host;
 use steno_weights::Cache;
 use tempfile::TempDir;
 
-use crate::{Client, Process, Shared};
+use crate::shared::{self, Shared};
+use crate::{Client, Process};
 
 /// How to start a service.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +20,7 @@ pub struct Settings {
     workers: usize,
     worker_program: Option<&'static str>,
     has_courier: bool,
+    is_on_one_machine: bool,
 }
 
 /// An api and some workers.
@@ -35,6 +39,8 @@ pub struct Service {
     worker_binary: &'static str,
     started: usize,
     folder: TempDir,
+    /// Where its rows and files are, if they are not in the data folder.
+    shared: Option<Shared<'static>>,
 }
 
 impl Settings {
@@ -97,6 +103,16 @@ impl Settings {
         self
     }
 
+    /// Keeps rows and files in the data folder, also where `TEST_QUEUE=shared` asks for the other place: for tests of what only
+    /// a data folder has.
+    #[must_use]
+    pub fn on_one_machine(self) -> Self {
+        Self {
+            is_on_one_machine: true,
+            ..self
+        }
+    }
+
     /// Keeps rows and files in a database and a bucket that several services share.
     #[must_use]
     pub fn sharing(mut self, shared: &Shared<'_>) -> Self {
@@ -131,13 +147,19 @@ impl Settings {
     /// A data folder and an environment. The test starts the processes itself.
     pub fn start_nothing(self) -> Service {
         let folder = tempfile::tempdir().unwrap();
+        let chooses_place = ["STENO_DATABASE_URL", "STENO_STORAGE_URL"]
+            .iter()
+            .any(|name| self.environment.contains_key(*name));
+        let is_shared = !self.is_on_one_machine && !chooses_place && shared::is_asked_for();
+        let shared = is_shared.then(Shared::create);
         let mut environment = self.environment;
+        environment.extend(shared.iter().flat_map(Shared::environment));
         let data = folder.path().join("data");
         environment.insert("STENO_DATA".to_owned(), data.to_str().unwrap().to_owned());
         if environment.contains_key("STENO_DATABASE_URL") {
             initialize(&environment);
         } else {
-            steno_store::Store::init(&data).unwrap();
+            Store::init(&*data).unwrap();
         }
         environment
             .entry("STENO_BIND".to_owned())
@@ -153,6 +175,7 @@ impl Settings {
             worker_binary: self.worker_program.unwrap_or("steno-worker"),
             started: 0,
             folder,
+            shared,
         }
     }
 }
@@ -215,10 +238,11 @@ impl Service {
         self.couriers.push(courier);
     }
 
-    /// Runs the command line against this service; returns exit code, standard output and standard error.
+    /// Runs the command line against this service, with its settings; returns exit code, standard output and standard error.
     pub fn cli(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         let output = std::process::Command::new(crate::process::binary_path("steno"))
             .args(arguments)
+            .envs(self.queue_environment())
             .env(
                 "STENO_URL",
                 format!("http://{}", self.environment["STENO_BIND"]),
@@ -231,6 +255,15 @@ impl Service {
             text(output.stdout),
             text(output.stderr),
         )
+    }
+
+    /// The settings of a program that opens the queue itself.
+    pub fn queue_environment(&self) -> BTreeMap<String, String> {
+        let shared = self.shared.as_ref().map(Shared::environment);
+        let data = self.environment["STENO_DATA"].clone();
+        let mut environment = shared.unwrap_or_default();
+        environment.insert("STENO_DATA".to_owned(), data);
+        environment
     }
 
     /// Address of the api, such as `127.0.0.1:8080`.
@@ -248,15 +281,46 @@ impl Service {
         self.folder.path().to_owned()
     }
 
-    /// Names of the recordings and spools that are on disk.
+    /// Names of the recordings and spools that are stored, and of those that are being received or fetched.
     pub fn files(&self) -> Vec<String> {
-        let folders = ["audio", "incoming", "spool"].map(|name| self.data().join(name));
+        let folders = ["audio", "cache", "incoming", "spool"].map(|name| self.data().join(name));
+        // Not all of them are there.
         let entries = folders
             .iter()
-            .flat_map(|folder| std::fs::read_dir(folder).unwrap());
-        entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect()
+            .flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten());
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let stored = self.shared.iter().flat_map(Shared::files);
+        stored.chain(names).collect()
+    }
+
+    /// Size of SQLite's write-ahead log, 0 if the rows are on a shared server.
+    pub fn wal_bytes(&self) -> u64 {
+        let path = self.data().join("steno.db-wal");
+        let file = self.shared.is_none().then(|| std::fs::metadata(path));
+        file.map_or(0, |file| file.unwrap().len())
+    }
+
+    /// Deletes the recording of a job behind Steno's back.
+    pub fn lose_recording(&self, job: JobId) {
+        let queue = self.shared.as_ref().map(Shared::folder);
+        let queue = queue.unwrap_or_else(|| self.data());
+        std::fs::remove_file(queue.join("audio").join(job.to_string())).unwrap();
+    }
+
+    /// The rows of the queue as the processes of Steno open them. Its files are elsewhere if the queue is on shared servers.
+    pub fn open_rows(&self, settings: StoreSettings) -> Store {
+        let database = self.shared.as_ref().map(Shared::address);
+        let data = self.data();
+        Store::open(Place { data, database }, settings).unwrap()
+    }
+
+    /// Whether `text` is in any row or file of the queue, or in the data folder.
+    pub fn holds(&self, text: &str) -> bool {
+        folder_holds(&self.data(), text)
+            || self
+                .shared
+                .as_ref()
+                .is_some_and(|shared| shared.holds(text))
     }
 
     /// The environment its processes have.
@@ -284,6 +348,20 @@ impl Service {
         );
         Process::start_through(&self.prefix, binary, &environment, &log)
     }
+}
+
+/// Whether a file below `folder` contains `text`. A file may vanish meanwhile, and sockets cannot be read.
+fn folder_holds(folder: &Path, text: &str) -> bool {
+    std::fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return folder_holds(&path, text);
+        }
+        std::fs::read(&path).is_ok_and(|bytes| {
+            let mut windows = bytes.windows(text.len());
+            windows.any(|window| window == text.as_bytes())
+        })
+    })
 }
 
 /// Makes a queue on the server that the settings name.

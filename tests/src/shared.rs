@@ -2,8 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 
+use steno_store::DatabaseAddress;
 use steno_testbed::{Database, Postgres, S3};
+
+/// Whether services that do not say where their queue is have it on shared servers (`TEST_QUEUE=shared`) instead of in a data
+/// folder (`folder`, or not set).
+pub(crate) fn is_asked_for() -> bool {
+    let Ok(queue) = std::env::var("TEST_QUEUE") else {
+        return false;
+    };
+    assert!(
+        ["folder", "shared"].contains(&queue.as_str()),
+        "TEST_QUEUE is neither folder nor shared"
+    );
+    queue == "shared"
+}
 
 /// An empty database and an empty bucket.
 pub struct Shared<'a> {
@@ -58,11 +73,32 @@ impl<'a> Shared<'a> {
             .collect()
     }
 
-    /// Keys of recordings and spools in the bucket.
+    /// The address of the database.
+    pub(crate) fn address(&self) -> DatabaseAddress {
+        DatabaseAddress::parse(&self.postgres.url(&self.database.name), None, None).unwrap()
+    }
+
+    /// Names of recordings and spools in the bucket.
     pub fn files(&self) -> Vec<String> {
-        let mut keys = self.s3.keys(&self.bucket);
-        keys.retain(|key| key.contains("/audio/") || key.contains("/spool/"));
-        keys
+        let keys = self.s3.keys(&self.bucket);
+        let name = |key: &String| {
+            let (folder, name) = key.rsplit_once('/')?;
+            let is_ours = folder.ends_with("/audio") || folder.ends_with("/spool");
+            is_ours.then(|| name.to_owned())
+        };
+        keys.iter().filter_map(name).collect()
+    }
+
+    /// The folder in which the test's server keeps the objects.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.s3.folder().join(&self.bucket).join("queue")
+    }
+
+    /// Whether `text` is in an object or in a row.
+    pub(crate) fn holds(&self, text: &str) -> bool {
+        let files = self.s3.files_with(text.as_bytes());
+        let folder = self.folder();
+        files.iter().any(|file| file.starts_with(&folder)) || !self.rows_with(text).is_empty()
     }
 
     /// One number from the database, as its superuser sees it.
