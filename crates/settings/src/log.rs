@@ -31,6 +31,9 @@ pub enum LogFormat {
 /// an error is a client's broken file, which the task reports. A client's broken connection is not a fault of the server either.
 const QUIET: &str = "whisper_rs=warn,symphonia=off,actix_http::h1=off";
 
+/// The driver of PostgreSQL logs statements with their values, transcripts among them, from `debug` on. This cannot be switched on.
+const PRIVATE: &str = "tokio_postgres=warn,tokio_postgres::query=warn";
+
 fn parse_filter(text: &str) -> Result<String, String> {
     EnvFilter::try_new(text)
         .map(|_| text.to_owned())
@@ -39,7 +42,7 @@ fn parse_filter(text: &str) -> Result<String, String> {
 
 /// Starts the log of this process. Panics are logged as well.
 pub fn start_log(settings: &LogSettings) {
-    let filter = EnvFilter::new(format!("{QUIET},{}", settings.log));
+    let filter = EnvFilter::new(format!("{QUIET},{},{PRIVATE}", settings.log));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

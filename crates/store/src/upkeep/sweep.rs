@@ -62,10 +62,9 @@ impl Failures<'_> {
             return Err(error);
         }
         self.count += 1;
-        let source = error.source().map(ToString::to_string).unwrap_or_default();
         if !self
             .logged
-            .is_due(format!("{step}: {error}: {source}"), self.now)
+            .is_due(format!("{step}: {error}: {}", cause(&error)), self.now)
         {
             return Ok(());
         }
@@ -75,6 +74,20 @@ impl Failures<'_> {
         );
         Ok(())
     }
+}
+
+/// Why a step failed, in the same words while it fails for the same reason.
+fn cause(error: &StoreError) -> String {
+    let StoreError::Storage { source, .. } = error else {
+        return error.source().map(ToString::to_string).unwrap_or_default();
+    };
+    // The message has the keys and how long the request took. The name of the variant is the first word of this.
+    let text = format!("{source:?}");
+    let is_of_name = |character: char| character.is_ascii_alphanumeric();
+    text.split(|character| !is_of_name(character))
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 impl Store {
@@ -169,6 +182,20 @@ impl Store {
 mod tests {
     use super::*;
     use crate::{Clock as _, ManualClock};
+
+    #[test]
+    fn a_refusal_of_the_storage_is_one_cause_however_long_it_took() {
+        let refused = |milliseconds: u32| StoreError::Storage {
+            action: "delete",
+            object: "s3://bucket/queue/files".to_owned(),
+            source: Box::new(object_store::Error::PermissionDenied {
+                path: format!("queue/audio/{milliseconds}"),
+                source: format!("status 403 in {milliseconds} ms").into(),
+            }),
+        };
+        assert_eq!(cause(&refused(2)), cause(&refused(7)));
+        assert_eq!(cause(&refused(2)), "PermissionDenied");
+    }
 
     #[test]
     fn a_failure_that_goes_on_is_logged_once_an_hour() {
