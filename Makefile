@@ -56,7 +56,7 @@ words: tools ## measure word errors and missed speech, against whisper-rs alone 
 faults: build-tests ## kill, freeze and starve Steno for an hour or more and check that nothing is lost (SEED=n)
 	STENO_FAULTS=full STENO_FAULTS_SEED=$(or $(SEED),1) cargo test --locked -p steno-e2e --test faults --test cluster -- --nocapture --test-threads=2
 
-test-shared: build-tests ## run all end-to-end tests and fault campaigns on PostgreSQL and S3 (40 minutes)
+test-shared: build-tests ## run end-to-end tests and fault campaigns on PostgreSQL and S3, but for those of data folders (40 minutes)
 	scripts/ensure-clients.sh
 	target/debug/steno weights pull tiny.en
 	target/debug/steno weights pull speakers

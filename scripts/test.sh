@@ -28,11 +28,19 @@ step tests
 SKIPPED_TESTS_LOG=$(mktemp)
 export SKIPPED_TESTS_LOG
 cargo test --workspace --locked --no-fail-fast
-# Those tests in which the queue does the work. `make test-shared` runs all.
 step "tests on PostgreSQL and S3"
-TEST_QUEUE=shared cargo test --workspace --locked --no-fail-fast --test e2e --test faults -- \
-  by_url:: deletion:: events:: fairness:: keys:: lifecycle:: operators:: submissions:: webhooks:: \
-  frozen:: kills::kills_of_the_api kills::kills_of_workers poison:: privacy:: soak::
+# Only the tests that exercise the queue. `make test-shared` runs all of them.
+on_shared_queue=(
+  by_url:: deletion:: lifecycle:: operators:: submissions:: webhooks:: kills::kills_of_both poison:: privacy::
+)
+run_on_shared_queue() {
+  TEST_QUEUE=shared cargo test --workspace --locked --no-fail-fast --test e2e --test faults -- "$@"
+}
+listed=$(run_on_shared_queue --list)
+for name in "${on_shared_queue[@]}"; do
+  grep -q "^$name" <<<"$listed" || { echo "no test is named $name" >&2; exit 1; }
+done
+run_on_shared_queue "${on_shared_queue[@]}" --skip with_the_real_engine
 step words
 if [ -d ../shared/audio ]; then
   # Fails if errors, missed speech or hallucinated words over the open recordings exceed tests/words/bounds.tsv.

@@ -159,7 +159,7 @@ fn a_form_with_too_many_parts_is_refused() {
 
 #[test]
 fn a_wav_file_is_recognised_although_its_first_chunk_is_short() {
-    let service = Settings::with_workers(0).on_one_machine().start();
+    let service = Settings::with_workers(0).in_data_folder().start();
     let wav = fs::read(fixture("clip.wav")).unwrap();
     let part =
         b"--x\r\nContent-Disposition: form-data; name=\"audio_file\"; filename=\"a\"\r\n\r\n";

@@ -41,7 +41,7 @@ fn hiding(service: &Service) -> Option<Vec<String>> {
 
 fn settings(workers: usize) -> Settings {
     Settings::with_scripted_workers(workers)
-        .on_one_machine()
+        .in_data_folder()
         .set("STENO_OUTBOUND_ALLOW", "127.0.0.1")
         .set("STENO_SWEEP_INTERVAL", "1s")
 }

@@ -66,7 +66,7 @@ fn origin_that_hangs_once(tag: &'static str, later: &[u8]) -> Origin {
 fn stored_by_two_couriers(origin: &Origin, end: impl FnOnce(Process)) -> Vec<u8> {
     // Without a worker, the recording stays.
     let mut service = Settings::with_workers(0)
-        .on_one_machine()
+        .in_data_folder()
         .with_courier()
         .set("STENO_OUTBOUND_ALLOW", "127.0.0.1")
         .set("STENO_SWEEP_INTERVAL", "1s")
@@ -98,7 +98,7 @@ fn stored_by_two_couriers(origin: &Origin, end: impl FnOnce(Process)) -> Vec<u8>
 #[test]
 fn a_download_goes_on_where_a_killed_courier_was() {
     let origin = origin_that_hangs_once("\"one\"", &recording());
-    let stored = stored_by_two_couriers(&origin, Process::kill);
+    let stored = stored_by_two_couriers(&origin, |courier| drop(courier.kill()));
     assert!(
         stored == recording(),
         "other bytes than those of the server"
@@ -127,7 +127,7 @@ fn a_download_goes_on_where_a_stopped_courier_was() {
 fn a_recording_that_changed_while_no_courier_ran_is_fetched_from_its_start() {
     let other = std::fs::read(fixture("clip.mp3")).unwrap();
     let origin = origin_that_hangs_once("\"two\"", &other);
-    let stored = stored_by_two_couriers(&origin, Process::kill);
+    let stored = stored_by_two_couriers(&origin, |courier| drop(courier.kill()));
     assert!(stored == other, "other bytes than those of the server");
     assert!(origin.requests()[1].header("if-range").is_some());
 }

@@ -11,7 +11,7 @@ use steno_e2e::{Client, Settings, binary_path, eventually, fixture};
 #[test]
 fn a_data_folder_that_is_not_there_becomes_no_new_queue() {
     let mut service = Settings::with_scripted_workers(0)
-        .on_one_machine()
+        .in_data_folder()
         .start_nothing();
     let away = service.scratch().join("away");
     fs::rename(service.data(), &away).unwrap();
@@ -41,7 +41,7 @@ fn a_data_folder_that_is_not_there_becomes_no_new_queue() {
 
 #[test]
 fn processes_end_when_their_data_folder_is_moved_and_go_on_when_it_is_back() {
-    let mut service = Settings::with_scripted_workers(1).on_one_machine().start();
+    let mut service = Settings::with_scripted_workers(1).in_data_folder().start();
     let job = service
         .client
         .submit(&fixture("clip.opus"), "language=en&prompt=wait:600000");
@@ -98,7 +98,7 @@ fn init_makes_a_queue_once_and_refuses_folders_of_others() {
 #[test]
 fn no_file_is_open_to_others_whatever_umask_and_folder_there_were() {
     let service = Settings::with_scripted_workers(0)
-        .on_one_machine()
+        .in_data_folder()
         .start_nothing();
     fs::set_permissions(service.data(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(
@@ -139,7 +139,7 @@ fn no_file_is_open_to_others_whatever_umask_and_folder_there_were() {
 #[test]
 fn starts_that_cannot_succeed_say_so_by_their_exit_code() {
     let mut service = Settings::with_scripted_workers(0)
-        .on_one_machine()
+        .in_data_folder()
         .start_nothing();
     let mut api =
         service.start_process_with("steno-api", &[("STENO_API_KEYS_FILE", "/nowhere/api-keys")]);

@@ -11,7 +11,7 @@ use steno_testbed::S3;
 const MARK: &str = "steno/queue";
 /// What an upload repeats that never ends.
 const CONTENT: &[u8] = b"a recording that never ends ";
-/// More than the first part of a multipart upload.
+/// More than one part of a multipart upload, and less than two.
 const SENT_BYTES: usize = 9 << 20;
 
 struct Bucket {
@@ -40,7 +40,7 @@ impl Bucket {
         connection.write_all(head.as_bytes()).unwrap();
         let body = CONTENT.repeat(SENT_BYTES / CONTENT.len());
         connection.write_all(&body).unwrap();
-        // The test server keeps a part that it completes after the abort, so that none may be on its way.
+        // If the test server stores a part after the abort, the part stays. So this waits until the only part is stored.
         eventually("a part is in the storage", || {
             let files = self.server.files_with(CONTENT);
             let is_complete = |file: &PathBuf| !file.to_string_lossy().contains("/.tmp.");

@@ -8,23 +8,15 @@ use std::process::Command;
 use steno_e2e::{Service, Settings, eventually, fixture};
 use steno_models::Status;
 
-/// Runs `steno admin` on a service's folder; yields whether it succeeded, and its output.
+/// Runs `steno admin` on a service's queue; yields whether it succeeded, and its output.
 fn admin(service: &Service, arguments: &[&str]) -> (bool, String) {
-    let output = Command::new(steno_e2e::binary_path("steno"))
-        .arg("admin")
-        .args(arguments)
-        .envs(service.queue_environment())
-        .output()
-        .unwrap();
-    (
-        output.status.success(),
-        String::from_utf8([output.stdout, output.stderr].concat()).unwrap(),
-    )
+    let (code, output, problem) = service.cli(&[&["admin"], arguments].concat());
+    (code == Some(0), output + &problem)
 }
 
 #[test]
 fn a_backup_taken_while_jobs_run_goes_on_from_there() {
-    let mut service = Settings::with_workers(1).on_one_machine().start();
+    let mut service = Settings::with_workers(1).in_data_folder().start();
     let long = service.client.submit(&fixture("long.opus"), "language=en");
     let done = service.client.submit(&fixture("clip.opus"), "language=en");
     let text = service.client.wait_for_text(done);
@@ -75,7 +67,7 @@ fn jobs_are_listed_checked_and_purged() {
         listed && jobs.iter().all(|job| list.contains(&job.to_string())),
         "{list}"
     );
-    assert!(!list.contains("verysecret"));
+    assert!(!list.contains("verysecret") && service.holds("verysecret"));
     let (_, json) = admin(&service, &["jobs", "--job", &jobs[1].to_string(), "--json"]);
     let job: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(
@@ -142,7 +134,7 @@ fn unknown_uuid() -> String {
 
 #[test]
 fn another_user_gets_advice_to_run_as_the_owner() {
-    let service = Settings::with_workers(0).on_one_machine().start();
+    let service = Settings::with_workers(0).in_data_folder().start();
     let folder = service.scratch();
     fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
     // The folder of the programs may be closed to other users.
@@ -178,16 +170,23 @@ fn admin_refuses_to_work_with_files_at_another_place() {
     let job = service.client.submit(&fixture("clip.opus"), "");
     let backup = service.scratch().join("backup");
 
+    let admin = |arguments: &[&str]| {
+        let mut command = Command::new(steno_e2e::binary_path("steno"));
+        command.arg("admin").args(arguments);
+        let output = command.env("STENO_DATA", service.data()).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.success(), said)
+    };
     for arguments in [
         &["purge", "--all"][..],
         &["backup", backup.to_str().unwrap()],
         &["check"],
     ] {
-        let (done, said) = admin(&service, arguments);
+        let (done, said) = admin(arguments);
         assert!(!done, "{arguments:?}: {said}");
         assert!(said.contains("STENO_STORAGE_URL"), "{said}");
     }
     assert!(!backup.exists());
     assert_eq!(service.client.status(job).status, Status::Pending);
-    assert!(admin(&service, &["jobs"]).1.contains(&job.to_string()));
+    assert!(admin(&["jobs"]).1.contains(&job.to_string()));
 }

@@ -49,7 +49,7 @@ impl Bed {
         forbidden.set_nonblocking(true).unwrap();
 
         let mut service = Settings::with_scripted_workers(1)
-            .on_one_machine()
+            .in_data_folder()
             .set("STENO_OUTBOUND_ALLOW", &allowed.to_string())
             .start();
         service.start_courier_through(&host.prefix().map(ToOwned::to_owned));

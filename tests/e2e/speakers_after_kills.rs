@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use steno_e2e::{Service, eventually, fixture, repeated};
+use steno_e2e::{Service, fixture, repeated};
 use steno_models::{JobId, JobResult, WarningCode};
 use steno_worker::Control;
 use steno_worker::audio::{Limits, TrackChoice, prepare};
@@ -16,7 +16,8 @@ const LABELS: &str = "speakers";
 /// The task that finds the voices in the second block of a recording.
 const SECOND_BLOCK: &str = "voices 1";
 
-/// The result of a new job, whose worker is killed in a task so many times. A job that ended before a kill is repeated.
+/// Submits a job and kills its worker `kills` times during `task`. Submits another job if the task ended before a kill. Returns the
+/// last job and its result.
 fn result_after_kills(
     service: &mut Service,
     submit: impl Fn(&Service) -> JobId,
@@ -25,24 +26,19 @@ fn result_after_kills(
 ) -> (JobId, JobResult) {
     for _ in 0..5 {
         let job = submit(service);
-        if (0..kills).all(|_| is_killed_in(service, job, task)) {
+        if (0..kills).all(|_| kill_worker_during(service, job, task)) {
             return (job, service.client.wait(job).result.unwrap());
         }
     }
-    panic!("no kill came while `{task}` was running");
+    panic!("in five jobs, `{task}` ended before the worker was killed");
 }
 
-/// Kills the worker when it has claimed a task, and starts another one. False if the job ended first.
-fn is_killed_in(service: &mut Service, job: JobId, task: &str) -> bool {
-    let has_ended = |service: &Service| service.client.status(job).status.is_terminal();
-    let claimed = format!("claimed {task} of job {job}");
-    eventually("the task is claimed, or the job has ended", || {
-        (service.workers[0].log().contains(&claimed) || has_ended(service)).then_some(())
-    });
-    service.workers.remove(0).kill();
-    let was_in_time = !has_ended(service);
+/// Kills the worker when it has claimed a task, and starts another one. Returns false if the task ended first.
+fn kill_worker_during(service: &mut Service, job: JobId, task: &str) -> bool {
+    service.workers[0].wait_for_log(&format!("claimed {task} of job {job}"));
+    let log = service.workers.remove(0).kill();
     service.start_worker();
-    was_in_time
+    !log.contains(&format!("ended {task} of job {job}"))
 }
 
 struct NeverStop;

@@ -26,7 +26,7 @@ fn a_submission_that_is_repeated_with_its_key_is_one_job() {
         (again.job_id, again.created_at, again.position),
         (first.job_id, first.created_at, Some(1))
     );
-    // In a bucket, what is given up is deleted behind the answer.
+    // With a bucket, an upload that is not needed is deleted after the answer.
     eventually("the second recording is deleted", || {
         (service.files() == [first.job_id.to_string()]).then_some(())
     });

@@ -14,7 +14,7 @@ fn an_upload_in_progress_takes_room_until_it_is_given_up() {
     let file = folder.path().join("api-keys");
     let key = keys::add(&file, "alice");
     let service = Settings::with_scripted_workers(0)
-        .on_one_machine()
+        .in_data_folder()
         .set("STENO_API_KEYS_FILE", file.to_str().unwrap())
         .set("STENO_KEY_MAX_BYTES", "1MB")
         .start();

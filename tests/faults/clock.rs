@@ -15,7 +15,7 @@ const JUMPS: [i64; 5] = [HOUR, -HOUR, 25 * HOUR, -25 * HOUR, 10 * 365 * 24 * HOU
 fn jumps_of_the_wall_clock_delete_nothing_and_lose_no_lease() {
     let rounds = scale(10, 1);
     let mut service = Settings::with_scripted_workers(0)
-        .on_one_machine()
+        .in_data_folder()
         .set("STENO_SWEEP_INTERVAL", "1s")
         .start_nothing();
     let clock = service.scratch().join("clock");

@@ -24,7 +24,7 @@ fn refusal(service: &mut Service) -> String {
 #[test]
 fn a_locked_database_is_waited_for_and_then_reported() {
     let rounds = scale(20, 1);
-    let service = Settings::with_scripted_workers(1).on_one_machine().start();
+    let service = Settings::with_scripted_workers(1).in_data_folder().start();
     let database = Connection::open(service.data().join("steno.db")).unwrap();
     database.busy_timeout(Duration::from_secs(10)).unwrap();
     for _ in 0..rounds {
@@ -57,7 +57,7 @@ fn a_locked_database_is_waited_for_and_then_reported() {
 fn a_damaged_or_foreign_database_is_refused_with_advice() {
     let rounds = scale(20, 1);
     for round in 0..rounds {
-        let mut service = Settings::with_scripted_workers(0).on_one_machine().start();
+        let mut service = Settings::with_scripted_workers(0).in_data_folder().start();
         service.client.submit(&fixture("clip.opus"), "");
         service.api.take().unwrap().terminate();
         let path = service.data().join("steno.db");
@@ -119,7 +119,7 @@ fn open(service: &Service) -> steno_store::Store {
 fn a_disk_that_becomes_read_only_loses_nothing() {
     let rounds = scale(20, 2);
     let mut bed = Bed::new(
-        Settings::with_scripted_workers(1).on_one_machine(),
+        Settings::with_scripted_workers(1).in_data_folder(),
         "wait:100",
     );
     let lock = bed.service.scratch().join("lock");
@@ -151,7 +151,7 @@ fn a_disk_that_becomes_read_only_loses_nothing() {
 
 #[test]
 fn a_read_only_folder_is_refused_by_name() {
-    let mut service = Settings::with_scripted_workers(0).on_one_machine().start();
+    let mut service = Settings::with_scripted_workers(0).in_data_folder().start();
     service.api.take().unwrap().terminate();
     let mount = "mount --bind \"$STENO_DATA\" \"$STENO_DATA\" && mount -o remount,bind,ro \"$STENO_DATA\" && exec \"$0\"";
     let refused = Command::new("unshare")
@@ -184,7 +184,7 @@ fn a_database_of_an_older_release_is_migrated_with_its_jobs() {
     let migrations = migrations();
     // The last one is the current schema.
     for known in 1..migrations.len() {
-        let mut service = Settings::with_scripted_workers(0).on_one_machine().start();
+        let mut service = Settings::with_scripted_workers(0).in_data_folder().start();
         let job = service.client.submit(&fixture("clip.opus"), "language=en");
         service.api.take().unwrap().terminate();
         // The same job as an older release would have left it.

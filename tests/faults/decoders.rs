@@ -112,7 +112,7 @@ fn long_recording(service: &Service) -> PathBuf {
 #[test]
 fn a_decoder_that_dies_costs_only_its_own_job_a_try() {
     let scene = Scene::begin(
-        Settings::with_scripted_workers(1).on_one_machine(),
+        Settings::with_scripted_workers(1).in_data_folder(),
         long_recording,
     );
     let mut killed = Vec::new();
@@ -135,7 +135,7 @@ fn a_decoder_that_dies_costs_only_its_own_job_a_try() {
 #[test]
 fn a_decoder_that_hangs_is_killed_and_retried() {
     let settings = Settings::with_scripted_workers(1)
-        .on_one_machine()
+        .in_data_folder()
         .set("STENO_STALL_TIMEOUT", "20s");
     let scene = Scene::begin(settings, long_recording);
     let decoder = next_decoder(scene.job, &[]);
@@ -186,7 +186,7 @@ fn next_ffmpeg(job: JobId, earlier: &[Pid]) -> Pid {
 #[test]
 fn an_ffmpeg_that_is_killed_costs_its_own_job_a_try_and_leaves_no_half_result() {
     let scene = Scene::begin(
-        Settings::with_scripted_workers(1).on_one_machine(),
+        Settings::with_scripted_workers(1).in_data_folder(),
         recording_for_ffmpeg,
     );
     let mut killed = Vec::new();
@@ -204,7 +204,7 @@ fn an_ffmpeg_that_is_killed_costs_its_own_job_a_try_and_leaves_no_half_result() 
 #[test]
 fn an_ffmpeg_that_hangs_is_killed_and_retried() {
     let settings = Settings::with_scripted_workers(1)
-        .on_one_machine()
+        .in_data_folder()
         .set("STENO_STALL_TIMEOUT", "20s");
     let scene = Scene::begin(settings, recording_for_ffmpeg);
     let ffmpeg = next_ffmpeg(scene.job, &[]);
@@ -222,7 +222,7 @@ fn a_decoder_over_its_memory_limit_fails_alone() {
     // Pictures are read into memory whole: 60 MB are allowed by default and do not fit here. The limit counts the address space,
     // in which a development build of the program alone takes more than 48 MiB.
     let settings = Settings::with_scripted_workers(1)
-        .on_one_machine()
+        .in_data_folder()
         .set("STENO_DECODE_MEMORY_BYTES", "96MiB")
         .set("STENO_FFMPEG", "off");
     let scene = Scene::begin(settings, |service| {
@@ -261,7 +261,7 @@ fn flac_with_pictures(count: usize, bytes: u32) -> Vec<u8> {
 /// A job whose decoders are compromised.
 fn begin_hostile(how: &str) -> (Service, JobId) {
     let mut service = Settings::with_scripted_workers(0)
-        .on_one_machine()
+        .in_data_folder()
         .set("STENO_STALL_TIMEOUT", "20s")
         .start();
     assert!(service.try_start_worker(&shim::borrowed(&shim::decoder_environment(how))));
@@ -317,7 +317,7 @@ fn a_false_answer_of_a_decoder_is_rejected() {
 #[test]
 fn a_decoder_has_minimal_privileges() {
     let scene = Scene::begin(
-        Settings::with_scripted_workers(1).on_one_machine(),
+        Settings::with_scripted_workers(1).in_data_folder(),
         long_recording,
     );
     let decoder = scene.decoder_at_work();

@@ -12,7 +12,7 @@ use crate::shim::{self, Fault, Point};
 fn nothing_is_answered_before_it_is_durable() {
     let uploads = scale(100, 20);
     let mut service = Settings::with_scripted_workers(0)
-        .on_one_machine()
+        .in_data_folder()
         .start_nothing();
     let log = service.scratch().join("points");
     let environment = shim::environment(&service.data(), &log, Fault::None);
@@ -43,7 +43,7 @@ fn a_plan_names_no_spool_that_is_not_durable() {
     let jobs = scale(20, 3);
     // No heartbeat writes to the WAL in between.
     let mut service = Settings::with_scripted_workers(0)
-        .on_one_machine()
+        .in_data_folder()
         .set("STENO_LEASE", "2h")
         .start();
     let log = service.scratch().join("points");

@@ -65,7 +65,7 @@ fn a_full_disk_loses_nothing_and_deletion_works() {
     }
     let rounds = scale(20, 3);
     let settings = Settings::with_scripted_workers(1)
-        .on_one_machine()
+        .in_data_folder()
         .set("STENO_DISK_RESERVE_BYTES", "16MB")
         .set("STENO_SWEEP_INTERVAL", "1s");
     let mut bed = Bed::new(settings, "wait:100");

@@ -11,7 +11,7 @@ use crate::shim::{self, Fault};
 fn campaign(victim: Victim, limit: usize) {
     let mut bed = Bed::new(
         Settings::with_scripted_workers(1)
-            .on_one_machine()
+            .in_data_folder()
             .set("STENO_SWEEP_INTERVAL", "1s"),
         "wait:1",
     );

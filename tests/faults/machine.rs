@@ -15,7 +15,7 @@ const TRIES: usize = 5;
 
 #[test]
 fn a_temporarily_unreadable_file_costs_no_try() {
-    let mut service = Settings::with_scripted_workers(0).on_one_machine().start();
+    let mut service = Settings::with_scripted_workers(0).in_data_folder().start();
     let job = service.client.submit(&fixture("clip.opus"), "language=en");
     // Like `chown -R` or an unmounted disk. Permissions alone would not stop root.
     let audio = service.data().join("audio").join(job.to_string());
@@ -34,7 +34,7 @@ fn a_temporarily_unreadable_file_costs_no_try() {
 
 #[test]
 fn a_worker_without_file_handles_loses_no_job() {
-    let service = Settings::with_scripted_workers(1).on_one_machine().start();
+    let service = Settings::with_scripted_workers(1).in_data_folder().start();
     let worker = Pid::from_raw(service.workers[0].pid() as i32).unwrap();
     let usual = getrlimit(Resource::Nofile);
     // Open files stay open, and no other can be opened, as with EMFILE.

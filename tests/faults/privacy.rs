@@ -32,6 +32,7 @@ fn after_deletion_nothing_of_a_job_is_on_disk() {
             &recording,
             &format!("language=en&prompt={marker}&metadata={metadata}"),
         );
+        assert!(service.holds(marker), "the test can see what is there");
         let text = service.client.wait_for_text(job);
         assert!(text.contains(marker), "it was not spoken: {text}");
         // Deleted by DELETE, or by retrieval after its grace period.

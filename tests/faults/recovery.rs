@@ -10,7 +10,7 @@ use crate::bed::{is_full, report, scale};
 #[test]
 fn the_task_of_a_killed_worker_is_claimed_again_within_two_seconds() {
     let kills = scale(100, 5);
-    let mut service = Settings::with_scripted_workers(2).on_one_machine().start();
+    let mut service = Settings::with_scripted_workers(2).in_data_folder().start();
     let database = Connection::open(service.data().join("steno.db")).unwrap();
     let holder = || -> Option<u32> {
         let query =

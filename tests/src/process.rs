@@ -107,10 +107,11 @@ impl Process {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Kills it with SIGKILL, like a power cut.
-    pub fn kill(mut self) {
+    /// Kills it with SIGKILL, like a power cut. Returns its log.
+    pub fn kill(mut self) -> String {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        self.log()
     }
 
     /// Sends SIGTERM and waits for the end.

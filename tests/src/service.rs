@@ -1,7 +1,8 @@
 //! A whole service on a data folder of its own.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::PathBuf;
 
 use steno_models::JobId;
 use steno_store::{Place, Store, StoreSettings};
@@ -20,7 +21,7 @@ pub struct Settings {
     workers: usize,
     worker_program: Option<&'static str>,
     has_courier: bool,
-    is_on_one_machine: bool,
+    is_in_data_folder: bool,
 }
 
 /// An api and some workers.
@@ -103,12 +104,11 @@ impl Settings {
         self
     }
 
-    /// Keeps rows and files in the data folder, also where `TEST_QUEUE=shared` asks for the other place: for tests of what only
-    /// a data folder has.
+    /// Keeps the queue in the data folder even with `TEST_QUEUE=shared`. For tests that read or damage files of the data folder.
     #[must_use]
-    pub fn on_one_machine(self) -> Self {
+    pub fn in_data_folder(self) -> Self {
         Self {
-            is_on_one_machine: true,
+            is_in_data_folder: true,
             ..self
         }
     }
@@ -150,7 +150,11 @@ impl Settings {
         let chooses_place = ["STENO_DATABASE_URL", "STENO_STORAGE_URL"]
             .iter()
             .any(|name| self.environment.contains_key(*name));
-        let is_shared = !self.is_on_one_machine && !chooses_place && shared::is_asked_for();
+        assert!(
+            !(self.is_in_data_folder && self.environment.contains_key("STENO_DATABASE_URL")),
+            "the queue has two places"
+        );
+        let is_shared = !self.is_in_data_folder && !chooses_place && shared::is_asked_for();
         let shared = is_shared.then(Shared::create);
         let mut environment = self.environment;
         environment.extend(shared.iter().flat_map(Shared::environment));
@@ -259,10 +263,12 @@ impl Service {
 
     /// The settings of a program that opens the queue itself.
     pub fn queue_environment(&self) -> BTreeMap<String, String> {
-        let shared = self.shared.as_ref().map(Shared::environment);
-        let data = self.environment["STENO_DATA"].clone();
-        let mut environment = shared.unwrap_or_default();
-        environment.insert("STENO_DATA".to_owned(), data);
+        let is_of_queue = |name: &str| {
+            ["STENO_DATA", "STENO_DATABASE_URL", "STENO_STORAGE_URL"].contains(&name)
+                || name.starts_with("AWS_")
+        };
+        let mut environment = self.environment.clone();
+        environment.retain(|name, _| is_of_queue(name));
         environment
     }
 
@@ -281,20 +287,40 @@ impl Service {
         self.folder.path().to_owned()
     }
 
-    /// Names of the recordings and spools that are stored, and of those that are being received or fetched.
+    /// Names of the recordings and spools that are stored, and of those that are being received or fetched. Without the bucket of a
+    /// [`Shared`] that the test has made.
     pub fn files(&self) -> Vec<String> {
-        let folders = ["audio", "cache", "incoming", "spool"].map(|name| self.data().join(name));
-        // Not all of them are there.
-        let entries = folders
-            .iter()
-            .flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten());
+        let list = |folder: &str| match std::fs::read_dir(self.data().join(folder)) {
+            // The data folder has not all of them if recordings are in a bucket.
+            Err(error) if error.kind() == ErrorKind::NotFound && self.is_elsewhere() => None,
+            entries => Some(entries.unwrap()),
+        };
+        let folders = ["audio", "cache", "incoming", "spool"];
+        let entries = folders.into_iter().filter_map(list).flatten();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let stored = self.shared.iter().flat_map(Shared::files);
         stored.chain(names).collect()
     }
 
+    /// Whether rows or files are not in the data folder.
+    fn is_elsewhere(&self) -> bool {
+        ["STENO_DATABASE_URL", "STENO_STORAGE_URL"]
+            .iter()
+            .any(|name| self.environment.contains_key(*name))
+    }
+
+    /// Fails for a queue in a place that only the test knows.
+    fn check_place_is_known(&self) {
+        let is_known = self.shared.is_some() || !self.is_elsewhere();
+        assert!(
+            is_known,
+            "the test chose the place of the queue: look there"
+        );
+    }
+
     /// Size of SQLite's write-ahead log, 0 if the rows are on a shared server.
     pub fn wal_bytes(&self) -> u64 {
+        self.check_place_is_known();
         let path = self.data().join("steno.db-wal");
         let file = self.shared.is_none().then(|| std::fs::metadata(path));
         file.map_or(0, |file| file.unwrap().len())
@@ -302,21 +328,25 @@ impl Service {
 
     /// Deletes the recording of a job behind Steno's back.
     pub fn lose_recording(&self, job: JobId) {
+        self.check_place_is_known();
         let queue = self.shared.as_ref().map(Shared::folder);
         let queue = queue.unwrap_or_else(|| self.data());
         std::fs::remove_file(queue.join("audio").join(job.to_string())).unwrap();
     }
 
-    /// The rows of the queue as the processes of Steno open them. Its files are elsewhere if the queue is on shared servers.
+    /// A store for reading rows. Its files are not those of the queue if these are in a bucket.
     pub fn open_rows(&self, settings: StoreSettings) -> Store {
+        self.check_place_is_known();
         let database = self.shared.as_ref().map(Shared::address);
         let data = self.data();
         Store::open(Place { data, database }, settings).unwrap()
     }
 
-    /// Whether `text` is in any row or file of the queue, or in the data folder.
+    /// Whether `text` is in a row, in a complete object or in a file of the data folder. Unfinished uploads to a bucket, dead rows and
+    /// PostgreSQL's own files are not searched.
     pub fn holds(&self, text: &str) -> bool {
-        folder_holds(&self.data(), text)
+        self.check_place_is_known();
+        !steno_testbed::files_with(&self.data(), text.as_bytes()).is_empty()
             || self
                 .shared
                 .as_ref()
@@ -348,20 +378,6 @@ impl Service {
         );
         Process::start_through(&self.prefix, binary, &environment, &log)
     }
-}
-
-/// Whether a file below `folder` contains `text`. A file may vanish meanwhile, and sockets cannot be read.
-fn folder_holds(folder: &Path, text: &str) -> bool {
-    std::fs::read_dir(folder).unwrap().any(|entry| {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            return folder_holds(&path, text);
-        }
-        std::fs::read(&path).is_ok_and(|bytes| {
-            let mut windows = bytes.windows(text.len());
-            windows.any(|window| window == text.as_bytes())
-        })
-    })
 }
 
 /// Makes a queue on the server that the settings name.

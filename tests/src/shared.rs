@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use steno_store::DatabaseAddress;
-use steno_testbed::{Database, Postgres, S3};
+use steno_testbed::{Database, Postgres, S3, files_with};
 
 /// Whether services that do not say where their queue is have it on shared servers (`TEST_QUEUE=shared`) instead of in a data
 /// folder (`folder`, or not set).
@@ -94,11 +94,9 @@ impl<'a> Shared<'a> {
         self.s3.folder().join(&self.bucket).join("queue")
     }
 
-    /// Whether `text` is in an object or in a row.
+    /// Whether `text` is in a complete object or in a row.
     pub(crate) fn holds(&self, text: &str) -> bool {
-        let files = self.s3.files_with(text.as_bytes());
-        let folder = self.folder();
-        files.iter().any(|file| file.starts_with(&folder)) || !self.rows_with(text).is_empty()
+        !files_with(&self.folder(), text.as_bytes()).is_empty() || !self.rows_with(text).is_empty()
     }
 
     /// One number from the database, as its superuser sees it.

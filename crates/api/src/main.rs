@@ -90,7 +90,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             tracing::info!("stopping");
         })
         .await;
-    tokio::task::spawn_blocking(move || files.finish_deletions()).await?;
+    tokio::task::spawn_blocking(move || files.settle_uploads()).await?;
 
     Ok(outcome?)
 }

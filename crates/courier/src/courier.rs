@@ -116,8 +116,10 @@ impl Courier {
                 outcome.is_ok() && !dispatch.is_broken.load(Ordering::SeqCst)
             })
         };
-        let ended = supervisor.run(&have_webhooks_ended)?;
+        let ended = supervisor.run(&have_webhooks_ended);
+        // Dropping it would wait for what blocks its threads.
         runtime.shutdown_background();
+        let ended = ended?;
 
         // If the supervisor has failed, do not wait for the loop.
         let have_webhooks_failed =

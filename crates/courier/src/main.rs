@@ -56,7 +56,7 @@ fn run(config: &Config) -> anyhow::Result<Ended> {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 
     let ended = courier.run();
-    files.finish_deletions();
+    files.settle_uploads();
 
     Ok(ended?)
 }

@@ -56,33 +56,31 @@ impl Networks {
     /// A run with its pieces. Uses smaller pieces where voices may change: the segmentation does not find every change of speakers
     /// without a pause.
     fn embed_run(&self, run: Run, first: usize, buffer: &[f32]) -> EmbeddedRun {
+        let embed_finely = |founding| EmbeddedRun {
+            run,
+            labelled: self.embed_pieces(run.fine_pieces(), first, buffer),
+            founding,
+        };
         let pieces = run.pieces();
         if pieces.len() == 1 && !run.is_short() {
-            // One piece cannot show whether the voice changes within it.
-            return EmbeddedRun {
-                run,
-                labelled: self.embed_pieces(run.fine_pieces(), first, buffer),
-                founding: None,
-            };
+            return embed_finely(None);
         }
 
         let coarse = self.embed_pieces(pieces, first, buffer);
+        // One piece cannot show whether the voice changes within it. Another one may have given no finite numbers.
+        let is_alone = coarse.len() == 1 && !run.is_short();
         let likeness = coarse
             .windows(2)
             .map(|pair| dot(&pair[0].vector, &pair[1].vector))
             .fold(1.0, f32::min);
-        if coarse.is_empty() || likeness > SURELY_ALIKE {
+        if coarse.is_empty() || (likeness > SURELY_ALIKE && !is_alone) {
             return EmbeddedRun {
                 run,
                 labelled: coarse,
                 founding: None,
             };
         }
-        EmbeddedRun {
-            run,
-            labelled: self.embed_pieces(run.fine_pieces(), first, buffer),
-            founding: (likeness > ALIKE).then_some(coarse),
-        }
+        embed_finely((likeness > ALIKE && !is_alone).then_some(coarse))
     }
 
     /// Embeds pieces; leaves out those that give no finite numbers.

@@ -150,11 +150,11 @@ impl Files {
         }
     }
 
-    /// Waits, for a few seconds at most, until uploads are kept or deleted from a bucket. To be called when the process
-    /// ends: what is left then is deleted by the next process of this machine, if there is one.
-    pub fn finish_deletions(&self) {
+    /// Waits a few seconds at most until each upload to the bucket is stored or deleted. To be called when the process ends. The next
+    /// process of this machine deletes what is left.
+    pub fn settle_uploads(&self) {
         if let Some(bucket) = self.bucket() {
-            bucket.finish_deletions();
+            bucket.settle_uploads();
         }
     }
 

@@ -25,7 +25,7 @@ pub use host::Host;
 pub use moto::Moto;
 pub use pgbouncer::Pgbouncer;
 pub use postgres::{Postgres, Setup, Shutdown};
-pub use s3::S3;
+pub use s3::{S3, files_with};
 pub use skip::skip;
 pub use wait::{wait_until, within};
 

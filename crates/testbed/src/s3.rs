@@ -133,13 +133,7 @@ impl S3 {
 
     /// The files that contain `needle`: objects, unfinished uploads, metadata.
     pub fn files_with(&self, needle: &[u8]) -> Vec<PathBuf> {
-        let mut files = files_below(self.folder.path());
-        files.retain(|path| {
-            // A file may be deleted meanwhile.
-            let content = fs::read(path).unwrap_or_default();
-            content.windows(needle.len()).any(|part| part == needle)
-        });
-        files
+        files_with(self.folder.path(), needle)
     }
 
     /// How many requests of each HTTP method were received.
@@ -265,6 +259,17 @@ async fn serve(listener: TcpListener, service: S3Service, requests: Requests) {
                 .serve_connection(TokioIo::new(socket), counted),
         );
     }
+}
+
+/// The files below `folder` that contain `needle`. Files may be deleted meanwhile.
+pub fn files_with(folder: &Path, needle: &[u8]) -> Vec<PathBuf> {
+    let mut files = files_below(folder);
+    files.retain(|path| {
+        // Sockets cannot be read.
+        let content = fs::read(path).unwrap_or_default();
+        content.windows(needle.len()).any(|part| part == needle)
+    });
+    files
 }
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {

@@ -62,7 +62,7 @@ fn run(config: &Config) -> anyhow::Result<Ended> {
     // Without systemd this does nothing.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     let ended = worker.run(&stop);
-    files.finish_deletions();
+    files.settle_uploads();
 
     Ok(ended?)
 }

@@ -155,7 +155,7 @@ impl<'a> FileSink<'a> {
 
     /// Stores the progress if it has changed, and checks the owner's limit on stored bytes.
     fn note(&mut self, progress: FetchProgress) -> Result<(), SinkError> {
-        // Called from the async code of the download, in which a session of PostgreSQL cannot wait.
+        // The download calls this from async code, where a session of PostgreSQL must not block. Elsewhere, `block_in_place` does nothing.
         let noted = block_in_place(|| {
             self.store
                 .note_fetch(self.claim, &progress, self.max_stored_bytes)

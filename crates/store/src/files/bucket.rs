@@ -188,14 +188,16 @@ impl Bucket {
     }
 
     pub(crate) fn exists(&self, path: &str) -> Result<bool, StoreError> {
-        let key = self.location.key(path);
-        self.run("inspect", path, async {
-            match self.client.head(&key).await {
-                Ok(_) => Ok(true),
-                Err(Error::NotFound { .. }) => Ok(false),
-                Err(error) => Err(error),
-            }
-        })
+        self.run("inspect", path, self.head(path))
+    }
+
+    /// Whether the object is there.
+    async fn head(&self, path: &str) -> object_store::Result<bool> {
+        match self.client.head(&self.location.key(path)).await {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     pub(crate) fn copy_to(&self, path: &str, target: &Path) -> Result<bool, StoreError> {

@@ -177,6 +177,17 @@ impl Connection {
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
+    /// Fails for an encoding that lacks characters. `SQL_ASCII` stores every byte as it comes.
+    pub(super) fn check_encoding(&mut self) -> Result<(), StoreError> {
+        let rows = self.query_text("SELECT current_setting('server_encoding')", &[])?;
+        let row = rows.first().expect("a query without FROM has a row");
+        let encoding: String = row.get(0);
+        if ["UTF8", "SQL_ASCII"].contains(&encoding.as_str()) {
+            return Ok(());
+        }
+        Err(PostgresError::Encoding(encoding).into())
+    }
+
     pub(super) fn is_lost(&self) -> bool {
         self.link.is_lost()
     }

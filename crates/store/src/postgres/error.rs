@@ -8,14 +8,15 @@ use super::session::ConnectError;
 use crate::StoreError;
 use crate::database::{DatabaseError, Kind};
 
-/// A statement, a commit or a connection failed. Messages contain neither addresses nor passwords.
+/// A statement, a commit or a connection failed. Messages contain neither addresses nor passwords. The driver's errors are no sources,
+/// because the log shows all sources: these have the server's DETAIL, which quotes rows.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PostgresError {
     #[error("{}", message(.0))]
-    Statement(#[source] tokio_postgres::Error),
+    Statement(tokio_postgres::Error),
     /// The server has not confirmed a COMMIT: it may have done it.
-    #[error("the connection was lost during a commit")]
-    UnknownOutcome(#[source] tokio_postgres::Error),
+    #[error("the connection was lost during a commit: {}", message(.0))]
+    UnknownOutcome(tokio_postgres::Error),
     #[error("no connection to PostgreSQL: {0}")]
     NoConnection(String),
     #[error("cannot set up TLS: {0}")]
@@ -27,6 +28,11 @@ pub(crate) enum PostgresError {
     Pooler(String),
     #[error("no session with PostgreSQL")]
     Session(#[source] ConnectError),
+    #[error(
+        "the database has the encoding {0}, in which not every text can be stored: create one with \
+         ENCODING 'UTF8' TEMPLATE template0"
+    )]
+    Encoding(String),
     #[error("a parameter {0} is not in the statement")]
     UnknownParameter(String),
 }
@@ -54,7 +60,7 @@ impl PostgresError {
     /// Whether a person has to change something.
     pub(crate) fn needs_operator(&self) -> bool {
         match self {
-            Self::Certificates(_) | Self::Pooler(_) => true,
+            Self::Certificates(_) | Self::Pooler(_) | Self::Encoding(_) => true,
             Self::Statement(error) => error.code().is_some_and(|code| {
                 // Authentication, a database that is not there, or missing rights.
                 ["28", "3D", "42501"]

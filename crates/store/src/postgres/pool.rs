@@ -41,6 +41,7 @@ impl Postgres {
         let key = ProcessKey::random();
         // Connect once without the pool, which would retry errors that only an operator can fix.
         let mut connection = Connection::open(address, key)?;
+        connection.check_encoding()?;
         migrate::migrate(&mut connection, address)?;
         for setting in connection.unsafe_settings()? {
             tracing::warn!(

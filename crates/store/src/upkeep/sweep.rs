@@ -76,18 +76,21 @@ impl Failures<'_> {
     }
 }
 
-/// Why a step failed, in the same words while it fails for the same reason.
+/// What kind of failure it is, in the same words each time, so that one that lasts is logged once an hour.
 fn cause(error: &StoreError) -> String {
+    use object_store::Error as Storage;
+
     let StoreError::Storage { source, .. } = error else {
         return error.source().map(ToString::to_string).unwrap_or_default();
     };
-    // The message has the keys and how long the request took. The name of the variant is the first word of this.
-    let text = format!("{source:?}");
-    let is_of_name = |character: char| character.is_ascii_alphanumeric();
-    text.split(|character| !is_of_name(character))
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    // Its text has the keys and the duration of the request.
+    let kind = match **source {
+        Storage::PermissionDenied { .. } => "permission denied",
+        Storage::Unauthenticated { .. } => "not authenticated",
+        Storage::NotFound { .. } => "not found",
+        _ => "other",
+    };
+    kind.to_owned()
 }
 
 impl Store {
@@ -194,7 +197,7 @@ mod tests {
             }),
         };
         assert_eq!(cause(&refused(2)), cause(&refused(7)));
-        assert_eq!(cause(&refused(2)), "PermissionDenied");
+        assert_eq!(cause(&refused(2)), "permission denied");
     }
 
     #[test]

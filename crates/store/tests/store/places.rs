@@ -107,7 +107,7 @@ fn a_process_that_ends_waits_until_its_uploads_are_aborted() {
     let uploads: Vec<_> = (0..4).map(|_| p.upload(&sound(8 << 20))).collect();
     assert_ne!(begun_uploads(server), 0);
     drop(uploads);
-    p.f.store.files().finish_deletions();
+    p.f.store.files().settle_uploads();
     assert_eq!((begun_uploads(server), p.cached()), (0, 0));
 
     // A part may still be on its way, on another thread.
@@ -115,7 +115,7 @@ fn a_process_that_ends_waits_until_its_uploads_are_aborted() {
     std::thread::scope(|threads| {
         threads.spawn(|| drop(p.upload(&sound(8 << 20))));
         steno_testbed::wait_until("a part is being sent", || puts(server) > before);
-        p.f.store.files().finish_deletions();
+        p.f.store.files().settle_uploads();
         assert_eq!((begun_uploads(server), p.cached()), (0, 0));
     });
 
@@ -123,7 +123,7 @@ fn a_process_that_ends_waits_until_its_uploads_are_aborted() {
     let upload = p.upload(&sound(8 << 20));
     server.stop();
     drop(upload);
-    p.f.store.files().finish_deletions();
+    p.f.store.files().settle_uploads();
     assert_ne!(p.cached(), 0);
     server.start_again();
     steno_testbed::wait_until("the upload is aborted", || {

@@ -110,6 +110,20 @@ fn no_message_has_the_password_or_the_address() {
 }
 
 #[test]
+fn a_database_that_cannot_store_every_text_is_refused_with_advice() {
+    let server = Postgres::shared();
+    let mut admin = server.connect("postgres");
+    admin
+        .batch_execute("CREATE DATABASE western ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+        .unwrap();
+    let root = tempfile::tempdir().unwrap();
+    let url = server.url("western");
+    let (error, text) = refused(place(&root.path().join("data"), &url, None));
+    assert!(error.needs_operator(), "{text}");
+    assert!(text.contains("LATIN1") && text.contains("UTF8"), "{text}");
+}
+
+#[test]
 fn a_password_may_be_in_a_file_of_its_own() {
     let server = Postgres::shared();
     let database = server.create_database();

@@ -8,11 +8,13 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use tokio::runtime::Runtime;
+use tokio::task::coop::unconstrained;
 
 /// Waits for a future whose connections and timers are those of `runtime`, which has threads of its own.
 pub(super) fn block_on<T>(runtime: &Runtime, future: impl Future<Output = T>) -> T {
     let _context = runtime.enter();
-    let mut future = pin!(future);
+    // A runtime gives each poll of its own futures a budget, here that of the caller's, which ends while this waits.
+    let mut future = pin!(unconstrained(future));
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = Context::from_waker(&waker);
     loop {
@@ -38,13 +40,34 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_thread_of_another_runtime_can_wait() {
-        let own = tokio::runtime::Builder::new_multi_thread()
+    fn own_runtime() -> Runtime {
+        tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
-            .unwrap();
+            .unwrap()
+    }
+
+    #[test]
+    fn a_thread_of_another_runtime_can_wait_for_many_events() {
+        let (own, other) = (own_runtime(), own_runtime());
+        let ticks = other.block_on(async {
+            block_on(&own, async {
+                let mut ticks = 0;
+                // More than the budget of a poll.
+                while ticks < 300 {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    ticks += 1;
+                }
+                ticks
+            })
+        });
+        assert_eq!(ticks, 300);
+    }
+
+    #[test]
+    fn a_thread_of_another_runtime_can_wait() {
+        let own = own_runtime();
         let other = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();

@@ -10,7 +10,7 @@ use object_store::{Error, ObjectStore as _, ObjectStoreExt as _, PutMode};
 
 use super::Bucket;
 use super::cache::CacheFile;
-use super::unsettled::Counted;
+use super::unsettled::UnsettledObject;
 use crate::StoreError;
 
 /// Size of each part but the last. S3 takes parts from 5 MiB and at most 10,000 of them: 78 GiB.
@@ -27,8 +27,8 @@ pub(super) struct NewObject {
     local: Option<CacheFile>,
     multipart: Option<Multipart>,
     sent: u64,
-    /// Set from when the server may have received anything.
-    begun: Option<Counted>,
+    /// Set before the first request, after which the server may have received something.
+    begun: Option<UnsettledObject>,
 }
 
 #[derive(Debug)]
@@ -176,7 +176,7 @@ impl Drop for NewObject {
         let Some(mut local) = self.local.take() else {
             return;
         };
-        let Some(counted) = self.begun.take() else {
+        let Some(unsettled) = self.begun.take() else {
             return;
         };
         // Until the object is deleted, the local file is left to a sweep, which finishes the work if
@@ -185,7 +185,7 @@ impl Drop for NewObject {
         let bucket = Arc::clone(&self.bucket);
         let path = std::mem::take(&mut self.path);
         let multipart = self.multipart.take();
-        self.bucket.spawn(counted, async move {
+        self.bucket.delete_in_background(unsettled, async move {
             match bucket.discard(&path, multipart).await {
                 Ok(()) => local.delete(),
                 Err(error) => tracing::warn!(
@@ -251,7 +251,7 @@ impl Bucket {
         let aborted = self.run_briefly("abort the upload of", path, self.abort_multipart(path, id));
         // Some servers have another error than "not found" for an upload that is complete.
         match aborted {
-            Err(_) if self.exists(path)? => Ok(()),
+            Err(_) if self.run_briefly("inspect", path, self.head(path))? => Ok(()),
             aborted => aborted,
         }
     }

@@ -13,17 +13,17 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct Unsettled {
     count: Mutex<u32>,
-    fewer: Condvar,
+    decreased: Condvar,
 }
 
 /// One of the objects that are counted, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Counted(Arc<Unsettled>);
+pub(super) struct UnsettledObject(Arc<Unsettled>);
 
 impl Unsettled {
-    pub(super) fn add(self: &Arc<Self>) -> Counted {
+    pub(super) fn add(self: &Arc<Self>) -> UnsettledObject {
         *self.lock() += 1;
-        Counted(Arc::clone(self))
+        UnsettledObject(Arc::clone(self))
     }
 
     fn lock(&self) -> MutexGuard<'_, u32> {
@@ -31,37 +31,37 @@ impl Unsettled {
     }
 }
 
-impl Drop for Counted {
+impl Drop for UnsettledObject {
     fn drop(&mut self) {
         *self.0.lock() -= 1;
-        self.0.fewer.notify_all();
+        self.0.decreased.notify_all();
     }
 }
 
 impl Bucket {
     /// Runs the deletion of an object in the background.
-    pub(super) fn spawn(
+    pub(super) fn delete_in_background(
         &self,
-        counted: Counted,
+        unsettled: UnsettledObject,
         deletion: impl Future<Output = ()> + Send + 'static,
     ) {
         self.runtime().spawn(async move {
             deletion.await;
-            drop(counted);
+            drop(unsettled);
         });
     }
 
-    /// Waits until every object that was begun is kept or deleted, for a few seconds at most.
-    pub(crate) fn finish_deletions(&self) {
+    /// Waits a few seconds at most until each object whose upload has begun is kept or deleted.
+    pub(crate) fn settle_uploads(&self) {
         let count = self.unsettled.lock();
         let waited = self
             .unsettled
-            .fewer
+            .decreased
             .wait_timeout_while(count, LONGEST_WAIT, |count| *count > 0);
         let (count, _) = waited.unwrap_or_else(PoisonError::into_inner);
         if *count > 0 {
             tracing::warn!(
-                "{} uploads that were given up are left to the sweep",
+                "{} uploads were neither stored nor deleted in time and are left to the sweep",
                 *count
             );
         }
