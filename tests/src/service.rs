@@ -147,9 +147,7 @@ impl Settings {
     /// A data folder and an environment. The test starts the processes itself.
     pub fn start_nothing(self) -> Service {
         let folder = tempfile::tempdir().unwrap();
-        let chooses_place = ["STENO_DATABASE_URL", "STENO_STORAGE_URL"]
-            .iter()
-            .any(|name| self.environment.contains_key(*name));
+        let chooses_place = names_place(&self.environment);
         assert!(
             !(self.is_in_data_folder && self.environment.contains_key("STENO_DATABASE_URL")),
             "the queue has two places"
@@ -291,7 +289,7 @@ impl Service {
     /// [`Shared`] that the test has made.
     pub fn files(&self) -> Vec<String> {
         let list = |folder: &str| match std::fs::read_dir(self.data().join(folder)) {
-            // The data folder has not all of them if recordings are in a bucket.
+            // With a bucket, some of these folders do not exist.
             Err(error) if error.kind() == ErrorKind::NotFound && self.is_elsewhere() => None,
             entries => Some(entries.unwrap()),
         };
@@ -302,11 +300,9 @@ impl Service {
         stored.chain(names).collect()
     }
 
-    /// Whether rows or files are not in the data folder.
+    /// Whether rows or files are outside the data folder.
     fn is_elsewhere(&self) -> bool {
-        ["STENO_DATABASE_URL", "STENO_STORAGE_URL"]
-            .iter()
-            .any(|name| self.environment.contains_key(*name))
+        names_place(&self.environment)
     }
 
     /// Fails for a queue in a place that only the test knows.
@@ -378,6 +374,13 @@ impl Service {
         );
         Process::start_through(&self.prefix, binary, &environment, &log)
     }
+}
+
+/// Whether settings name a place for rows or files outside the data folder.
+fn names_place(environment: &BTreeMap<String, String>) -> bool {
+    ["STENO_DATABASE_URL", "STENO_STORAGE_URL"]
+        .iter()
+        .any(|name| environment.contains_key(*name))
 }
 
 /// Makes a queue on the server that the settings name.

@@ -1,5 +1,6 @@
 //! Where a download goes: a file of the store, its progress, and the limits of its owner and of the disk.
 
+use std::error::Error;
 use std::io;
 use std::mem;
 use std::time::{Duration, Instant};
@@ -124,7 +125,13 @@ impl<'a> FileSink<'a> {
             Ok(()) => self.file.leave(),
             // No error is needed here: if the store is at fault, storing the failure fails next. The bytes are deleted, because
             // another process may have the claim.
-            Err(error) => tracing::debug!(?error, "cannot note the progress of a download"),
+            Err(error) => {
+                let cause = match &error {
+                    SinkError::Store(error) => Some(error as &dyn Error),
+                    _ => None,
+                };
+                tracing::debug!(error = cause, "cannot note the progress of a download");
+            }
         }
     }
 

@@ -8,8 +8,10 @@ use super::session::ConnectError;
 use crate::StoreError;
 use crate::database::{DatabaseError, Kind};
 
-/// A statement, a commit or a connection failed. Messages contain neither addresses nor passwords. The driver's errors are no sources,
-/// because the log shows all sources: these have the server's DETAIL, which quotes rows.
+/// A statement, a commit or a connection failed. Messages contain neither addresses nor passwords.
+///
+/// `source()` never returns an error of the driver: the log prints all sources, and the driver's contains the server's DETAIL, which
+/// quotes rows.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PostgresError {
     #[error("{}", message(.0))]

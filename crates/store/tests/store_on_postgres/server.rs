@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread;
 
 use steno_models::Status;
-use steno_store::{DatabaseAddress, Place, Store, StoreError};
+use steno_store::{DatabaseAddress, NewJob, Place, Store, StoreError};
 use steno_testbed::{Pgbouncer, Postgres, Setup, Shutdown, wait_until};
 
 use crate::database::TestDatabase;
@@ -22,13 +22,19 @@ fn place(root: &Path, url: &str, ca_file: Option<&Path>) -> Place {
 /// The error of a first start, with its causes, in every form in which it may be logged.
 fn refused(place: Place) -> (StoreError, String) {
     let error = Store::init(place).unwrap_err();
-    let mut text = format!("{error} {error:?}");
+    let text = format!("{error:?} {}", with_sources(&error));
+    (error, text)
+}
+
+/// An error and its causes, as the log shows them.
+fn with_sources(error: &StoreError) -> String {
+    let mut texts = vec![error.to_string()];
     let mut source = error.source();
     while let Some(error) = source {
-        text.push_str(&error.to_string());
+        texts.push(error.to_string());
         source = error.source();
     }
-    (error, text)
+    texts.join("; ")
 }
 
 #[test]
@@ -107,6 +113,24 @@ fn no_message_has_the_password_or_the_address() {
     let (error, text) = refused(place(&root.path().join("data"), &wrong, None));
     assert!(error.needs_operator(), "{text}");
     assert!(!text.contains("a-wrong-secret"), "{text}");
+}
+
+#[test]
+fn the_log_quotes_no_row() {
+    let f = Fixture::new();
+    let TestDatabase::Server(database) = &f.database else {
+        panic!("these tests are on PostgreSQL")
+    };
+    let refuse = "ALTER TABLE jobs ADD CONSTRAINT refuse CHECK (owner <> 'alice') NOT VALID";
+    database.connect().batch_execute(refuse).unwrap();
+    let job = NewJob {
+        owner: "alice".to_owned(),
+        ..f.new_job(b"RIFF")
+    };
+    let error = f.store.submit_job(f.now(), job).unwrap_err();
+    let text = with_sources(&error);
+    assert!(text.contains("23514"), "{text}");
+    assert!(!text.contains("alice"), "{text}");
 }
 
 #[test]
